@@ -1,0 +1,199 @@
+"""One problem put to the test: first through all tensors at once, then closer only where that is needed.
+
+The cost of a right gradient is at most two lines (35 losses), however many tensors and parameters there are.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from verifier.oracles.finite_difference.directions import SPREAD, combined_direction, direction_for, first_step, gradient_direction
+from verifier.oracles.finite_difference.elements import WrongElement, find_wrong_element
+from verifier.oracles.finite_difference.line import DECISIVE, DirectionResult, Points, Status, check_direction
+from verifier.results.evaluation import FloatArray
+
+Moves = Callable[[Mapping[str, FloatArray], float], tuple[float, bool]]
+"""(direction by tensor, step t) -> the largest move of any pre-activation over ±t in the reference's forward pass; a kink crossed?"""
+
+
+@dataclass(frozen=True)
+class ProblemDifferences:
+    """What finite differences say of one problem.
+
+    Attributes:
+        status: `fail` where the gradient is wrong; else `pass` where every tensor is decided, else `undecided`.
+        tensors: status by tensor. A tensor whose claimed gradient is zero is never decided, as nothing says what small is.
+        resolves: by tensor, the smallest error, relative to its largest claimed element, that was excluded; infinite where none was.
+        directions: every line in the order asked.
+        element: the worst wrong element where there is one.
+        evaluations: how many losses were asked for.
+    """
+
+    status: Status
+    tensors: Mapping[str, Status]
+    resolves: Mapping[str, float]
+    directions: tuple[DirectionResult, ...]
+    element: WrongElement | None
+    evaluations: int
+
+
+def check_problem(
+    points: Points,
+    theta: Mapping[str, FloatArray],
+    gradients: Mapping[str, FloatArray],
+    *,
+    moves: Moves,
+    dtype: DTypeLike,
+    loss_scatter: float,
+    seed: int,
+    index: int,
+    every_tensor: bool = False,
+) -> ProblemDifferences:
+    """Hold the claimed gradient of one problem against differences of its loss.
+
+    Args:
+        points: asks for losses along a line, see `Points`.
+        theta: the point, arrays in the candidate's dtype, by tensor name.
+        gradients: claimed, float64, finite, same names and shapes.
+        moves: how far the reference's pre-activations move, see `Moves`.
+        dtype: of the candidate's computation.
+        loss_scatter: largest change of the reference's loss under relative perturbations of size u, divided by u.
+        seed, index: of the run and of the problem; with the tensor's name they key its direction.
+        every_tensor: also ask about each tensor alone where the combined direction is content.
+    """
+    problem = _Problem(points, theta, gradients, moves, dtype, loss_scatter, seed, index)
+    lines: list[DirectionResult] = []
+    through_all = problem.ask(combined_direction(gradients, seed, index, spread=problem.spread), "all", lines)
+    if every_tensor or (through_all is not None and through_all.status == "fail"):
+        _ask_each(problem, lines, gradients)
+    else:
+        second = _ask_second(problem, lines)
+        if second is not None and second.status == "fail":
+            _ask_each(problem, lines, second.powers)
+    failed = [line for line in lines if line.status == "fail"]
+    if failed and not _confirmed(problem, lines):
+        failed = []
+    element = _worst_element(problem, lines, failed)
+    return _summary(gradients, lines, failed, element)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    """The arguments of `check_problem`, to ask about several directions."""
+
+    points: Points
+    theta: Mapping[str, FloatArray]
+    gradients: Mapping[str, FloatArray]
+    moves: Moves
+    dtype: DTypeLike
+    loss_scatter: float
+    seed: int
+    index: int
+
+    @property
+    def spread(self) -> int:
+        """Block scales must leave steps that rounding does not swallow: a narrower type has less room."""
+        return SPREAD if np.dtype(self.dtype).itemsize >= 8 else SPREAD // 3
+
+    def ask(self, direction: Mapping[str, FloatArray], tensor: str, lines: list[DirectionResult]) -> DirectionResult | None:
+        """Ask about a direction and keep the answer; None where no step is within the trust region."""
+        first = first_step(lambda step: self.moves(direction, step))
+        if first is None:
+            return None
+        result = check_direction(
+            self.points,
+            self.theta,
+            self.gradients,
+            direction,
+            first=first,
+            dtype=self.dtype,
+            loss_scatter=self.loss_scatter,
+            tensor=tensor,
+            middle=lines[0].middle if lines else None,
+        )
+        lines.append(result)
+        return result
+
+    def ask_own(self, tensor: str, lines: list[DirectionResult]) -> DirectionResult | None:
+        """Ask about a tensor alone, along its own direction."""
+        return self.ask({tensor: self.own_direction(tensor)}, tensor, lines)
+
+    def own_direction(self, tensor: str) -> FloatArray:
+        return direction_for(self.seed, self.index, tensor, self.gradients[tensor].shape)
+
+
+def _ask_each(problem: _Problem, lines: list[DirectionResult], tensors: Mapping[str, object]) -> None:
+    for tensor in tensors:
+        problem.ask_own(tensor, lines)
+
+
+def _ask_second(problem: _Problem, lines: list[DirectionResult]) -> DirectionResult | None:
+    """One more line: through the tensors that the first could not decide, or, where it decided all, along the claimed gradient."""
+    powers = _resolving_powers(problem.gradients, lines)
+    undecided = {name: problem.gradients[name] for name, power in powers.items() if power > DECISIVE and problem.gradients[name].any()}
+    if not undecided:
+        live = gradient_direction(problem.gradients, spread=problem.spread)
+        return problem.ask(live, "all", lines) if live else None
+    if len(undecided) == len(powers):  # the same line again would say the same: take one tensor alone, in turn
+        return problem.ask_own(list(undecided)[problem.index % len(undecided)], lines)
+    return problem.ask(combined_direction(undecided, problem.seed, problem.index, spread=problem.spread), _label(undecided), lines)
+
+
+def _label(tensors: Mapping[str, object]) -> str:
+    return next(iter(tensors)) if len(tensors) == 1 else "all"
+
+
+def _confirmed(problem: _Problem, lines: list[DirectionResult]) -> bool:
+    """Whether a failure stands: a tensor's own direction fails, or else another direction through all tensors does too."""
+    if any(line.status == "fail" and len(line.powers) == 1 for line in lines):
+        return True
+    if sum(line.status == "fail" for line in lines) > 1:
+        return True
+    other = combined_direction(problem.gradients, problem.seed + 1, problem.index, spread=problem.spread)
+    again = problem.ask(other, "all", lines)
+    return again is not None and again.status == "fail"
+
+
+def _worst_element(problem: _Problem, lines: list[DirectionResult], failed: list[DirectionResult]) -> WrongElement | None:
+    """Of the tensor whose own direction failed most clearly."""
+    own = [line for line in failed if len(line.powers) == 1]
+    if not own:
+        return None
+    tensor = max(own, key=lambda line: abs(line.error) / line.tolerance if line.tolerance else float("inf")).tensor
+
+    def ask(direction: FloatArray) -> DirectionResult | None:
+        return problem.ask({tensor: direction}, tensor, lines)
+
+    return find_wrong_element(tensor, problem.gradients[tensor], problem.own_direction(tensor), ask)[0]
+
+
+def _resolving_powers(tensors: Mapping[str, object], lines: list[DirectionResult]) -> dict[str, float]:
+    powers = dict.fromkeys(tensors, float("inf"))
+    for line in lines:
+        for name, power in line.powers.items():
+            powers[name] = min(powers[name], power)
+    return powers
+
+
+def _summary(
+    gradients: Mapping[str, FloatArray], lines: list[DirectionResult], failed: list[DirectionResult], element: WrongElement | None
+) -> ProblemDifferences:
+    powers = _resolving_powers(gradients, lines)
+    wrong = {line.tensor for line in failed if len(line.powers) == 1}
+    tensors: dict[str, Status] = {
+        name: "fail" if name in wrong else "pass" if powers[name] <= DECISIVE else "undecided" for name in gradients
+    }
+    if failed:
+        status: Status = "fail"
+    else:
+        status = "pass" if all(value == "pass" for value in tensors.values()) else "undecided"
+    return ProblemDifferences(
+        status=status,
+        tensors=tensors,
+        resolves=powers,
+        directions=tuple(lines),
+        element=element,
+        evaluations=sum(line.evaluations for line in lines),
+    )
