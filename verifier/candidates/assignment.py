@@ -1,0 +1,120 @@
+"""The assignment: a TOML file of whoever judges, which fixes what is claimed, the limits and what may not be imported.
+
+activations = ["sigmoid"]            # the manifest's claims, at top level
+losses = ["half_squared_error"]
+forbid = ["torch", "autograd"]       # packages that a candidate may not import
+
+[limits]
+memory = "1 GiB"
+wall_seconds = 5
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from verifier.candidates.toml_document import TomlDocument, printable, read_toml
+from verifier.contracts.keys import Key, TableError, described, did_you_mean, number, read_table, texts, whole, word
+from verifier.contracts.mlp import claims as mlp
+
+UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+LEAST_MEMORY = 256 * 2**20  # Python with NumPy needs 134 MB of address space with one BLAS thread, 175 MB with two
+MOST_BYTES = 2**50
+CANDIDATES_OWN = ("name", "module", "entry")
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """What whoever judges has fixed.
+
+    Attributes:
+        path: the file, as the user named it.
+        claims: the claims that it states, as in a manifest; all others are the contract's defaults.
+        limits: the limits that it states, by name: memory and output_bytes in bytes, seconds, counts.
+        forbid: top-level packages that a candidate may not import.
+    """
+
+    path: str
+    contract: str = "mlp"
+    claims: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, int | float] = field(default_factory=dict)
+    forbid: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """The file's name for a message."""
+        return printable(self.path)
+
+
+def read_assignment(path: str) -> Assignment:
+    """The assignment in the file. Raises RequestError where it cannot be read or says what it may not: file, line, key, what is allowed."""
+    document = read_toml(Path(path), path, "assignment")
+    tables = document.tables()
+    _refuse_unknown(document, tables)
+    limits = tables.pop("limits", {})
+    try:
+        if not isinstance(limits, Mapping):
+            raise TableError("limits", "must be a table: write [limits].")
+        own = read_table({key: value for key, value in tables.items() if key in ASSIGNMENT_KEYS}, ASSIGNMENT_KEYS)
+        claims = {key: value for key, value in tables.items() if key not in ASSIGNMENT_KEYS}
+        mlp.claims_from(claims)
+    except TableError as error:
+        raise document.error_of(error) from None
+    return Assignment(path, own.get("contract", "mlp"), claims, _read_limits(document, limits), own.get("forbid", ()))
+
+
+def _read_limits(document: TomlDocument, limits: Mapping[str, Any]) -> dict[str, int | float]:
+    try:
+        misplaced = [key for key in limits if key in mlp.KEYS or key in ASSIGNMENT_KEYS]
+        if misplaced:
+            raise TableError(misplaced[0], "is no limit: it stands at top level, above [limits].")
+        return read_table(limits, LIMIT_KEYS)
+    except TableError as error:
+        raise document.error_of(error, below="limits") from None
+
+
+def _refuse_unknown(document: TomlDocument, tables: Mapping[str, Any]) -> None:
+    known = [*ASSIGNMENT_KEYS, "limits", *mlp.KEYS]
+    for key in tables:
+        if key in CANDIDATES_OWN:
+            raise document.error_of(TableError(key, "is for each candidate to say, not for the assignment."))
+        if key in ("claims", "tool"):
+            raise document.error_of(TableError(key, "is not known: claims stand at top level, without a table of their own."))
+        if key in LIMIT_KEYS:
+            raise document.error_of(TableError(key, "is a limit: write it below [limits]."))
+        if key not in known:
+            raise document.error_of(TableError(key, f"is not known.{did_you_mean(key, known) or ' Known are ' + ', '.join(known) + '.'}"))
+
+
+def _memory(least: int) -> Key:
+    """A key that takes a number of bytes, as an integer or with a unit."""
+    allowed = f'bytes, or a string as "512 MiB", of at least {least:,} bytes'
+
+    def read(key: str, value: Any) -> int:
+        parts = re.fullmatch(r"([0-9]{1,15}) ?(KiB|MiB|GiB)", value) if isinstance(value, str) else None
+        size = int(parts[1]) * UNITS[parts[2]] if parts else value
+        if isinstance(size, bool) or not isinstance(size, int) or not least <= size <= MOST_BYTES:
+            raise TableError(key, f"is {described(value)}; it takes {allowed}.")
+        return size
+
+    return Key(read, allowed)
+
+
+def _package(key: str, value: Any) -> tuple[str, ...]:
+    packages: tuple[str, ...] = texts(r"[^\W\d]\w*", "names of top-level packages, as they are imported").read(key, value)
+    if "numpy" in packages:
+        raise TableError(key, 'holds "numpy", without which no candidate can be called.')
+    return packages
+
+
+LIMIT_KEYS: Mapping[str, Key] = {
+    "memory": _memory(LEAST_MEMORY),
+    "cpu_seconds": number("seconds above 0", lambda value: value > 0),
+    "wall_seconds": number("seconds above 0", lambda value: value > 0),
+    "threads": whole(1, 10_000),
+    "open_files": whole(16, 100_000),
+    "output_bytes": _memory(0),
+}
+ASSIGNMENT_KEYS: Mapping[str, Key] = {"contract": word("mlp"), "forbid": Key(_package, "a list of names of top-level packages")}

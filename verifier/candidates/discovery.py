@@ -1,0 +1,237 @@
+"""What the user named -> the candidates: a file, a folder, a folder of candidates, a plug-in or `package.module`.
+
+A candidate is only ever read as text here, and never imported: it runs in a worker. docs/manifest.md has the rules.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from verifier.candidates.assignment import Assignment
+from verifier.candidates.folders import defines_entry, lies_within, module_file, search
+from verifier.candidates.installed import InstalledModule, entry_point_names, find_entry_point, find_module, near_module
+from verifier.candidates.manifest import (
+    FILE_NAME,
+    Settings,
+    manifest_of_file,
+    manifest_of_folder,
+    manifest_of_source,
+    read_settings,
+)
+from verifier.candidates.naming import plain_name, unique_names
+from verifier.candidates.script_block import read_source
+from verifier.candidates.toml_document import printable
+from verifier.contracts.keys import did_you_mean
+from verifier.contracts.mlp.claims import Claims
+from verifier.errors import ManifestError, RequestError
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Code under verification: where it is, how it is called and what it claims.
+
+    Attributes:
+        name: unique in the run, of the form [A-Za-z0-9._-]+; also the name of its report's folder.
+        path: as the user named it (a file below a folder that was searched: the folder as named, and the way to the file).
+        file: the Python file to load, absolute; None where `module` is imported instead.
+        module: ``package.module`` to import: an installed one, or one in a package below `root`.
+        root: folder on the worker's import path; None for a single file and for what is installed.
+        readable: files and folders that the worker may read beyond the granted packages, absolute, links resolved.
+        entry: the function, or ``object.function``.
+        manifest: the file that its manifest stands in, as messages name it; None where it has none.
+        manifest_line: number of the line on which the manifest's table begins.
+    """
+
+    name: str
+    path: str
+    contract: str
+    claims: Claims
+    file: Path | None
+    module: str | None
+    root: Path | None
+    readable: tuple[Path, ...]
+    entry: str
+    manifest: str | None = None
+    manifest_line: int | None = None
+
+
+def find_candidates(paths: Sequence[str], *, assignment: Assignment | None = None) -> tuple[list[Candidate], list[RequestError]]:
+    """The candidates behind the paths, in order, each once, and an error for each that cannot be judged: the others still run.
+
+    Args:
+        paths: files, folders, names of plug-ins, or ``package.module``, as the user named them.
+        assignment: fixes the claims; then a manifest that says more than name, module, entry and layout is an error.
+    """
+    found: list[Candidate] = []
+    errors: list[RequestError] = []
+    for path in paths:
+        for place in _places(os.fspath(path), errors):
+            try:
+                found.append(_candidate_at(place, assignment))
+            except RequestError as error:
+                errors.append(error)
+    return _named(_distinct(found)), errors
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Something that was found, before its manifest is read: a Python file, a folder with a manifest, or a module."""
+
+    shown: str
+    path: Path
+    module: str | None = None
+    attribute: str = ""
+    installed: InstalledModule | None = None
+
+
+def _places(path: str, errors: list[RequestError]) -> Iterator[_Place]:
+    try:
+        yield from _find(path, errors)
+    except RequestError as error:
+        errors.append(error)
+
+
+def _find(path: str, errors: list[RequestError]) -> Iterator[_Place]:
+    place = Path(path)
+    if not path or not os.path.exists(path):
+        yield _find_installed(path)
+    elif place.is_dir():
+        yield from _find_in_folder(path, errors)
+    elif place.name == FILE_NAME:
+        yield _Place(os.path.dirname(path) or ".", place.parent)
+    elif place.suffix == ".py" and place.is_file():
+        yield _Place(path, place)
+    else:
+        raise RequestError(f"{printable(path)}: is neither a Python file (.py) nor a folder.")
+
+
+def _find_in_folder(path: str, errors: list[RequestError]) -> Iterator[_Place]:
+    if (Path(path) / FILE_NAME).is_file():
+        yield _Place(path, Path(path))
+        return
+    searched, found = 0, 0
+    for file in search(Path(path), errors):
+        shown = os.path.join(path, file.relative_to(path))
+        searched += 1
+        try:
+            counts = file.is_dir() or _is_candidate(file, shown)
+        except RequestError as error:
+            errors.append(error)
+            found += 1
+            continue
+        if counts:
+            found += 1
+            yield _Place(shown, file)
+    if not found:
+        raise RequestError(
+            f"{printable(path)}: holds no candidate. {searched} Python files were searched; none has a [tool.verifier] table in a "
+            f"script block or defines backprop or update at top level, and no folder has a {FILE_NAME}."
+        )
+
+
+def _is_candidate(file: Path, shown: str) -> bool:
+    source = read_source(file, shown)
+    return manifest_of_source(source, shown) is not None or defines_entry(source)
+
+
+def _find_installed(path: str) -> _Place:
+    looks_like_file = not path or os.path.basename(path) != path or path.endswith((".py", ".toml"))
+    if not looks_like_file:
+        point = find_entry_point(path)
+        module, attribute = point or (path, "")
+        installed = find_module(module) if all(part.isidentifier() for part in module.split(".")) else None
+        if installed and (point or "." in path):
+            return _Place(path, installed.file, module, attribute, installed)
+        if point:
+            raise RequestError(f'plug-in "{path}": its module {module} is not on the import path.')
+    raise RequestError(_not_found(path, looks_like_file))
+
+
+def _not_found(path: str, looks_like_file: bool) -> str:
+    folder = os.path.dirname(path)
+    if folder and not os.path.isdir(folder):
+        return f"no such file or folder: {printable(path)}; there is no folder {printable(folder)}."
+    beside = [os.path.join(folder, name) for name in sorted(os.listdir(folder or ".")) if not name.startswith(".")]
+    if looks_like_file:
+        return f"no such file or folder: {printable(path)}.{printable(did_you_mean(path, beside))}"
+    near = near_module(path) or did_you_mean(path, [*entry_point_names(), *beside])
+    return f"no such file, folder, plug-in or installed module: {printable(path)}.{printable(near)}"
+
+
+def _candidate_at(place: _Place, assignment: Assignment | None) -> Candidate:
+    if place.installed:
+        return _installed_candidate(place, place.installed, assignment)
+    if place.path.is_dir():
+        return _folder_candidate(place, assignment)
+    settings = read_settings(manifest_of_file(place.path, place.shown), assignment)
+    if settings.module and settings.document:
+        raise settings.document.error_at(
+            settings.document.line_of("module"),
+            f'manifest key "module" is for a folder with a {FILE_NAME}; a single file is its own module.',
+        )
+    default = place.path.stem if place.path.stem != "__init__" else Path(os.path.abspath(place.path)).parent.name
+    return _candidate(place, settings, default, file=_absolute(place.path), readable=place.path)
+
+
+def _folder_candidate(place: _Place, assignment: Assignment | None) -> Candidate:
+    shown = os.path.join(place.shown, FILE_NAME)
+    if not lies_within(place.path / FILE_NAME, place.path):
+        raise ManifestError(f"{printable(shown)}: is a link out of its folder.")
+    settings = read_settings(manifest_of_folder(place.path, shown), assignment)
+    file, module = module_file(place.path, settings)
+    root = _absolute(place.path)
+    return _candidate(place, settings, root.name, file=None if module else _absolute(file), module=module, root=root, readable=root)
+
+
+def _installed_candidate(place: _Place, installed: InstalledModule, assignment: Assignment | None) -> Candidate:
+    shown = f"{place.shown} ({installed.file})" if place.shown != place.module else str(installed.file)
+    settings = read_settings(manifest_of_file(installed.file, shown) if installed.file.suffix == ".py" else None, assignment)
+    settings = replace(settings, entry=place.attribute or settings.entry)
+    return _candidate(
+        place, settings, place.shown, module=place.module, root=installed.root, readable=installed.top if installed.root else None
+    )
+
+
+def _candidate(
+    place: _Place,
+    settings: Settings,
+    default_name: str,
+    *,
+    readable: Path | None,
+    file: Path | None = None,
+    module: str | None = None,
+    root: Path | None = None,
+) -> Candidate:
+    return Candidate(
+        name=settings.name or plain_name(default_name),
+        path=place.shown,
+        contract=settings.contract,
+        claims=settings.claims,
+        file=file,
+        module=module,
+        root=root,
+        readable=(readable.resolve(),) if readable else (),
+        entry=settings.entry,
+        manifest=settings.document.shown if settings.document else None,
+        manifest_line=(settings.document.line_of() or settings.document.first_line) if settings.document else None,
+    )
+
+
+def _absolute(path: Path) -> Path:
+    """Absolute, links kept: a traceback then names the file as the user knows it."""
+    return Path(os.path.abspath(path))
+
+
+def _distinct(candidates: list[Candidate]) -> list[Candidate]:
+    """Each candidate once, where a file and its folder were both named."""
+    first: dict[object, Candidate] = {}
+    for candidate in candidates:
+        first.setdefault((candidate.file and candidate.file.resolve(), candidate.root, candidate.module, candidate.entry), candidate)
+    return list(first.values())
+
+
+def _named(candidates: list[Candidate]) -> list[Candidate]:
+    folders = [Path(candidate.path).parts[:-1] for candidate in candidates]
+    names = unique_names([(candidate.name, own) for candidate, own in zip(candidates, folders, strict=True)])
+    return [replace(candidate, name=name) for candidate, name in zip(candidates, names, strict=True)]

@@ -1,0 +1,143 @@
+"""Folders of Python files: which of them are candidates, and which file of a folder with a manifest is the one to load."""
+
+import io
+import os
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+from verifier.candidates.manifest import FILE_NAME, Settings
+from verifier.candidates.script_block import read_source
+from verifier.candidates.toml_document import TomlDocument, printable
+from verifier.contracts.keys import did_you_mean, shown
+from verifier.errors import RequestError
+
+ENTRIES = ("backprop", "update")
+SKIPPED = ("__pycache__", "node_modules", "site-packages")
+DEFINITION = re.compile(rf"^(?:async[ \t]+)?def[ \t]+(?:{'|'.join(ENTRIES)})\b|^(?:{'|'.join(ENTRIES)})[ \t]*(?:=(?!=)|:)", re.MULTILINE)
+LARGEST_TOKENIZED = 1024 * 1024  # characters; in a longer file a definition inside a string is taken for one
+BLANK = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
+
+
+def search(folder: Path, errors: list[RequestError]) -> Iterator[Path]:
+    """The Python files below the folder, and the folders that have a manifest (not what is in them), sorted by path.
+
+    Hidden files and folders are left out, so are virtual environments, `site-packages`, `node_modules` and `__pycache__`, and links that
+    lead out of the folder: a submission must not borrow a file that is not its own. A folder that cannot be read adds to `errors`.
+    """
+
+    def cannot_read(error: OSError) -> None:
+        errors.append(RequestError(f"{printable(str(error.filename))}: cannot be read: {error.strerror}."))
+
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder, onerror=cannot_read):
+        here = Path(parent)
+        if here != folder and FILE_NAME in files:
+            found.append(here)
+            folders.clear()
+            continue
+        folders[:] = [name for name in folders if not _is_skipped(here / name)]
+        python = (here / name for name in files if name.endswith(".py") and not name.startswith("."))
+        found.extend(file for file in python if file.is_file() and lies_within(file, folder))
+    return iter(sorted(found, key=lambda path: path.parts))
+
+
+def defines_entry(source: str) -> bool:
+    """Whether the text defines `backprop` or `update` at top level: by def or by assignment, not inside a string.
+
+    A file with a syntax error counts by its lines alone, so that it is judged (and its error shown) and not left out. The text is not
+    parsed: a tree deep enough would bring this process down.
+    """
+    if not DEFINITION.search(source):
+        return False
+    if len(source) > LARGEST_TOKENIZED:
+        return True
+    try:
+        return any(name in ENTRIES for name in _defined_names(source))
+    except (tokenize.TokenError, SyntaxError):
+        return True
+
+
+def module_file(folder: Path, settings: Settings) -> tuple[Path, str | None]:
+    """The file to load from a folder with a manifest, and its dotted name where it lies in a package of the folder.
+
+    Raises:
+        ManifestError: the manifest names none that is there, or names none and it is not clear which is meant.
+    """
+    assert settings.document is not None
+    if settings.module:
+        return _named_module(folder, settings.module, settings.document)
+    return _only_module(folder, settings.document), None
+
+
+def lies_within(path: Path, folder: Path) -> bool:
+    """Whether the path, its links followed, lies in the folder."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _named_module(folder: Path, module: str, document: TomlDocument) -> tuple[Path, str | None]:
+    dotted = module.removesuffix(".py").replace("/", ".")
+    base = folder.joinpath(*dotted.split("."))
+    files = [base.parent / f"{base.name}.py", base / "__init__.py"]
+    file = next((file for file in files if file.is_file()), None)
+    if file is None:
+        near = did_you_mean(module, _names_in(folder, with_suffix=module.endswith(".py"))) or _listing(folder)
+        raise document.error_at(
+            document.line_of("module"), f'manifest key "module" is {shown(module)}, and no such file is in the folder.{near}'
+        )
+    if not lies_within(file, folder):
+        raise document.error_at(document.line_of("module"), f'manifest key "module" is {shown(module)}, a link out of the folder.')
+    in_package = "." in dotted or file.name == "__init__.py"
+    return file, dotted if in_package and all(part.isidentifier() for part in dotted.split(".")) else None
+
+
+def _only_module(folder: Path, document: TomlDocument) -> Path:
+    files = [file for file in sorted(folder.glob("*.py")) if file.is_file() and not file.name.startswith(".") and lies_within(file, folder)]
+    entries = [file for file in files if len(files) > 1 and defines_entry(read_source(file, str(file)))]
+    usual = [f"{folder.resolve().name}.py", "backprop.py", "main.py", "__init__.py"]
+    for group in (files, entries):
+        if len(group) == 1:
+            return group[0]
+    named = [file for name in usual for file in files if file.name == name]
+    if named:
+        return named[0]
+    raise document.error_at(None, f'it is not clear which file is the candidate; say module = "…".{_listing(folder)}')
+
+
+def _listing(folder: Path) -> str:
+    names = _names_in(folder, with_suffix=True)
+    return (
+        f" In the folder: {', '.join(printable(name) for name in names[:10])}{', …' if len(names) > 10 else ''}."
+        if names
+        else (" There is no Python file in the folder.")
+    )
+
+
+def _names_in(folder: Path, *, with_suffix: bool) -> list[str]:
+    return [file.name if with_suffix else file.stem for file in sorted(folder.glob("*.py"))]
+
+
+def _is_skipped(folder: Path) -> bool:
+    return folder.name.startswith(".") or folder.name in SKIPPED or (folder / "pyvenv.cfg").exists()
+
+
+def _defined_names(source: str) -> Iterator[str]:
+    """The names that statements at top level define by def or by assignment (x = …, x: T = …), read by tokens."""
+    statement: list[tokenize.TokenInfo] = []
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.NEWLINE:
+            statement = []
+        elif token.type not in BLANK and len(statement) < 3:
+            statement.append(token)
+            if statement[0].start[1] == 0:
+                yield from _defined_by([token.string for token in statement])
+
+
+def _defined_by(statement: list[str]) -> list[str]:
+    match statement:
+        case ["def", name] | ["async", "def", name]:
+            return [name]
+        case [name, "=" | ":"]:
+            return [name]
+    return []

@@ -1,0 +1,130 @@
+"""The manifest of a candidate: found as text, read, and held against the assignment where there is one.
+
+It is the table [tool.verifier] of a Python file's `script` block, or the `verifier.toml` of a folder. Nothing of the candidate runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verifier.candidates.assignment import Assignment
+from verifier.candidates.script_block import read_source, script_block, stray_table_line
+from verifier.candidates.toml_document import TomlDocument, read_toml
+from verifier.contracts.keys import Key, TableError, did_you_mean, read_table, shown, text, word
+from verifier.contracts.mlp import claims as mlp
+
+FILE_NAME = "verifier.toml"
+TABLE = ("tool", "verifier")
+NAME_PATTERN = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
+DOTTED_PATTERN = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
+
+CANDIDATE_KEYS: Mapping[str, Key] = {
+    "contract": word("mlp"),
+    "name": text(NAME_PATTERN, "up to 100 letters, digits, dots, underscores and hyphens of ASCII, not dots alone"),
+    "module": text(r"(?!.*(?:^|/)\.)[^/\\]+(/[^/\\]+)*", "the name of a Python file or module in the folder"),
+    "entry": text(DOTTED_PATTERN, 'the name of a function, or "object.function"'),
+}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a manifest says, read: how the candidate is called and what it claims. `document` is None where there is no manifest."""
+
+    contract: str
+    name: str | None
+    module: str | None
+    entry: str
+    claims: mlp.Claims
+    document: TomlDocument | None
+
+
+def manifest_of_file(path: Path, shown_as: str) -> TomlDocument | None:
+    """The manifest in a Python file, or None where there is none. Raises ManifestError where it is malformed."""
+    return manifest_of_source(read_source(path, shown_as), shown_as)
+
+
+def manifest_of_source(source: str, shown_as: str) -> TomlDocument | None:
+    """The manifest in the text of a Python file, or None where there is none. Raises ManifestError where it is malformed."""
+    block = script_block(source, shown_as)
+    if block is None:
+        return None
+    document = TomlDocument(shown_as, block.text, block.line + 1, TABLE)
+    tables = document.tables()
+    _refuse_misplaced(document, tables)
+    if "verifier" in tables.get("tool", {}):
+        return document
+    stray = stray_table_line(source)
+    if stray:
+        raise document.error_at(stray, f"[tool.verifier] stands outside the script block of line {block.line}: move it inside.")
+    return None
+
+
+def manifest_of_folder(folder: Path, shown_as: str) -> TomlDocument:
+    """The `verifier.toml` of a folder. Raises ManifestError where it cannot be read."""
+    return read_toml(folder / FILE_NAME, shown_as, "manifest")
+
+
+def read_settings(document: TomlDocument | None, assignment: Assignment | None = None) -> Settings:
+    """What the manifest says, with the contract's defaults, or the assignment's claims where there is one.
+
+    Raises:
+        ManifestError: it is not TOML, a key is not known, holds what it may not or is fixed by the assignment.
+    """
+    table = _table_of(document) if document else {}
+    try:
+        own = read_table({key: value for key, value in table.items() if key in CANDIDATE_KEYS}, CANDIDATE_KEYS)
+        said = {key: value for key, value in table.items() if key not in CANDIDATE_KEYS}
+        _refuse_unknown(said)
+        claims = mlp.claims_from(said) if assignment is None else mlp.claims_from(_under_assignment(said, assignment))
+    except TableError as error:
+        if document is None:  # a claim of the assignment alone, which was read before: cannot be
+            raise
+        raise document.error_of(error) from None
+    return Settings(own.get("contract", "mlp"), own.get("name"), own.get("module"), own.get("entry", "backprop"), claims, document)
+
+
+def _table_of(document: TomlDocument) -> Mapping[str, Any]:
+    table: Any = document.tables()
+    for key in document.inside:
+        table = table[key]
+    if not isinstance(table, Mapping):
+        raise document.error_at(document.line_of(), "tool.verifier must be a table: write [tool.verifier].")
+    return table
+
+
+def _refuse_unknown(said: Mapping[str, Any]) -> None:
+    known = [*CANDIDATE_KEYS, *mlp.KEYS]
+    for key in said:
+        if key == "tool":
+            raise TableError(key, f"is not known: in {FILE_NAME} the keys stand at top level, without [tool.verifier].")
+        if key not in known:
+            raise TableError(key, f"is not known.{did_you_mean(key, known) or ' Known are ' + ', '.join(known) + '.'}")
+
+
+def _under_assignment(said: Mapping[str, Any], assignment: Assignment) -> dict[str, Any]:
+    """The assignment's claims with the candidate's layout; TableError where the candidate says more than that."""
+    for key, value in said.items():
+        fixed = f"the assignment {assignment.shown} fixes"
+        if key not in mlp.LAYOUT_KEYS:
+            may = ", ".join([*CANDIDATE_KEYS, *mlp.LAYOUT_KEYS])
+            raise TableError(key, f"is not for the candidate to say, {fixed} it; take it out (a candidate may say {may}).")
+        if assignment.claims.get(key, value) != value:
+            raise TableError(key, f"is {shown(value)}, but {fixed} {shown(assignment.claims[key])}.")
+    return {**assignment.claims, **said}
+
+
+def _refuse_misplaced(document: TomlDocument, tables: Mapping[str, Any]) -> None:
+    """Refuse what is meant as the manifest but stands elsewhere in the block, so that it is never silently the defaults."""
+    whole = TomlDocument(document.shown, document.text, document.first_line)
+    for key in tables:
+        if key in CANDIDATE_KEYS or key in mlp.KEYS:
+            raise whole.error_at(whole.line_of(key), f"manifest key {shown(key)} stands outside its table: write [tool.verifier] above it.")
+        if key in ("verifier", "backprop-verifier"):
+            raise whole.error_at(whole.line_of(key), f"a script block allows no table [{key}]: write [tool.verifier].")
+    tools = tables.get("tool", {})
+    if not isinstance(tools, Mapping):
+        raise whole.error_at(whole.line_of("tool"), "tool must be a table: write [tool.verifier].")
+    for key in tools:
+        if key != "verifier" and did_you_mean(key, ["verifier"]):
+            raise whole.error_at(whole.line_of(f"tool.{key}"), f"table [tool.{key}] is not ours. Did you mean [tool.verifier]?")
