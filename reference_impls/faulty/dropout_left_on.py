@@ -1,0 +1,30 @@
+"""Dropout is left on: every call throws other hidden units away."""
+
+# /// script
+# [tool.verifier]
+# contract = "mlp"
+# activations = ["relu"]
+# output_activations = ["identity"]
+# losses = ["half_squared_error"]
+# ///
+
+import numpy as np
+
+generator = np.random.default_rng()
+
+
+def backprop(weights, biases, x, y):
+    activations = [x]
+    for layer, (w, b) in enumerate(zip(weights, biases, strict=True)):
+        z = activations[-1] @ w.T + b
+        activations.append(z if layer == len(weights) - 1 else np.maximum(z, 0.0) * (generator.random(z.shape) < 0.8) / 0.8)
+    error = activations[-1] - y
+    loss = 0.5 * np.sum(error**2) / len(x)
+    delta = error / len(x)
+    weight_gradients, bias_gradients = [], []
+    for layer in reversed(range(len(weights))):
+        weight_gradients.insert(0, delta.T @ activations[layer])
+        bias_gradients.insert(0, delta.sum(axis=0))
+        if layer > 0:
+            delta = (delta @ weights[layer]) * (activations[layer] > 0) / 0.8
+    return loss, weight_gradients, bias_gradients

@@ -1,0 +1,41 @@
+"""The gradients are right, and `update` steps with a rate of its own whatever it is given, which the manifest does not say."""
+
+# /// script
+# [tool.verifier]
+# contract = "mlp"
+# losses = ["squared_error"]
+# ///
+
+import numpy as np
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+
+
+def run(weights, biases, x):
+    """Return the activations, input first."""
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(sigmoid(activations[-1] @ w.T + b))
+    return activations
+
+
+def backprop(weights, biases, x, y):
+    activations = run(weights, biases, x)
+    output = activations[-1]
+    loss = np.sum((output - y) ** 2) / len(x)
+    delta = 2.0 * (output - y) * output * (1.0 - output) / len(x)
+    weight_gradients, bias_gradients = [], []
+    for layer in reversed(range(len(weights))):
+        weight_gradients.insert(0, delta.T @ activations[layer])
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = (delta @ weights[layer]) * activations[layer] * (1.0 - activations[layer])
+    return loss, weight_gradients, bias_gradients
+
+
+def update(weights, biases, x, y, learning_rate):
+    _, weight_gradients, bias_gradients = backprop(weights, biases, x, y)
+    new_weights = [w - 0.1 * g for w, g in zip(weights, weight_gradients, strict=True)]
+    new_biases = [b - 0.1 * g for b, g in zip(biases, bias_gradients, strict=True)]
+    return new_weights, new_biases

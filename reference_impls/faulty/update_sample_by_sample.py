@@ -1,0 +1,42 @@
+"""The gradients are right, and `update` steps once a sample, each from the weights that the sample before it left."""
+
+# /// script
+# [tool.verifier]
+# contract = "mlp"
+# losses = ["squared_error"]
+# ///
+
+import numpy as np
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+
+
+def run(weights, biases, x):
+    """Return the activations, input first."""
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(sigmoid(activations[-1] @ w.T + b))
+    return activations
+
+
+def backprop(weights, biases, x, y):
+    activations = run(weights, biases, x)
+    output = activations[-1]
+    loss = np.sum((output - y) ** 2) / len(x)
+    delta = 2.0 * (output - y) * output * (1.0 - output) / len(x)
+    weight_gradients, bias_gradients = [], []
+    for layer in reversed(range(len(weights))):
+        weight_gradients.insert(0, delta.T @ activations[layer])
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = (delta @ weights[layer]) * activations[layer] * (1.0 - activations[layer])
+    return loss, weight_gradients, bias_gradients
+
+
+def update(weights, biases, x, y, learning_rate):
+    for sample in range(len(x)):
+        _, weight_gradients, bias_gradients = backprop(weights, biases, x[sample : sample + 1], y[sample : sample + 1])
+        weights = [w - learning_rate / len(x) * g for w, g in zip(weights, weight_gradients, strict=True)]
+        biases = [b - learning_rate / len(x) * g for b, g in zip(biases, bias_gradients, strict=True)]
+    return weights, biases
