@@ -1,0 +1,29 @@
+"""The gradients are collected in integer arrays: every one of them is cut to a whole number."""
+
+# /// script
+# [tool.verifier]
+# contract = "mlp"
+# losses = ["squared_error"]
+# ///
+
+import numpy as np
+
+
+def sigmoid(z):
+    return 1.0 / (1.0 + np.exp(-z))
+
+
+def backprop(weights, biases, x, y):
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(sigmoid(activations[-1] @ w.T + b))
+    output = activations[-1]
+    loss = np.sum((output - y) ** 2) / len(x)
+    delta = 2.0 * (output - y) * output * (1.0 - output) / len(x)
+    weight_gradients = [np.zeros(w.shape, dtype=int) for w in weights]
+    bias_gradients = [np.zeros(b.shape, dtype=int) for b in biases]
+    for layer in reversed(range(len(weights))):
+        weight_gradients[layer][...] = delta.T @ activations[layer]
+        bias_gradients[layer][...] = delta.sum(axis=0)
+        delta = (delta @ weights[layer]) * activations[layer] * (1.0 - activations[layer])
+    return loss, weight_gradients, bias_gradients
