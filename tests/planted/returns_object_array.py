@@ -1,4 +1,4 @@
-"""The weight gradients are arrays of Python objects, one of which is None."""
+"""The weight gradients are arrays of Python objects, one of which is a text."""
 
 # /// script
 # [tool.verifier]
@@ -26,5 +26,5 @@ def backprop(weights, biases, x, y):
         bias_gradients.insert(0, delta.sum(axis=0))
         delta = (delta @ weights[layer]) * activations[layer] * (1.0 - activations[layer])
     weight_gradients = [gradient.astype(object) for gradient in weight_gradients]
-    weight_gradients[0][0, 0] = None
+    weight_gradients[0][0, 0] = "n/a"
     return loss, weight_gradients, bias_gradients
