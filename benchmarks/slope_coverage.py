@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.oracles.finite_difference.directions import combined_direction
+from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.finite_difference.problem import ProblemDifferences, check_problem
 
 Array = NDArray[np.floating]
@@ -100,9 +101,10 @@ def loss_of(network: Network, theta: Mapping[str, Array], perturb: Perturb = unp
     )
 
 
-FAULTS = tuple(
-    "twice factor_batch sign no_output_slope no_hidden_slope relu_slope_one bias_mean last_sample slope_of_activation zero_tensor "
-    "weight_decay transposed wrong_row tensor_1e-2 tensor_1e-4 tensor_1e-6 element_10% antisymmetric".split()
+FAULTS = (
+    *("twice", "factor_batch", "sign", "no_output_slope", "no_hidden_slope", "relu_slope_one", "bias_mean", "last_sample"),
+    *("slope_of_activation", "zero_tensor", "weight_decay", "transposed", "wrong_row", "antisymmetric"),
+    *("element_10%", "tensor_1e-2", "tensor_1e-4", "tensor_1e-6"),
 )
 
 
@@ -280,66 +282,77 @@ def visible(claimed: Arrays, truth: Arrays, dtype: str) -> bool:
 
 
 def quantiles(values: list[float]) -> str:
-    finite = np.sort(np.array(values))
-    return " / ".join(f"{finite[min(len(finite) - 1, int(share * len(finite)))]:.1e}" for share in (0.1, 0.5, 0.9, 0.99))
+    ordered = np.sort(np.array(values))
+    at = {f"{share:.0%}": float(ordered[min(len(ordered) - 1, int(share * len(ordered)))]) for share in (0.1, 0.5, 0.9, 0.99, 1.0)}
+    return ", ".join(f"{share} {value:.1e}" for share, value in at.items())
+
+
+@dataclass
+class Tally:
+    """What was counted over the networks of one dtype."""
+
+    statuses: Counter[str]
+    found: Counter[str]
+    seen: Counter[str]
+    ratios: list[float]
+    margins: list[float]
+    powers: list[float]
+    zeros: int
+    evaluations: list[int]
+    false_alarms: list[str]
 
 
 def run(dtype: str, networks: int, with_faults: int) -> None:
     generator = np.random.default_rng([SEED, networks])
-    statuses: Counter[str] = Counter()
-    ratios: list[float] = []
-    resolves: list[float] = []
-    per_tensor: list[float] = []
-    evaluations: list[int] = []
-    found: Counter[str] = Counter()
-    seen: Counter[str] = Counter()
-    false_alarms: list[str] = []
-    directions = drawn = 0
+    tally = Tally(Counter(), Counter(), Counter(), [], [], [], 0, [], [])
     started = time.perf_counter()
-    while drawn < networks:
-        with np.errstate(all="ignore"):
+    drawn = 0
+    with np.errstate(all="ignore"):
+        while drawn < networks:
             network = draw(generator, dtype)
-        if network is None:
-            continue
-        drawn += 1
-        with np.errstate(all="ignore"):
-            wide = widen(network)
-            truth = backward(wide, wide.theta)
-            scatter = scatter_of(wide, generator)
-            claimed = backward(network, network.theta)
-            result = ask(network, claimed, dtype, drawn, scatter)
-        statuses[result.status] += 1
-        if result.status == "fail":
-            false_alarms.append(f"{drawn}: {network.loss} {network.activations} batch {len(network.x)} offset {network.offset}")
-        directions += len(result.directions)
-        evaluations.append(result.evaluations)
-        per_tensor += list(result.resolves.values())
-        ratios += ratios_of(result, claimed, truth, drawn)
-        resolves += [line.resolves for line in result.directions]
-        if drawn > with_faults:
-            continue
-        for fault in FAULTS:
-            with np.errstate(all="ignore"):
-                wrong = backward(network, network.theta, fault)
-                if not visible(wrong, truth, dtype):
-                    continue
-                seen[fault] += 1
-                found[fault] += ask(network, wrong, dtype, drawn, scatter).status == "fail"
-    undecided = sum(power > 1e-2 for power in per_tensor) / len(per_tensor)
-    print(f"{dtype}: {networks} networks, {directions} directions, {time.perf_counter() - started:.0f} s")
-    print(f"  false alarms {len(false_alarms)}; problems {dict(sorted(statuses.items()))}")
-    for line in false_alarms[:10]:
+            if network is not None:
+                drawn += 1
+                judge(network, dtype, drawn, generator, tally, FAULTS if drawn <= with_faults else ())
+    show(dtype, networks, with_faults, tally)
+    print(f"    ({time.perf_counter() - started:.0f} s)", flush=True)
+
+
+def judge(network: Network, dtype: str, index: int, generator: np.random.Generator, tally: Tally, faults: tuple[str, ...]) -> None:
+    wide = widen(network)
+    truth = backward(wide, wide.theta)
+    scatter = scatter_of(wide, generator)
+    claimed = backward(network, network.theta)
+    result = ask(network, claimed, dtype, index, scatter)
+    tally.statuses[result.status] += 1
+    if any(line.status == "fail" for line in result.directions):
+        tally.false_alarms.append(f"{index}: {network.loss} {network.activations} batch {len(network.x)} offset {network.offset}")
+    tally.evaluations.append(result.evaluations)
+    tally.powers += [power for name, power in result.resolves.items() if claimed[name].any()]
+    tally.zeros += sum(not gradient.any() for gradient in claimed.values())
+    tally.ratios += ratios_of(result, claimed, truth, index)
+    tally.margins += [abs(line.error) / line.tolerance for line in result.directions if 0 < line.tolerance < np.inf]
+    for fault in faults:
+        wrong = backward(network, network.theta, fault)
+        if visible(wrong, truth, dtype):
+            tally.seen[fault] += 1
+            tally.found[fault] += ask(network, wrong, dtype, index, scatter).status == "fail"
+
+
+def show(dtype: str, networks: int, with_faults: int, tally: Tally) -> None:
+    above = sum(ratio > 1 for ratio in tally.ratios)
+    undecided = sum(power > DECISIVE for power in tally.powers) / len(tally.powers)
+    print(f"{dtype}: {networks} networks, {len(tally.margins)} directions")
+    print(f"  directions with a false alarm: {len(tally.false_alarms)}; problems {dict(sorted(tally.statuses.items()))}")
+    for line in tally.false_alarms[:10]:
         print("    false alarm at", line)
-    print(
-        f"  |error| / E along the combined direction: 50/90/99/100 % {share_line(ratios)}; "
-        f"above 1: {sum(r > 1 for r in ratios)} of {len(ratios)}"
-    )
-    print(f"  resolving power of a tensor, 10/50/90/99 %: {quantiles(per_tensor)}; undecided tensors {undecided:.1%}")
-    print(f"  evaluations: median {int(np.median(evaluations))}, max {max(evaluations)}")
+    print(f"  |error| / E along the combined direction: {quantiles(tally.ratios)}; above 1: {above} of {len(tally.ratios)}")
+    print(f"  |error| / tolerance of every direction: {quantiles(tally.margins)}")
+    print(f"  resolving power of a tensor: {quantiles(tally.powers)}; undecided {undecided:.1%}, besides {tally.zeros} zero gradients")
+    print(f"  evaluations: median {int(np.median(tally.evaluations))}, max {max(tally.evaluations)}")
     print(f"  faults found, of those visible (first {with_faults} networks):")
     for fault in FAULTS:
-        print(f"    {fault:22s} {found[fault]:5d} of {seen[fault]:5d}")
-    print(f"    {'all':22s} {sum(found.values()):5d} of {sum(seen.values()):5d}", flush=True)
+        print(f"    {fault:22s} {tally.found[fault]:5d} of {tally.seen[fault]:5d}")
+    print(f"    {'all':22s} {tally.found.total():5d} of {tally.seen.total():5d}")
 
 
 def ratios_of(result: ProblemDifferences, claimed: Arrays, truth: Arrays, index: int) -> list[float]:
@@ -351,11 +364,6 @@ def ratios_of(result: ProblemDifferences, claimed: Arrays, truth: Arrays, index:
     direction = combined_direction({name: value.astype(np.float64) for name, value in claimed.items()}, SEED, index, spread=spread)
     error = sum(float(((truth[name] - claimed[name]) * direction[name]).sum()) for name in truth)
     return [abs(line.error - error) / line.slope.error_bound if line.slope.error_bound else 0.0]
-
-
-def share_line(ratios: list[float]) -> str:
-    ordered = np.sort(np.array(ratios))
-    return " / ".join(f"{ordered[min(len(ordered) - 1, int(share * len(ordered)))]:.1e}" for share in (0.5, 0.9, 0.99, 1.0))
 
 
 if __name__ == "__main__":

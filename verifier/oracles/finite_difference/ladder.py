@@ -84,11 +84,16 @@ def _first_usable(losses: FloatArray, noises: FloatArray) -> int:
 def _error_bounds(
     losses: FloatArray, steps: FloatArray, center: float, noises: FloatArray, differences: FloatArray, slopes: FloatArray
 ) -> FloatArray:
-    """E_k of each R_k: |R_k - D_{k+1}|, the noise carried through R_k, and the curvature term."""
-    extrapolated = np.abs(slopes - differences[1:])
+    """E_k of each R_k: how little it moved, the noise carried through it, and the curvature term.
+
+    |R_k - D_{k+1}| estimates the error of D_{k+1} and |R_k - R_{k-1}| that of R_{k-1}; both are far above that of R_k (by 1/h^2 and by
+    256 where the series has set in), so the smaller will do: it is wrong only where the error does not fall at all from step to step.
+    """
+    moved = np.abs(slopes - differences[1:])
+    moved[1:] = np.minimum(moved[1:], np.abs(np.diff(slopes)))
     rounding = noises / steps  # |D_k - its exact value|: two values, divided by 2h
     propagated = (16 * rounding[1:] + rounding[:-1]) / 15
-    return extrapolated + propagated + _curvature(losses, steps, center, noises)
+    return moved + propagated + _curvature(losses, steps, center, noises)
 
 
 def _curvature(losses: FloatArray, steps: FloatArray, center: float, noises: FloatArray) -> FloatArray:

@@ -11,8 +11,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
-from verifier.oracles.finite_difference.ladder import KAPPA, Slope, estimate_slope, ladder_steps
-from verifier.oracles.finite_difference.noise import loss_noise, near_points, noise_by_step
+from verifier.oracles.finite_difference.ladder import (
+    KAPPA,
+    Slope,
+    estimate_slope,
+    ladder_steps,
+)
+from verifier.oracles.finite_difference.noise import (
+    loss_noise,
+    near_points,
+    noise_by_step,
+)
 from verifier.results.evaluation import FloatArray
 
 Points = Callable[[Mapping[str, FloatArray], FloatArray], FloatArray]

@@ -1,6 +1,6 @@
 """One problem put to the test: first through all tensors at once, then closer only where that is needed.
 
-The cost of a right gradient is at most two lines (35 losses), however many tensors and parameters there are.
+A right gradient costs at most 40 losses, however many tensors and parameters there are.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,10 +9,25 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
-from verifier.oracles.finite_difference.directions import SPREAD, combined_direction, direction_for, first_step, gradient_direction
+from verifier.oracles.finite_difference.directions import (
+    SPREAD,
+    combined_direction,
+    direction_for,
+    first_step,
+    gradient_direction,
+)
 from verifier.oracles.finite_difference.elements import WrongElement, find_wrong_element
-from verifier.oracles.finite_difference.line import DECISIVE, DirectionResult, Points, Status, check_direction
+from verifier.oracles.finite_difference.ladder import ladder_steps
+from verifier.oracles.finite_difference.line import (
+    DECISIVE,
+    DirectionResult,
+    Points,
+    Status,
+    check_direction,
+)
 from verifier.results.evaluation import FloatArray
+
+BUDGET = 40  # losses for a gradient that passes: an evaluation may be a whole forward and backward pass in pure Python
 
 Moves = Callable[[Mapping[str, FloatArray], float], tuple[float, bool]]
 """(direction by tensor, step t) -> the largest move of any pre-activation over ±t in the reference's forward pass; a kink crossed?"""
@@ -69,9 +84,9 @@ def check_problem(
     if every_tensor or (through_all is not None and through_all.status == "fail"):
         _ask_each(problem, lines, gradients)
     else:
-        second = _ask_second(problem, lines)
-        if second is not None and second.status == "fail":
-            _ask_each(problem, lines, second.powers)
+        further = _ask_further(problem, lines)
+        if further is not None and further.status == "fail":
+            _ask_each(problem, lines, further.powers)
     failed = [line for line in lines if line.status == "fail"]
     if failed and not _confirmed(problem, lines):
         failed = []
@@ -125,24 +140,41 @@ class _Problem:
 
 
 def _ask_each(problem: _Problem, lines: list[DirectionResult], tensors: Mapping[str, object]) -> None:
+    """Ask about each of these tensors alone, unless that was done."""
+    asked = {line.tensor for line in lines if len(line.powers) == 1}
     for tensor in tensors:
-        problem.ask_own(tensor, lines)
+        if tensor not in asked:
+            problem.ask_own(tensor, lines)
 
 
-def _ask_second(problem: _Problem, lines: list[DirectionResult]) -> DirectionResult | None:
-    """One more line: through the tensors that the first could not decide, or, where it decided all, along the claimed gradient."""
+def _ask_further(problem: _Problem, lines: list[DirectionResult]) -> DirectionResult | None:
+    """More lines, as many as `BUDGET` allows, until one fails: about what is undecided, or else one along the claimed gradient.
+
+    Returns:
+        The line that failed, if one did.
+    """
+    cost = 2 * len(ladder_steps(1.0, problem.dtype))
+    spent = sum(line.evaluations for line in lines)
+    for _ in range((BUDGET - spent) // cost if lines else 0):
+        line = _ask_next(problem, lines)
+        if line is None or line.status == "fail":
+            return line
+    return None
+
+
+def _ask_next(problem: _Problem, lines: list[DirectionResult]) -> DirectionResult | None:
+    """One more line; None where nothing is left that another could tell."""
     powers = _resolving_powers(problem.gradients, lines)
-    undecided = {name: problem.gradients[name] for name, power in powers.items() if power > DECISIVE and problem.gradients[name].any()}
+    undecided = [name for name, power in powers.items() if power > DECISIVE and problem.gradients[name].any()]
     if not undecided:
-        live = gradient_direction(problem.gradients, spread=problem.spread)
+        live = gradient_direction(problem.gradients, spread=problem.spread) if len(lines) == 1 else {}
         return problem.ask(live, "all", lines) if live else None
-    if len(undecided) == len(powers):  # the same line again would say the same: take one tensor alone, in turn
-        return problem.ask_own(list(undecided)[problem.index % len(undecided)], lines)
-    return problem.ask(combined_direction(undecided, problem.seed, problem.index, spread=problem.spread), _label(undecided), lines)
-
-
-def _label(tensors: Mapping[str, object]) -> str:
-    return next(iter(tensors)) if len(tensors) == 1 else "all"
+    if len(lines) == 1 and 1 < len(undecided) < len(powers):
+        few = {name: problem.gradients[name] for name in undecided}
+        return problem.ask(combined_direction(few, problem.seed, problem.index, spread=problem.spread), "all", lines)
+    asked = {line.tensor for line in lines}
+    alone = [name for name in undecided if name not in asked]
+    return problem.ask_own(alone[problem.index % len(alone)], lines) if alone else None  # in turn: over a run each tensor is asked
 
 
 def _confirmed(problem: _Problem, lines: list[DirectionResult]) -> bool:
