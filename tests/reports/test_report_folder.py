@@ -1,0 +1,50 @@
+import pytest
+
+from verifier.reports.folder import report_folder, write_folder
+from verifier.reports.formats import FORMATS, default_formats
+from verifier.results.report import from_json
+
+
+def test_report_json_is_written_whatever_the_format(passing, tmp_path):
+    written = write_folder(passing, None, tmp_path / "deep" / "er", ["html"])
+    assert sorted(path.name for path in written) == ["report.html", "report.json"]
+    assert from_json((tmp_path / "deep" / "er" / "report.json").read_bytes()) == passing
+
+
+def test_nothing_of_an_earlier_failure_stays_beside_a_pass(passing, failing, tmp_path):
+    write_folder(failing, b"network", tmp_path, default_formats("fail"))
+    assert (tmp_path / "counterexample.safetensors").read_bytes() == b"network"
+    write_folder(passing, None, tmp_path, default_formats("pass"))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["report.json", "report.md"]
+
+
+def test_files_of_others_stay(passing, tmp_path):
+    (tmp_path / "mine.txt").write_text("mine")
+    write_folder(passing, None, tmp_path, [])
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["..", ".", "../../etc", "a/b", "", "\x00"])
+def test_a_name_cannot_leave_the_report_folder(name, tmp_path):
+    folder = report_folder(tmp_path, name)
+    assert folder.parent == tmp_path
+    assert folder.name not in ("", ".", "..")
+
+
+def test_a_counterexample_cannot_be_written_elsewhere(hostile, tmp_path):
+    import msgspec
+
+    elsewhere = msgspec.structs.replace(hostile.counterexample, file="../outside.safetensors")
+    write_folder(msgspec.structs.replace(hostile, counterexample=elsewhere), b"x", tmp_path / "in", [])
+    assert not (tmp_path / "outside.safetensors").exists()
+
+
+def test_every_format_writes_every_report(passing, failing, hostile):
+    for format in FORMATS.values():
+        for report in (passing, failing, hostile):
+            assert format.write(report)
+
+
+def test_the_page_is_written_only_where_there_is_something_to_see():
+    assert default_formats("pass") == ("markdown",)
+    assert default_formats("inconclusive") == ("markdown", "html")

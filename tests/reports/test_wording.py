@@ -1,0 +1,80 @@
+from pathlib import PurePosixPath
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verifier.reports.wording import (
+    deciding_check,
+    first_sentence,
+    isolation_gap,
+    next_steps,
+    number,
+    replay_command,
+    reproduce_command,
+    times_tolerance,
+)
+from verifier.results.outcome import Outcome
+from verifier.results.report import Isolation
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.0, "0"), (4e-15, "4e-15"), (3.14e-8, "3.1e-8"), (0.08105, "0.081"), (12345.6, "12346"), (-1e300, "-1e300"), (None, "–"), (200.0, "200")],
+)
+def test_numbers_are_short(value, shown):
+    assert number(value) == shown
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_number_is_right_to_its_digits(value):
+    assert abs(float(number(value, 6)) - value) <= 5.1e-6 * abs(value)
+
+
+def test_the_ratio_to_a_tolerance_of_nothing_is_not_a_number():
+    assert times_tolerance(0.1, 0.0) == times_tolerance(None, 1.0) == "–"
+    assert times_tolerance(-3e-8, 1e-8) == "3 ×"
+
+
+def test_a_sentence_does_not_end_at_a_decimal_point():
+    assert first_sentence("weights[0] = 0.5, should be 1.0. Error 0.5.") == "weights[0] = 0.5, should be 1.0."
+
+
+def test_the_deciding_check_is_the_one_that_the_headline_speaks_of(failing, passing):
+    assert deciding_check(failing) == "autograd"
+    assert deciding_check(passing) == "–"
+
+
+def test_without_a_word_in_the_headline_the_first_failing_check_decides(failing):
+    assert deciding_check(msgspec.structs.replace(failing, summary="Something else.")) == "finite-difference"
+
+
+def test_an_empty_message_is_not_told_in_the_headline(passing):
+    report = msgspec.structs.replace(
+        passing, verdict="error", summary="It died.", checks=(Outcome("contract", "error", "It died."), Outcome("autograd", "error", ""))
+    )
+    assert deciding_check(report) == "contract"
+
+
+@pytest.mark.parametrize(
+    ("isolation", "words"),
+    [
+        (Isolation(True, True, True, 7), None),
+        (Isolation(False, True, True, None, "no Landlock"), "not confined: files (no Landlock)"),
+        (Isolation(False, False, True, None, "macOS"), "not isolated (macOS): run only code that you trust"),
+    ],
+)
+def test_an_isolation_gap_is_named_with_its_reason(isolation, words):
+    assert isolation_gap(isolation) == words
+
+
+def test_commands_can_be_pasted_where_a_path_has_a_space(failing):
+    assert reproduce_command(failing) == "verifier check 'reference_impls/faulty/factor two.py' --profile ci --seed 20261124"
+    assert replay_command(failing, PurePosixPath("my reports/x")) == (
+        "verifier replay 'my reports/x/counterexample.safetensors' 'reference_impls/faulty/factor two.py'"
+    )
+
+
+def test_a_failure_without_a_stored_network_offers_no_replay(failing):
+    assert list(next_steps(msgspec.structs.replace(failing, counterexample=None))) == []

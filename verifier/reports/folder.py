@@ -1,0 +1,52 @@
+"""A candidate's report folder: `report.json` always, what else was asked for, and the counterexample beside them."""
+
+import contextlib
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from verifier.reports.formats import FORMATS
+from verifier.results.report import Report, to_json
+
+
+def report_folder(directory: Path, name: str) -> Path:
+    """Where the reports of the candidate of that name stand; whatever the name is, it is a folder inside `directory`."""
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    return directory / (safe if safe.strip(".") else "candidate")
+
+
+def write_folder(report: Report, counterexample: bytes | None, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Write the report in these formats, and remove what an earlier run left in others; the written files, `report.json` last.
+
+    Each file appears whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    contents: dict[str, bytes] = {}
+    if counterexample is not None and report.counterexample is not None and report.counterexample.file:
+        contents[Path(report.counterexample.file).name] = counterexample
+    for name in formats:
+        contents[FORMATS[name].file] = FORMATS[name].write(report).encode(errors="replace")
+    # Last, so that whoever waits for report.json finds the others there.
+    contents.pop("report.json", None)
+    contents["report.json"] = to_json(report)
+    for stale in {format.file for format in FORMATS.values()} | {"counterexample.safetensors"}:
+        if stale not in contents:
+            (folder / stale).unlink(missing_ok=True)
+    for name, content in contents.items():
+        _write_whole(folder / name, content)
+    return [folder / name for name in contents]
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

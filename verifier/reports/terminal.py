@@ -1,0 +1,233 @@
+"""A report for the terminal: the first screen says the verdict, the tensor, the numbers and what to do.
+
+Everything is a rich `Text`, never markup, so that a candidate's words cannot colour or hide anything. Where the output is not a
+terminal, rich writes plain text; where NO_COLOR is set, it writes no colour.
+"""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from verifier.reports.untrusted import last_lines, one_line
+from verifier.reports.wording import (
+    deciding_check,
+    element,
+    first_sentence,
+    isolation_gap,
+    networks,
+    next_steps,
+    not_passed,
+    number,
+    reproduce_command,
+    told_in_summary,
+    worst_measurement,
+)
+from verifier.results.outcome import Measurement, Outcome
+from verifier.results.report import Diagnosis, Note, Report
+
+INDENT = " " * 6  # below the verdict's word
+STYLES = {"pass": "bold green", "fail": "bold red", "error": "bold magenta", "inconclusive": "bold yellow", "skipped": "dim"}
+PRINTED_LINES = 20  # of what the candidate printed; report.json has the rest
+NOTES_SHOWN = 5
+OTHER_EXPLANATIONS = 3
+
+
+def open_console(file: IO[str] | None = None, *, stderr: bool = False, width: int | None = None) -> Console:
+    """A console that takes nothing for markup, an emoji or something to highlight."""
+    return Console(file=file, stderr=stderr, width=width, markup=False, emoji=False, highlight=False)
+
+
+def write(report: Report) -> str:
+    """The report as plain text of 80 columns."""
+    page = io.StringIO()
+    # Not a terminal, whatever FORCE_COLOR says: this is a file.
+    console = Console(file=page, width=80, force_terminal=False, color_system=None, markup=False, emoji=False, highlight=False)
+    show(report, console)
+    return "".join(line.rstrip() + "\n" for line in page.getvalue().split("\n")[:-1])
+
+
+def show(report: Report, console: Console, *, folder: Path | None = None, written: Sequence[Path] = ()) -> None:
+    """One candidate's report, whole; `written` are the files that hold it."""
+    console.print(_headline(report))
+    _indent(console, one_line(report.summary))
+    if report.diagnosis:
+        console.print()
+        _show_diagnosis(report.diagnosis, console)
+    console.print()
+    console.print(_table_of_checks(report.checks))
+    _show_not_passed(report, console)
+    _show_notes(report.notes, console)
+    if report.verdict != "pass":
+        _show_printed(report.printed, console)
+    gap = isolation_gap(report.isolation)
+    if gap:
+        console.print()
+        console.print(Text("Isolation: ", "bold yellow").append(gap, "default"))
+    console.print()
+    _show_what_to_do(report, console, folder, written)
+
+
+def show_short(report: Report, console: Console, *, folder: Path | None = None, written: Sequence[Path] = ()) -> None:
+    """One of several candidates, as it is finished: a line where it passes, what to look at where it does not."""
+    if report.verdict == "pass":
+        line = _headline(report)
+        if report.notes:
+            line.append(f"  ({len(report.notes)} {'note' if len(report.notes) == 1 else 'notes'})", "dim")
+        console.print(line)
+        return
+    console.print(_headline(report))
+    _indent(console, one_line(report.summary))
+    if report.diagnosis:
+        best = report.diagnosis[0]
+        _indent(console, f"{one_line(best.fault)}: {first_sentence(best.explanation)}", "cyan")
+    if written:
+        _indent(console, f"Report: {_page_to_read(written)}", "dim", wrap=False)
+
+
+def show_table(reports: Sequence[Report], console: Console) -> None:
+    """All candidates of a run in one table, and how many got which verdict."""
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
+    table.add_column("candidate", overflow="fold", max_width=26)
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("failing check", overflow="fold", max_width=17)
+    table.add_column("what was found", overflow="fold")
+    for report in reports:
+        verdict = Text(_verdict_word(report.verdict), STYLES[report.verdict])
+        table.add_row(Text(one_line(report.candidate.name)), verdict, Text(deciding_check(report)), Text(first_sentence(report.summary)))
+    console.print(table)
+    console.print()
+    console.print(tally(reports))
+
+
+def tally(reports: Sequence[Report]) -> str:
+    """How many candidates got which verdict: ``12 pass, 3 fail``."""
+    verdicts = [report.verdict for report in reports]
+    counted = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", "fail", "error", "inconclusive") if verdict in verdicts]
+    return f"{len(reports)} candidates: {', '.join(counted)}"
+
+
+def _headline(report: Report) -> Text:
+    name = one_line(report.candidate.name)
+    line = Text(f"{_verdict_word(report.verdict):4}", STYLES[report.verdict]).append(f"  {name}", "bold default")
+    path = one_line(report.candidate.path)
+    return line if path == name else line.append(f"  {path}", "dim")
+
+
+def _verdict_word(verdict: str) -> str:
+    return verdict.upper()
+
+
+def _indent(console: Console, text: str, style: str = "", *, wrap: bool = True) -> None:
+    # Wrapped here: rich would fill each line with spaces. A path or a command is copied, so it stays in one piece.
+    lines = textwrap.wrap(text, max(20, console.width - len(INDENT)), break_on_hyphens=False) if wrap else [text]
+    for line in lines:
+        console.print(Text(INDENT + line, style), soft_wrap=True)
+
+
+def _show_diagnosis(diagnosis: Sequence[Diagnosis], console: Console) -> None:
+    best, *others = diagnosis
+    line = Text("Diagnosis: ", "bold cyan").append(one_line(best.fault), "bold default")
+    if best.equation:
+        line.append(f" (equation: {one_line(best.equation)})", "default")
+    console.print(line)
+    _indent(console, one_line(best.explanation))
+    for other in others[:OTHER_EXPLANATIONS]:
+        _indent(console, f"or {one_line(other.fault)}: {first_sentence(other.explanation)}", "dim")
+
+
+def _table_of_checks(checks: Iterable[Outcome]) -> Table:
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
+    table.add_column("check", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    for heading in ("error", "tolerance", "networks", "excludes above"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for outcome in checks:
+        status = outcome.status if outcome.status in ("pass", "skipped") else outcome.status.upper()
+        table.add_row(
+            Text(one_line(outcome.id)),
+            Text(status, STYLES[outcome.status]),
+            number(outcome.error),
+            number(outcome.tolerance),
+            networks(outcome),
+            number(outcome.resolves),
+        )
+    return table
+
+
+def _show_not_passed(report: Report, console: Console) -> None:
+    """Why each check that did not pass did not; the skipped ones in one line each."""
+    for outcome in not_passed(report):
+        console.print()
+        line = Text(f"{one_line(outcome.id)}: ", STYLES[outcome.status])
+        if told_in_summary(report, outcome.message):
+            console.print(line.append("see above.", "default"))
+        else:
+            console.print(line.append(one_line(outcome.message), "default"))
+        worst = worst_measurement(report, outcome)
+        if worst is not None:
+            for line in _worst_lines(worst):
+                _indent(console, line)
+    skipped = [outcome for outcome in report.checks if outcome.status == "skipped" and outcome.message]
+    if skipped:
+        console.print()
+    for outcome in skipped:
+        console.print(Text(f"{one_line(outcome.id)} was not asked: {one_line(outcome.message)}", "dim"))
+
+
+def _worst_lines(worst: Measurement) -> Iterator[str]:
+    place = element(worst)
+    if worst.claimed is not None and worst.reference is not None:
+        yield f"{place}: claimed {number(worst.claimed, 6)}, right {number(worst.reference, 6)}"
+        place = ""
+    yield f"{place}{': ' if place else ''}error {number(worst.error)}, tolerance {number(worst.tolerance)} ({one_line(worst.source)})"
+    yield f"network {worst.problem}: {one_line(worst.network)}"
+
+
+def _show_notes(notes: Sequence[Note], console: Console) -> None:
+    for note in notes[:NOTES_SHOWN]:
+        console.print()
+        console.print(Text(f"Note ({one_line(note.check)}): ", "bold blue").append(one_line(note.message), "default"))
+        if note.manifest_line:
+            _indent(console, f"To declare it, add to the manifest:  {one_line(note.manifest_line)}", wrap=False)
+    if len(notes) > NOTES_SHOWN:
+        console.print(f"… and {len(notes) - NOTES_SHOWN} more notes, in the report.")
+
+
+def _show_printed(printed: str, console: Console) -> None:
+    if not printed.strip():
+        return
+    console.print()
+    console.print("It printed:")
+    for line in last_lines(printed, PRINTED_LINES):
+        console.print(Text(f"  │ {line}", "dim"), soft_wrap=True)
+
+
+def _show_what_to_do(report: Report, console: Console, folder: Path | None, written: Sequence[Path]) -> None:
+    for step in next_steps(report, folder):
+        sentence, _, command = step.partition(": ")
+        console.print(f"{sentence}:")
+        _indent(console, command, "bold", wrap=False)
+    if written:
+        console.print(f"Report: {_page_to_read(written)}", soft_wrap=True)
+    seconds = sum(report.timings.values())
+    run = f"Profile {one_line(report.profile)}, seed {report.seed}" + (f", {number(seconds)} s" if seconds else "")
+    console.print(Text(run + ".", "dim"))
+    if not written:
+        console.print(Text(f"Again: {reproduce_command(report)}", "dim"), soft_wrap=True)
+
+
+def _page_to_read(written: Sequence[Path]) -> Path:
+    """The file that a person should open."""
+    for name in ("report.html", "report.md", "report.txt"):
+        for path in written:
+            if path.name == name:
+                return path
+    return written[-1]

@@ -1,0 +1,141 @@
+"""The words and figures that every format shares: how a verdict is called, how a number is written, what to do next."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import PurePath
+
+from verifier.reports.untrusted import one_line
+from verifier.results.outcome import Measurement, Outcome
+from verifier.results.report import Isolation, Report
+
+VERDICT_MEANS = {
+    "pass": "the gradients are right",
+    "fail": "a gradient is wrong",
+    "error": "the candidate cannot be judged",
+    "inconclusive": "nothing could be decided",
+}
+NOTHING = "–"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A short decimal: ``0.081``, ``4e-15``, ``1,024`` never; a dash for None (JSON has no NaN, so None may stand for one)."""
+    if value is None:
+        return NOTHING
+    if value == 0:
+        return "0"
+    if 1e-3 <= abs(value) < 1e5:
+        whole = len(str(int(abs(value))))
+        return f"{value:.{max(digits, whole)}g}"
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    if not exponent:
+        return mantissa  # inf, nan
+    return f"{mantissa.rstrip('0').rstrip('.') if '.' in mantissa else mantissa}e{int(exponent)}"
+
+
+def times_tolerance(error: float | None, tolerance: float | None) -> str:
+    """The error as a multiple of its tolerance: ``0.02 x``; above ``1 x`` it fails."""
+    if error is None or not tolerance:
+        return NOTHING
+    return f"{number(abs(error) / tolerance)} ×"
+
+
+def networks(outcome: Outcome) -> str:
+    """How many networks were asked, and how many of them failed."""
+    if outcome.failed:
+        return f"{outcome.failed} of {outcome.problems}"
+    return str(outcome.problems) if outcome.problems else NOTHING
+
+
+def worst_measurement(report: Report, outcome: Outcome) -> Measurement | None:
+    """The stored comparison that an outcome's figures come from, else the first one of its check."""
+    of_check = [measurement for measurement in report.measurements if measurement.check == outcome.id]
+    for measurement in of_check:
+        if (measurement.tensor, measurement.problem) == (outcome.tensor, outcome.problem):
+            return measurement
+    return of_check[0] if of_check else None
+
+
+def element(measurement: Measurement) -> str:
+    """The tensor with the index of its worst element: ``weights[1][0, 2]``."""
+    if not measurement.index:
+        return one_line(measurement.tensor)
+    return f"{one_line(measurement.tensor)}[{', '.join(map(str, measurement.index))}]"
+
+
+def first_sentence(text: str) -> str:
+    """The first sentence of a message, on one line."""
+    return re.split(r"(?<=[.!?])\s+(?=[A-Z0-9(`'\"])", one_line(text), maxsplit=1)[0]
+
+
+def not_passed(report: Report) -> tuple[Outcome, ...]:
+    """The checks that decided against the candidate or could not decide, gravest first."""
+    grave = ("fail", "error", "inconclusive")
+    found = [outcome for outcome in report.checks if outcome.status in grave]
+    return tuple(sorted(found, key=lambda outcome: grave.index(outcome.status)))
+
+
+def deciding_check(report: Report) -> str:
+    """The id of the check that the verdict rests on; a dash for a pass."""
+    if report.verdict == "pass":
+        return NOTHING
+    deciding = [outcome for outcome in report.checks if outcome.status == report.verdict]
+    told = [outcome for outcome in deciding if told_in_summary(report, outcome.message)]
+    return next((outcome.id for outcome in told or deciding), NOTHING)
+
+
+def told_in_summary(report: Report, message: str) -> bool:
+    """Whether the headline says this already, so that nothing is read twice."""
+    return bool(message) and one_line(message) in one_line(report.summary)
+
+
+def isolation_gap(isolation: Isolation) -> str | None:
+    """What did not confine the candidate, and why; None where every promise was kept."""
+    promises = {"files": isolation.files, "system calls": isolation.system_calls, "limits": isolation.limits}
+    missing = [name for name, kept in promises.items() if not kept]
+    if not missing:
+        return None
+    reason = f" ({one_line(isolation.reason)})" if isolation.reason else ""
+    if not isolation.files and not isolation.system_calls:
+        return f"not isolated{reason}: run only code that you trust"
+    return f"not confined: {' and '.join(missing)}{reason}"
+
+
+def isolation_words(isolation: Isolation) -> str:
+    """The isolation of a run in one line, whether complete or not."""
+    gap = isolation_gap(isolation)
+    if gap:
+        return gap
+    landlock = f" (Landlock ABI {isolation.landlock_abi})" if isolation.landlock_abi else ""
+    return f"files, system calls and limits confined{landlock}"
+
+
+def reproduce_command(report: Report) -> str:
+    """The command that makes this run again, with its profile and seed."""
+    return f"verifier check {shell_word(report.candidate.path)} --profile {shell_word(report.profile)} --seed {report.seed}"
+
+
+def replay_command(report: Report, folder: PurePath | None = None) -> str | None:
+    """The command that runs the stored counterexample alone; None where there is none."""
+    if report.counterexample is None or report.counterexample.file is None:
+        return None
+    file = one_line(report.counterexample.file)
+    stored = str(folder / file) if folder else file
+    return f"verifier replay {shell_word(stored)} {shell_word(report.candidate.path)}"
+
+
+def shell_word(text: str) -> str:
+    """A word to paste into a shell."""
+    return shlex.quote(one_line(text))
+
+
+def next_steps(report: Report, folder: PurePath | None = None) -> Iterator[str]:
+    """What to do now, one sentence each; the command that does it stands last in the sentence, after a colon."""
+    if report.verdict == "fail" and (command := replay_command(report, folder)):
+        yield f"To run the smallest network that fails alone: {command}"
+    if report.verdict == "error":
+        yield f"Mend that, then judge it again: {reproduce_command(report)}"
+    if report.verdict == "inconclusive":
+        yield "See below what each undecided check needs; a larger run may decide it: " + reproduce_command(report).replace(
+            f"--profile {report.profile}", "--profile thorough"
+        )
