@@ -1,0 +1,138 @@
+"""The command `verifier`: one module a sub-command, imported when it is used.
+
+A sub-command returns its exit status. What goes wrong ends here, in one line and a status, never in a traceback of the harness:
+2 the request is wrong, 3 the harness (or its isolation) could not decide, 130 interrupted.
+"""
+
+import importlib
+import importlib.metadata
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from verifier.cli.exit_status import BROKEN_PIPE, INTERRUPTED, UNDECIDED, WRONG_REQUEST
+from verifier.errors import RequestError, VerifierError
+
+COMMANDS = {
+    "check": "verifier.cli.check:check",
+    "list": "verifier.cli.inventory:inventory",
+    "replay": "verifier.cli.replay:replay",
+    "report": "verifier.cli.report:report",
+}
+
+
+class Commands(click.Group):
+    """The sub-commands by name; each module is imported when its command is named (or the help lists them all)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+
+def version() -> str:
+    """The version of the installed distribution; "unknown" in a source tree that is not installed."""
+    try:
+        return importlib.metadata.version("backprop-verifier")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        click.echo(f"verifier {version()}")
+        context.exit(0)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version and end.")
+def commands() -> None:
+    """Decide whether backpropagation code computes the right gradients.
+
+    Exit status: 0 the candidates pass, 1 one is wrong or unusable, 2 the request is wrong, 3 nothing could be decided.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command with these arguments (else the process's); its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a Latin-1 or ASCII terminal must not break a verdict
+    try:
+        status = commands.main(args=list(arguments) if arguments is not None else None, prog_name="verifier", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except click.ClickException as error:
+        return _refuse(error)
+    except (KeyboardInterrupt, click.Abort):
+        say("Interrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has left; Python must not fail again when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except Exception as error:
+        return explain(error)
+
+
+def _refuse(error: click.ClickException) -> int:
+    """A command line that cannot be understood, in one line."""
+    context = getattr(error, "ctx", None)
+    hint = f" See: {context.command_path} --help" if isinstance(error, click.UsageError) and context else ""
+    say(f"Error: {' '.join(error.format_message().split())}{hint}")
+    return error.exit_code if isinstance(error, click.UsageError) else WRONG_REQUEST
+
+
+def explain(error: Exception) -> int:
+    """Say what went wrong in one line on stderr; the exit status that belongs to it.
+
+    With VERIFIER_DEBUG=1 in the environment the harness's own failures come with their traceback.
+    """
+    if isinstance(error, RequestError):
+        say(f"Error: {error}")
+        return WRONG_REQUEST
+    if os.environ.get("VERIFIER_DEBUG", "") not in ("", "0"):
+        import traceback
+
+        traceback.print_exception(error, file=sys.stderr)
+    say(str(error) if isinstance(error, VerifierError) else _broken(error))
+    return UNDECIDED
+
+
+def _broken(error: Exception) -> str:
+    return (
+        f"The harness broke{_place(error)}: {type(error).__name__}: {error}. This is a mistake in verifier {version()}, "
+        f"not in the candidate. Please report it with the output of the same command under VERIFIER_DEBUG=1{_tracker()}."
+    )
+
+
+def _place(error: Exception) -> str:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f" ({os.path.basename(trace.tb_frame.f_code.co_filename)}, line {trace.tb_lineno})" if trace else ""
+
+
+def _tracker() -> str:
+    """Where to report, as the distribution's own metadata say."""
+    try:
+        links: list[Any] = importlib.metadata.metadata("backprop-verifier").get_all("Project-URL") or []
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+    named = dict(str(link).partition(", ")[::2] for link in links)
+    return f" to {named['Issues']}" if "Issues" in named else ""
+
+
+def say(message: str) -> None:
+    """One line on stderr, whatever the message holds."""
+    from verifier.reports.untrusted import one_line
+
+    click.echo(one_line(message), err=True)

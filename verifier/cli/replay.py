@@ -1,0 +1,33 @@
+"""`verifier replay`: one stored counterexample, run again."""
+
+from pathlib import Path
+
+import click
+
+from verifier.cli.check import ISOLATION, Run
+from verifier.cli.exit_status import overall, status_of
+from verifier.cli.progress import ProgressBar
+from verifier.reports.formats import FORMATS
+
+
+@click.command()
+@click.argument("file", metavar="FILE")
+@click.argument("candidate", metavar="CANDIDATE")
+@click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
+@click.option("--report-dir", metavar="DIR", help="Also write a report to DIR/<name>/ (by default nothing is written).")
+@click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Beside report.json, with --report-dir.")
+def replay(file: str, candidate: str, isolation: str, report_dir: str | None, formats: tuple[str, ...]) -> int:
+    """Run the stored counterexample FILE on CANDIDATE.
+
+    FILE is the counterexample.safetensors in the report folder of a run that failed. The exit status is that of check.
+    """
+    from verifier.reports.terminal import open_console, show
+    from verifier.verification.judging import replay as replay_file
+
+    with ProgressBar() as progress:
+        judged = replay_file(file, candidate, isolation=isolation, progress=progress)
+        if report_dir is not None:
+            return Run(open_console(), Path(report_dir), formats, before_printing=progress.clear).take(iter([judged]))
+        progress.clear()
+        show(judged.report, open_console())
+        return overall([status_of(judged.report)])
