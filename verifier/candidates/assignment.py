@@ -113,6 +113,7 @@ LIMIT_KEYS: Mapping[str, Key] = {
     "memory": _memory(LEAST_MEMORY),
     "cpu_seconds": number("seconds above 0", lambda value: value > 0),
     "wall_seconds": number("seconds above 0", lambda value: value > 0),
+    "load_seconds": number("seconds above 0", lambda value: value > 0),
     "threads": whole(1, 10_000),
     "open_files": whole(16, 100_000),
     "output_bytes": _memory(0),

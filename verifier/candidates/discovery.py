@@ -37,7 +37,7 @@ class Candidate:
         file: the Python file to load, absolute; None where `module` is imported instead.
         module: ``package.module`` to import: an installed one, or one in a package below `root`.
         root: folder on the worker's import path; None for a single file and for what is installed.
-        readable: files and folders that the worker may read beyond the granted packages, absolute, links resolved.
+        readable: files and folders that the worker may read beyond the granted packages, absolute.
         entry: the function, or ``object.function``.
         manifest: the file that its manifest stands in, as messages name it; None where it has none.
         manifest_line: number of the line on which the manifest's table begins.
@@ -94,7 +94,9 @@ def _places(path: str, errors: list[RequestError]) -> Iterator[_Place]:
 
 def _find(path: str, errors: list[RequestError]) -> Iterator[_Place]:
     place = Path(path)
-    if not path or not os.path.exists(path):
+    if not path:
+        raise RequestError("the path of a candidate is empty.")
+    if not os.path.exists(path):
         yield _find_installed(path)
     elif place.is_dir():
         yield from _find_in_folder(path, errors)
@@ -136,7 +138,7 @@ def _is_candidate(file: Path, shown: str) -> bool:
 
 
 def _find_installed(path: str) -> _Place:
-    looks_like_file = not path or os.path.basename(path) != path or path.endswith((".py", ".toml"))
+    looks_like_file = os.path.basename(path) != path or path.endswith((".py", ".toml"))
     if not looks_like_file:
         point = find_entry_point(path)
         module, attribute = point or (path, "")
@@ -156,7 +158,8 @@ def _not_found(path: str, looks_like_file: bool) -> str:
     if looks_like_file:
         return f"no such file or folder: {printable(path)}.{printable(did_you_mean(path, beside))}"
     near = near_module(path) or did_you_mean(path, [*entry_point_names(), *beside])
-    return f"no such file, folder, plug-in or installed module: {printable(path)}.{printable(near)}"
+    kinds = "file, folder, plug-in or installed module" if "." in path else "file, folder or plug-in"
+    return f"no such {kinds}: {printable(path)}.{printable(near)}"
 
 
 def _candidate_at(place: _Place, assignment: Assignment | None) -> Candidate:
@@ -211,7 +214,7 @@ def _candidate(
         file=file,
         module=module,
         root=root,
-        readable=(readable.resolve(),) if readable else (),
+        readable=(_absolute(readable),) if readable else (),
         entry=settings.entry,
         manifest=settings.document.shown if settings.document else None,
         manifest_line=(settings.document.line_of() or settings.document.first_line) if settings.document else None,

@@ -19,7 +19,7 @@ def plain_name(text: str) -> str:
 
 def unique_names(candidates: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
     """A name for each of (its own name, the folders it lies in, outermost first), in order, no two the same."""
-    folders = [[plain_name(folder) for folder in own if folder not in ("", ".", "..")] for _, own in candidates]
+    folders = [[plain_name(folder) for folder in own if folder.strip("./\\")] for _, own in candidates]
     used = [0] * len(candidates)
     while True:
         names = [_joined(own[len(own) - count :], name) for (name, _), own, count in zip(candidates, folders, used, strict=True)]

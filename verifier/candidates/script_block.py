@@ -105,7 +105,8 @@ def _refuse_almost(source: str, shown: str, blocks: list[Block]) -> None:
 
 
 def _why_open(lines: list[str], opening: int) -> str:
-    end = next((index for index in range(opening + 1, len(lines)) if not CONTENT.fullmatch(lines[index])), len(lines))
+    last = max(index for index, line in enumerate(lines) if line)
+    end = next((index for index in range(opening + 1, last + 1) if not CONTENT.fullmatch(lines[index])), len(lines))
     if lines[opening + 1 : opening + 2] == [CLOSING]:
         return "the script block is empty."
     before = f'line {end + 1}, which does not begin with "# "' if end < len(lines) else "the end of the file"

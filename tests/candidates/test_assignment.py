@@ -1,0 +1,84 @@
+"""Assignments: what is read, and what is refused with its line."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from verifier.candidates.assignment import LIMIT_KEYS, Assignment, read_assignment
+from verifier.candidates.limits import Limits
+from verifier.errors import ManifestError, RequestError
+
+DOCS = Path(__file__).parents[2] / "docs" / "manifest.md"
+
+
+def read(tmp_path: Path, text: str) -> Assignment:
+    path = tmp_path / "task.toml"
+    path.write_text(text, encoding="utf-8")
+    return read_assignment(str(path))
+
+
+def test_claims_limits_and_what_is_forbidden_are_read(tmp_path: Path) -> None:
+    assignment = read(
+        tmp_path,
+        'losses = ["half_squared_error"]\nforbid = ["torch", "autograd"]\n'
+        '[limits]\nmemory = "1 GiB"\nwall_seconds = 5\noutput_bytes = 100\n',
+    )
+    assert assignment.claims == {"losses": ["half_squared_error"]}
+    assert assignment.forbid == ("torch", "autograd")
+    assert assignment.limits == {"memory": 2**30, "wall_seconds": 5.0, "output_bytes": 100}
+
+
+def test_an_empty_assignment_fixes_the_contracts_defaults(tmp_path: Path) -> None:
+    assignment = read(tmp_path, "")
+    assert (assignment.contract, assignment.claims, assignment.limits, assignment.forbid) == ("mlp", {}, {}, ())
+
+
+def test_every_limit_is_one_that_a_worker_has(tmp_path: Path) -> None:
+    limits = read(tmp_path, '[limits]\nmemory = "512MiB"\nthreads = 4\n').limits
+    assert Limits(**limits).memory == 512 * 2**20  # type: ignore[arg-type]
+    assert set(LIMIT_KEYS) <= set(Limits.__dataclass_fields__)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('\nactivation = ["tanh"]\n', 'task.toml, line 2: assignment key "activation" is not known. Did you mean "activations"?'),
+        ('losses = ["mse"]\n', 'line 1: assignment key "losses" holds "mse"; allowed: '),
+        ('losses = ["cross_entropy"]\n', 'line 1: assignment key "losses" holds "cross_entropy", which needs "softmax"'),
+        ('entry = "train"\n', 'line 1: assignment key "entry" is for each candidate to say, not for the assignment.'),
+        ('[claims]\nlosses = ["mse"]\n', 'line 1: assignment key "claims" is not known: claims stand at top level'),
+        ("memory = 1\n", 'line 1: assignment key "memory" is a limit: write it below [limits].'),
+        ("limits = 3\n", 'line 1: assignment key "limits" must be a table: write [limits].'),
+        ('[limits]\nforbid = ["torch"]\n', 'line 2: assignment key "limits.forbid" is no limit: it stands at top level, above [limits].'),
+        ("[limits]\nmemroy = 1\n", 'line 2: assignment key "limits.memroy" is not known. Did you mean "memory"?'),
+        (
+            '[limits]\nmemory = "1 GB"\n',
+            'line 2: assignment key "limits.memory" is the string "1 GB"; it takes bytes, or a string as "512 MiB"',
+        ),
+        ("[limits]\nmemory = 1000\n", 'line 2: assignment key "limits.memory" is the number 1000; it takes bytes'),
+        ("[limits]\nmemory = true\n", 'line 2: assignment key "limits.memory" is true; it takes bytes'),
+        ("[limits]\nwall_seconds = 0\n", 'line 2: assignment key "limits.wall_seconds" is 0; it takes seconds above 0.'),
+        ('forbid = "torch"\n', 'line 1: assignment key "forbid" is the string "torch"; it takes a list: forbid = ["torch"].'),
+        ('forbid = ["torch.nn"]\n', 'line 1: assignment key "forbid" holds "torch.nn"; it takes a list of names of top-level packages'),
+        ('forbid = ["numpy"]\n', 'line 1: assignment key "forbid" holds "numpy", without which no candidate can be called.'),
+        ("losses = [\n", "task.toml, line 2: the assignment is not valid TOML"),
+    ],
+)
+def test_what_is_wrong_with_an_assignment_is_said_with_its_line(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(message)) as caught:
+        read(tmp_path, text)
+    assert not isinstance(caught.value, ManifestError)
+
+
+def test_a_missing_assignment_is_a_wrong_request(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=r"task\.toml: the assignment cannot be read: No such file or directory\."):
+        read_assignment(str(tmp_path / "task.toml"))
+
+
+def test_the_example_of_the_docs_is_understood(tmp_path: Path) -> None:
+    section = DOCS.read_text(encoding="utf-8").partition("## Assignments")[2]
+    example = section.partition("```toml\n")[2].partition("```")[0]
+    assignment = read(tmp_path, example)
+    assert set(assignment.limits) == set(LIMIT_KEYS)
+    assert assignment.forbid == ("torch", "autograd")

@@ -1,0 +1,186 @@
+"""Manifests as text -> settings, or one line that names file, line, key, what stands there and what is allowed."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from verifier.candidates.assignment import Assignment
+from verifier.candidates.manifest import CANDIDATE_KEYS, Settings, manifest_of_folder, manifest_of_source, read_settings
+from verifier.candidates.toml_document import LARGEST_TOML
+from verifier.contracts.mlp import claims as mlp
+from verifier.errors import ManifestError
+
+DOCS = Path(__file__).parents[2] / "docs" / "manifest.md"
+
+
+def script(*lines: str) -> str:
+    """A Python file whose manifest begins on line 4 (the table's header is line 3)."""
+    return "\n".join(["x = 1", "# /// script", "# [tool.verifier]", *("# " + line for line in lines), "# ///", "y = 2", ""])
+
+
+def settings_of(source: str, assignment: Assignment | None = None) -> Settings:
+    return read_settings(manifest_of_source(source, "student.py"), assignment)
+
+
+def refusal_of(source: str, assignment: Assignment | None = None) -> str:
+    with pytest.raises(ManifestError) as caught:
+        settings_of(source, assignment)
+    return str(caught.value)
+
+
+def test_a_file_without_a_block_is_judged_by_the_defaults() -> None:
+    settings = settings_of("def backprop(weights, biases, x, y): ...\n")
+    assert settings == Settings("mlp", None, None, "backprop", mlp.Claims(), None)
+
+
+def test_a_block_without_our_table_is_judged_by_the_defaults() -> None:
+    source = '# /// script\n# dependencies = ["numpy"]\n# requires-python = ">=3.11"\n# [tool.uv]\n# offline = true\n# ///\n'
+    assert settings_of(source).claims == mlp.Claims()
+
+
+def test_a_manifest_says_name_entry_and_claims() -> None:
+    settings = settings_of(script('name = "net-1"', 'entry = "net.backprop"', 'activations = ["tanh"]', "l2 = 1"))
+    assert (settings.name, settings.entry, settings.claims.activations, settings.claims.l2) == ("net-1", "net.backprop", ("tanh",), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['activation = ["tanh"]'], 'student.py, line 4: manifest key "activation" is not known. Did you mean "activations"?'),
+        (['activations = "tanh"'], 'line 4: manifest key "activations" is the string "tanh"; it takes a list: activations = ["tanh"].'),
+        (["", "# activations", 'losses = ["mse"]'], 'line 6: manifest key "losses" holds "mse"; allowed: "squared_error", '),
+        (["losses = [", '  "squared_error",', '  "mse",', "]", "l2 = -1"], 'line 4: manifest key "losses" holds "mse"'),
+        (["losses = [ # l2", '  "squared_error",', "]", "l2 = -1"], 'line 7: manifest key "l2" is -1; it takes a number of at least 0.'),
+        (['contract = "layers"'], 'line 4: manifest key "contract" holds "layers"; allowed: "mlp".'),
+        (['name = "my net"'], 'line 4: manifest key "name" is "my net"; it takes up to 100 letters'),
+        (['name = ".."'], 'line 4: manifest key "name" is ".."'),
+        (['entry = "net.backprop()"'], 'line 4: manifest key "entry" is "net.backprop()"; it takes the name of a function'),
+        (["activations = [sigmoid]"], "line 4: the manifest is not valid TOML, invalid value (strings stand in double quotes"),
+        (["stable = True"], "line 4: the manifest is not valid TOML, invalid value (strings stand in double quotes, true and false in"),
+        (["l2 = 1", "l2 = 2"], "line 5: the manifest is not valid TOML, cannot overwrite a value: l2 = 2"),
+        (["activations = ["], "the manifest is not valid TOML"),
+        (["l2 = " + "[" * 5000], "line 3: the manifest nests its values too deeply."),
+    ],
+)
+def test_what_is_wrong_with_a_manifest_is_said_with_its_line(lines: list[str], message: str) -> None:
+    assert message in refusal_of(script(*lines))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (
+            '# /// script\n# contract = "mlp"\n# ///\n',
+            'line 2: manifest key "contract" stands outside its table: write [tool.verifier] above it.',
+        ),
+        ("# /// script\n# [verifier]\n# l2 = 1\n# ///\n", "line 2: a script block allows no table [verifier]: write [tool.verifier]."),
+        ("# /// script\n# [tool.verifer]\n# l2 = 1\n# ///\n", "line 2: table [tool.verifer] is not ours. Did you mean [tool.verifier]?"),
+        ('# /// script\n# [tool]\n# verifier = "mlp"\n# ///\n', "line 3: tool.verifier must be a table: write [tool.verifier]."),
+        ('# /// script\n# tool = "mlp"\n# ///\n', "line 2: tool must be a table"),
+        (
+            "# /// script\n# dependencies = []\n# ///\n\n# [tool.verifier]\n# l2 = 1\n",
+            "line 5: [tool.verifier] stands outside the script block of line 1",
+        ),
+        ("# /// script\n# [tool]\n# verifier = {l2 = -1}\n# ///\n", 'line 3: manifest key "l2" is -1'),
+        ("# /// script\n# tool.verifier.l2 = -1\n# ///\n", 'line 2: manifest key "l2" is -1'),
+    ],
+)
+def test_a_manifest_in_the_wrong_place_is_never_silently_the_defaults(source: str, message: str) -> None:
+    assert message in refusal_of(source)
+
+
+def test_a_folders_manifest_has_its_keys_at_top_level(tmp_path: Path) -> None:
+    path = tmp_path / "verifier.toml"
+    path.write_bytes(b'\xef\xbb\xbfmodule = "net.py"\r\nbatch = "columns"\r\n')
+    settings = read_settings(manifest_of_folder(tmp_path, "net/verifier.toml"))
+    assert (settings.module, settings.claims.batch) == ("net.py", "columns")
+    path.write_text("[tool.verifier]\nl2 = 1\n")
+    with pytest.raises(
+        ManifestError, match=r'net/verifier\.toml, line 1: manifest key "tool" is not known: in verifier\.toml the keys stand at'
+    ):
+        read_settings(manifest_of_folder(tmp_path, "net/verifier.toml"))
+
+
+@pytest.mark.parametrize("module", ["../net.py", "/etc/net.py", ".hidden", "a//b", "a/../../b", "a\\b", ""])
+def test_a_module_outside_the_folder_is_refused(tmp_path: Path, module: str) -> None:
+    (tmp_path / "verifier.toml").write_text(f"module = '{module}'\n")
+    with pytest.raises(ManifestError, match=r'line 1: manifest key "module" is '):
+        read_settings(manifest_of_folder(tmp_path, "verifier.toml"))
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"name = 'a'\n# \xff\n", "verifier.toml, line 2: the manifest is not UTF-8"),
+        (b"#" * (LARGEST_TOML + 1), "is larger than 65,536 bytes"),
+    ],
+)
+def test_a_file_that_is_no_toml_file_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
+    (tmp_path / "verifier.toml").write_bytes(data)
+    with pytest.raises(ManifestError, match=re.escape(message)):
+        manifest_of_folder(tmp_path, "verifier.toml")
+
+
+def test_a_message_carries_nothing_that_moves_the_terminal() -> None:
+    assert refusal_of(script('"\\u001b[2J" = 1')).isprintable()
+    assert refusal_of(script('reduction = "\\u202e"')).isprintable()
+
+
+def test_a_manifest_made_to_be_slow_is_refused_soon() -> None:
+    lines = ["# l2"] * 5000 + ["l2 = -1"]
+    assert 'manifest key "l2" is -1' in refusal_of(script(*lines))
+
+
+FIXED = Assignment("task.toml", claims={"activations": ["tanh"], "batch": "columns"})
+
+
+def test_under_an_assignment_the_claims_are_its_own_and_the_layout_the_candidates() -> None:
+    settings = settings_of(script('name = "anna"', 'weight_layout = "in_out"', 'batch = "columns"'), FIXED)
+    assert settings.name == "anna"
+    assert settings.claims == mlp.claims_from({"activations": ["tanh"], "batch": "columns", "weight_layout": "in_out"})
+    assert settings_of("", FIXED).claims.activations == ("tanh",)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (
+            ["stable = true"],
+            'line 4: manifest key "stable" is not for the candidate to say, the assignment task.toml fixes it; take it out',
+        ),
+        (['batch = "rows"'], 'line 4: manifest key "batch" is "rows", but the assignment task.toml fixes "columns".'),
+        (["activtions = []"], 'line 4: manifest key "activtions" is not known. Did you mean "activations"?'),
+        (['bias = "rwo"'], 'line 4: manifest key "bias" holds "rwo"; allowed: "vector", "column", "row", "none". Did you mean "row"?'),
+    ],
+)
+def test_under_an_assignment_a_candidate_says_nothing_else(lines: list[str], message: str) -> None:
+    assert message in refusal_of(script(*lines), FIXED)
+
+
+def rows_of_the_docs() -> dict[str, tuple[str, str]]:
+    """(default, values) by key, from the table of docs/manifest.md."""
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE)
+    return {key: (default, values) for key, default, values in rows}
+
+
+def test_the_docs_list_every_key_with_its_default() -> None:
+    rows = rows_of_the_docs()
+    assert [*rows] == [*CANDIDATE_KEYS, *mlp.KEYS]
+    for key, default in mlp.Claims().as_manifest(defaults=True).items():
+        if default is not None and key != "output_activations":
+            shown = str(default).lower() if isinstance(default, bool) else str(default).replace("'", '"')
+            assert rows[key][0] in (f"`{shown}`", f'`"{shown}"`', f"`{shown.removesuffix('.0')}`")
+
+
+def test_the_docs_list_every_allowed_word_and_bound() -> None:
+    for key, rule in mlp.KEYS.items():
+        values = rows_of_the_docs()[key][1]
+        for word in re.findall(r'"(\w+)"', rule.allowed) or re.findall(r"[\d,.]*\d", rule.allowed):
+            assert f"`{word}`" in values or f" {word}" in values, (key, word)
+
+
+def test_the_examples_of_the_docs_are_understood() -> None:
+    text = DOCS.read_text(encoding="utf-8")
+    for source in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        assert settings_of(source).document is not None
