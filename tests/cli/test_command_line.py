@@ -11,7 +11,21 @@ from verifier.cli import main
 from verifier.results.report import CandidateRecord, Isolation, Report, to_json
 
 REPORT = Report(
-    1, "fail", "weights[0] is half.", CandidateRecord("c", "c.py", "mlp", {}), "ci", 7, (), (), (), (), None, Isolation(True, True, True), {}, "", {}
+    1,
+    "fail",
+    "weights[0] is half.",
+    CandidateRecord("c", "c.py", "mlp", {}),
+    "ci",
+    7,
+    (),
+    (),
+    (),
+    (),
+    None,
+    Isolation(True, True, True),
+    {},
+    "",
+    {},
 )
 
 
@@ -58,7 +72,9 @@ def test_a_stored_report_is_shown_in_every_format(tmp_path, capsys):
     assert "weights[0] is half." in (tmp_path / "page.txt").read_text()
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"schema_version": 1}', b"\xff\xfe", to_json(msgspec.structs.replace(REPORT, schema_version=99))])
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"[]", b'{"schema_version": 1}', b"\xff\xfe", to_json(msgspec.structs.replace(REPORT, schema_version=99))]
+)
 def test_what_is_not_a_report_is_a_wrong_request(content, tmp_path, capsys):
     (tmp_path / "report.json").write_bytes(content)
     assert main(["report", str(tmp_path / "report.json")]) == 2

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from verifier.cli.exit_status import overall, status_of
 from verifier.results.report import CandidateRecord, Isolation, Note, Report
 
-REPORT = Report(1, "pass", "", CandidateRecord("c", "c.py", "mlp", {}), "ci", 0, (), (), (), (), None, Isolation(True, True, True), {}, "", {})
+REPORT = Report(
+    1, "pass", "", CandidateRecord("c", "c.py", "mlp", {}), "ci", 0, (), (), (), (), None, Isolation(True, True, True), {}, "", {}
+)
 NOTE = Note("forward", "an epsilon")
 
 
@@ -30,9 +32,7 @@ def test_the_status_of_one_candidate(verdict, notes, fail_on, status):
     assert status_of(msgspec.structs.replace(REPORT, verdict=verdict, notes=notes), fail_on) == status
 
 
-@pytest.mark.parametrize(
-    ("statuses", "status"), [([], 0), ([0, 0], 0), ([0, 3], 3), ([3, 1, 0], 1), ([1, 2, 3], 2), ([3, 2], 2)]
-)
+@pytest.mark.parametrize(("statuses", "status"), [([], 0), ([0, 0], 0), ([0, 3], 3), ([3, 1, 0], 1), ([1, 2, 3], 2), ([3, 2], 2)])
 def test_over_several_the_first_that_applies_of_2_1_3_0(statuses, status):
     assert overall(statuses) == status
 

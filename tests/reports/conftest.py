@@ -6,7 +6,9 @@ import pytest
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import CandidateRecord, Counterexample, Diagnosis, Isolation, Note, Report
 
-HOSTILE = '<script>alert(1)</script> [red]x[/red] \x1b[31mred\x1b[0m \x1b]0;title\x07 ```\n# up | `tick` **bold** @all \u202edesrever \x9b2J'
+HOSTILE = (
+    "<script>alert(1)</script> [red]x[/red] \x1b[31mred\x1b[0m \x1b]0;title\x07 ```\n# up | `tick` **bold** @all \u202edesrever \x9b2J"
+)
 
 
 @pytest.fixture
@@ -25,7 +27,9 @@ def passing() -> Report:
             Outcome("update", "skipped", "the file has no `update`"),
         ),
         measurements=(
-            Measurement("autograd", 7, "3-4-1 sigmoid, squared_error, batch 2", "biases[1]", 1.2e-16, 4e-15, "32 x rounding scatter", "pass"),
+            Measurement(
+                "autograd", 7, "3-4-1 sigmoid, squared_error, batch 2", "biases[1]", 1.2e-16, 4e-15, "32 x rounding scatter", "pass"
+            ),
         ),
         notes=(),
         diagnosis=(),

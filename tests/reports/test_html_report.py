@@ -70,7 +70,9 @@ def test_hostile_text_is_shown_and_not_obeyed(hostile, failing):
 
 def test_verdict_summary_and_diagnosis_come_first(failing):
     page = write(failing)
-    places = [page.index(words, page.index("<body>")) for words in ("FAIL", "should be -0.1621", "half-gradient", "verifier replay", "<table>")]
+    places = [
+        page.index(words, page.index("<body>")) for words in ("FAIL", "should be -0.1621", "half-gradient", "verifier replay", "<table>")
+    ]
     assert places == sorted(places)
 
 

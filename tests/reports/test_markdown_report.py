@@ -5,7 +5,9 @@ from markdown_it import MarkdownIt
 from verifier.reports.markdown import code, escape, fence, write
 
 READER = MarkdownIt("commonmark").enable(["table", "strikethrough"])
-TROUBLE = st.text(st.sampled_from("`*_[](){}<>|!#+-=~:\\&;@ \n\t1.x\"'/") | st.characters(categories=("L", "N", "P", "S", "Zs", "Cc")), max_size=60)
+TROUBLE = st.text(
+    st.sampled_from("`*_[](){}<>|!#+-=~:\\&;@ \n\t1.x\"'/") | st.characters(categories=("L", "N", "P", "S", "Zs", "Cc")), max_size=60
+)
 
 
 def shown(markdown: str) -> str:

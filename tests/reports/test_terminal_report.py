@@ -16,7 +16,14 @@ def terminal(**options):
 
 def test_the_first_screen_says_verdict_tensor_numbers_and_diagnosis(failing):
     first_screen = "\n".join(write(failing).split("\n")[:12])
-    for words in ("FAIL  factor_two", "weights[1][0, 2] = -0.0811", "should be -0.1621", "tolerance 4e-15", "half-gradient", "output-delta"):
+    for words in (
+        "FAIL  factor_two",
+        "weights[1][0, 2] = -0.0811",
+        "should be -0.1621",
+        "tolerance 4e-15",
+        "half-gradient",
+        "output-delta",
+    ):
         assert words in first_screen
 
 
@@ -51,7 +58,9 @@ def test_no_line_but_commands_and_what_was_printed_is_wider_than_80_columns(fail
 
 
 def test_every_check_stands_in_80_columns_with_the_longest_words(failing):
-    longest = msgspec.structs.replace(failing.checks[1], status="inconclusive", error=-1.2e-100, tolerance=3.4e-100, problems=2000, failed=1999)
+    longest = msgspec.structs.replace(
+        failing.checks[1], status="inconclusive", error=-1.2e-100, tolerance=3.4e-100, problems=2000, failed=1999
+    )
     rows = [line for line in write(msgspec.structs.replace(failing, checks=(longest,))).split("\n") if "INCONCLUSIVE" in line]
     assert len(rows) == 1
     assert "1999 of 2000" in rows[0]
@@ -94,7 +103,8 @@ def test_several_candidates_end_in_one_table(passing, failing):
     rows = page.getvalue().split("\n")
     assert any(row.startswith("vectorised_rows") and "PASS" in row for row in rows)
     assert any(row.startswith("factor_two") and "FAIL" in row and "autograd" in row for row in rows)
-    assert "2 candidates: 1 pass, 1 fail" in rows
+    assert "2 candidates: 1 pass, 1 fail (profile ci, seed 20261124)" in rows
+    assert "Isolation: not confined: files (this kernel has no Landlock)" in rows
 
 
 def test_a_pass_among_several_is_one_line(passing):

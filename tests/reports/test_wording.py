@@ -21,7 +21,16 @@ from verifier.results.report import Isolation
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.0, "0"), (4e-15, "4e-15"), (3.14e-8, "3.1e-8"), (0.08105, "0.081"), (12345.6, "12346"), (-1e300, "-1e300"), (None, "–"), (200.0, "200")],
+    [
+        (0.0, "0"),
+        (4e-15, "4e-15"),
+        (3.14e-8, "3.1e-8"),
+        (0.08105, "0.081"),
+        (12345.6, "12346"),
+        (-1e300, "-1e300"),
+        (None, "–"),
+        (200.0, "200"),
+    ],
 )
 def test_numbers_are_short(value, shown):
     assert number(value) == shown

@@ -5,8 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import pkgutil
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from verifier.verification.profiles import Profile
 
 PLUG_INS = ("verifier.candidates", "verifier.checks", "verifier.reports", "verifier.operations")
 SECTIONS = ("contracts", "checks", "operations", "faults", "profiles", "formats", "plug-ins")
@@ -53,7 +57,7 @@ def entries(section: str) -> Iterator[tuple[str, str]]:
     elif section == "profiles":
         from verifier.verification.profiles import PROFILES
 
-        yield from ((name, str(profile)) for name, profile in PROFILES.items())
+        yield from ((name, _profile_words(profile)) for name, profile in PROFILES.items())
     elif section == "formats":
         from verifier.reports.formats import FORMATS
 
@@ -63,11 +67,17 @@ def entries(section: str) -> Iterator[tuple[str, str]]:
             yield from ((entry.name, f"{group}: {entry.value}") for entry in importlib.metadata.entry_points(group=group))
 
 
+def _profile_words(profile: Profile) -> str:
+    seed = "a fresh seed, printed" if profile.seed is None else f"seed {profile.seed}"
+    return f"{profile.networks:,} networks, {profile.differences} of them with finite differences; {seed}"
+
+
 def _contracts() -> Iterator[tuple[str, str]]:
     import verifier.contracts
 
     for module in pkgutil.iter_modules(verifier.contracts.__path__):
-        yield module.name, CONTRACTS.get(module.name, "")
+        if module.ispkg:
+            yield module.name, CONTRACTS.get(module.name, "")
 
 
 CONTRACTS = {"mlp": "a whole multilayer perceptron: backprop(weights, biases, x, y) -> (loss, weight_gradients, bias_gradients)"}

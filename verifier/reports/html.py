@@ -84,7 +84,7 @@ def _template() -> Template:
         element=wording.element,
         mark=lambda status: MARKS[status],
     )
-    environment.globals.update(worst=wording.worst_measurement, told=_told)
+    environment.globals.update(worst=wording.worst_measurement, untold=wording.untold_worst, told=_told)
     return environment.get_template("report.html")
 
 

@@ -28,7 +28,7 @@ from verifier.reports.wording import (
     number,
     reproduce_command,
     told_in_summary,
-    worst_measurement,
+    untold_worst,
 )
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis, Note, Report
@@ -104,7 +104,10 @@ def show_table(reports: Sequence[Report], console: Console) -> None:
         table.add_row(Text(one_line(report.candidate.name)), verdict, Text(deciding_check(report)), Text(first_sentence(report.summary)))
     console.print(table)
     console.print()
-    console.print(tally(reports))
+    for gap in dict.fromkeys(gap for report in reports if (gap := isolation_gap(report.isolation))):
+        console.print(Text("Isolation: ", "bold yellow").append(gap, "default"))
+    runs = dict.fromkeys(f"profile {one_line(report.profile)}, seed {report.seed}" for report in reports)
+    console.print(f"{tally(reports)} ({'; '.join(runs)})")
 
 
 def tally(reports: Sequence[Report]) -> str:
@@ -171,7 +174,7 @@ def _show_not_passed(report: Report, console: Console) -> None:
             console.print(line.append("see above.", "default"))
         else:
             console.print(line.append(one_line(outcome.message), "default"))
-        worst = worst_measurement(report, outcome)
+        worst = untold_worst(report, outcome)
         if worst is not None:
             for line in _worst_lines(worst):
                 _indent(console, line)

@@ -89,6 +89,12 @@ def told_in_summary(report: Report, message: str) -> bool:
     return bool(message) and one_line(message) in one_line(report.summary)
 
 
+def untold_worst(report: Report, outcome: Outcome) -> Measurement | None:
+    """The comparison behind an outcome, where its message does not say already on which network it was."""
+    worst = worst_measurement(report, outcome)
+    return None if worst is None or (worst.network and one_line(worst.network) in one_line(outcome.message)) else worst
+
+
 def isolation_gap(isolation: Isolation) -> str | None:
     """What did not confine the candidate, and why; None where every promise was kept."""
     promises = {"files": isolation.files, "system calls": isolation.system_calls, "limits": isolation.limits}
