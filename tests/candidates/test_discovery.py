@@ -111,6 +111,13 @@ def test_a_module_in_a_package_of_the_folder_is_imported_by_its_name(folder: Pat
         assert (candidate.file, candidate.module, candidate.root) == (None, "package.inner", folder / "net")
 
 
+def test_the_folders_own_package_file_is_loaded_as_a_file(folder: Path) -> None:
+    write(folder, net____init__=BACKPROP, net__other="")
+    write_toml(folder / "net", 'module = "__init__.py"\n')
+    (candidate,) = found("net")
+    assert (candidate.file, candidate.module) == (folder / "net" / "__init__.py", None)
+
+
 def test_a_folder_without_manifest_is_searched_in_the_order_of_the_paths(folder: Path) -> None:
     write(folder, all__b=BACKPROP, all__a__z="update = make_update()\n", all__a__helper="def helper(): ...\n", all__c="x: int = 1\n")
     write(

@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from verifier.candidates.assignment import Assignment
 from verifier.candidates.manifest import CANDIDATE_KEYS, Settings, manifest_of_folder, manifest_of_source, read_settings
@@ -120,6 +122,41 @@ def test_a_file_that_is_no_toml_file_is_refused(tmp_path: Path, data: bytes, mes
     (tmp_path / "verifier.toml").write_bytes(data)
     with pytest.raises(ManifestError, match=re.escape(message)):
         manifest_of_folder(tmp_path, "verifier.toml")
+
+
+pieces = st.sampled_from(
+    [
+        "[tool.verifier]",
+        "[tool",
+        "]",
+        "l2",
+        " = ",
+        "-1",
+        '"',
+        "'",
+        "losses",
+        "[",
+        "{",
+        "}",
+        ",",
+        "#",
+        "\n",
+        "\x1b",
+        "\\u",
+        "é",
+        "1e999",
+        "\u2028",
+    ]
+)
+
+
+@given(st.lists(pieces | st.text(max_size=3), max_size=20).map("".join))
+def test_any_text_is_understood_or_refused_in_one_printable_line(text: str) -> None:
+    try:
+        settings_of(script(*text.split("\n")))
+    except ManifestError as error:
+        assert str(error).startswith("student.py, line ")
+        assert str(error).isprintable()
 
 
 def test_a_message_carries_nothing_that_moves_the_terminal() -> None:

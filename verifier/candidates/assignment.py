@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from verifier.candidates.toml_document import TomlDocument, printable, read_toml
-from verifier.contracts.keys import Key, TableError, described, did_you_mean, number, read_table, texts, whole, word
+from verifier.candidates.toml_document import TomlDocument, read_toml
+from verifier.contracts.keys import Key, TableError, described, did_you_mean, number, printable, read_table, texts, whole, word
 from verifier.contracts.mlp import claims as mlp
 
 UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}

@@ -21,8 +21,7 @@ from verifier.candidates.manifest import (
 )
 from verifier.candidates.naming import plain_name, unique_names
 from verifier.candidates.script_block import read_source
-from verifier.candidates.toml_document import printable
-from verifier.contracts.keys import did_you_mean
+from verifier.contracts.keys import did_you_mean, printable
 from verifier.contracts.mlp.claims import Claims
 from verifier.errors import ManifestError, RequestError
 

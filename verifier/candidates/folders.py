@@ -9,8 +9,8 @@ from pathlib import Path
 
 from verifier.candidates.manifest import FILE_NAME, Settings
 from verifier.candidates.script_block import read_source
-from verifier.candidates.toml_document import TomlDocument, printable
-from verifier.contracts.keys import did_you_mean, shown
+from verifier.candidates.toml_document import TomlDocument
+from verifier.contracts.keys import did_you_mean, printable, shown
 from verifier.errors import RequestError
 
 ENTRIES = ("backprop", "update")
@@ -88,8 +88,8 @@ def _named_module(folder: Path, module: str, document: TomlDocument) -> tuple[Pa
         )
     if not lies_within(file, folder):
         raise document.error_at(document.line_of("module"), f'manifest key "module" is {shown(module)}, a link out of the folder.')
-    in_package = "." in dotted or file.name == "__init__.py"
-    return file, dotted if in_package and all(part.isidentifier() for part in dotted.split(".")) else None
+    imported = dotted != "__init__" and ("." in dotted or file.name == "__init__.py")
+    return file, dotted if imported and all(part.isidentifier() for part in dotted.split(".")) else None
 
 
 def _only_module(folder: Path, document: TomlDocument) -> Path:

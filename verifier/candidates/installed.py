@@ -9,7 +9,7 @@ import sys
 import sysconfig
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import machinery, metadata
+from importlib import machinery
 from pathlib import Path
 
 from verifier.contracts.keys import did_you_mean
@@ -53,7 +53,7 @@ def find_entry_point(name: str) -> tuple[str, str] | None:
     Raises:
         RequestError: two distributions install different plug-ins under the name, or it is not written as `module:attribute`.
     """
-    values = sorted({point.value for point in metadata.entry_points(group=GROUP, name=name)})
+    values = sorted({value for known, value in _entry_points() if known == name})
     if not values:
         return None
     if len(values) > 1:
@@ -66,7 +66,13 @@ def find_entry_point(name: str) -> tuple[str, str] | None:
 
 def entry_point_names() -> list[str]:
     """Names of the installed plug-ins, sorted."""
-    return sorted({point.name for point in metadata.entry_points(group=GROUP)})
+    return sorted({name for name, _ in _entry_points()})
+
+
+def _entry_points() -> list[tuple[str, str]]:
+    from importlib import metadata  # takes longer than all else here, and a file or folder needs none of it
+
+    return [(point.name, point.value) for point in metadata.entry_points(group=GROUP)]
 
 
 def near_module(name: str) -> str:

@@ -15,7 +15,7 @@ import tokenize
 from dataclasses import dataclass
 from pathlib import Path
 
-from verifier.candidates.toml_document import printable
+from verifier.contracts.keys import printable
 from verifier.errors import ManifestError, RequestError
 
 LARGEST_SOURCE = 8 * 1024 * 1024  # bytes; of a file that the referee reads whole

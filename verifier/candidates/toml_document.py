@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from verifier.contracts.keys import TableError, shown
+from verifier.contracts.keys import TableError, printable, shown
 from verifier.errors import ManifestError, RequestError
 
 LARGEST_TOML = 64 * 1024  # bytes; a manifest has a few lines, and one that was made to be slow to read must stay quick
@@ -66,7 +66,7 @@ class TomlDocument:
     def error_at(self, line: int | None, says: str) -> RequestError:
         """An error at a line of the file: ManifestError for a manifest, else RequestError."""
         place = printable(self.shown) + (f", line {line}" if line else "")
-        return (ManifestError if self.kind == "manifest" else RequestError)(f"{place}: {says}")
+        return (ManifestError if self.kind == "manifest" else RequestError)(f"{place}: {printable(says)}")
 
     def _syntax_error(self, message: str) -> RequestError:
         place = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)$", message)
@@ -93,11 +93,6 @@ def read_toml(path: Path, shown_as: str, kind: str) -> TomlDocument:
     except UnicodeDecodeError as error:
         raise document.error_at(data.count(b"\n", 0, error.start) + 1, f"the {kind} is not UTF-8, as TOML is.") from None
     return TomlDocument(shown_as, text.replace("\r\n", "\n"), kind=kind)
-
-
-def printable(name: str) -> str:
-    """A file's name for a message: what would move a terminal's cursor or hide text is written as an escape."""
-    return name if name.isprintable() else name.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def _index_of(text: str, path: tuple[str, ...]) -> int | None:

@@ -47,9 +47,15 @@ def read_table(table: Mapping[str, Any], keys: Mapping[str, Key]) -> dict[str, A
 
 def shown(value: Any) -> str:
     """The value as it would stand in TOML, on one line, cut to a readable length; nothing in it reaches a terminal raw."""
-    text = _as_toml(value)
-    text = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    text = printable(_as_toml(value))
     return text if len(text) <= SHOWN_LENGTH else text[: SHOWN_LENGTH - 1] + "…"
+
+
+def printable(text: str) -> str:
+    """Foreign text for a message: what would move a terminal's cursor or hide text is written as an escape."""
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode("ascii") for sign in text)
 
 
 def did_you_mean(word: str, known: Iterable[str], aliases: Mapping[str, str] | None = None) -> str:
