@@ -1,0 +1,141 @@
+"""Calls over named values that stay in the worker, and points along a line.
+
+A request has three parts, each may be missing: "put" names values (an array, or a list of arrays) that stay until they are replaced;
+"calls" are answered one by one; "lines" evaluate one function at many points, so that a finite difference costs no round trip each.
+Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its arguments, it does to itself.
+"""
+
+import contextlib
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy import array as stacked
+from numpy import asarray, errstate  # by name: a candidate may replace them
+from numpy.typing import NDArray
+
+from verifier.wire import DTYPES
+from verifier.worker.conversion import Basket, Refused, described, pack, part_name, split, subject, to_array
+from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
+
+Array = NDArray[Any]
+Value = Array | list[Array]
+Ask = Callable[..., dict[str, Any]]
+CARRIED = frozenset(DTYPES.values())
+
+
+@dataclass
+class Caller:
+    """Answers requests for one candidate. `room` is how many bytes of arrays an answer may carry."""
+
+    candidate: Candidate
+    room: int
+    values: dict[str, Value] = field(default_factory=dict)
+
+    def answer(self, request: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
+        """The message and the arrays that answer a request; a candidate's exception or nonsense is part of the answer, never raised.
+
+        Raises KeyError or TypeError only for a malformed request, which is the referee's fault.
+        """
+        for name, carried in request.get("put", {}).items():
+            self.values[name] = [arrays[item] for item in carried] if isinstance(carried, list) else arrays[carried]
+        basket = Basket(self.room)
+        message = {
+            "results": [self._guarded(_call, call, basket, arrays) for call in request.get("calls", [])],
+            "lines": [self._guarded(_line, line, basket, arrays) for line in request.get("lines", [])],
+        }
+        return message, basket.arrays
+
+    def _guarded(self, ask: Ask, call: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        function = self.candidate.function(call["function"])
+        if function is None:
+            return {"refused": f"has no function {call['function']}"}
+        arguments = {name: self.values[name] for name in call["arguments"]}
+        try:
+            return ask(function, call, arguments, basket, arrays)
+        except Refused as refused:
+            return {"refused": printable(str(refused), TEXT)}
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are a candidate's to raise, not ours to obey
+            return {"raised": describe_raised(error, self.candidate.origin)}
+        finally:
+            flush_prints()
+
+
+def _call(
+    function: Callable[..., Any], call: Mapping[str, Any], values: Mapping[str, Value], basket: Basket, _: Mapping[str, Array]
+) -> dict[str, Any]:
+    arguments = {name: fresh(value) for name, value in values.items()}
+    answer: dict[str, Any] = {"form": pack(_invoke(function, call, arguments), call["form"], call.get("parts", ()), basket)}
+    if call.get("echo"):
+        answer["echo"] = {name: _echo(value, basket) for name, value in arguments.items()}
+    return answer
+
+
+def _line(
+    function: Callable[..., Any], line: Mapping[str, Any], values: Mapping[str, Value], basket: Basket, arrays: Mapping[str, Array]
+) -> dict[str, Any]:
+    moved = {name: _Ray.of(values[name], directions, arrays) for name, directions in line["directions"].items()}
+    points = []
+    for step in arrays[line["steps"]]:
+        arguments = {name: moved[name].at(step) if name in moved else fresh(value) for name, value in values.items()}
+        points.append(_kept_part(_invoke(function, line, arguments), line))
+    if any(point.shape != points[0].shape for point in points):
+        raise Refused("returned another shape at another point of a line")
+    return {"form": basket.add(stacked(points, dtype=np.float64))}
+
+
+def fresh(value: Value) -> Value:
+    """A writable, C-contiguous copy that shares nothing with the value."""
+    return [array.copy() for array in value] if isinstance(value, list) else value.copy()
+
+
+def flush_prints() -> None:
+    """Push out what the candidate printed, so that it is there before the answer; it may have closed or replaced its streams."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):
+            stream.flush()
+
+
+@dataclass(frozen=True)
+class _Ray:
+    """One value on its way along a direction: theta + t·v, computed in float64 and rounded to theta's dtype."""
+
+    arrays: list[tuple[Array, Array, np.dtype[Any]]]
+    single: bool
+
+    @staticmethod
+    def of(value: Value, directions: Sequence[str] | str, arrays: Mapping[str, Array]) -> "_Ray":
+        single = not isinstance(value, list)
+        starts = [value] if not isinstance(value, list) else value
+        names = [directions] if isinstance(directions, str) else directions
+        pairs = zip(starts, names, strict=True)
+        return _Ray([(start.astype(np.float64), arrays[name].astype(np.float64), start.dtype) for start, name in pairs], single)
+
+    def at(self, step: float) -> Value:
+        with errstate(all="ignore"):
+            moved = [asarray(start + step * direction).astype(dtype, copy=False) for start, direction, dtype in self.arrays]
+        return moved[0] if self.single else moved
+
+
+def _invoke(function: Callable[..., Any], call: Mapping[str, Any], arguments: Mapping[str, Value]) -> Any:
+    named = [arguments[name] for name in call["arguments"]]
+    return function(*named, *call.get("numbers", ()), **call.get("keywords", {}))
+
+
+def _kept_part(value: Any, line: Mapping[str, Any]) -> Array:
+    part, parts = line.get("part"), line.get("parts", ())
+    name = part_name(part, parts) if part is not None else ""
+    if part is not None:
+        value = split(value, line["form"], parts)[part]
+    if value is None:
+        raise Refused(f"{subject(name)} {described(value)}, expected an array or a number")
+    return to_array(value, name).astype(np.float64)
+
+
+def _echo(value: Any, basket: Basket) -> Any:
+    """An argument as its caller finds it after the call; null stands for what is no array any more."""
+    if isinstance(value, list):
+        return [_echo(item, basket) for item in value]
+    return basket.add(value) if isinstance(value, np.ndarray) and value.dtype in CARRIED else None

@@ -1,0 +1,223 @@
+"""What a worker gives up before the candidate's code is loaded: resources, privileges, files, system calls.
+
+It must run while the process has one thread: Landlock and seccomp bind the calling thread and those it starts later. The zygote
+prepares what all workers share (`Preparation`); each worker finishes it with its own process id, readable paths and scratch folder.
+Where the platform lacks a piece, the rest is kept and the reason is told.
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import site
+import sys
+import sysconfig
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload")
+SYSTEM = ("/etc/localtime", "/usr/share/zoneinfo", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
+DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
+PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
+CAPABILITY_VERSION = 0x20080522
+WRITE = 1 << 1 | 1 << 14  # WRITE_FILE, TRUNCATE
+NEVER = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 15  # not even in scratch: EXECUTE, MAKE_CHAR, _SOCK, _BLOCK, _SYM, IOCTL_DEV
+LIBC = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
+
+Grant = tuple[str, bool]  # a path and whether its files may be read; else its folders may only be listed
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What the zygote prepares once: paths that every worker may read, the Landlock rights that this kernel takes, the seccomp filter."""
+
+    grants: tuple[Grant, ...]
+    rights: int | None
+    landlock_abi: int | None
+    seccomp: Any
+    reasons: tuple[str, ...]
+
+
+def prepare(excluded: Collection[str], wanted: bool) -> Preparation:
+    """Find out what this platform can confine.
+
+    Args:
+        excluded: real paths that no candidate may read, even where they lie in a granted folder (the verifier itself).
+        wanted: False where isolation is switched off.
+    """
+    if not wanted:
+        return Preparation((), None, None, None, ("isolation is switched off",))
+    rights, abi, no_landlock = _landlock_rights()
+    seccomp, no_seccomp = _seccomp_filter()
+    grants = tuple(_shared_grants(excluded)) if rights is not None else ()
+    return Preparation(grants, rights, abi, seccomp, tuple(reason for reason in (no_landlock, no_seccomp) if reason))
+
+
+def confine(preparation: Preparation, readable: Iterable[str], scratch: str, limits: Mapping[str, float]) -> dict[str, Any]:
+    """Give up everything, for good, in the calling process.
+
+    Returns which promises are kept: files, system_calls, limits (bool each), the landlock_abi, and the reason where one is not.
+    """
+    reasons = list(preparation.reasons)
+    limited = _attempt(lambda: limit_resources(limits), reasons, "limits are not set")
+    files = system_calls = False
+    if sys.platform == "linux":
+        if os.geteuid() == 0:
+            _attempt(drop_capabilities, reasons, "capabilities are kept")
+        _prctl(PR_SET_NO_NEW_PRIVS, 1)
+        _prctl(PR_SET_DUMPABLE, 0)
+        if preparation.rights is not None:
+            files = _attempt(lambda: _confine_files(preparation, readable, scratch), reasons, "files are not confined")
+        if preparation.seccomp is not None:
+            from verifier.worker.system_calls import load_filter
+
+            system_calls = _attempt(lambda: load_filter(preparation.seccomp), reasons, "system calls are not confined")
+    abi = preparation.landlock_abi if files else None
+    return {"files": files, "system_calls": system_calls, "limits": limited, "landlock_abi": abi, "reason": "; ".join(reasons) or None}
+
+
+def limit_resources(limits: Mapping[str, float]) -> None:
+    """Set the kernel's limits; never above those that are there already."""
+    cpu = max(1, round(limits["cpu_seconds"]))
+    _limit(resource.RLIMIT_CPU, cpu, cpu + 1)
+    _limit(resource.RLIMIT_NOFILE, int(limits["open_files"]))
+    _limit(resource.RLIMIT_FSIZE, int(limits["scratch_bytes"]))
+    _limit(resource.RLIMIT_CORE, 0)
+    if sys.platform == "linux":  # macOS refuses a limit on addresses
+        _limit(resource.RLIMIT_AS, int(limits["memory"]))
+        _limit(resource.RLIMIT_MEMLOCK, 0)
+
+
+def die_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, however it ends."""
+    if sys.platform == "linux":
+        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
+
+
+def drop_capabilities() -> None:
+    """Give up root's capabilities; the user id stays, as the interpreter may be readable to root alone."""
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION, 0)
+    nothing = (ctypes.c_uint32 * 6)()
+    if LIBC is None or LIBC.capset(header, nothing) != 0:
+        raise OSError(ctypes.get_errno(), "capset failed")
+
+
+def without(paths: Sequence[str], root: str) -> list[str]:
+    """An import path without the folder that holds the verifier, unless that is where installed packages are."""
+    return [path for path in paths if path and (os.path.realpath(path) != root or root in site_folders())]
+
+
+def site_folders() -> frozenset[str]:
+    """The real paths of the folders in which packages are installed."""
+    folders = [*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    return frozenset(os.path.realpath(folder) for folder in folders)
+
+
+def grants_around(path: str, excluded: Collection[str]) -> Iterator[Grant]:
+    """The rules that let a path be read but for what is excluded: one for it where nothing is, else one an entry and the right to list."""
+    path = os.path.realpath(path)
+    if path in excluded or not os.path.exists(path):
+        return
+    if not any(place.startswith(path.rstrip(os.sep) + os.sep) for place in excluded):
+        yield path, True
+        return
+    yield path, False
+    with contextlib.suppress(OSError):
+        for entry in sorted(os.listdir(path)):
+            if os.path.islink(inner := os.path.join(path, entry)) and os.path.realpath(inner).startswith(path):
+                continue  # what it points to has its own rule
+            yield from grants_around(inner, excluded)
+
+
+def _shared_grants(excluded: Collection[str]) -> Iterator[Grant]:
+    interpreter = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.join(sys.base_prefix, "lib")]
+    seen: set[Grant] = set()
+    for path in (*LIBRARIES, *DEVICES, *interpreter, *sys.path):
+        for grant in grants_around(path, excluded):
+            if grant not in seen and not any((folder, True) in seen for folder in _folders_above(grant[0])):
+                seen.add(grant)
+                yield grant
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while (above := os.path.dirname(path)) != path:
+        path = above
+        yield path
+
+
+def _landlock_rights() -> tuple[int | None, int | None, str | None]:
+    """Rights that this kernel handles, its ABI, and why there are none. A backport may report an ABI that it does not take: step down."""
+    try:
+        from landlock import FSAccess, Ruleset, landlock_abi_version  # type: ignore[import-untyped]
+
+        abi = int(landlock_abi_version())
+    except Exception as error:
+        return None, None, f"Landlock is not to be had ({_reason(error)})"
+    for rights in (FSAccess.all(), FSAccess((1 << 15) - 1), FSAccess((1 << 14) - 1), FSAccess((1 << 13) - 1)):
+        try:
+            ctypes.set_errno(0)
+            os.close(Ruleset(rights)._fd)
+            return int(rights), abi, None
+        except Exception as error:
+            reason = _reason(error)
+    return None, None, f"Landlock takes no rules here ({reason})"
+
+
+def _seccomp_filter() -> tuple[Any, str | None]:
+    if sys.platform != "linux":
+        return None, f"seccomp is not to be had on {sys.platform}"
+    try:
+        from verifier.worker.system_calls import build_filter
+
+        return build_filter(), None
+    except Exception as error:
+        return None, f"seccomp is not to be had ({_reason(error)})"
+
+
+def _confine_files(preparation: Preparation, readable: Iterable[str], scratch: str) -> None:
+    from landlock import FSAccess, Ruleset
+
+    # Plain integers: the package's flags are enumerations, whose arithmetic would take longer than all system calls together.
+    handled = preparation.rights or 0
+    read, listing = int(FSAccess.READ_FILE), int(FSAccess.READ_DIR)
+    ctypes.set_errno(0)  # the package takes an errno that an earlier call left behind for its own
+    rules = Ruleset(handled)
+    try:
+        for path, reads in (*preparation.grants, *((os.path.realpath(path), True) for path in (*SYSTEM, *readable))):
+            if os.path.isdir(path):
+                rules.allow(path, rules=read | listing if reads else listing)
+            elif os.path.exists(path):
+                rules.allow(path, rules=read)
+        rules.allow("/dev/null", rules=handled & (read | WRITE))
+        rules.allow(scratch, rules=handled & ~NEVER)
+        rules.apply()
+    finally:
+        os.close(rules._fd)
+
+
+def _limit(kind: int, soft: int, hard: int | None = None) -> None:
+    _, ceiling = resource.getrlimit(kind)
+    ceiling = sys.maxsize if ceiling == resource.RLIM_INFINITY else ceiling
+    resource.setrlimit(kind, (min(soft, ceiling), min(soft if hard is None else hard, ceiling)))
+
+
+def _prctl(option: int, value: int) -> None:
+    if LIBC is None or LIBC.prctl(option, ctypes.c_ulong(value), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl {option} failed")
+
+
+def _attempt(act: Any, reasons: list[str], consequence: str) -> bool:
+    try:
+        act()
+        return True
+    except Exception as error:
+        reasons.append(f"{consequence} ({_reason(error)})")
+        return False
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no text'}"

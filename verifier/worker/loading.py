@@ -1,0 +1,123 @@
+"""The candidate's module, loaded inside the worker; its functions; and what it raised, cut to its own frames."""
+
+import importlib
+import importlib.util
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType, TracebackType
+from typing import Any
+
+TEXT = 2000  # characters of an exception's text
+FRAMES = 12  # frames of a traceback: the last ones name the place
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a candidate is: the file of its module or the name of an installed one, its entry, and which paths count as its own code."""
+
+    file: str | None
+    module: str | None
+    entry: str
+    import_root: str | None
+    own: tuple[str, ...]
+
+    def owns(self, path: str) -> bool:
+        """Whether a source file belongs to the candidate."""
+        path = os.path.abspath(path)
+        return any(path == place or path.startswith(place.rstrip(os.sep) + os.sep) for place in self.own)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A loaded candidate: the object whose attributes are its functions (the module, or what stands before the entry's last dot)."""
+
+    holder: Any
+    origin: Origin
+
+    def function(self, name: str) -> Callable[..., Any] | None:
+        """The function of this name (its last component: "net.backprop" is looked up on net), or None where it is missing."""
+        function = getattr(self.holder, name.rpartition(".")[2], None)
+        return function if callable(function) else None
+
+    def functions(self) -> dict[str, int]:
+        """Every public callable that is no class -> the line of its definition; 0 where it comes from elsewhere."""
+        found = {name: _attribute(self.holder, name) for name in dir(self.holder) if not name.startswith("_")}
+        return {name: self._line(value) for name, value in found.items() if callable(value) and not isinstance(value, type | ModuleType)}
+
+    def _line(self, function: Any) -> int:
+        code = getattr(getattr(function, "__func__", function), "__code__", None)
+        line = getattr(code, "co_firstlineno", 0)
+        return line if isinstance(line, int) and self.origin.owns(str(getattr(code, "co_filename", ""))) else 0
+
+
+def load(origin: Origin) -> Candidate:
+    """Run the candidate's module. Whatever it raises passes through; AttributeError where the entry's holder is missing."""
+    if origin.import_root is not None:
+        sys.path.insert(0, origin.import_root)
+    holder: Any = importlib.import_module(origin.module) if origin.module is not None else _run_file(str(origin.file))
+    for part in origin.entry.split(".")[:-1]:
+        if not hasattr(holder, part):
+            raise AttributeError(f"entry {origin.entry!r}: there is no {part!r} in {getattr(holder, '__name__', type(holder).__name__)}")
+        holder = getattr(holder, part)
+    return Candidate(holder, origin)
+
+
+def describe_raised(error: BaseException, origin: Origin) -> dict[str, Any]:
+    """What a candidate raised, as plain data: type, text, file, line and function of its last own frame, traceback of its own frames."""
+    own = [frame for frame in _frames(error.__traceback__) if origin.owns(frame.filename)]
+    place: dict[str, Any] = {"file": None, "line": None, "function": None}
+    if own:
+        place = {"file": own[-1].filename, "line": own[-1].lineno, "function": own[-1].name}
+    if isinstance(error, SyntaxError) and error.filename and origin.owns(error.filename):
+        place = {"file": error.filename, "line": error.lineno, "function": None}
+    text = _text(error)
+    lines = [line for frame in own[-FRAMES:] for line in traceback.format_list([frame])]
+    closing = "".join(traceback.format_exception_only(error)) if isinstance(error, SyntaxError) else f"{type(error).__name__}: {text}\n"
+    return {
+        "type": printable(type(error).__name__, 200),
+        "text": text,
+        **{key: printable(value, 1000) if isinstance(value, str) else value for key, value in place.items()},
+        "traceback": printable("".join([*lines, closing]), 8 * TEXT),
+    }
+
+
+def printable(text: str, limit: int) -> str:
+    """The text, cut to a length, without what UTF-8 cannot carry."""
+    return text[:limit].encode("utf-8", "backslashreplace").decode()
+
+
+def _run_file(file: str) -> ModuleType:
+    stem = os.path.splitext(os.path.basename(file))[0]
+    taken = stem in sys.modules or stem in sys.stdlib_module_names or not stem.isidentifier()
+    name = "candidate" if taken else stem  # a file called numpy.py must not become NumPy for the others
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{file} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def _attribute(holder: Any, name: str) -> Any:
+    try:
+        return getattr(holder, name)
+    except Exception:  # a property may raise what it likes; then it is no function
+        return None
+
+
+def _frames(start: TracebackType | None) -> list[traceback.FrameSummary]:
+    try:
+        return list(traceback.extract_tb(start))
+    except Exception:  # __traceback__ and source lines are within the candidate's reach
+        return []
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return printable(str(error), TEXT)
+    except BaseException as unprintable:
+        return f"(its text cannot be had: {type(unprintable).__name__})"

@@ -1,0 +1,173 @@
+"""The zygote: a process that has imported NumPy and the worker's code, and forks one child for each candidate.
+
+It hears one control socket: each message (a length, JSON, three descriptors by SCM_RIGHTS) asks for a worker. The descriptors are the
+worker's channel, its output, and a report socket on which the zygote tells two things about that worker alone: that it was forked
+(process id, scratch folder and, where there are such, a pidfd), and how it ended, after it was reaped and its scratch folder removed.
+So nobody waits for another's worker.
+
+When the control socket closes, or this process is told to end, every worker is killed and nothing is left behind.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import stat
+import struct
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from verifier.worker.confinement import Preparation, prepare, site_folders, without
+from verifier.worker.serving import serve
+
+LENGTH = struct.Struct("<I")
+START_BYTES = 1 << 20
+DESCRIPTORS = 3
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A child that runs: where to tell its end, and the folder to remove then."""
+
+    report: socket.socket
+    scratch: str
+
+
+def run(control: socket.socket, *, isolated: bool) -> None:
+    """Fork workers until the control socket closes; then kill them and return. `isolated` is False where isolation is switched off."""
+    root = str(Path(__file__).resolve().parents[2])
+    sys.path[:] = without(sys.path, root)
+    preparation = prepare(_never_readable(root), isolated)
+    wakeup = _wake_on_dead_children()
+    workers: dict[int, Worker] = {}
+    home = tempfile.mkdtemp(prefix="verifier-")
+    gc.collect()
+    gc.freeze()
+    try:
+        with selectors.DefaultSelector() as selector:
+            selector.register(control, selectors.EVENT_READ)
+            selector.register(wakeup, selectors.EVENT_READ)
+            while True:
+                ready = {key.fileobj for key, _ in selector.select()}
+                if wakeup in ready:
+                    wakeup.recv(4096)
+                    _reap(workers)
+                if control in ready and not _start_worker(control, workers, preparation, home):
+                    return
+    finally:
+        _end(workers, home)
+
+
+def _start_worker(control: socket.socket, workers: dict[int, Worker], preparation: Preparation, home: str) -> bool:
+    """Take one message and fork. False where the control socket closed."""
+    taken = _take_message(control)
+    if taken is None:
+        return False
+    start, (channel, output, report) = taken
+    scratch = tempfile.mkdtemp(dir=home)
+    zygote = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        _become_ordinary()
+        serve(start, channel, output, scratch, zygote, preparation)
+    os.close(channel)
+    os.close(output)
+    workers[pid] = Worker(socket.socket(fileno=report), scratch)
+    _tell_start(workers[pid], pid)
+    return True
+
+
+def _take_message(control: socket.socket) -> tuple[dict[str, Any], tuple[int, int, int]] | None:
+    head, descriptors, _, _ = socket.recv_fds(control, LENGTH.size, DESCRIPTORS)
+    if len(head) < LENGTH.size or len(descriptors) != DESCRIPTORS:
+        return None
+    (length,) = LENGTH.unpack(head)
+    body = b""
+    while len(body) < min(length, START_BYTES):
+        chunk = control.recv(length - len(body))
+        if not chunk:
+            return None
+        body += chunk
+    channel, output, report = descriptors
+    return json.loads(body), (channel, output, report)
+
+
+def _tell_start(worker: Worker, pid: int) -> None:
+    pidfd: int | None = None
+    with contextlib.suppress(AttributeError, OSError):  # only Linux has them
+        pidfd = os.pidfd_open(pid)
+    line = json.dumps({"pid": pid, "scratch": worker.scratch}).encode() + b"\n"
+    with contextlib.suppress(OSError):  # the referee gave this worker up: its channel is closed, it will end
+        socket.send_fds(worker.report, [line], [pidfd] if pidfd is not None else [])
+    if pidfd is not None:
+        os.close(pidfd)
+
+
+def _reap(workers: dict[int, Worker], *, wait: bool = False) -> None:
+    for pid in list(workers):
+        ended, status, usage = os.wait4(pid, 0 if wait else os.WNOHANG)
+        if ended:
+            worker = workers.pop(pid)
+            _remove_folder(worker.scratch)
+            unit = 1 if sys.platform == "darwin" else 1024
+            end = {"status": status, "cpu": usage.ru_utime + usage.ru_stime, "peak_memory": usage.ru_maxrss * unit}
+            with contextlib.suppress(OSError):
+                worker.report.sendall(json.dumps(end).encode() + b"\n")
+            worker.report.close()
+
+
+def _end(workers: dict[int, Worker], home: str) -> None:
+    for pid in workers:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    _reap(workers, wait=True)
+    _remove_folder(home)
+
+
+def _remove_folder(folder: str) -> None:
+    """Remove what a worker wrote, even from folders that it made unreadable."""
+
+    def open_up(act: Callable[[str], Any], path: str, _: Any) -> None:
+        with contextlib.suppress(OSError):
+            for place in (os.path.dirname(path), path):
+                if not os.path.islink(place) and os.path.isdir(place):
+                    os.chmod(place, stat.S_IRWXU)
+            shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
+
+    shutil.rmtree(folder, onerror=open_up)
+
+
+def _wake_on_dead_children() -> socket.socket:
+    reading, writing = socket.socketpair()
+    reading.setblocking(False)
+    writing.setblocking(False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writing.detach(), warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    return reading
+
+
+def _become_ordinary() -> None:
+    """Undo in the child what the zygote set up for its own signals."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    gc.unfreeze()
+
+
+def _never_readable(root: str) -> frozenset[str]:
+    """The verifier's own code: its checkout, or its package and what its installation left beside it."""
+    if root not in site_folders():
+        return frozenset({root})
+    beside = [entry for entry in os.listdir(root) if "backprop_verifier" in entry]
+    return frozenset(os.path.join(root, entry) for entry in ("verifier", *beside))
