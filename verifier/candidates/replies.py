@@ -1,0 +1,85 @@
+"""Whether a worker's answer has the form of one: its frames may be forged, but whoever reads on finds the types that are promised."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from verifier.wire import WireError
+
+RAISED_TEXTS = ("type", "text", "traceback")
+RAISED_PLACES = ("file", "function")
+LONGEST = 20_000  # characters of a text
+
+
+def check_replies(request: Mapping[str, Any], message: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
+    """Raises WireError unless there is one well-formed reply for each call and each line, whose names all stand for arrays of the frame."""
+    for asked, told in (("calls", "results"), ("lines", "lines")):
+        calls, replies = request.get(asked, ()), message.get(told)
+        if not isinstance(replies, list) or len(replies) != len(calls):
+            raise WireError(f"there are no {len(calls)} {told}")
+        for call, reply in zip(calls, replies, strict=True):
+            form: Any = "array" if asked == "lines" else call["form"]
+            _check_reply(form, call, reply, arrays)
+
+
+def plain_hello(isolation: Mapping[str, Any], loaded: Mapping[str, Any]) -> dict[str, Any]:
+    """The hello: what confines the worker (told before any of the candidate's code ran) and what the candidate has, as promised types."""
+    functions = loaded.get("functions")
+    if not isinstance(functions, dict):
+        raise WireError("the functions are missing")
+    lines = {name: line if isinstance(line, int) else 0 for name, line in functions.items()}
+    hello: dict[str, Any] = {"functions": lines, "isolation": dict(isolation)}
+    if (raised := loaded.get("load_error")) is not None:
+        _check_raised(raised)
+        hello["load_error"] = raised
+    return hello
+
+
+def _check_reply(form: Any, call: Mapping[str, Any], reply: Any, arrays: Mapping[str, Any]) -> None:
+    if not isinstance(reply, dict):
+        raise WireError("a reply is no table")
+    if "raised" in reply:
+        _check_raised(reply["raised"])
+    elif "refused" in reply:
+        _check_text(reply["refused"])
+    elif not _fits(form, reply.get("form"), arrays):
+        raise WireError("a reply has another form than was asked for")
+    elif call.get("echo") and not _echoes(call["arguments"], reply.get("echo"), arrays):
+        raise WireError("a reply has no echo of its arguments")
+
+
+def _fits(form: Any, leaves: Any, arrays: Mapping[str, Any]) -> bool:
+    if form == "array":
+        return leaves is None or _is_name(leaves, arrays)
+    if not isinstance(leaves, list):
+        return False
+    if form == "arrays":
+        return all(leaf is None or _is_name(leaf, arrays) for leaf in leaves)
+    return len(leaves) == len(form) and all(_fits(part, leaf, arrays) for part, leaf in zip(form, leaves, strict=True))
+
+
+def _echoes(names: Sequence[str], echo: Any, arrays: Mapping[str, Any]) -> bool:
+    if not isinstance(echo, dict) or echo.keys() != set(names):
+        return False
+    leaves = [leaf for value in echo.values() for leaf in (value if isinstance(value, list) else [value])]
+    return all(leaf is None or _is_name(leaf, arrays) for leaf in leaves)
+
+
+def _is_name(leaf: Any, arrays: Mapping[str, Any]) -> bool:
+    return isinstance(leaf, str) and leaf in arrays
+
+
+def _check_raised(raised: Any) -> None:
+    if not isinstance(raised, dict):
+        raise WireError("an exception is no table")
+    for key in RAISED_TEXTS:
+        _check_text(raised.get(key))
+    for key in RAISED_PLACES:
+        if raised.get(key) is not None:
+            _check_text(raised[key])
+    if not isinstance(raised.get("line"), int | None):
+        raise WireError("a line is no number")
+
+
+def _check_text(text: Any) -> None:
+    if not isinstance(text, str) or len(text) > LONGEST:
+        raise WireError("a text is missing or too long")
