@@ -1,0 +1,26 @@
+"""`autograd`: are the gradients those of the claimed network and loss, as PyTorch differentiates them?"""
+
+from verifier.checks.examination import Examination, Finding, compare_gradients, concluded, departs, skipped
+from verifier.results.outcome import Measurement
+
+ID = "autograd"
+SUMMARY = "the gradients are those of the claimed network, by PyTorch autograd in float64"
+
+
+def check(examination: Examination) -> Finding:
+    """Every gradient on every ordinary network, at the scatter of the textbook's equations."""
+    found: list[Measurement] = []
+    for item in examination.answered:
+        reference = item.reference
+        found += compare_gradients(
+            ID, item, examination.evaluations[item.index], reference.evaluation.gradients, reference.gradient_tolerance
+        )
+    if not found:
+        return skipped(ID, "No problem was answered.")
+    problems = len({measurement.problem for measurement in found})
+    return concluded(ID, found, passed=f"Every gradient agrees on {problems} networks.", failed=lambda worst, wrong: failed_text(worst, wrong, problems))
+
+
+def failed_text(worst: Measurement, wrong: int, problems: int) -> str:
+    """The worst element with its numbers, and on how many networks."""
+    return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on problem {worst.problem} ({worst.network})."

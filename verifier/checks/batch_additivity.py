@@ -1,0 +1,51 @@
+"""`batch-additivity`: is the gradient of a batch the (mean or sum) of the gradients of its samples?"""
+
+import numpy as np
+
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.contracts.mlp.network import data_part, sample_of
+from verifier.oracles.reference import refer
+from verifier.results.outcome import Measurement
+from verifier.tolerance import compare
+
+ID = "batch-additivity"
+SUMMARY = "the gradient of a batch is the mean (or sum) of its samples' gradients"
+SOURCE = "32 x rounding scatter, of the batch and of its samples"
+NETWORKS = 10
+
+
+def check(examination: Examination) -> Finding:
+    """The candidate's own batch answer against its own answers for single samples, regularisation taken out first."""
+    if examination.claims.batch == "single":
+        return skipped(ID, 'The candidate takes one sample a call (batch = "single").')
+    items = [item for item in examination.answered if item.problem.arrays["x"].shape[0] > 1][:NETWORKS]
+    if not items:
+        return skipped(ID, "No problem has a batch of more than one sample.")
+    found: list[Measurement] = []
+    for item in items:
+        found += _compare(examination, item)
+    return concluded(
+        ID, found, passed=f"Batches add up on {len(items)} networks.", failed=lambda worst, wrong: _failed(worst, wrong, len(items))
+    )
+
+
+def _compare(examination: Examination, item: Item) -> list[Measurement]:
+    rows = item.problem.arrays["x"].shape[0]
+    share = 1.0 if examination.claims.reduction == "sum" else 1.0 / rows
+    whole = examination.evaluations[item.index]
+    claimed = data_part(whole.gradients, item.problem)
+    total = {name: np.zeros_like(gradient) for name, gradient in claimed.items()}
+    allowed = {name: item.reference.gradient_tolerance(name) + whole.rounding.get(name, 0.0) for name in claimed}
+    for row in range(rows):
+        sample = sample_of(item.problem, row, examination.claims)
+        single = examination.asking.gradients(sample, where=f"Sample {row} of {item.where}")
+        reference = refer(sample, seed=item.index)
+        for name, gradient in data_part(single.gradients, sample).items():
+            total[name] += share * gradient
+            allowed[name] = allowed[name] + share * (reference.gradient_tolerance(name) + single.rounding.get(name, 0.0))
+    comparisons = {name: compare(claimed[name], total[name], allowed[name]) for name in claimed}
+    return [measured(ID, item, name, comparison, SOURCE) for name, comparison in comparisons.items() if comparison is not None]
+
+
+def _failed(worst: Measurement, wrong: int, problems: int) -> str:
+    return f"The batch does not add up from its own samples: {departs(worst)} On {wrong} of {problems} networks."

@@ -1,0 +1,199 @@
+"""What a check is given, and what it gives back. A check asks through `Asking` and never starts a process."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.contracts.mlp.calling import Call
+from verifier.contracts.mlp.claims import Claims
+from verifier.oracles.reference import Reference
+from verifier.problems.program import Problem
+from verifier.results.evaluation import Evaluation
+from verifier.results.outcome import Measurement, Outcome, Status
+from verifier.tolerance import SOURCE, Comparison, compare
+
+FloatArray = NDArray[np.floating]
+
+
+class Unanswered(Exception):
+    """A candidate gave no usable answer; the text says what, where (file and line where there is one), and on which problem.
+
+    `fatal`: it will not answer any more (given up after too many deaths, or it does not load).
+    """
+
+    def __init__(self, text: str, *, fatal: bool = False) -> None:
+        super().__init__(text)
+        self.fatal = fatal
+
+
+class Asking(Protocol):
+    """A way to ask the candidate. Every method raises Unanswered where there is no usable answer."""
+
+    @property
+    def functions(self) -> Collection[str]:
+        """Names of the functions that the candidate has."""
+
+    def gradients(self, problem: Problem, *, where: str) -> Evaluation:
+        """Loss and gradients."""
+
+    def call(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Any], *, where: str) -> Any:
+        """What one call answers, as `read` understands it."""
+
+    def arguments_after(self, problem: Problem, *, where: str) -> Mapping[str, NDArray[Any]]:
+        """The arguments' arrays, in the claimed layout, as they are after a call of the entry."""
+
+    def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
+        """φ(t) = loss(θ + t·v) for every step t; raises Unanswered where the candidate gives no loss."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One problem of the corpus with its reference. `ordinary`: within the range where right textbook code keeps its digits."""
+
+    index: int
+    problem: Problem
+    reference: Reference
+    ordinary: bool = True
+
+    @property
+    def where(self) -> str:
+        return f"Problem {self.index}: {self.problem.description}"
+
+
+@dataclass(frozen=True)
+class Examination:
+    """One candidate before its checks: claims, problems, what it answered for them, and a way to ask more.
+
+    `evaluations` holds the answers of the `contract` check by problem index; a problem without an entry has no usable answer.
+    """
+
+    claims: Claims
+    entry: str
+    items: Sequence[Item]
+    extreme: Sequence[Item]
+    evaluations: Mapping[int, Evaluation]
+    asking: Asking
+    seed: int
+    differences: int
+    every_tensor: bool = False
+
+    @property
+    def answered(self) -> list[Item]:
+        """The ordinary problems with an answer."""
+        return [item for item in self.items if item.index in self.evaluations]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A check's outcome and the comparisons that it rests on."""
+
+    outcome: Outcome
+    measurements: tuple[Measurement, ...] = field(default=())
+
+
+def measured(check: str, item: Item, tensor: str, comparison: Comparison, source: str = SOURCE) -> Measurement:
+    """A comparison as a record for the report."""
+    return Measurement(
+        check=check,
+        problem=item.index,
+        network=item.problem.description,
+        tensor=tensor,
+        error=comparison.error,
+        tolerance=comparison.tolerance,
+        source=source,
+        status="pass" if comparison.within else "fail",
+        claimed=comparison.claimed,
+        reference=comparison.reference,
+        index=comparison.index,
+        resolves=comparison.resolves,
+    )
+
+
+def compare_gradients(
+    check: str, item: Item, claimed: Evaluation, right: Mapping[str, FloatArray], tolerance: Callable[[str], FloatArray], source: str = SOURCE
+) -> list[Measurement]:
+    """Every gradient of an evaluation against the right one; what a step's own rounding can do to it is added to the tolerance."""
+    found = []
+    for name, gradient in claimed.gradients.items():
+        allowed = tolerance(name)
+        if name in claimed.rounding:
+            allowed = allowed + claimed.rounding[name]
+        comparison = compare(gradient, right[name], allowed)
+        if comparison is not None:
+            found.append(measured(check, item, name, comparison, source))
+    return found
+
+
+def ratio(measurement: Measurement) -> float:
+    """Error ÷ tolerance; infinite where either is not finite."""
+    error, tolerance = measurement.error, measurement.tolerance
+    if error is None or tolerance is None or not np.isfinite(error):
+        return float("inf")
+    if error == 0:
+        return 0.0
+    return error / tolerance if tolerance > 0 else float("inf")
+
+
+def worst_of(measurements: Sequence[Measurement]) -> Measurement | None:
+    """The measurement of largest error ÷ tolerance; of several that are not finite the first."""
+    return max(measurements, key=ratio, default=None)
+
+
+def concluded(
+    check: str, measurements: Sequence[Measurement], *, passed: str, failed: Callable[[Measurement, int], str], notes: Sequence[str] = ()
+) -> Finding:
+    """The finding of a check whose measurements decide: fail where one does. `failed` words it from the worst and how many failed."""
+    worst = worst_of(measurements)
+    problems = len({measurement.problem for measurement in measurements})
+    if worst is None:
+        return Finding(Outcome(check, "skipped", "Nothing could be asked."))
+    wrong = {measurement.problem for measurement in measurements if measurement.status == "fail"}
+    status: Status = "fail" if wrong else "pass"
+    message = failed(worst, len(wrong)) if wrong else passed
+    outcome = Outcome(
+        id=check,
+        status=status,
+        message=message,
+        problems=problems,
+        failed=len(wrong),
+        error=worst.error,
+        tolerance=worst.tolerance,
+        tensor=worst.tensor,
+        problem=worst.problem,
+        resolves=_median([m.resolves for m in measurements if m.resolves is not None]),
+        notes=tuple(notes),
+    )
+    return Finding(outcome, tuple(measurements))
+
+
+def _median(values: list[float]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def skipped(check: str, why: str) -> Finding:
+    """A check that does not apply, and why."""
+    return Finding(Outcome(check, "skipped", why))
+
+
+def place(measurement: Measurement) -> str:
+    """The worst element as its author would write it: `weights[1][0, 2]`."""
+    index = measurement.index
+    return f"{measurement.tensor}[{', '.join(map(str, index))}]" if index else measurement.tensor
+
+
+def number(value: float | None) -> str:
+    """A number in a message: four digits."""
+    if value is None:
+        return "none"
+    return f"{value:.4g}"
+
+
+def departs(measurement: Measurement) -> str:
+    """`weights[1][0, 2] = -0.0811, should be -0.1621. Error 0.081, tolerance 4e-15 = 32 x rounding scatter.`"""
+    return (
+        f"{place(measurement)} = {number(measurement.claimed)}, should be {number(measurement.reference)}. "
+        f"Error {measurement.error:.2g}, tolerance {measurement.tolerance:.2g} = {measurement.source}."
+    )

@@ -1,0 +1,220 @@
+"""`finite-difference`: is the backward pass the derivative of the candidate's own loss?"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import textbook
+from verifier.checks.examination import Examination, Finding, Item, Unanswered, skipped
+from verifier.contracts.mlp.network import architecture_of
+from verifier.oracles.finite_difference.directions import SPREAD, combined_direction, direction_for
+from verifier.oracles.finite_difference.line import DirectionResult
+from verifier.oracles.finite_difference.problem import Moves, ProblemDifferences, check_problem
+from verifier.problems.operations import OPERATIONS
+from verifier.problems.program import Problem, machine_epsilon
+from verifier.results.outcome import Measurement, Outcome, Status
+
+FloatArray = NDArray[np.floating]
+Gradients = Mapping[str, FloatArray]
+
+ID = "finite-difference"
+SUMMARY = "the gradients are the derivative of the candidate's own loss"
+SOURCE = "8 x error bound of the difference"
+_SPREAD = 7  # coprime to the number of strata: a part of the corpus still meets most of them
+
+
+@dataclass(frozen=True)
+class Differenced:
+    """One problem and what finite differences say of it."""
+
+    item: Item
+    differences: ProblemDifferences
+
+
+def check(examination: Examination) -> tuple[Finding, list[Differenced]]:
+    """Difference the candidate's loss on a part of the corpus; the finding, and every line for who weighs the witnesses."""
+    asking = examination.asking
+    gives_loss = any(evaluation.loss is not None for evaluation in examination.evaluations.values())
+    if not gives_loss and "predict" not in asking.functions:
+        return skipped(ID, "The candidate returns no loss and has no `predict`: return the loss, or define predict(weights, biases, x)."), []
+    done: list[Differenced] = []
+    unanswered: list[str] = []
+    for item in chosen(examination):
+        claimed = examination.evaluations[item.index].gradients
+        if not all(np.isfinite(gradient).all() for gradient in claimed.values()):
+            continue
+        try:
+            done.append(Differenced(item, _differences(examination, item)))
+        except Unanswered as error:
+            unanswered.append(str(error))
+            if error.fatal:
+                break
+    if not done:
+        return (Finding(Outcome(ID, "error", unanswered[0])) if unanswered else skipped(ID, "No problem has a finite answer.")), []
+    return conclude(done, unanswered), done
+
+
+def chosen(examination: Examination) -> list[Item]:
+    """The part of the corpus whose loss is differenced."""
+    count = max(1, len(examination.items))
+    order = sorted(examination.answered, key=lambda item: (item.index * _SPREAD) % count)
+    return order[: examination.differences]
+
+
+def _differences(examination: Examination, item: Item) -> ProblemDifferences:
+    problem = item.problem
+    theta = {name: problem.arrays[name] for name in problem.program.differentiate}
+
+    def points(direction: Mapping[str, FloatArray], steps: FloatArray) -> FloatArray:
+        return examination.asking.losses(problem, direction, steps, where=item.where)
+
+    return check_problem(
+        points,
+        theta,
+        examination.evaluations[item.index].gradients,
+        moves=moves_of(problem),
+        dtype=problem.dtype,
+        loss_scatter=item.reference.scatter.loss / machine_epsilon(problem.dtype),
+        seed=examination.seed,
+        index=item.index,
+        every_tensor=examination.every_tensor,
+    )
+
+
+def moves_of(problem: Problem) -> Moves:
+    """How far the reference's pre-activations move along a direction, and whether a kink is crossed on the way."""
+    arrays = textbook.double(problem.arrays)
+    kinked = [node for node in problem.program.nodes if OPERATIONS[node.operation].kinks(node.attributes)]
+    watched = [name for name in problem.program.stages if name.startswith("pre_activations")]
+
+    def moves(direction: Mapping[str, FloatArray], step: float) -> tuple[float, bool]:
+        along = np.array([0.0, step, -step, step / 2, -step / 2])
+        stacked = {name: array[None] for name, array in arrays.items()}
+        for name, entries in direction.items():
+            stacked[name] = arrays[name] + along.reshape((-1,) + (1,) * entries.ndim) * entries
+        with np.errstate(all="ignore"):
+            values = textbook.forward(problem.program, stacked)
+            largest = max((float(np.max(np.abs(values[name] - values[name][:1]))) for name in watched), default=0.0)
+        for node in kinked:
+            argument = values[node.inputs[0]]
+            for kink in OPERATIONS[node.operation].kinks(node.attributes):
+                side = argument > kink
+                if bool(np.any(side != side[:1])):
+                    return largest, True
+        return largest, False
+
+    return moves
+
+
+def conclude(done: Sequence[Differenced], unanswered: Sequence[str] = ()) -> Finding:
+    """The finding from every problem's differences."""
+    measurements = [_measurement(one, line) for one in done for line in one.differences.directions]
+    failed = [one for one in done if one.differences.status == "fail"]
+    powers = [power for one in done for power in one.differences.resolves.values() if np.isfinite(power)]
+    resolves = float(np.median(powers)) if powers else None
+    if failed:
+        status: Status = "fail"
+        message, worst = _failed(failed, len(done))
+    else:
+        unseen = undecided_roles(done)
+        status = "inconclusive" if unseen else "pass"
+        message, worst = (_inconclusive(unseen, done) if unseen else _passed(done, resolves)), None
+    if unanswered:
+        message += f" {len(unanswered)} networks could not be asked: {unanswered[0]}"
+        status = "error" if status == "pass" else status
+    outcome = Outcome(
+        ID,
+        status,
+        message,
+        problems=len(done),
+        failed=len(failed),
+        error=None if worst is None else worst.error,
+        tolerance=None if worst is None else worst.tolerance,
+        tensor=None if worst is None else worst.tensor,
+        problem=None if worst is None else worst.problem,
+        resolves=resolves,
+    )
+    return Finding(outcome, tuple(measurements))
+
+
+def _measurement(one: Differenced, line: DirectionResult) -> Measurement:
+    status: Status = {"pass": "pass", "fail": "fail", "undecided": "inconclusive"}[line.status]  # type: ignore[assignment]
+    failed = line.status == "fail"
+    return Measurement(
+        check=ID,
+        problem=one.item.index,
+        network=one.item.problem.description,
+        tensor=line.tensor,
+        error=abs(line.error) if np.isfinite(line.error) else None,
+        tolerance=line.tolerance if np.isfinite(line.tolerance) else None,
+        source=SOURCE,
+        status=status,
+        resolves=line.resolves if np.isfinite(line.resolves) else None,
+        steps=tuple(line.slope.steps) if failed else (),
+        differences=tuple(float(d) if np.isfinite(d) else float("nan") for d in line.slope.differences) if failed else (),
+        step=line.slope.step,
+    )
+
+
+def undecided_roles(done: Sequence[Differenced]) -> list[str]:
+    """Roles (`first weights`, `output biases`, …) of which no tensor was decided in the whole run."""
+    roles: dict[str, bool] = {}
+    for one in done:
+        layers = architecture_of(one.item.problem).layers
+        for tensor, status in one.differences.tensors.items():
+            role = role_of(tensor, layers)
+            roles[role] = roles.get(role, False) or status != "undecided"
+    return sorted(role for role, decided in roles.items() if not decided)
+
+
+def role_of(tensor: str, layers: int) -> str:
+    """`weights[0]` of three layers -> `first-layer weights`."""
+    kind, _, layer = tensor.rstrip("]").partition("[")
+    position = "output" if int(layer) == layers - 1 else "first" if int(layer) == 0 else "hidden"
+    return f"{position}-layer {kind}"
+
+
+def _failed(failed: Sequence[Differenced], problems: int) -> tuple[str, Measurement]:
+    lines = [(one, line) for one in failed for line in one.differences.directions if line.status == "fail"]
+    own = [(one, line) for one, line in lines if line.tensor != "all"] or lines
+    one, line = max(own, key=lambda pair: abs(pair[1].error) / pair[1].tolerance if pair[1].tolerance > 0 else float("inf"))
+    element = one.differences.element
+    if element is not None:
+        place = f"{element.tensor}[{', '.join(map(str, element.index))}]"
+        text = (
+            f"{place} = {element.claimed:.4g}, but the candidate's own loss changes by {element.estimated:.4g} per unit "
+            f"(error {abs(element.estimated - element.claimed):.2g}, tolerance {element.tolerance:.2g} = {SOURCE})."
+        )
+    else:
+        name = "the gradient" if line.tensor == "all" else line.tensor
+        text = f"Along a direction through {name} the candidate's own loss changes by {line.error:+.4g} more than claimed (tolerance {line.tolerance:.2g} = {SOURCE})."
+    others = f" Wrong on {len(failed)} of {problems} networks; this is problem {one.item.index} ({one.item.problem.description})."
+    return text + others, _measurement(one, line)
+
+
+def _inconclusive(unseen: Sequence[str], done: Sequence[Differenced]) -> str:
+    single = all(one.item.problem.dtype == "float32" for one in done)
+    why = "float32 losses are too coarse to difference" if single else "the loss is noisy: is it computed in float32, or rounded?"
+    return f"No network decides the {', '.join(unseen)}: errors below 1 % cannot be seen there; {why}"
+
+
+def _passed(done: Sequence[Differenced], resolves: float | None) -> str:
+    power = "" if resolves is None else f"; this pass excludes errors above {resolves:.1g} of a tensor's largest element (median)"
+    return f"The gradients are the derivative of the candidate's own loss on {len(done)} networks{power}."
+
+
+def predicted_error(one: Differenced, position: int, right: Gradients, claimed: Gradients, seed: int) -> float | None:
+    """The slope error that the line at this position would see if `right` were the truth, Σ (right - claimed)·v.
+
+    None for a line whose direction is not one of the keyed ones (the first through all tensors, or a tensor's own).
+    """
+    tensor, index = one.differences.directions[position].tensor, one.item.index
+    if tensor in claimed:
+        direction: Mapping[str, FloatArray] = {tensor: direction_for(seed, index, tensor, claimed[tensor].shape)}
+    elif position == 0:
+        direction = combined_direction(claimed, seed, index, spread=SPREAD if one.item.problem.dtype == "float64" else SPREAD // 3)
+    else:
+        return None
+    return float(sum(((right[name] - claimed[name]) * along).sum() for name, along in direction.items()))

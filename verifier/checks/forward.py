@@ -1,0 +1,55 @@
+"""`forward`: does the candidate compute the loss, and the outputs, that its manifest claims?"""
+
+import numpy as np
+
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.contracts.mlp.calling import predict_call, read_outputs
+from verifier.results.evaluation import Evaluation
+from verifier.results.outcome import Measurement
+from verifier.tolerance import compare
+
+ID = "forward"
+SUMMARY = "the loss, and what `predict` returns, are those of the claimed network"
+
+
+def check(examination: Examination) -> Finding:
+    """Losses, and outputs where there is a `predict`, against the reference at the scatter of the plain formula."""
+    predicts = "predict" in examination.asking.functions
+    found: list[Measurement] = []
+    for item in examination.answered:
+        found += of_loss(item, examination.evaluations[item.index])
+        if predicts:
+            found += _of_outputs(examination, item)
+    if not found:
+        return skipped(ID, "The candidate returns no loss and has no `predict`: its forward pass cannot be seen.")
+    return concluded(ID, found, passed=_passed(found), failed=lambda worst, wrong: _failed(worst, wrong, found))
+
+
+def of_loss(item: Item, evaluation: Evaluation) -> list[Measurement]:
+    """The claimed loss against the reference's, where there is one."""
+    if evaluation.loss is None or item.reference.evaluation.loss is None:
+        return []
+    comparison = compare(
+        np.asarray(evaluation.loss), np.asarray(item.reference.evaluation.loss), np.asarray(item.reference.loss_tolerance())
+    )
+    return [] if comparison is None else [measured(ID, item, "loss", comparison)]
+
+
+def _of_outputs(examination: Examination, item: Item) -> list[Measurement]:
+    call = predict_call(item.problem, examination.claims)
+    outputs = examination.asking.call(
+        item.problem, call, lambda tree, arrays: read_outputs(tree, arrays, item.problem, examination.claims), where=item.where
+    )
+    right = item.reference.evaluation.outputs
+    comparison = None if right is None else compare(outputs, right, item.reference.output_tolerance())
+    return [] if comparison is None else [measured(ID, item, "outputs", comparison)]
+
+
+def _passed(found: list[Measurement]) -> str:
+    kinds = sorted({measurement.tensor for measurement in found})
+    return f"The {' and the '.join(kinds)} are those of the claimed network."
+
+
+def _failed(worst: Measurement, wrong: int, found: list[Measurement]) -> str:
+    problems = len({measurement.problem for measurement in found})
+    return f"{departs(worst)} So on {wrong} of {problems} networks, worst on problem {worst.problem} ({worst.network})."

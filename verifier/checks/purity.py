@@ -1,0 +1,63 @@
+"""`purity`: does the same call give the same answer whatever came between, and leave its arguments alone?"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.checks.examination import Examination, Finding, Item, compare_gradients, concluded, departs, skipped
+from verifier.contracts.mlp.calling import values_of
+from verifier.results.outcome import Measurement, Outcome
+
+ID = "purity"
+SUMMARY = "the same call gives the same answer, and the arguments are left as they were"
+SOURCE = "2 x (32 x rounding scatter): the same call again"
+NETWORKS = 10
+
+
+def check(examination: Examination) -> Finding:
+    """Ask again what was asked long before, and look at the arguments after a call."""
+    items = examination.answered[:: max(1, len(examination.answered) // NETWORKS)][:NETWORKS]
+    if not items:
+        return skipped(ID, "No problem was answered.")
+    found: list[Measurement] = []
+    notes: list[str] = []
+    for item in items:
+        first = examination.evaluations[item.index]
+        again = examination.asking.gradients(item.problem, where=item.where)
+        after = examination.asking.arguments_after(item.problem, where=item.where)
+        changed = changed_arguments(values_of(item.problem, examination.claims)[1], after)
+        if changed:
+            return _changed(item, changed, len(items))
+        found += compare_gradients(
+            ID, item, again, first.gradients, lambda name, item=item: 2 * item.reference.gradient_tolerance(name), SOURCE  # type: ignore[misc]
+        )
+        if not notes and any(again.gradients[n].tobytes() != first.gradients[n].tobytes() for n in again.gradients):
+            notes.append(f"The same call gives other last bits the second time (problem {item.index}).")
+    return concluded(
+        ID, found, passed=f"The same answers again on {len(items)} networks, arguments unchanged.", failed=_failed, notes=notes
+    )
+
+
+def changed_arguments(before: Mapping[str, NDArray[np.generic]], after: Mapping[str, NDArray[np.generic]]) -> list[str]:
+    """Names of the arrays that are not byte for byte as they went in."""
+    return [
+        name
+        for name, array in before.items()
+        if name in after and (after[name].shape != array.shape or after[name].tobytes() != np.ascontiguousarray(array).tobytes())
+    ]
+
+
+def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:
+    text = (
+        f"The call changes its arguments: {', '.join(changed)} are not as they went in (problem {item.index}: {item.problem.description}). "
+        "Copy before you write, or assign instead of using += on what was passed in."
+    )
+    return Finding(Outcome(ID, "fail", text, problems=problems, failed=1, tensor=changed[0], problem=item.index))
+
+
+def _failed(worst: Measurement, wrong: int) -> str:
+    return (
+        f"The same call answers differently the second time: {departs(worst)} On {wrong} networks. "
+        "Something is kept between calls: are gradients accumulated and never set to zero, or is a stored forward pass used again?"
+    )

@@ -1,0 +1,87 @@
+"""`stages`: are the pre-activations, activations and deltas that the candidate shows those of the equations?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.contracts.mlp.calling import Call, deltas_call, forward_call, read_stages
+from verifier.results.outcome import Measurement
+from verifier.tolerance import compare
+
+FloatArray = NDArray[np.floating]
+
+ID = "stages"
+SUMMARY = "what `forward` and `deltas` return are the stages of the equations"
+_EQUATIONS = {"pre_activations": "forward", "activations": "forward"}
+
+
+def check(examination: Examination) -> Finding:
+    """Every stage that the candidate's optional functions show, in the order of the equations."""
+    functions = examination.asking.functions
+    if not {"forward", "deltas"} & set(functions):
+        return skipped(ID, "The candidate has neither `forward` nor `deltas`.")
+    found: list[Measurement] = []
+    for item in examination.answered:
+        if "forward" in functions:
+            call = forward_call(item.problem, examination.claims)
+            found += _compare(examination, item, call, ("pre_activations", "activations"))
+        if "deltas" in functions:
+            found += _compare(examination, item, deltas_call(item.problem, examination.claims), ("deltas",))
+    return concluded(ID, found, passed="Every stage agrees.", failed=lambda worst, wrong: _failed(found, wrong))
+
+
+def _compare(examination: Examination, item: Item, call: Call, kinds: tuple[str, ...]) -> list[Measurement]:
+    def read(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+        return read_stages(tree, arrays, item.problem, examination.claims, kinds)
+
+    stages = examination.asking.call(item.problem, call, read, where=item.where)
+    scale = _delta_factor(examination, item)
+    found = []
+    for name, claimed in stages.items():
+        factor = scale if name.startswith("deltas") else 1.0
+        right = item.reference.evaluation.stages[name] * factor
+        comparison = compare(claimed, right, item.reference.stage_tolerance(name) * factor)
+        if comparison is not None:
+            found.append(measured(ID, item, name, comparison))
+    return found
+
+
+def _delta_factor(examination: Examination, item: Item) -> float:
+    """What `delta_scale = "sample"` leaves out of a delta: the reduction's divisor."""
+    if examination.claims.delta_scale != "sample":
+        return 1.0
+    return next(node.attributes["divisor"] for node in item.problem.program.nodes if node.operation == "reduce")
+
+
+def equation_of(stage: str, layers: int) -> str:
+    """The id of the equation that a stage comes from."""
+    kind, _, layer = stage.rstrip("]").partition("[")
+    return _EQUATIONS.get(kind) or ("output-delta" if int(layer) == layers - 1 else "hidden-delta")
+
+
+def _first_wrong(found: list[Measurement]) -> Measurement:
+    """The first wrong stage of the first wrong problem: forward from the input, then deltas from the output."""
+    wrong = [measurement for measurement in found if measurement.status == "fail"]
+    problem = [measurement for measurement in wrong if measurement.problem == wrong[0].problem]
+
+    def order(measurement: Measurement) -> tuple[int, int]:
+        layer = int(measurement.tensor.partition("[")[2].rstrip("]"))
+        if measurement.tensor.startswith("deltas"):
+            return (1, -layer)
+        return (0, 2 * layer + measurement.tensor.startswith("activations"))
+
+    return min(problem, key=order)
+
+
+def _failed(found: list[Measurement], wrong: int) -> str:
+    first = _first_wrong(found)
+    layers = first.network.split(",")[0].count("-")
+    problems = len({measurement.problem for measurement in found})
+    return (
+        f"The first wrong stage is {first.tensor} (equation `{equation_of(first.tensor, layers)}`): {departs(first)} "
+        f"Wrong on {wrong} of {problems} networks; this is problem {first.problem} ({first.network})."
+    )
+

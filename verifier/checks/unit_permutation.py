@@ -1,0 +1,59 @@
+"""`unit-permutation`: do the gradients follow when hidden units are put in another order?"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.contracts.mlp.network import architecture_of, with_arrays
+from verifier.problems.program import Problem
+from verifier.results.outcome import Measurement
+from verifier.tolerance import compare
+
+FloatArray = NDArray[np.floating]
+
+ID = "unit-permutation"
+SUMMARY = "the gradients follow when hidden units change places"
+SOURCE = "2 x (32 x rounding scatter)"
+NETWORKS = 10
+
+
+def check(examination: Examination) -> Finding:
+    """Hidden units reversed in every hidden layer: the same gradients, in the new order."""
+    items = [item for item in examination.answered if max(architecture_of(item.problem).widths[1:-1], default=1) > 1][:NETWORKS]
+    if not items:
+        return skipped(ID, "No problem has a hidden layer of two or more units.")
+    found: list[Measurement] = []
+    for item in items:
+        found += _compare(examination, item)
+    return concluded(
+        ID, found, passed=f"Gradients follow their units on {len(items)} networks.", failed=lambda worst, wrong: _failed(worst, wrong, len(items))
+    )
+
+
+def _compare(examination: Examination, item: Item) -> list[Measurement]:
+    problem = item.problem
+    permuted = with_arrays(problem, {name: reordered(name, problem.arrays[name], problem) for name in problem.program.differentiate})
+    first = examination.evaluations[item.index]
+    again = examination.asking.gradients(permuted, where=f"Units reversed in {item.where}")
+    found = []
+    for name, gradient in again.gradients.items():
+        allowed = 2 * (item.reference.gradient_tolerance(name) + first.rounding.get(name, 0.0))
+        comparison = compare(
+            gradient, reordered(name, first.gradients[name], problem), reordered(name, np.broadcast_to(allowed, gradient.shape), problem)
+        )
+        if comparison is not None:
+            found.append(measured(ID, item, name, comparison, SOURCE))
+    return found
+
+
+def reordered(name: str, array: FloatArray, problem: Problem) -> FloatArray:
+    """A parameter, or its gradient, of the network whose hidden units are all in reverse order."""
+    last = architecture_of(problem).layers - 1
+    layer = int(name.partition("[")[2].rstrip("]"))
+    if name.startswith("weights") and layer > 0:
+        array = array[:, ::-1]
+    return array[::-1] if layer < last else array
+
+
+def _failed(worst: Measurement, wrong: int, problems: int) -> str:
+    return f"A unit's gradient depends on its place in the layer: {departs(worst)} On {wrong} of {problems} networks."

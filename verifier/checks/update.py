@@ -1,0 +1,138 @@
+"""`update`: is a step gradient descent, W ← W - η ∂L/∂W, with the right gradient at every learning rate?"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step, read_update, update_call
+from verifier.contracts.mlp.network import architecture_of, with_arrays
+from verifier.contracts.mlp.numbers import is_ordinary
+from verifier import textbook
+from verifier.oracles.reference import Reference, refer
+from verifier.oracles.scatter import touches_a_kink
+from verifier.problems.program import Problem, machine_epsilon
+from verifier.results.outcome import Measurement
+from verifier.tolerance import SAFETY, compare
+
+FloatArray = NDArray[np.floating]
+
+ID = "update"
+SUMMARY = "a step is W - η ∂L/∂W, at every learning rate and all along a path"
+SOURCE = "32 x rounding scatter, and the rounding of the step"
+RECOVERED_ON = 40
+PATH_STEPS = 20
+PATH_RATE = 0.1
+SECOND_RATE = 0.5
+
+
+def check(examination: Examination) -> Finding:
+    """Gradients recovered from steps at one rate, then at a second, then twenty steps along a path."""
+    if "update" not in examination.asking.functions:
+        return skipped(ID, "The candidate has no `update`.")
+    fixed = examination.claims.learning_rate
+    items = examination.answered[:RECOVERED_ON]
+    recovered: list[Measurement] = []
+    second: list[Measurement] = []
+    for item in items:
+        recovered += _recover(examination, item, RECOVERY_RATE if fixed is None else fixed)
+        if fixed is None:
+            second += _recover(examination, item, SECOND_RATE)
+    path = _along_a_path(examination, items, PATH_RATE if fixed is None else fixed)
+    return concluded(
+        ID,
+        recovered + second + path,
+        passed="Every step is W - η ∂L/∂W.",
+        failed=lambda worst, wrong: _failed(recovered, second, path, examination.entry == "update"),
+    )
+
+
+def step(examination: Examination, problem: Problem, rate: float, *, where: str) -> dict[str, FloatArray]:
+    """The parameters after one step of the candidate."""
+
+    def read(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+        return read_update(tree, arrays, problem, examination.claims)
+
+    answer: dict[str, FloatArray] = examination.asking.call(problem, update_call(problem, examination.claims, rate), read, where=where)
+    return answer
+
+
+def _recover(examination: Examination, item: Item, rate: float) -> list[Measurement]:
+    updated = step(examination, item.problem, rate, where=f"learning rate {rate:g}. {item.where}")
+    recovered = gradients_of_step(updated, item.problem, rate)
+    found = []
+    for name, gradient in recovered.gradients.items():
+        allowed = item.reference.gradient_tolerance(name) + recovered.rounding[name]
+        comparison = compare(gradient, item.reference.evaluation.gradients[name], allowed)
+        if comparison is not None:
+            found.append(measured(ID, item, name, comparison, SOURCE))
+    return found
+
+
+def _along_a_path(examination: Examination, items: list[Item], rate: float) -> list[Measurement]:
+    """Single steps, each from the candidate's own previous weights, each held to the gradient there."""
+    if not items:
+        return []
+    start = max(items, key=lambda item: architecture_of(item.problem).layers <= 3 and item.problem.arrays["x"].shape[0])
+    problem, found = start.problem, []
+    for count in range(PATH_STEPS):
+        reference = _trusted_reference(problem, seed=start.index)
+        if reference is None:
+            break
+        updated = step(examination, problem, rate, where=f"Step {count + 1} of a path. {start.where}")
+        found += _compare_step(start, problem, reference, updated, rate)
+        if not all(np.isfinite(after).all() for after in updated.values()):
+            break
+        problem = with_arrays(problem, {name: after.astype(problem.dtype) for name, after in updated.items()})
+    return found
+
+
+def _trusted_reference(problem: Problem, *, seed: int) -> Reference | None:
+    """The reference where the path has come to, or None where it left the ordinary range or stands at a kink."""
+    values = textbook.evaluate(problem).stages
+    if not is_ordinary(problem, architecture_of(problem), values):
+        return None
+    reference = refer(problem, seed=seed)
+    return None if touches_a_kink(problem, reference.scatter, SAFETY) else reference
+
+
+def _compare_step(
+    item: Item, problem: Problem, reference: Reference, updated: Mapping[str, FloatArray], rate: float
+) -> list[Measurement]:
+    epsilon = machine_epsilon(problem.dtype)
+    found = []
+    for name, after in updated.items():
+        before = problem.arrays[name].astype(np.float64)
+        right = before - rate * reference.evaluation.gradients[name]
+        allowed = rate * reference.gradient_tolerance(name) + epsilon * np.maximum(np.abs(before), np.abs(right))
+        comparison = compare(after, right, allowed)
+        if comparison is not None:
+            found.append(measured(ID, item, name, comparison, SOURCE))
+    return found
+
+
+def _failed(recovered: list[Measurement], second: list[Measurement], path: list[Measurement], only_steps: bool) -> str:
+    wrong = {kind: [m for m in found if m.status == "fail"] for kind, found in (("first", recovered), ("second", second), ("path", path))}
+    worst = next(found[0] for found in wrong.values() if found)
+    problems = len({measurement.problem for measurement in recovered})
+    networks = len({measurement.problem for found in wrong.values() for measurement in found})
+    text = f"A step is not W - η ∂L/∂W: the gradient that it shows is {departs(worst)} So on {networks} of {problems} networks."
+    changed = changes_with_rate(recovered, second)
+    if changed:
+        text += f" The gradient of {changed} changes with η: are weights updated before the delta is propagated through them?"
+    return text
+
+
+def changes_with_rate(recovered: list[Measurement], second: list[Measurement]) -> str | None:
+    """Name of the first tensor whose gradient, as steps show it, is right at one rate and wrong, or elsewhere, at the other."""
+    other = {(m.problem, m.tensor, m.index): m for m in second}
+    for first in recovered:
+        match = other.get((first.problem, first.tensor, first.index))
+        if match is None or first.claimed is None or match.claimed is None:
+            continue
+        allowed = (first.tolerance or 0.0) + (match.tolerance or 0.0)
+        if abs(first.claimed - match.claimed) > allowed and first.status == "fail":
+            return first.tensor
+    return None

@@ -1,0 +1,219 @@
+"""Problem <-> plain calls in the layout that a manifest claims, and what comes back -> an evaluation or a refusal.
+
+A message to a worker is plain data: values to keep (`put`), then calls over them. What comes back is believed only after its number,
+shape and size have been checked here; values are the checks' to judge.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import architecture_of
+from verifier.errors import AnswerError
+from verifier.problems.program import Problem, machine_epsilon
+from verifier.results.evaluation import Evaluation
+
+FloatArray = NDArray[np.floating]
+Arrays = Mapping[str, NDArray[Any]]
+Tree = str | None | list[Any]
+
+RECOVERY_RATE = 2.0**20  # learning rate at which a step shows its gradient: at 0.1 rounding hides it in a third of networks
+_ANSWER = ["array", "arrays", "arrays"]
+_PARAMETERS = ["arrays", "arrays"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a candidate's function, as the worker takes it: which function, over which values, and the form of its answer."""
+
+    function: str
+    arguments: tuple[str, ...]
+    keywords: Mapping[str, Any]
+    form: Tree
+    numbers: tuple[float, ...] = ()
+
+    def message(self, *, echo: bool = False) -> dict[str, Any]:
+        return {
+            "function": self.function,
+            "arguments": list(self.arguments),
+            "numbers": list(self.numbers),
+            "keywords": dict(self.keywords),
+            "form": self.form,
+            "echo": echo,
+        }
+
+
+def values_of(problem: Problem, claims: Claims) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The arguments by name (`weights`, `biases`, `x`, `y`) for a worker to keep, and their arrays in the claimed layout."""
+    layers = architecture_of(problem).layers
+    weights = [f"weights[{layer}]" for layer in range(layers)]
+    biases = [] if claims.bias == "none" else [f"biases[{layer}]" for layer in range(layers)]
+    arrays = {name: to_claimed(name, problem.arrays[name], claims) for name in (*weights, *biases, "x", "y")}
+    return {"weights": weights, "biases": biases, "x": "x", "y": "y"}, arrays
+
+
+def to_claimed(name: str, array: NDArray[Any], claims: Claims) -> NDArray[Any]:
+    """An array of a problem, or one laid out like it (a stage like `x`), as the candidate takes it; a copy, C-contiguous."""
+    if name.startswith("weights"):
+        laid = array.T if claims.weight_layout == "in_out" else array
+    elif name.startswith("biases"):
+        laid = {"column": array[:, None], "row": array[None, :]}.get(claims.bias, array)
+    elif claims.batch == "single":
+        laid = {"column": array[0][:, None], "row": array[0][None, :]}.get(claims.bias, array[0])
+    else:
+        laid = array.T if claims.batch == "columns" else array
+    return np.array(laid, order="C")
+
+
+def from_claimed(name: str, answer: NDArray[Any], shape: tuple[int, ...], claims: Claims) -> tuple[FloatArray, str | None]:
+    """What a candidate returned for a tensor of this shape (of the program), in the program's layout and float64, and a note.
+
+    The note says what was accepted although it is not as claimed: the same elements in another shape; one number for a layer's biases.
+    Raises AnswerError where the number of elements is wrong; it names the tensor, the shape that came and the right one.
+    """
+    size = int(np.prod(shape))
+    claimed_shape = to_claimed(name, np.zeros(shape), claims).shape
+    note = None
+    if answer.shape != claimed_shape:
+        if answer.size == size:
+            note = f"{name} came back with shape {answer.shape}, not {claimed_shape}: its elements were taken in order"
+        elif answer.size == 1 and name.startswith("biases"):
+            note = f"{name} came back as one number for {size} biases"
+            answer = np.broadcast_to(answer.reshape(()), claimed_shape)
+        else:
+            raise AnswerError(
+                f"{name} came back with shape {answer.shape}, {answer.size} elements; it must have shape {claimed_shape}{_hint(name, claims)}."
+            )
+    laid = np.asarray(answer, dtype=np.float64).reshape(claimed_shape)
+    if name.startswith("weights"):
+        laid = laid.T if claims.weight_layout == "in_out" else laid
+    elif not name.startswith("biases") and claims.batch == "columns":
+        laid = laid.T
+    return laid.reshape(shape), note
+
+
+def _hint(name: str, claims: Claims) -> str:
+    if name.startswith("weights"):
+        return f' as weights go in (weight_layout = "{claims.weight_layout}")'
+    if name.startswith("biases"):
+        return f' as biases go in (bias = "{claims.bias}")'
+    return f' (batch = "{claims.batch}")'
+
+
+def keywords_of(problem: Problem, claims: Claims, *, with_loss: bool) -> dict[str, Any]:
+    """What the claims leave open, and the candidate must be told: `activations` (one a layer), `loss`."""
+    keywords: dict[str, Any] = {}
+    if len(claims.activations) > 1 or len(claims.output_activations) > 1:
+        keywords["activations"] = list(architecture_of(problem).activations)
+    if with_loss and len(claims.losses) > 1:
+        keywords["loss"] = architecture_of(problem).loss
+    return keywords
+
+
+def gradient_call(problem: Problem, claims: Claims, entry: str) -> Call:
+    """entry(weights, biases, x, y) -> (loss or None, weight_gradients, bias_gradients)."""
+    return Call(entry, ("weights", "biases", "x", "y"), keywords_of(problem, claims, with_loss=True), _ANSWER)
+
+
+def predict_call(problem: Problem, claims: Claims) -> Call:
+    """predict(weights, biases, x) -> outputs, laid out like x."""
+    return Call("predict", ("weights", "biases", "x"), keywords_of(problem, claims, with_loss=False), "array")
+
+
+def forward_call(problem: Problem, claims: Claims) -> Call:
+    """forward(weights, biases, x) -> (pre_activations, activations), one entry a layer."""
+    return Call("forward", ("weights", "biases", "x"), keywords_of(problem, claims, with_loss=False), _PARAMETERS)
+
+
+def deltas_call(problem: Problem, claims: Claims) -> Call:
+    """deltas(weights, biases, x, y) -> one entry a layer."""
+    return Call("deltas", ("weights", "biases", "x", "y"), keywords_of(problem, claims, with_loss=True), "arrays")
+
+
+def update_call(problem: Problem, claims: Claims, rate: float) -> Call:
+    """update(weights, biases, x, y, learning_rate) -> (weights, biases) after one step."""
+    return Call("update", ("weights", "biases", "x", "y"), keywords_of(problem, claims, with_loss=True), _PARAMETERS, (rate,))
+
+
+def read_gradients(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims) -> Evaluation:
+    """The evaluation that came back from `gradient_call`. Raises AnswerError where its number of arrays or elements is wrong."""
+    loss_name, weights, biases = _tuple(tree, 3)
+    parameters, notes = _parameters(weights, biases, arrays, problem, claims, "gradients")
+    loss = None if loss_name is None else read_loss(arrays[loss_name])
+    return Evaluation(loss, None, parameters, notes=notes)
+
+
+def read_loss(array: NDArray[Any]) -> float:
+    """The one number of a loss; raises AnswerError for several."""
+    if array.size != 1:
+        raise AnswerError(f"the loss came back with shape {array.shape}; it must be one number: reduce it over the batch as claimed.")
+    return float(array.reshape(()))
+
+
+def read_outputs(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims) -> FloatArray:
+    """Outputs (batch, outputs) that came back from `predict_call`. Raises AnswerError as `from_claimed`."""
+    if not isinstance(tree, str):
+        raise AnswerError("predict returned nothing; it must return the outputs, laid out like x.")
+    return from_claimed("outputs", arrays[tree], problem.arrays["y"].shape, claims)[0]
+
+
+def read_stages(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims, kinds: Sequence[str]) -> dict[str, FloatArray]:
+    """Stages by name (`pre_activations[l]`, …), one list a kind. Raises AnswerError for a wrong number of layers or elements."""
+    widths = architecture_of(problem).widths
+    lists = [tree] if len(kinds) == 1 else _tuple(tree, len(kinds))
+    stages: dict[str, FloatArray] = {}
+    for kind, names in zip(kinds, lists, strict=True):
+        names = names or []
+        if len(names) != len(widths) - 1:
+            raise AnswerError(f"{kind} came back with {len(names)} entries; there must be {len(widths) - 1}, one a layer, without the input.")
+        for layer, name in enumerate(names):
+            shape = (problem.arrays["x"].shape[0], widths[layer + 1])
+            stages[f"{kind}[{layer}]"], _ = from_claimed(f"{kind}[{layer}]", arrays[name], shape, claims)
+    return stages
+
+
+def read_update(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims) -> dict[str, FloatArray]:
+    """The new parameters by name, float64, in the program's layout. Raises AnswerError as `read_gradients`."""
+    weights, biases = _tuple(tree, 2)
+    return _parameters(weights, biases, arrays, problem, claims, "parameters")[0]
+
+
+def gradients_of_step(updated: Mapping[str, FloatArray], problem: Problem, rate: float) -> Evaluation:
+    """Gradients recovered from one step, (θ - θ')/η, with what the step's rounding can do to them: ε·max(|θ|, |θ'|)/η."""
+    epsilon = machine_epsilon(problem.dtype)
+    gradients, rounding = {}, {}
+    for name, after in updated.items():
+        before = problem.arrays[name].astype(np.float64)
+        with np.errstate(all="ignore"):
+            gradients[name] = (before - after) / rate
+            rounding[name] = epsilon * np.maximum(np.abs(before), np.abs(after)) / rate
+    return Evaluation(None, None, gradients, rounding=rounding)
+
+
+def _tuple(tree: Tree, parts: int) -> list[Any]:
+    if not isinstance(tree, list) or len(tree) != parts:
+        raise AnswerError(f"the answer does not have {parts} parts.")
+    return tree
+
+
+def _parameters(
+    weights: list[str] | None, biases: list[str] | None, arrays: Arrays, problem: Problem, claims: Claims, what: str
+) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
+    layers = architecture_of(problem).layers
+    if claims.bias == "none":
+        biases = []
+    found: dict[str, FloatArray] = {}
+    notes: list[str] = []
+    for kind, names, wanted in (("weights", weights, layers), ("biases", biases, 0 if claims.bias == "none" else layers)):
+        names = names or []
+        if len(names) != wanted:
+            raise AnswerError(f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind]} {what} came back; there must be {wanted}, one a layer, first layer first.")
+        for layer, name in enumerate(names):
+            tensor = f"{kind}[{layer}]"
+            found[tensor], note = from_claimed(tensor, arrays[name], problem.arrays[tensor].shape, claims)
+            notes += [] if note is None else [note]
+    return found, tuple(notes)

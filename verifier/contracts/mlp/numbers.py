@@ -1,0 +1,104 @@
+"""The numbers of a random network: seeded NumPy, keyed by (seed, index), by recipe. Hypothesis draws what the network is, not these."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import textbook
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture, array_shapes, build_problem, build_program, is_logarithmic
+from verifier.problems.program import Problem
+
+FloatArray = NDArray[np.floating]
+
+# Beyond these pre-activations right textbook code overflows or loses its digits: (float64, float32). numerics.md was measured within them.
+ORDINARY_RANGE = {"float64": 30.0, "float32": 15.0}
+LOGARITHMIC_RANGE = {"float64": 15.0, "float32": 8.0}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How the numbers of a network are drawn."""
+
+    weights: Literal["ordinary", "zero", "tiny", "saturating", "extreme"] = "ordinary"
+    inputs: Literal["ordinary", "equal", "zero", "large"] = "ordinary"
+    targets: Literal["ordinary", "extreme"] = "ordinary"
+
+
+_WEIGHT_SCALE = {"ordinary": 1.0, "zero": 1.0, "tiny": 2.0**-10, "saturating": 6.0, "extreme": 60.0}
+
+
+def draw_problem(architecture: Architecture, recipe: Recipe, claims: Claims, *, seed: int, index: int, attempt: int = 0) -> Problem:
+    """The problem of this architecture with the numbers of (seed, index, attempt); ordinary but for the recipe `extreme`."""
+    generator = np.random.default_rng([seed, index, attempt])
+    shapes = array_shapes(architecture, claims)
+    arrays: dict[str, FloatArray] = {}
+    for name, shape in shapes.items():
+        if name == "x":
+            arrays[name] = _inputs(recipe, shape, generator)
+        elif name == "y":
+            arrays[name] = _targets(recipe, claims.targets_for(architecture.loss), architecture, shape, generator)
+        else:
+            fan_in = shape[1] if len(shape) == 2 else 1
+            arrays[name] = generator.standard_normal(shape) * _WEIGHT_SCALE[recipe.weights] / np.sqrt(fan_in)
+    if recipe.weights == "zero":
+        # A whole layer of zeros, biases kept: behind it nothing learns, and nothing may break.
+        arrays[f"weights[{int(generator.integers(architecture.layers))}]"] *= 0.0
+    arrays = {name: array.astype(architecture.dtype) for name, array in arrays.items()}
+    if recipe.weights != "extreme":
+        arrays = _within_range(architecture, arrays, claims)
+    return build_problem(architecture, arrays, claims)
+
+
+def _inputs(recipe: Recipe, shape: tuple[int, ...], generator: np.random.Generator) -> FloatArray:
+    inputs = generator.standard_normal(shape)
+    if recipe.inputs == "equal":
+        return np.repeat(inputs[:1], shape[0], axis=0)
+    if recipe.inputs == "zero":
+        inputs[generator.integers(shape[0])] = 0.0
+    return inputs * 100.0 if recipe.inputs == "large" else inputs
+
+
+def _targets(
+    recipe: Recipe, kind: str, architecture: Architecture, shape: tuple[int, ...], generator: np.random.Generator
+) -> FloatArray:
+    rows, outputs = shape
+    one_of_all = architecture.loss in ("cross_entropy", "softmax_cross_entropy")
+    extreme = recipe.targets == "extreme"
+    if kind == "real":
+        return generator.standard_normal(shape) * (1000.0 if extreme else 1.0)
+    if kind == "one_hot" or (one_of_all and (kind == "binary" or extreme)):
+        return np.eye(outputs)[generator.integers(outputs, size=rows)]
+    if kind == "binary" or extreme:
+        return generator.integers(2, size=shape).astype(np.float64)
+    probabilities = generator.uniform(0.05, 0.95, shape)
+    return probabilities / probabilities.sum(axis=1, keepdims=True) if one_of_all else probabilities
+
+
+def range_of(architecture: Architecture, layer: int) -> float:
+    """The largest |pre-activation| of a layer in an ordinary network."""
+    last = layer == architecture.layers - 1
+    return (LOGARITHMIC_RANGE if last and is_logarithmic(architecture.loss) else ORDINARY_RANGE)[architecture.dtype]
+
+
+def _within_range(architecture: Architecture, arrays: dict[str, FloatArray], claims: Claims) -> dict[str, FloatArray]:
+    """Layer by layer, weights and biases made smaller where a pre-activation would be larger than ordinary."""
+    program = build_program(architecture, claims)
+    for layer in range(architecture.layers):
+        values = textbook.forward(program, textbook.double(arrays))
+        largest, bound = float(np.max(np.abs(values[f"pre_activations[{layer}]"]))), range_of(architecture, layer)
+        if largest > bound:
+            for name in (f"weights[{layer}]", f"biases[{layer}]"):
+                if name in arrays:
+                    arrays[name] = (arrays[name] * (0.97 * bound / largest)).astype(architecture.dtype)
+    return arrays
+
+
+def is_ordinary(problem: Problem, architecture: Architecture, values: Mapping[str, FloatArray]) -> bool:
+    """Whether every pre-activation (given by its value's name) lies within the ordinary range."""
+    return all(
+        bool(np.all(np.abs(values[f"pre_activations[{layer}]"]) <= range_of(architecture, layer))) for layer in range(architecture.layers)
+    )

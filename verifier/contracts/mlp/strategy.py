@@ -1,0 +1,171 @@
+"""The strategy of the `mlp` contract: Hypothesis draws what the networks are, in fixed strata, and shrinks the ones that fail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn, SearchStrategy
+
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture, array_shapes, build_problem
+from verifier.contracts.mlp.numbers import Recipe
+from verifier.problems.program import Problem
+
+# Ordinary widths; `max_width` only in the stratum of wide layers, so that most networks are small.
+_ORDINARY_WIDTH = 8
+# Hypothesis begins with its simplest examples, nearly all alike: so many of them are dropped.
+_SIMPLEST = 2
+
+
+@dataclass(frozen=True)
+class Stratum:
+    """A corner of the space of networks that every corpus visits. Ranges are held to what the claims allow."""
+
+    layers: tuple[int, int] = (1, 4)
+    batch: tuple[int, int] = (1, 8)
+    widths: tuple[int, int] = (1, _ORDINARY_WIDTH)
+    square: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
+
+
+STRATA = (
+    Stratum(layers=(1, 1), batch=(2, 8)),
+    Stratum(layers=(2, 2), batch=(1, 1), widths=(2, 8)),
+    Stratum(layers=(2, 2), batch=(2, 8), widths=(2, 8)),
+    Stratum(layers=(3, 3), batch=(2, 8), widths=(2, 8)),
+    Stratum(layers=(4, 20), batch=(1, 4), widths=(2, 6)),
+    Stratum(layers=(2, 2), batch=(2, 8), widths=(2, 8), square=True),
+    Stratum(layers=(3, 3), batch=(2, 8), widths=(2, 8), square=True),
+    Stratum(layers=(2, 3), batch=(1, 1), widths=(2, 8), square=True),
+    Stratum(layers=(1, 3), batch=(1, 3), widths=(1, 1)),
+    Stratum(layers=(2, 2), batch=(2, 8), widths=(6, 10_000)),
+    Stratum(layers=(1, 3), batch=(1, 4), recipe=Recipe(weights="zero")),
+    Stratum(layers=(2, 3), batch=(1, 4), recipe=Recipe(weights="tiny")),
+    Stratum(layers=(2, 3), batch=(1, 4), recipe=Recipe(weights="saturating")),
+    Stratum(layers=(2, 3), batch=(2, 8), widths=(2, 8), square=True, recipe=Recipe(weights="saturating")),
+    Stratum(layers=(2, 3), batch=(2, 8), widths=(2, 8), recipe=Recipe(inputs="equal")),
+    Stratum(layers=(2, 3), batch=(1, 4), recipe=Recipe(inputs="zero")),
+    Stratum(layers=(2, 3), batch=(1, 4), recipe=Recipe(inputs="large")),
+    Stratum(layers=(2, 3), batch=(2, 8), recipe=Recipe(targets="extreme")),
+    Stratum(layers=(2, 3), batch=(2, 8), widths=(2, 6), square=True, recipe=Recipe(targets="extreme")),
+    Stratum(layers=(1, 4), batch=(3, 8), widths=(2, 6), square=True),
+)
+EXTREME = Stratum(layers=(1, 3), batch=(1, 4), recipe=Recipe(weights="extreme"))
+
+
+def _held(low: int, high: int, limits: tuple[int, int]) -> tuple[int, int]:
+    """[low, high] within the limits; the nearest limit where they do not meet."""
+    low = min(max(low, limits[0]), limits[1])
+    return low, max(low, min(high, limits[1]))
+
+
+@st.composite
+def architectures(draw: DrawFn, claims: Claims, stratum: Stratum) -> Architecture:
+    """Architectures of a stratum that the claims allow."""
+    layers = _layers(draw, claims, stratum)
+    output_activation, loss = draw(st.sampled_from(claims.pairs()))
+    hidden = tuple(draw(st.sampled_from(claims.activations)) for _ in range(layers - 1))
+    widths = _widths(draw, claims, stratum, layers, output_activation, loss)
+    batch = 1 if claims.batch == "single" else draw(st.integers(*stratum.batch))
+    return Architecture(widths, (*hidden, output_activation), loss, batch, draw(st.sampled_from(claims.dtypes)))
+
+
+def _layers(draw: DrawFn, claims: Claims, stratum: Stratum) -> int:
+    fixed = claims.layers if claims.sizes is None else len(claims.sizes) - 1
+    if fixed is not None:
+        return fixed
+    return draw(st.integers(*_held(*stratum.layers, (1, claims.max_layers))))
+
+
+def _widths(
+    draw: DrawFn, claims: Claims, stratum: Stratum, layers: int, output_activation: str, loss: str
+) -> tuple[int, ...]:
+    low, high = _held(*stratum.widths, (1, claims.max_width))
+    drawn = [draw(st.integers(low, high))] * (layers + 1) if stratum.square else _different(draw, low, high, layers + 1)
+    if drawn[-1] == 1 and (output_activation == "softmax" or loss in ("cross_entropy", "softmax_cross_entropy")):
+        drawn[-1] = min(2, claims.max_width)  # one output of a softmax is always 1: nothing to differentiate
+    if claims.sizes is not None:
+        drawn = [fixed or free for fixed, free in zip(claims.sizes, drawn, strict=True)]
+    return tuple(drawn)
+
+
+def _different(draw: DrawFn, low: int, high: int, count: int) -> list[int]:
+    """Widths whose neighbours mostly differ: a square layer hides a transposed matrix."""
+    widths = [draw(st.integers(low, high))]
+    for _ in range(count - 1):
+        width = draw(st.integers(low, high))
+        if width == widths[-1] and low < high:
+            width = width + 1 if width < high else width - 1
+        widths.append(width)
+    return widths
+
+
+def draw_architectures(claims: Claims, *, seed_: int, count: int, extreme: int) -> list[tuple[Architecture, Recipe]]:
+    """`count` ordinary architectures, every stratum in turn, then `extreme` ones beyond the ordinary range, each with its recipe."""
+    rounds: list[tuple[Architecture, ...]] = []
+    strata = (*STRATA, EXTREME)
+    wanted = max(-(-count // len(STRATA)), extreme) + _SIMPLEST
+
+    @seed(seed_)
+    @settings(
+        max_examples=wanted, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(st.tuples(*(architectures(claims, stratum) for stratum in strata)))
+    def collect(drawn: tuple[Architecture, ...]) -> None:
+        rounds.append(drawn)
+
+    collect()
+    rounds = rounds[_SIMPLEST:] or rounds
+    ordinary = [
+        (rounds[(i // len(STRATA)) % len(rounds)][i % len(STRATA)], STRATA[i % len(STRATA)].recipe) for i in range(count)
+    ]
+    return ordinary + [(rounds[i % len(rounds)][-1], EXTREME.recipe) for i in range(extreme)]
+
+
+# In the order in which shrinking prefers them: a network of ones and halves can be worked by hand, one of zeros teaches nothing.
+_PLAIN = (1.0, 0.5, -1.0, -0.5, 2.0, -2.0, 1.5, 0.25, -0.25, 0.75, 3.0, -3.0)
+_PLAIN_TARGETS = {
+    "real": (1.0, 0.5, 0.0, -1.0, 2.0),
+    "probability": (0.5, 0.25, 0.75),
+    "binary": (1.0, 0.0),
+}
+
+
+@st.composite
+def plain_problems(draw: DrawFn, claims: Claims, like: Architecture) -> Problem:
+    """Small problems of plain numbers, of the activations, loss and dtype of a network that failed and no larger than it."""
+    layers = like.layers if claims.layers or claims.sizes else draw(st.integers(1, like.layers))
+    hidden = sorted(set(like.activations[:-1])) or sorted(set(claims.activations))
+    activations = (*(draw(st.sampled_from(hidden)) for _ in range(layers - 1)), like.activations[-1])
+    one_of_all = like.activations[-1] == "softmax" or like.loss in ("cross_entropy", "softmax_cross_entropy")
+    widths = [draw(st.integers(1, max(1, min(3, max(like.widths))))) for _ in range(layers + 1)]
+    if one_of_all and claims.max_width > 1:
+        widths[-1] = max(2, widths[-1])
+    if claims.sizes is not None:
+        widths = [fixed or free for fixed, free in zip(claims.sizes, widths, strict=True)]
+    batch = draw(st.integers(1, min(3, like.batch)))
+    architecture = Architecture(tuple(widths), activations, like.loss, batch, like.dtype)
+    arrays = {
+        name: _plain_targets(draw, shape, claims.targets_for(like.loss), one_of_all and like.loss != "binary_cross_entropy")
+        if name == "y"
+        else _plain_array(draw, shape, _PLAIN)
+        for name, shape in array_shapes(architecture, claims).items()
+    }
+    return build_problem(architecture, {name: array.astype(like.dtype) for name, array in arrays.items()}, claims)
+
+
+def _plain_array(draw: DrawFn, shape: tuple[int, ...], values: Sequence[float]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    size = int(np.prod(shape))
+    numbers: SearchStrategy[list[float]] = st.lists(st.sampled_from(values), min_size=size, max_size=size)
+    return np.array(draw(numbers), dtype=np.float64).reshape(shape)
+
+
+def _plain_targets(
+    draw: DrawFn, shape: tuple[int, ...], kind: str, sums_to_one: bool
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    if sums_to_one or kind == "one_hot":
+        chosen = [draw(st.integers(0, shape[1] - 1)) for _ in range(shape[0])]
+        return np.eye(shape[1])[chosen]
+    return _plain_array(draw, shape, _PLAIN_TARGETS[kind])

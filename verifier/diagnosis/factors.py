@@ -1,0 +1,119 @@
+"""A factor on the whole gradient: the commonest mistake in published code (N, 2, the number of outputs, the sign), told by its law.
+
+On every network the claimed gradient, or its data part, must be the law's factor times the right one, at that network's own tolerance.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.contracts.mlp.network import architecture_of, data_part
+from verifier.oracles.reference import Reference
+from verifier.problems.program import Problem
+from verifier.results.evaluation import Evaluation
+from verifier.results.report import Diagnosis
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One ordinary problem, its reference, and what the candidate answered."""
+
+    problem: Problem
+    reference: Reference
+    claimed: Evaluation
+
+
+@dataclass(frozen=True)
+class Law:
+    """A factor that may depend on the network's batch and number of outputs."""
+
+    fault: str
+    words: str
+    factor: Callable[[int, int], float]
+    hint: str
+
+
+_LAWS = (
+    Law("factor-zero", "exactly zero times", lambda batch, outputs: 0.0, "is the backward pass run at all, and on a stored forward pass?"),
+    Law("factor-half", "exactly half", lambda batch, outputs: 0.5, "the derivative of (y - ŷ)² is 2(ŷ - y); that of ½(y - ŷ)² has no 2: is the claim half_squared_error?"),
+    Law("factor-two", "exactly twice", lambda batch, outputs: 2.0, "the derivative of ½(y - ŷ)² is ŷ - y, without a 2"),
+    Law("sign", "exactly minus one times", lambda batch, outputs: -1.0, "the derivative of the loss by ŷ has the sign of ŷ - y"),
+    Law("missing-mean", "(batch size) times", lambda batch, outputs: batch, "the loss is a mean over the batch: divide the gradient by its size too"),
+    Law("mean-twice", "1/(batch size) times", lambda batch, outputs: 1 / batch, "divide by the batch size once, not twice, and only where the loss is a mean"),
+    Law("factor-outputs", "(number of outputs) times", lambda batch, outputs: outputs, "the loss is averaged over the outputs: divide the gradient by their number too"),
+    Law("mean-over-outputs", "1/(number of outputs) times", lambda batch, outputs: 1 / outputs, "the loss sums over the outputs: do not divide by their number"),
+    Law("factor-batch-and-outputs", "(batch size × number of outputs) times", lambda batch, outputs: batch * outputs, "the loss is averaged over batch and outputs: so must the gradient be"),
+    Law("mean-over-batch-and-outputs", "1/(batch size × number of outputs) times", lambda batch, outputs: 1 / (batch * outputs), "the loss is a sum: do not divide the gradient"),
+    Law("factor-two-and-batch", "2 × (batch size) times", lambda batch, outputs: 2 * batch, "divide by the batch size, and look at the factor 2 of the squared error"),
+    Law("factor-half-over-outputs", "1/(2 × number of outputs) times", lambda batch, outputs: 0.5 / outputs, "look at the factor ½ and at the mean over the outputs"),
+    Law("factor-two-over-batch", "2/(batch size) times", lambda batch, outputs: 2 / batch, "look at the factor 2 of the squared error and at the mean over the batch"),
+    Law("factor-half-and-batch", "½ × (batch size) times", lambda batch, outputs: batch / 2, "divide by the batch size, and look at the factor ½"),
+    Law("factor-two-over-outputs", "2/(number of outputs) times", lambda batch, outputs: 2 / outputs, "look at the factor 2 of the squared error and at the mean over the outputs"),
+)
+
+
+def explain_by_a_factor(answered: Sequence[Answered], *, own_loss: bool) -> Diagnosis | None:
+    """The law that every network obeys, or a constant factor without a name, or None.
+
+    Args:
+        own_loss: whether the candidate's loss was seen to be the claimed one: then the factor stands between its loss and its gradient.
+    """
+    of = "that of its own loss" if own_loss else "that of the claimed loss"
+    regularised = any(node.operation == "l2" for one in answered for node in one.problem.program.nodes)
+    for part, what in ((_whole, "every gradient"), (_data, "the data part of the gradient")):
+        if part is _data and not regularised:
+            continue
+        law = next((law for law in _LAWS if _obeyed(answered, law.factor, part)), None)
+        if law is not None:
+            return Diagnosis(law.fault, "output-delta", f"{what.capitalize()} is {law.words} {of}: {law.hint}.")
+        constant = _constant(answered, part)
+        if constant is not None:
+            return Diagnosis("constant-factor", "output-delta", f"{what.capitalize()} is {constant:.6g} times {of}.")
+    return None
+
+
+def _whole(gradients: Mapping[str, FloatArray], problem: Problem) -> Mapping[str, FloatArray]:
+    return gradients
+
+
+def _data(gradients: Mapping[str, FloatArray], problem: Problem) -> Mapping[str, FloatArray]:
+    return data_part(gradients, problem)
+
+
+Part = Callable[[Mapping[str, FloatArray], Problem], Mapping[str, FloatArray]]
+
+
+def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float], part: Part) -> bool:
+    """Whether claimed = factor · right on every network, and the factor shows on at least one."""
+    shows = False
+    for one in answered:
+        architecture = architecture_of(one.problem)
+        value = factor(architecture.batch, architecture.widths[-1])
+        right, claimed = part(one.reference.evaluation.gradients, one.problem), part(one.claimed.gradients, one.problem)
+        shows = shows or value != 1
+        for name, gradient in claimed.items():
+            allowed = (1 + abs(value)) * (one.reference.gradient_tolerance(name) + one.claimed.rounding.get(name, 0.0))
+            if not bool(np.all(np.abs(gradient - value * right[name]) <= allowed)):
+                return False
+    return shows
+
+
+def _constant(answered: Sequence[Answered], part: Part) -> float | None:
+    """The one factor of every network, taken from the network that shows it best, or None."""
+    best: tuple[float, float] | None = None
+    for one in answered:
+        right, claimed = part(one.reference.evaluation.gradients, one.problem), part(one.claimed.gradients, one.problem)
+        for name, gradient in right.items():
+            if gradient.size == 0:
+                continue
+            place = int(np.argmax(np.abs(gradient)))
+            certainty = float(np.abs(gradient).flat[place] / max(one.reference.gradient_tolerance(name).flat[place], 1e-300))
+            if np.isfinite(claimed[name].flat[place]) and gradient.flat[place] != 0 and (best is None or certainty > best[0]):
+                best = certainty, float(claimed[name].flat[place] / gradient.flat[place])
+    if best is None or not _obeyed(answered, lambda batch, outputs: best[1], part):
+        return None
+    return best[1]

@@ -1,0 +1,50 @@
+"""The right answer for a problem and the tolerance of each of its elements."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import textbook
+from verifier.oracles.scatter import Scatter, measure_scatter
+from verifier.problems.program import Problem, longest_sum, machine_epsilon
+from verifier.results.evaluation import Evaluation
+from verifier.tolerance import element_tolerance, safety
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An oracle's evaluation of a problem, the scatter of everything in it, and the length of its longest sum."""
+
+    evaluation: Evaluation
+    scatter: Scatter
+    longest: int
+
+    def gradient_tolerance(self, name: str) -> FloatArray:
+        """The tolerance of each element of a gradient, in its units."""
+        return element_tolerance(self.scatter.gradients[name], self.longest)
+
+    def stage_tolerance(self, name: str) -> FloatArray:
+        """The tolerance of each element of a stage."""
+        return element_tolerance(self.scatter.stages[name], self.longest)
+
+    def output_tolerance(self) -> FloatArray:
+        """The tolerance of each output."""
+        return element_tolerance(np.asarray(self.scatter.outputs), self.longest)
+
+    def loss_tolerance(self) -> float:
+        """The tolerance of the loss."""
+        return safety(self.longest) * self.scatter.loss
+
+
+def refer(problem: Problem, oracle: Callable[[Problem], Evaluation] = textbook.evaluate, *, seed: int = 0) -> Reference:
+    """The reference for a problem: by the textbook itself, or by another oracle (autograd); the scatter is the textbook's in either case."""
+    return Reference(oracle(problem), measure_scatter(problem, seed=seed), longest_sum(problem))
+
+
+def precision_ratio() -> float:
+    """How much larger float32's rounding is than float64's."""
+    return machine_epsilon("float32") / machine_epsilon("float64")

@@ -1,0 +1,128 @@
+"""What last-bit errors everywhere do to a gradient: the textbook, perturbed.
+
+A right implementation may round every stored quantity differently, and may compute it in another form. So the textbook is swept
+K times with every stored quantity times 1 + uξ (ξ uniform on [-1, 1], u = 2⁻⁴⁰: far above float64's own rounding, far below
+curvature), and with an absolute uξ on every sigmoid, tanh and softplus output, whose right forms are not exact near 0. One more
+copy adds 2⁻⁶⁰ξ to everything, for underflow. The largest departure, scaled back from u to the machine epsilon of the candidate's
+dtype, is the *scatter*: the unit in which errors of right code are small (docs/tolerance.md has the figures).
+This is stochastic arithmetic: CESTAC (Vignes 1978), Monte Carlo arithmetic (Parker 1997).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import textbook
+from verifier.problems.operations import OPERATIONS
+from verifier.problems.program import Problem, machine_epsilon
+from verifier.results.evaluation import Evaluation
+
+FloatArray = NDArray[np.floating]
+
+COPIES = 4
+RELATIVE = 2.0**-40
+UNDERFLOW = 2.0**-60
+STACKED_ELEMENTS = 1_000_000  # above, the copies are swept one after another: memory stays a small multiple of the problem's
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """The scatter of everything that is compared, in units of each thing and for the candidate's dtype: each the shape of its value."""
+
+    loss: float
+    outputs: FloatArray | None
+    gradients: Mapping[str, FloatArray]
+    stages: Mapping[str, FloatArray]
+
+
+class _Perturbation:
+    """The hook: copy 0 is exact, copies 1…K are relative, the last is additive; `copies` says which are swept now."""
+
+    def __init__(self, copies: NDArray[np.intp], seed: int) -> None:
+        self._generator = np.random.Generator(np.random.SFC64([seed, *copies.tolist()]))
+        relative, absolute, additive = np.zeros(COPIES + 2), np.zeros(COPIES + 2), np.zeros(COPIES + 2)
+        relative[1 : COPIES + 1] = RELATIVE
+        absolute[1 : COPIES + 1] = RELATIVE
+        additive[COPIES + 1] = UNDERFLOW
+        self._relative, self._absolute, self._additive = relative[copies], absolute[copies] + additive[copies], additive[copies]
+
+    def __call__(self, value: FloatArray, absolute: bool = False) -> FloatArray:
+        shape = (len(self._relative),) + value.shape[1:]
+        spread = (-1,) + (1,) * (value.ndim - 1)
+        noise = self._generator.random(shape)
+        noise *= 2.0
+        noise -= 1.0
+        added = noise * (self._absolute if absolute else self._additive).reshape(spread)
+        noise *= self._relative.reshape(spread)
+        noise += 1.0
+        result: FloatArray = value * noise + added
+        return result
+
+
+def measure_scatter(problem: Problem, *, seed: int = 0) -> Scatter:
+    """The scatter of a problem's loss, outputs, gradients and stages, for rounding in the problem's dtype.
+
+    The loss is the textbook's, its logarithms of stored probabilities, and its scatter at least ε·|loss|.
+    """
+    arrays = {name: array[None] for name, array in textbook.double(problem.arrays).items()}
+    elements = (COPIES + 2) * sum(array.size for array in problem.arrays.values())
+    copies = np.arange(COPIES + 2)
+    groups = [copies] if elements <= STACKED_ELEMENTS else [copies[i : i + 1] for i in copies]
+    epsilon = machine_epsilon(problem.dtype)
+    tiny = float(np.finfo(problem.dtype).smallest_normal)
+    scales = np.array([0.0] + [epsilon / RELATIVE] * COPIES + [tiny / UNDERFLOW])
+    spread = _Spread(scales)
+    for group in groups:
+        with np.errstate(all="ignore"):
+            swept = textbook.sweep(problem.program, arrays, _Perturbation(group, seed))
+        spread.add(group, textbook.evaluation_of(problem.program, swept), swept.values[problem.program.loss])
+    return spread.scatter(epsilon)
+
+
+class _Spread:
+    """The running maximum of |copy - exact copy| · scale, so that copies may come one at a time."""
+
+    def __init__(self, scales: FloatArray) -> None:
+        self._scales = scales
+        self._exact: dict[str, FloatArray] = {}
+        self._largest: dict[str, FloatArray] = {}
+
+    def add(self, group: NDArray[np.intp], evaluation: Evaluation, losses: FloatArray) -> None:
+        named: dict[str, FloatArray] = {"loss:": losses}
+        if evaluation.outputs is not None:
+            named["outputs:"] = evaluation.outputs
+        named |= {f"gradients:{name}": value for name, value in evaluation.gradients.items()}
+        named |= {f"stages:{name}": value for name, value in evaluation.stages.items()}
+        for name, value in named.items():
+            if group[0] == 0:
+                self._exact[name] = value[0]
+            scales = self._scales[group].reshape((-1,) + (1,) * (value.ndim - 1))
+            with np.errstate(all="ignore"):
+                departure = (np.abs(value - self._exact[name]) * scales).max(axis=0)
+            self._largest[name] = np.maximum(self._largest[name], departure) if name in self._largest else departure
+
+    def scatter(self, epsilon: float) -> Scatter:
+        def part(kind: str) -> dict[str, FloatArray]:
+            return {name.removeprefix(kind): value for name, value in self._largest.items() if name.startswith(kind)}
+
+        loss = max(float(self._largest["loss:"]), epsilon * abs(float(self._exact["loss:"])))
+        return Scatter(loss, self._largest.get("outputs:"), part("gradients:"), part("stages:"))
+
+
+def touches_a_kink(problem: Problem, scatter: Scatter, safety: float) -> bool:
+    """Whether some argument of a kink lies so near to it that rounding alone may take the other side."""
+    values: Mapping[str, FloatArray] | None = None
+    for node in problem.program.nodes:
+        kinks = OPERATIONS[node.operation].kinks(node.attributes)
+        if not kinks:
+            continue
+        if values is None:
+            with np.errstate(all="ignore"):
+                values = textbook.forward(problem.program, textbook.double(problem.arrays))
+        argument = values[node.inputs[0]]
+        width = safety * scatter.stages.get(node.inputs[0], machine_epsilon(problem.dtype) * np.abs(argument))
+        if any(bool(np.any(np.abs(argument - kink) <= width)) for kink in kinks):
+            return True
+    return False

@@ -1,0 +1,282 @@
+"""The catalogue of operations: forward and vjp together, in NumPy, each in the plain form that textbooks and students use.
+
+Every array may carry leading axes (perturbed copies, see `oracles.scatter`); an operation works on the last one or two.
+Every quantity that plain code would store passes through the hook `store`, which returns it as it is, or with the last-bit
+errors that a right implementation may make. A reference that must be exact to the last bits stands with the autograd oracle,
+under the same name; this form is the worst-conditioned one that still counts as right.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+Attributes = Mapping[str, float]
+
+
+class Store(Protocol):
+    """The hook for a stored quantity. `absolute`: its error is absolute (a sigmoid is not exact to its own last bits near 0)."""
+
+    def __call__(self, value: FloatArray, absolute: bool = False) -> FloatArray: ...
+
+
+Forward = Callable[[tuple[FloatArray, ...], Attributes, Store], FloatArray]
+Vjp = Callable[[tuple[FloatArray, ...], FloatArray, FloatArray, Attributes, Store], tuple[FloatArray | None, ...]]
+Kinks = Callable[[Attributes], tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One named differentiable function.
+
+    Attributes:
+        forward: (inputs, attributes, store) -> output.
+        vjp: (inputs, output, cotangent of the output, attributes, store) -> cotangents of the inputs, None for one that is never asked for.
+        kinks: where, in its first input, the derivative jumps.
+    """
+
+    name: str
+    summary: str
+    forward: Forward
+    vjp: Vjp
+    kinks: Kinks = lambda attributes: ()
+
+
+def exact(value: FloatArray, absolute: bool = False) -> FloatArray:
+    """The hook that leaves every stored quantity as it is."""
+    return value
+
+
+def _transposed(matrix: FloatArray) -> FloatArray:
+    return np.swapaxes(matrix, -1, -2)
+
+
+def _affine(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    activation, weights = inputs[0], inputs[1]
+    product = store(activation @ _transposed(store(weights)))
+    return store(product + inputs[2][..., None, :]) if len(inputs) == 3 else product
+
+
+def _affine_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, delta: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    activation, weights = inputs[0], inputs[1]
+    of_activation = store(delta @ store(weights))
+    of_weights = store(_transposed(delta) @ activation)
+    return (of_activation, of_weights, store(delta.sum(axis=-2))) if len(inputs) == 3 else (of_activation, of_weights)
+
+
+def sigmoid(z: FloatArray) -> FloatArray:
+    """1 / (1 + e^-z), without overflow: e^-|z| only."""
+    small = np.exp(-np.abs(z))
+    return np.where(z >= 0, 1.0, small) / (1.0 + small)
+
+
+def softmax(z: FloatArray) -> FloatArray:
+    """e^z / Σ e^z over the last axis, shifted by its largest entry."""
+    powers = np.exp(z - z.max(axis=-1, keepdims=True))
+    result: FloatArray = powers / powers.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _elementwise(
+    name: str,
+    summary: str,
+    function: Callable[[FloatArray, Attributes], FloatArray],
+    slope: Callable[[FloatArray, FloatArray, Attributes, Store], FloatArray],
+    *,
+    absolute: bool = False,
+    kinks: Kinks = lambda attributes: (),
+) -> Operation:
+    """An activation: `slope` gives σ' from (pre-activation, activation, attributes, store)."""
+
+    def forward(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+        return store(function(inputs[0], attributes), absolute)
+
+    def vjp(
+        inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+    ) -> tuple[FloatArray | None, ...]:
+        return (store(cotangent * slope(inputs[0], output, attributes, store)),)
+
+    return Operation(name, summary, forward, vjp, kinks)
+
+
+def _softmax_forward(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    z = inputs[0]
+    powers = store(np.exp(z - z.max(axis=-1, keepdims=True)))
+    return store(powers / store(powers.sum(axis=-1, keepdims=True)))
+
+
+def _softmax_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    mean = store(store(cotangent * output).sum(axis=-1, keepdims=True))
+    return (store(output * store(cotangent - mean)),)
+
+
+def _squared(half: bool) -> tuple[Forward, Vjp]:
+    factor = 0.5 if half else 1.0
+
+    def forward(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+        difference = store(inputs[0] - inputs[1])
+        return store(factor * store(difference * difference).sum(axis=-1))
+
+    def vjp(
+        inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+    ) -> tuple[FloatArray | None, ...]:
+        return (store(cotangent[..., None] * store(2 * factor * store(inputs[0] - inputs[1]))), None)
+
+    return forward, vjp
+
+
+def _inside(p: FloatArray, attributes: Attributes) -> tuple[FloatArray, FloatArray | float]:
+    """The probability as the logarithm sees it, and 1 where its derivative passes: a clip acts inside the logarithm only."""
+    bound = attributes.get("clip_output")
+    if bound is None:
+        return p, 1.0
+    return np.clip(p, bound, 1 - bound), ((p > bound) & (p < 1 - bound)).astype(p.dtype)
+
+
+def _where_weighted(weight: FloatArray, value: FloatArray) -> FloatArray:
+    """weight · value, 0 where the weight is 0 (0 · log 0 counts as 0)."""
+    return np.where(weight == 0, 0.0, weight * value)
+
+
+def _cross_entropy(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    p, _ = _inside(inputs[0], attributes)
+    logarithm = store(np.log(store(p + attributes.get("log_epsilon", 0.0))))
+    return store(-store(_where_weighted(inputs[1], logarithm)).sum(axis=-1))
+
+
+def _cross_entropy_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    p, passes = _inside(inputs[0], attributes)
+    slope = store(_where_weighted(inputs[1], -1 / store(p + attributes.get("log_epsilon", 0.0))))
+    return (store(cotangent[..., None] * slope * passes), None)
+
+
+def _binary_cross_entropy(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    p, _ = _inside(inputs[0], attributes)
+    epsilon, y = attributes.get("log_epsilon", 0.0), inputs[1]
+    positive = store(_where_weighted(y, store(np.log(store(p + epsilon)))))
+    negative = store(_where_weighted(1 - y, store(np.log(store(store(1 - p) + epsilon)))))
+    return store(-store(positive + negative).sum(axis=-1))
+
+
+def _binary_cross_entropy_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    p, passes = _inside(inputs[0], attributes)
+    epsilon, y = attributes.get("log_epsilon", 0.0), inputs[1]
+    positive = store(_where_weighted(y, -1 / store(p + epsilon)))
+    negative = store(_where_weighted(1 - y, 1 / store(store(1 - p) + epsilon)))
+    return (store(cotangent[..., None] * store(positive + negative) * passes), None)
+
+
+def _softmax_cross_entropy(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    p = _softmax_forward(inputs[:1], attributes, store)
+    return store(-store(_where_weighted(inputs[1], store(np.log(p)))).sum(axis=-1))
+
+
+def _softmax_cross_entropy_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    p = _softmax_forward(inputs[:1], attributes, store)
+    return (store(cotangent[..., None] * store(p - inputs[1])), None)
+
+
+def _binary_with_logits(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    p = store(sigmoid(inputs[0]), True)
+    return _binary_cross_entropy((p, inputs[1]), attributes, store)
+
+
+def _binary_with_logits_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    p = store(sigmoid(inputs[0]), True)
+    return (store(cotangent[..., None] * store(p - inputs[1])), None)
+
+
+def _reduce(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    return store(store(inputs[0].sum(axis=-1)) / attributes["divisor"])
+
+
+def _reduce_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    return (np.broadcast_to(store(cotangent / attributes["divisor"])[..., None], cotangent.shape + inputs[0].shape[-1:]),)
+
+
+def _l2(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    squares = sum(store(store(weights * weights).sum(axis=(-1, -2))) for weights in inputs)
+    return store(attributes["factor"] * np.asarray(squares))
+
+
+def _l2_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    scale = store(2 * attributes["factor"] * cotangent)[..., None, None]
+    return tuple(store(scale * weights) for weights in inputs)
+
+
+def _total(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    return store(attributes["scale"] * store(np.asarray(sum(inputs))))
+
+
+def _total_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    return tuple(store(attributes["scale"] * cotangent) for _ in inputs)
+
+
+def _clip_kinks(attributes: Attributes) -> tuple[float, ...]:
+    bound = attributes.get("clip_output")
+    return () if bound is None else (bound, 1 - bound)
+
+
+_CATALOGUE = (
+    Operation("affine", "z = W a + b, or W a", _affine, _affine_vjp),
+    _elementwise(
+        "sigmoid", "1 / (1 + e^-z)", lambda z, _: sigmoid(z), lambda z, a, _, store: store(a * store(1 - a)), absolute=True
+    ),
+    _elementwise("tanh", "tanh z", lambda z, _: np.tanh(z), lambda z, a, _, store: store(1 - store(a * a)), absolute=True),
+    _elementwise(
+        "relu", "max(z, 0)", lambda z, _: np.maximum(z, 0.0), lambda z, a, _, store: (z > 0).astype(z.dtype), kinks=lambda _: (0.0,)
+    ),
+    _elementwise(
+        "leaky_relu",
+        "z above 0, slope · z below",
+        lambda z, attributes: np.where(z > 0, z, attributes["leaky_slope"] * z),
+        lambda z, a, attributes, store: np.where(z > 0, 1.0, store(np.full_like(z, attributes["leaky_slope"]))),
+        kinks=lambda _: (0.0,),
+    ),
+    _elementwise(
+        "softplus", "log(1 + e^z)", lambda z, _: np.logaddexp(z, 0.0), lambda z, a, _, store: store(sigmoid(z), True), absolute=True
+    ),
+    _elementwise("identity", "z", lambda z, _: z, lambda z, a, _, store: np.ones_like(z)),
+    _elementwise(
+        "clip_preactivation",
+        "z held within ± bound; the derivative beyond is 0",
+        lambda z, attributes: np.clip(z, -attributes["bound"], attributes["bound"]),
+        lambda z, a, attributes, store: (np.abs(z) < attributes["bound"]).astype(z.dtype),
+        kinks=lambda attributes: (-attributes["bound"], attributes["bound"]),
+    ),
+    Operation("softmax", "e^z / Σ e^z", _softmax_forward, _softmax_vjp),
+    Operation("squared_error", "Σ (ŷ - y)²", *_squared(half=False)),
+    Operation("half_squared_error", "½ Σ (ŷ - y)²", *_squared(half=True)),
+    Operation("cross_entropy", "-Σ y log ŷ", _cross_entropy, _cross_entropy_vjp, _clip_kinks),
+    Operation("binary_cross_entropy", "-Σ y log ŷ + (1 - y) log(1 - ŷ)", _binary_cross_entropy, _binary_cross_entropy_vjp, _clip_kinks),
+    Operation("softmax_cross_entropy", "-Σ y log softmax(z)", _softmax_cross_entropy, _softmax_cross_entropy_vjp),
+    Operation(
+        "binary_cross_entropy_with_logits", "binary cross-entropy of σ(z)", _binary_with_logits, _binary_with_logits_vjp
+    ),
+    Operation("reduce", "the sum over the batch, divided", _reduce, _reduce_vjp),
+    Operation("l2", "factor · Σ W²", _l2, _l2_vjp),
+    Operation("total", "scale · (data + penalty)", _total, _total_vjp),
+)
+
+OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _CATALOGUE}

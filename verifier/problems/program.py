@@ -1,0 +1,71 @@
+"""The form of a problem: named operations over named arrays, which of them to differentiate, and the scalar loss."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Node:
+    """One application of a named operation: `output` = operation(`inputs`; `attributes`)."""
+
+    operation: str
+    inputs: tuple[str, ...]
+    output: str
+    attributes: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True)
+class Program:
+    """Nodes in an order in which they can be computed.
+
+    Attributes:
+        nodes: each reads arrays of the problem or outputs of earlier nodes.
+        differentiate: names of the arrays whose gradients are asked for.
+        loss: name of the scalar.
+        outputs: name of the value that the network predicts, or None where there is none.
+        stages: names of the values worth comparing on the way (pre-activations and activations).
+    """
+
+    nodes: tuple[Node, ...]
+    differentiate: tuple[str, ...]
+    loss: str
+    outputs: str | None = None
+    stages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing to differentiate.
+
+    Attributes:
+        program: what is computed.
+        arrays: its arrays by name, all of `dtype`.
+        dtype: `float64` or `float32`: what the candidate is given, and whose rounding it is held to.
+        contract: whose builder made it.
+        choices: plain data that the contract needs to call a candidate with it (widths, activations, loss, …).
+        description: one line for people.
+    """
+
+    program: Program
+    arrays: Mapping[str, FloatArray]
+    dtype: str
+    contract: str
+    choices: Mapping[str, Any]
+    description: str
+
+
+def machine_epsilon(dtype: str) -> float:
+    """Distance from 1 to the next number of `dtype`."""
+    return float(np.finfo(dtype).eps)
+
+
+def longest_sum(problem: Problem) -> int:
+    """The longest batch or fan-in: how many terms the longest sum of a gradient has."""
+    return max((size for array in problem.arrays.values() for size in array.shape), default=1)

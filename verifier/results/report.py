@@ -1,0 +1,103 @@
+"""The report: the one source that every format is written from. `report.json` is this record, encoded."""
+
+from typing import Any
+
+import msgspec
+
+from verifier.results.outcome import Measurement, Outcome, Verdict
+
+SCHEMA_VERSION = 1
+
+
+class CandidateRecord(msgspec.Struct, frozen=True):
+    """Who was judged: its name, where it is (as the user named it), its contract, and its claims (manifest keys, defaults filled in)."""
+
+    name: str
+    path: str
+    contract: str
+    claims: dict[str, Any]
+
+
+class Note(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Worth knowing, not a wrong gradient; `manifest_line` is the line that would declare it, where there is one."""
+
+    check: str
+    message: str
+    manifest_line: str | None = None
+
+
+class Diagnosis(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A mistake that explains what was seen: the fault's name, the equation that it breaks, and a sentence for a student."""
+
+    fault: str
+    equation: str
+    explanation: str
+
+
+class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The smallest network found that fails: the file that replays it, a description, and its arrays and gradients as nested lists.
+
+    Attributes:
+        file: name of the file beside the report, or None where it could not be written.
+        problem: description of the network.
+        check: id of the check that it fails.
+        arrays: the problem's arrays by name.
+        claimed, reference: gradients by array name, the candidate's and the right ones.
+    """
+
+    file: str | None
+    problem: str
+    check: str
+    arrays: dict[str, Any]
+    claimed: dict[str, Any] = {}
+    reference: dict[str, Any] = {}
+
+
+class Isolation(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What confined the candidate: each promise kept or not, and why not."""
+
+    files: bool
+    system_calls: bool
+    limits: bool
+    landlock_abi: int | None = None
+    reason: str | None = None
+
+
+class Report(msgspec.Struct, frozen=True):
+    """One candidate, one run.
+
+    Attributes:
+        verdict: `pass`, `fail`, `inconclusive` or `error`.
+        summary: the headline: the verdict's reason in one or two sentences (tensor, numbers, what to do).
+        checks: one outcome a check, in the order in which they were asked.
+        measurements: the worst comparison of each check, tensor and network that is worth showing.
+        printed: the last of what the candidate printed (shown where it fails).
+        environment: versions of Python, NumPy, PyTorch, Hypothesis and the harness; the platform.
+        timings: seconds by phase; the only part of a report that may change between two runs of one seed.
+    """
+
+    schema_version: int
+    verdict: Verdict
+    summary: str
+    candidate: CandidateRecord
+    profile: str
+    seed: int
+    checks: tuple[Outcome, ...]
+    measurements: tuple[Measurement, ...]
+    notes: tuple[Note, ...]
+    diagnosis: tuple[Diagnosis, ...]
+    counterexample: Counterexample | None
+    isolation: Isolation
+    environment: dict[str, str]
+    printed: str
+    timings: dict[str, float]
+
+
+def to_json(report: Report) -> bytes:
+    """The report as indented UTF-8 JSON; infinities and NaN become null, as JSON has none."""
+    return msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n"
+
+
+def from_json(data: bytes) -> Report:
+    """The report that `to_json` wrote. Raises msgspec.ValidationError where it does not have that form."""
+    return msgspec.json.decode(data, type=Report)

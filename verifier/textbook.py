@@ -1,0 +1,73 @@
+"""The equations in NumPy, swept over a program: forward in order, then the vjps in reverse. Scatter, faults and walk-through share it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.problems.operations import OPERATIONS, Store, exact
+from verifier.problems.program import Problem, Program
+from verifier.results.evaluation import Evaluation
+
+FloatArray = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every value by name, and the cotangent (∂loss/∂value) of each that has one."""
+
+    values: Mapping[str, FloatArray]
+    cotangents: Mapping[str, FloatArray]
+
+
+def forward(program: Program, arrays: Mapping[str, FloatArray], store: Store = exact) -> dict[str, FloatArray]:
+    """Every array and every node's output, by name."""
+    values = dict(arrays)
+    for node in program.nodes:
+        inputs = tuple(values[name] for name in node.inputs)
+        values[node.output] = OPERATIONS[node.operation].forward(inputs, node.attributes, store)
+    return values
+
+
+def sweep(program: Program, arrays: Mapping[str, FloatArray], store: Store = exact) -> Sweep:
+    """Forward, then backward from ∂loss/∂loss = 1; a value that is used twice adds its cotangents."""
+    values = forward(program, arrays, store)
+    cotangents: dict[str, FloatArray] = {program.loss: np.ones_like(values[program.loss])}
+    for node in reversed(program.nodes):
+        cotangent = cotangents.get(node.output)
+        if cotangent is None:
+            continue
+        inputs = tuple(values[name] for name in node.inputs)
+        back = OPERATIONS[node.operation].vjp(inputs, values[node.output], cotangent, node.attributes, store)
+        for name, part in zip(node.inputs, back, strict=True):
+            if part is not None:
+                cotangents[name] = store(cotangents[name] + part) if name in cotangents else part
+    return Sweep(values, cotangents)
+
+
+def double(arrays: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
+    """The arrays in float64: what every reference is computed from."""
+    return {name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()}
+
+
+def evaluate(problem: Problem) -> Evaluation:
+    """Loss, outputs, gradients and stages by the textbook's equations in float64. `deltas[l]` is ∂loss/∂`pre_activations[l]`."""
+    with np.errstate(all="ignore"):
+        swept = sweep(problem.program, double(problem.arrays))
+    return evaluation_of(problem.program, swept)
+
+
+def evaluation_of(program: Program, swept: Sweep) -> Evaluation:
+    """What a sweep says of a program, as an evaluation (leading axes stay)."""
+    gradients = {}
+    for name in program.differentiate:
+        gradient = swept.cotangents.get(name)
+        gradients[name] = np.zeros_like(swept.values[name]) if gradient is None else gradient
+    stages = {name: swept.values[name] for name in program.stages}
+    for name in program.stages:
+        if name.startswith("pre_activations") and name in swept.cotangents:
+            stages[name.replace("pre_activations", "deltas")] = swept.cotangents[name]
+    loss = swept.values[program.loss]
+    outputs = None if program.outputs is None else swept.values[program.outputs]
+    return Evaluation(float(loss) if loss.ndim == 0 else None, outputs, gradients, stages)

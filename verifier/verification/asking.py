@@ -1,0 +1,275 @@
+"""Asking one candidate: its worker started, asked, restarted after a death, and given up after three.
+
+Every way in which there is no usable answer becomes one sentence (`Unanswered`) that names the candidate's file and line where there is
+one, and the problem. The referee goes on with the next question.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.candidates.discovery import Candidate
+from verifier.candidates.limits import Limits
+from verifier.candidates.session import Answer, Session, Target, WorkerEnded
+from verifier.candidates.zygote import Zygote
+from verifier.checks.examination import Unanswered
+from verifier.contracts.mlp.calling import (
+    RECOVERY_RATE,
+    Call,
+    gradient_call,
+    gradients_of_step,
+    predict_call,
+    read_gradients,
+    read_outputs,
+    read_update,
+    to_claimed,
+    update_call,
+    values_of,
+)
+from verifier.contracts.mlp.network import losses_of_outputs
+from verifier.errors import AnswerError
+from verifier.problems.program import Problem
+from verifier.results.evaluation import Evaluation
+
+FloatArray = NDArray[np.floating]
+
+DEATHS = 3  # a candidate that has died so often is given up
+
+
+class Interview:
+    """One candidate and its present worker; the `Asking` of the checks. A context manager."""
+
+    def __init__(self, zygote: Zygote, candidate: Candidate, limits: Limits) -> None:
+        self._zygote, self._candidate, self._limits = zygote, candidate, limits
+        self._session: Session | None = None
+        self._put: Problem | None = None
+        self._deaths = 0
+        self._last_death = ""
+        self._printed = ""
+        self.isolation: dict[str, Any] = {}
+        self.evaluated = 0
+        self._functions: Mapping[str, int] | None = None
+
+    def __enter__(self) -> "Interview":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    @property
+    def functions(self) -> Collection[str]:
+        """Names of the candidate's functions; raises Unanswered where it does not load."""
+        if self._functions is None:
+            self._worker("")
+        return self._functions or {}
+
+    @property
+    def entry(self) -> str:
+        """The function that is asked for gradients: the manifest's entry, or `update` where there is no other."""
+        wanted = self._candidate.entry
+        if wanted in self.functions or wanted != "backprop":
+            return wanted
+        return "update" if "update" in self.functions else wanted
+
+    def check_entry(self) -> None:
+        """Raises Unanswered where the entry does not exist; it names the functions that are there."""
+        if self.entry in self.functions:
+            return
+        there = ", ".join(sorted(self.functions)[:12]) or "no function at all"
+        raise Unanswered(
+            f"{self._shown}: there is no function {self._candidate.entry!r}; it has {there}. "
+            f'Define {self._candidate.entry}, or name yours in the manifest: entry = "…".',
+            fatal=True,
+        )
+
+    def printed(self) -> str:
+        """The last of what the candidate printed, over all its workers."""
+        return self._printed + (self._session.printed() if self._session is not None else "")
+
+    def gradients(self, problem: Problem, *, where: str) -> Evaluation:
+        claims = self._candidate.claims
+        if self.entry != "update":
+            return self._ask(
+                problem, gradient_call(problem, claims, self.entry), lambda tree, arrays: read_gradients(tree, arrays, problem, claims), where
+            )
+        rate = RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate
+        updated = self._ask(
+            problem, update_call(problem, claims, rate), lambda tree, arrays: read_update(tree, arrays, problem, claims), where
+        )
+        return gradients_of_step(updated, problem, rate)
+
+    def call(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Any], *, where: str) -> Any:
+        return self._ask(problem, call, read, where)
+
+    def arguments_after(self, problem: Problem, *, where: str) -> Mapping[str, NDArray[Any]]:
+        call = self._entry_call(problem)
+        if self.entry == "update":
+            return {}  # a step may work in place
+        answer = self._exchange(problem, {"calls": [call.message(echo=True)]}, {}, where)
+        echo = self._result(answer, "results", call.function, where).get("echo") or {}
+        names, _ = values_of(problem, self._candidate.claims)
+        return dict(_echoed(names, echo, answer.arrays))
+
+    def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
+        claims = self._candidate.claims
+        names, _ = values_of(problem, claims)
+        extra: dict[str, NDArray[Any]] = {"steps": np.asarray(steps, dtype=np.float64)}
+        directions: dict[str, list[str]] = {}
+        for value in ("weights", "biases"):
+            if any(name in direction for name in names[value]):
+                directions[value] = [f"direction of {name}" for name in names[value]]
+                for name in names[value]:
+                    along = direction.get(name, np.zeros(problem.arrays[name].shape))
+                    extra[f"direction of {name}"] = to_claimed(name, along, claims)
+        call, part = self._loss_call(problem)
+        line = {**call.message(), "directions": directions, "steps": "steps", "part": part}
+        answer = self._exchange(problem, {"lines": [line]}, extra, where)
+        points = answer.arrays[self._result(answer, "lines", call.function, where)["form"]]
+        self.evaluated += len(steps)
+        if part is not None:
+            if points.size != len(steps):
+                raise Unanswered(f"{self._shown}: the loss came back with shape {points.shape[1:]}; it must be one number. {where}.")
+            return points.reshape(len(steps)).astype(np.float64)
+        return self._losses_of_outputs(problem, direction, steps, points, where)
+
+    def _loss_call(self, problem: Problem) -> tuple[Call, int | None]:
+        """The call whose answer has the loss, and which part it is; a `predict` is used where there is one and no loss is known to come back."""
+        if self.entry != "update" and not self._loss_is_missing:
+            return self._entry_call(problem), 0
+        return predict_call(problem, self._candidate.claims), None
+
+    _loss_is_missing = False
+
+    def use_predict_for_losses(self) -> None:
+        """From now on a loss is the claimed one over what `predict` returns."""
+        self._loss_is_missing = True
+
+    def _losses_of_outputs(
+        self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, points: FloatArray, where: str
+    ) -> FloatArray:
+        claims = self._candidate.claims
+        try:
+            outputs = np.stack([read_outputs("point", {"point": point}, problem, claims) for point in points])
+        except AnswerError as error:
+            raise Unanswered(f"{self._shown}: {error} {where}.") from None
+        parameters = {}
+        for name in problem.program.differentiate:
+            start = problem.arrays[name].astype(np.float64)
+            along = direction.get(name, np.zeros(start.shape))
+            moved = [(start + step * along).astype(problem.dtype) for step in steps.tolist()]
+            parameters[name] = np.stack(moved).astype(np.float64)
+        return losses_of_outputs(problem, claims, outputs, parameters)
+
+    def _entry_call(self, problem: Problem) -> Call:
+        claims = self._candidate.claims
+        if self.entry == "update":
+            return update_call(problem, claims, RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate)
+        return gradient_call(problem, claims, self.entry)
+
+    def _ask(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Any], where: str) -> Any:
+        answer = self._exchange(problem, {"calls": [call.message()]}, {}, where)
+        self.evaluated += 1
+        result = self._result(answer, "results", call.function, where)
+        try:
+            return read(result["form"], answer.arrays)
+        except AnswerError as error:
+            raise Unanswered(f"{self._shown}, in {call.function}: {error} {where}.") from None
+
+    def _exchange(self, problem: Problem, message: dict[str, Any], extra: Mapping[str, NDArray[Any]], where: str) -> Answer:
+        session = self._worker(where)
+        arrays: dict[str, NDArray[Any]] = dict(extra)
+        if self._put is not problem:
+            message["put"], values = values_of(problem, self._candidate.claims)
+            arrays |= values
+        try:
+            answer = session.ask(message, arrays)
+        except WorkerEnded as ended:
+            raise self._died(ended, where) from None
+        self._put = problem
+        return answer
+
+    def _result(self, answer: Answer, kind: str, function: str, where: str) -> dict[str, Any]:
+        """The only result of an answer, or Unanswered where it is an exception or a refusal. Nothing in it is trusted to be there."""
+        results = answer.message.get(kind)
+        result = results[0] if isinstance(results, list) and len(results) == 1 else None
+        if not isinstance(result, dict):
+            raise Unanswered(f"{self._shown}: the worker's answer makes no sense. {where}.")
+        if "raised" in result:
+            raise Unanswered(f"{self._raised(result['raised'])} {where}.")
+        if "refused" in result:
+            raise Unanswered(f"{self._shown}, in {function}: {result['refused']}. {where}.")
+        if not _well_formed(result.get("form"), answer.arrays):
+            raise Unanswered(f"{self._shown}: the worker's answer makes no sense. {where}.")
+        return result
+
+    def _worker(self, where: str) -> Session:
+        if self._session is None:
+            if self._deaths >= DEATHS:
+                raise Unanswered(f"{self._shown}: {self._last_death}; given up after {self._deaths} such ends.", fatal=True)
+            candidate = self._candidate
+            target = Target(candidate.file, candidate.root, candidate.readable, candidate.module, candidate.entry)
+            try:
+                session = self._zygote.start(target, self._limits)
+            except WorkerEnded as ended:
+                died = self._died(ended, where)
+                raise Unanswered(f"{self._shown}: while it was loaded, the candidate {ended.text}.", fatal=True) from died
+            self.isolation = session.hello.get("isolation") or {}
+            failed = session.hello.get("load_error")
+            if failed is not None:
+                self._printed += session.printed()
+                session.close()
+                raise Unanswered(self._raised(failed, loading=True), fatal=True)
+            self._functions = session.hello.get("functions") or {}
+            self._session, self._put = session, None
+        return self._session
+
+    def _died(self, ended: WorkerEnded, where: str) -> Unanswered:
+        self._deaths += 1
+        self._last_death = f"the candidate {ended.text}"
+        self._close()
+        return Unanswered(f"{self._shown}: {self._last_death}. {where}.", fatal=self._deaths >= DEATHS)
+
+    def _close(self) -> None:
+        if self._session is not None:
+            self._printed = (self._printed + self._session.printed())[-(64 << 10) :]
+            self._session.close()
+            self._session = None
+
+    @property
+    def _shown(self) -> str:
+        return self._candidate.path
+
+    def _raised(self, raised: Mapping[str, Any], *, loading: bool = False) -> str:
+        """`student.py, line 14, in backprop: IndexError: list index out of range.` and its own frames, where there are several."""
+        line, function = raised.get("line"), raised.get("function")
+        place = str(raised.get("file") or self._shown) + (f", line {line}" if line else "")
+        place += f", in {function}" if function and function != "<module>" else ""
+        text = f"{place}: {raised.get('type')}: {raised.get('text')}" if raised.get("text") else f"{place}: {raised.get('type')}"
+        if raised.get("traceback"):
+            self._printed += str(raised["traceback"])
+        return text.rstrip(".") + (", while it was loaded." if loading else ".")
+
+
+def _well_formed(form: Any, arrays: Mapping[str, NDArray[Any]]) -> bool:
+    if form is None:
+        return True
+    if isinstance(form, list):
+        return all(_well_formed(part, arrays) for part in form)
+    return isinstance(form, str) and form in arrays
+
+
+def _echoed(names: Mapping[str, Any], echo: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> list[tuple[str, NDArray[Any]]]:
+    """The arrays that came back for the arguments, by their names; what is no array any more counts as an empty one."""
+    gone = np.empty(0)
+    found = []
+    for value, name in names.items():
+        back = echo.get(value)
+        wanted = [name] if isinstance(name, str) else name
+        backs = back if isinstance(back, list) else [back]
+        if len(backs) != len(wanted):
+            backs = [None] * len(wanted)
+        for one, array in zip(wanted, backs, strict=True):
+            found.append((one, arrays[array] if isinstance(array, str) and array in arrays else gone))
+    return found

@@ -1,0 +1,207 @@
+"""The problems of a run with the oracles' answers: drawn once, kept in the user's cache, or drawn afresh.
+
+A kept corpus needs neither PyTorch nor Hypothesis. Its file is one blob (see `wire`) named by claims, seed, size and versions; it is
+written beside its final name and renamed, so that another run never sees half of it. A damaged file is drawn again.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import wire
+from verifier.checks.examination import Item
+from verifier.contracts.mlp.claims import Claims
+from verifier.errors import RequestError
+from verifier.oracles.reference import Reference, refer
+from verifier.oracles.scatter import Scatter, touches_a_kink
+from verifier.problems.program import Problem, longest_sum
+from verifier.problems.storage import problem_from_message, problem_to_message
+from verifier.results.evaluation import Evaluation
+from verifier.tolerance import SAFETY, safety
+from verifier.verification.profiles import Profile
+
+FloatArray = NDArray[np.floating]
+
+FORMAT = 1
+ATTEMPTS = 20  # to draw numbers that do not stand at a kink; then the recipe's weights give way to ordinary ones
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Ordinary problems, and extreme ones beyond the range in which right textbook code keeps its digits. `kept`: read from the cache."""
+
+    items: tuple[Item, ...]
+    extreme: tuple[Item, ...]
+    kept: bool
+
+
+def prepare_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable[[int, int], None]) -> Corpus:
+    """The corpus of these claims: the kept one where there is one, else drawn, and kept where the profile says so."""
+    path = cache_file(claims, profile, seed) if profile.kept else None
+    if path is not None:
+        kept = _read(path)
+        if kept is not None:
+            return kept
+    corpus = draw_corpus(claims, profile, seed, progress)
+    if path is not None:
+        _write(path, corpus)
+    return corpus
+
+
+def draw_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable[[int, int], None]) -> Corpus:
+    """The corpus, drawn: architectures by Hypothesis, numbers by NumPy, answers by PyTorch, scatter by the textbook."""
+    with hypothesis_at_home():
+        from verifier.contracts.mlp.strategy import draw_architectures
+
+        drawn = draw_architectures(claims, seed_=seed, count=profile.networks, extreme=profile.extreme)
+    from verifier.contracts.mlp.numbers import Recipe, draw_problem
+    from verifier.oracles import autograd
+
+    def item(index: int) -> Item:
+        architecture, recipe = drawn[index]
+        ordinary = index < profile.networks
+        for attempt in range(2 * ATTEMPTS):
+            recipe = recipe if attempt < ATTEMPTS else Recipe()
+            problem = draw_problem(architecture, recipe, claims, seed=seed, index=index, attempt=attempt)
+            reference = refer(problem, autograd.evaluate, seed=index)
+            if not ordinary or not touches_a_kink(problem, reference.scatter, safety(reference.longest)):
+                break
+        return Item(index, problem, reference, ordinary)
+
+    items = []
+    for index in range(len(drawn)):
+        items.append(item(index))
+        progress(index + 1, len(drawn))
+    return Corpus(tuple(items[: profile.networks]), tuple(items[profile.networks :]), kept=False)
+
+
+@contextlib.contextmanager
+def hypothesis_at_home() -> Iterator[None]:
+    """Hypothesis with a home of its own: it must not write into the user's folder."""
+    from hypothesis.configuration import set_hypothesis_home_dir
+
+    with tempfile.TemporaryDirectory() as home:
+        set_hypothesis_home_dir(home)
+        yield
+
+
+def cache_folder() -> Path:
+    """Where corpora are kept: VERIFIER_CACHE, or the user's cache folder."""
+    chosen = os.environ.get("VERIFIER_CACHE")
+    if chosen:
+        return Path(chosen)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("backprop-verifier", appauthor=False)
+
+
+def cache_file(claims: Claims, profile: Profile, seed: int) -> Path:
+    """The file of a corpus: its name holds everything that its content depends on."""
+    key = {
+        "format": FORMAT,
+        "safety": SAFETY,
+        "claims": asdict(claims),
+        "networks": profile.networks,
+        "extreme": profile.extreme,
+        "seed": seed,
+        "versions": versions(),
+        "code": _code_digest(),
+    }
+    digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+    return cache_folder() / "corpora" / f"{digest[:32]}.safetensors"
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of what a corpus is drawn with, read without importing it."""
+    found = {}
+    for name in ("backprop-verifier", "numpy", "torch", "hypothesis"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = "not installed"
+    return found
+
+
+def _code_digest() -> str:
+    """Of the modules that decide a corpus: a checkout changes without changing its version."""
+    package = Path(__file__).resolve().parent.parent
+    sources = [*(package / "contracts" / "mlp").glob("*.py"), *(package / "oracles").glob("*.py"), *(package / "problems").glob("*.py")]
+    digest = hashlib.sha256()
+    for source in sorted([*sources, package / "textbook.py", Path(__file__)]):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
+
+
+def _write(path: Path, corpus: Corpus) -> None:
+    """Keep a corpus; a cache that cannot be written costs time, nothing else."""
+    message, arrays = corpus_to_message(corpus)
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(wire.encode_blob(message, arrays))
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+
+
+def _read(path: Path) -> Corpus | None:
+    try:
+        return corpus_from_message(*wire.decode_blob(path.read_bytes()))
+    except (OSError, wire.WireError, RequestError, KeyError, TypeError, ValueError):
+        return None
+
+
+def corpus_to_message(corpus: Corpus) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """A corpus as plain data and arrays named `index/part/name`."""
+    arrays: dict[str, NDArray[Any]] = {}
+    problems = []
+    for item in (*corpus.items, *corpus.extreme):
+        parts: dict[str, Mapping[str, FloatArray]] = {
+            "array": item.problem.arrays,
+            "gradient": item.reference.evaluation.gradients,
+            "stage": item.reference.evaluation.stages,
+            "gradient scatter": item.reference.scatter.gradients,
+            "stage scatter": item.reference.scatter.stages,
+        }
+        losses = np.array([item.reference.evaluation.loss, item.reference.scatter.loss], dtype=np.float64)
+        arrays[f"{item.index}/losses/"] = losses
+        for part, named in parts.items():
+            arrays |= {f"{item.index}/{part}/{name}": array for name, array in named.items()}
+        problems.append([item.index, item.ordinary, problem_to_message(item.problem)])
+    return {"format": FORMAT, "problems": problems}, arrays
+
+
+def corpus_from_message(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Corpus:
+    """The corpus that `corpus_to_message` wrote. Raises KeyError, TypeError, ValueError or RequestError where it is damaged."""
+    if message["format"] != FORMAT:
+        raise ValueError("another format")
+    parts: dict[int, dict[str, dict[str, NDArray[Any]]]] = {}
+    for key, array in arrays.items():
+        index, part, name = key.split("/", 2)
+        parts.setdefault(int(index), {}).setdefault(part, {})[name] = array
+    items = [_item(index, ordinary, problem, parts[index]) for index, ordinary, problem in message["problems"]]
+    return Corpus(tuple(item for item in items if item.ordinary), tuple(item for item in items if not item.ordinary), kept=True)
+
+
+def _item(index: int, ordinary: bool, message: Mapping[str, Any], parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Item:
+    problem: Problem = problem_from_message(message, parts["array"])
+    loss, loss_scatter = parts["losses"][""].tolist()
+    outputs, stages, stage_scatter = problem.program.outputs, parts.get("stage", {}), parts.get("stage scatter", {})
+    evaluation = Evaluation(loss, None if outputs is None else stages[outputs], parts["gradient"], stages)
+    scatter = Scatter(
+        loss_scatter, None if outputs is None else stage_scatter[outputs], parts["gradient scatter"], stage_scatter
+    )
+    return Item(index, problem, Reference(evaluation, scatter, longest_sum(problem)), ordinary)

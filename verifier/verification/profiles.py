@@ -1,0 +1,39 @@
+"""How much a run asks."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A size of run.
+
+    Attributes:
+        networks: how many ordinary random networks.
+        differences: on how many of them the loss is differenced.
+        seed: the fixed seed, or None for a fresh one, which is printed.
+        kept: whether the corpus is kept in the user's cache.
+        every_tensor: whether finite differences ask about every tensor alone.
+        shrinking: how many evaluations the search for the smallest failing network may take.
+    """
+
+    name: str
+    networks: int
+    differences: int
+    seed: int | None
+    kept: bool
+    every_tensor: bool = False
+    shrinking: int = 1500
+
+    @property
+    def extreme(self) -> int:
+        """How many saturated networks are looked at beside."""
+        return max(5, self.networks // 20)
+
+
+_ALL = (
+    Profile("quick", networks=40, differences=10, seed=0, kept=True, shrinking=600),
+    Profile("ci", networks=200, differences=40, seed=0, kept=True),
+    Profile("thorough", networks=2000, differences=200, seed=None, kept=False, every_tensor=True, shrinking=4000),
+    Profile("grading", networks=200, differences=40, seed=None, kept=False),
+)
+PROFILES: dict[str, Profile] = {profile.name: profile for profile in _ALL}

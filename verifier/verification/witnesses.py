@@ -1,0 +1,103 @@
+"""What it means when two of the three witnesses agree: finite differences of the candidate's own loss, autograd, and the forward values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from verifier.checks.examination import Examination, Finding
+from verifier.checks.finite_difference import Differenced, predicted_error
+from verifier.results.outcome import Outcome
+from verifier.verification.conventions import Convention
+
+
+@dataclass(frozen=True)
+class Testimony:
+    """The findings of the witnesses, by check id, and every line that was differenced."""
+
+    findings: Mapping[str, Finding]
+    differenced: Sequence[Differenced]
+
+    def status(self, check: str) -> str:
+        finding = self.findings.get(check)
+        return "skipped" if finding is None else finding.outcome.status
+
+
+def weigh(testimony: Testimony, examination: Examination, convention: Convention | None) -> dict[str, Finding]:
+    """The findings as they stand once each witness has heard the others."""
+    findings = dict(testimony.findings)
+    if convention is not None:
+        return _explained(findings, convention)
+    differences, autograd = testimony.status("finite-difference"), testimony.status("autograd")
+    if differences == "fail" and autograd == "pass":
+        findings["finite-difference"] = _against_two(findings["finite-difference"], testimony.status("forward"))
+    if autograd == "fail" and differences in ("pass", "inconclusive"):
+        findings["autograd"] = _another_forward(findings["autograd"], testimony, examination)
+    return findings
+
+
+def _with(finding: Finding, **changes: object) -> Finding:
+    return Finding(msgspec.structs.replace(finding.outcome, **changes), finding.measurements)
+
+
+def _explained(findings: dict[str, Finding], convention: Convention) -> dict[str, Finding]:
+    """A convention explains what was seen: the checks that failed because of it pass, with a note on the first."""
+    words = f"One undeclared convention explains it on every network: {convention.manifest_line}."
+    for check in ("forward", "finite-difference", "autograd"):
+        finding = findings.get(check)
+        if finding is not None and finding.outcome.status in ("fail", "inconclusive"):
+            findings[check] = _with(
+                finding, status="pass", message=words, failed=0, error=None, tolerance=None, tensor=None, problem=None, resolves=None
+            )
+    return findings
+
+
+def _against_two(finding: Finding, forward: str) -> Finding:
+    """Autograd and the candidate agree against finite differences: forward values tell whose fault it is."""
+    text = finding.outcome.message
+    if forward == "fail":
+        return _with(
+            finding, message=f"{text} The gradients are those of the claimed loss: it is the loss returned that is another one (see `forward`)."
+        )
+    return _with(
+        finding,
+        status="inconclusive",
+        message=f"{text} But loss and gradients both agree with the reference: the difference is not to be trusted here. Is the loss noisy?",
+    )
+
+
+def _another_forward(finding: Finding, testimony: Testimony, examination: Examination) -> Finding:
+    """Finite differences and the candidate agree against autograd, where the disagreement is large enough for differences to see it."""
+    arbitrated = [one for one in testimony.differenced if _arbitrates(one, examination)]
+    text = finding.outcome.message
+    if arbitrated:
+        return _with(
+            finding,
+            message=f"{text} Yet the gradients are the derivative of the candidate's own loss ({len(arbitrated)} networks): "
+            "the backward pass fits its forward pass, and that computes something else than the manifest claims.",
+        )
+    return _with(finding, message=f"{text} The error is too small for finite differences to arbitrate.")
+
+
+def _arbitrates(one: Differenced, examination: Examination) -> bool:
+    """Whether some line passed although it would have seen autograd's disagreement: |ĝ - g| along it is more than twice its tolerance."""
+    claimed = examination.evaluations[one.item.index].gradients
+    for position, line in enumerate(one.differences.directions):
+        if line.status != "pass":
+            continue
+        error = predicted_error(one, position, one.item.reference.evaluation.gradients, claimed, examination.seed)
+        if error is not None and abs(error) > 2 * line.tolerance:
+            return True
+    return False
+
+
+def verdict_of(outcomes: Sequence[Outcome], undecided: Sequence[str]) -> str:
+    """`fail` where a check fails, else `error`, else `inconclusive` where some tensor was decided by neither witness, else `pass`."""
+    statuses = {outcome.status for outcome in outcomes}
+    if "fail" in statuses:
+        return "fail"
+    if "error" in statuses:
+        return "error"
+    if undecided or not statuses - {"skipped"}:
+        return "inconclusive"
+    return "pass"
