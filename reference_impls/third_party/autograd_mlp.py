@@ -1,6 +1,7 @@
 """HIPS autograd differentiates a forward pass written with its NumPy: nothing here is a backward pass of ours.
 
-Tried with autograd 1.9.1 (`pip install .[third-party]`).
+Tried with autograd 1.9.1 (`pip install .[third-party]`). There is no binary cross-entropy among the claims:
+differentiated through log(1 - a) it loses digits as a nears 1, to 1e-10 of the gradient at z = 15, where a - y loses none.
 """
 
 # /// script
@@ -10,7 +11,7 @@ Tried with autograd 1.9.1 (`pip install .[third-party]`).
 # contract = "mlp"
 # activations = ["sigmoid", "tanh", "relu", "softplus", "identity"]
 # output_activations = ["sigmoid", "tanh", "identity", "softmax"]
-# losses = ["squared_error", "half_squared_error", "binary_cross_entropy", "cross_entropy"]
+# losses = ["squared_error", "half_squared_error", "cross_entropy"]
 # ///
 
 import autograd.numpy as np
@@ -34,7 +35,6 @@ ACTIVATIONS = {
 LOSSES = {
     "squared_error": lambda a, y: np.sum((y - a) ** 2),
     "half_squared_error": lambda a, y: 0.5 * np.sum((y - a) ** 2),
-    "binary_cross_entropy": lambda a, y: -np.sum(y * np.log(a) + (1.0 - y) * np.log(1.0 - a)),
     "cross_entropy": lambda a, y: -np.sum(y * np.log(a)),
 }
 
