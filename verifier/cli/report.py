@@ -15,13 +15,14 @@ from verifier.results.report import SCHEMA_VERSION, Report
 @click.option("--output", "-o", metavar="FILE", help="Where to write it, instead of showing it.")
 def report(file: str, name: str, output: str | None) -> int:
     """Write the stored REPORT.JSON (or the one in that folder) in another format."""
-    stored = read_report(Path(file))
+    path = Path(file)
+    stored = read_report(path)
     if output is not None:
         _write(Path(output), FORMATS[name].write(stored))
     elif name == "terminal":
         from verifier.reports.terminal import open_console, show
 
-        show(stored, open_console())
+        show(stored, open_console(), folder=path if path.is_dir() else path.parent)
     else:
         click.echo(FORMATS[name].write(stored), nl=False)
     return 0
