@@ -141,6 +141,8 @@ def test_hidden_files_environments_and_caches_are_left_out(folder: Path) -> None
 def test_a_submission_cannot_borrow_a_file_by_a_link(folder: Path) -> None:
     write(folder, solution=BACKPROP, all__own=BACKPROP, all__net__unused="")
     (folder / "all" / "borrowed.py").symlink_to(folder / "solution.py")
+    (folder / "all" / "copied").mkdir()
+    (folder / "all" / "copied" / "borrowed.py").symlink_to(folder / "all" / "own.py")
     assert [candidate.path for candidate in found("all")] == ["all/own.py"]
     write_toml(folder / "all" / "net", 'module = "linked.py"\n')
     (folder / "all" / "net" / "linked.py").symlink_to(folder / "solution.py")
@@ -162,6 +164,10 @@ def test_what_is_no_regular_file_is_never_opened(folder: Path) -> None:
     os.mkfifo(folder / "all" / "pipe.py")
     assert [candidate.path for candidate in found("all")] == ["all/net.py"]
     assert "is neither a Python file (.py) nor a folder" in refusal_of("all/pipe.py")
+    (folder / "net").mkdir()
+    os.mkfifo(folder / "net" / "verifier.toml")
+    errors = find_candidates(["."])[1]
+    assert [str(error) for error in errors] == ["./net/verifier.toml: is not a file."]
 
 
 def test_one_bad_manifest_leaves_the_others_to_run(folder: Path) -> None:

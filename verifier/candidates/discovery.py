@@ -153,12 +153,19 @@ def _not_found(path: str, looks_like_file: bool) -> str:
     folder = os.path.dirname(path)
     if folder and not os.path.isdir(folder):
         return f"no such file or folder: {printable(path)}; there is no folder {printable(folder)}."
-    beside = [os.path.join(folder, name) for name in sorted(os.listdir(folder or ".")) if not name.startswith(".")]
+    beside = [os.path.join(folder, name) for name in _names_in(folder or ".") if not name.startswith(".")]
     if looks_like_file:
         return f"no such file or folder: {printable(path)}.{printable(did_you_mean(path, beside))}"
     near = near_module(path) or did_you_mean(path, [*entry_point_names(), *beside])
     kinds = "file, folder, plug-in or installed module" if "." in path else "file, folder or plug-in"
     return f"no such {kinds}: {printable(path)}.{printable(near)}"
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def _candidate_at(place: _Place, assignment: Assignment | None) -> Candidate:
@@ -180,6 +187,8 @@ def _folder_candidate(place: _Place, assignment: Assignment | None) -> Candidate
     shown = os.path.join(place.shown, FILE_NAME)
     if not lies_within(place.path / FILE_NAME, place.path):
         raise ManifestError(f"{printable(shown)}: is a link out of its folder.")
+    if not (place.path / FILE_NAME).is_file():  # a named pipe would keep this process waiting
+        raise ManifestError(f"{printable(shown)}: is not a file.")
     settings = read_settings(manifest_of_folder(place.path, shown), assignment)
     file, module = module_file(place.path, settings)
     root = _absolute(place.path)

@@ -24,7 +24,7 @@ def search(folder: Path, errors: list[RequestError]) -> Iterator[Path]:
     """The Python files below the folder, and the folders that have a manifest (not what is in them), sorted by path.
 
     Hidden files and folders are left out, so are virtual environments, `site-packages`, `node_modules` and `__pycache__`, and links that
-    lead out of the folder: a submission must not borrow a file that is not its own. A folder that cannot be read adds to `errors`.
+    lead out of their own folder: a submission must not borrow another's file. A folder that cannot be read adds to `errors`.
     """
 
     def cannot_read(error: OSError) -> None:
@@ -39,7 +39,7 @@ def search(folder: Path, errors: list[RequestError]) -> Iterator[Path]:
             continue
         folders[:] = [name for name in folders if not _is_skipped(here / name)]
         python = (here / name for name in files if name.endswith(".py") and not name.startswith("."))
-        found.extend(file for file in python if file.is_file() and lies_within(file, folder))
+        found.extend(file for file in python if file.is_file() and lies_within(file, here))
     return iter(sorted(found, key=lambda path: path.parts))
 
 
