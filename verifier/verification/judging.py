@@ -1,0 +1,127 @@
+"""The request as the faces make it -> judged candidates, one after another; what is wrong with one does not keep the others waiting."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from secrets import randbits
+
+from verifier.candidates.assignment import Assignment, read_assignment
+from verifier.candidates.discovery import Candidate, find_candidates
+from verifier.candidates.limits import Limits
+from verifier.candidates.zygote import Isolation, Zygote
+from verifier.checks.catalogue import check_ids
+from verifier.checks.examination import Item
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture, architecture_of, with_claims
+from verifier.errors import RequestError
+from verifier.oracles.reference import refer
+from verifier.problems.storage import problem_from_bytes
+from verifier.verification.corpus import Corpus, prepare_corpus
+from verifier.verification.profiles import PROFILES, Profile
+from verifier.verification.run import Judged, Progress, Request, judge_candidate
+
+__all__ = ["Judged", "Progress", "judge", "replay"]
+
+
+def judge(
+    paths: Sequence[str],
+    *,
+    profile: str = "ci",
+    seed: int | None = None,
+    only: Sequence[str] = (),
+    assignment: str | None = None,
+    isolation: Isolation = "auto",
+    progress: Progress | None = None,
+) -> Iterator[Judged | RequestError]:
+    """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
+
+    Raises:
+        RequestError: profile, check or assignment is wrong: nothing can be judged.
+        IsolationError: isolation is required and is not to be had.
+        HarnessError: the harness broke.
+    """
+    chosen = _profile(profile)
+    _refuse_unknown_checks(only)
+    fixed = None if assignment is None else read_assignment(assignment)
+    candidates, errors = find_candidates(paths, assignment=fixed)
+    yield from errors
+    if not candidates:
+        return
+    request = Request(chosen, _seed(chosen, seed), tuple(only))
+    corpora: dict[Claims, Corpus] = {}
+    tell = progress or _silent
+    with Zygote(isolation=isolation) as zygote:
+        for candidate in candidates:
+            if candidate.claims not in corpora:
+                corpora[candidate.claims] = prepare_corpus(
+                    candidate.claims, chosen, request.seed, lambda done, total, name=candidate.name: tell(f"{name}: drawing networks", done, total)  # type: ignore[misc]
+                )
+            yield judge_candidate(candidate, corpora[candidate.claims], zygote, _limits(fixed), request, tell)
+
+
+def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress: Progress | None = None) -> Judged:
+    """Ask one candidate about one stored problem, judged by the candidate's own claims.
+
+    Raises:
+        RequestError: the file or the candidate is not what it should be, or the candidate does not claim such networks.
+    """
+    try:
+        with open(file, "rb") as stored:
+            problem = problem_from_bytes(stored.read())
+    except OSError as error:
+        raise RequestError(f"{file}: cannot be read: {error.strerror}") from None
+    except RequestError as error:
+        raise RequestError(f"{file}: {error}") from None
+    found, errors = find_candidates([candidate])
+    if errors:
+        raise errors[0]
+    if len(found) != 1:
+        raise RequestError(f"{candidate}: replay takes one candidate, this folder has {len(found)}: {', '.join(one.name for one in found)}")
+    _refuse_foreign(file, architecture_of(problem), found[0])
+    from verifier.oracles import autograd
+
+    problem = with_claims(problem, found[0].claims)
+    corpus = Corpus((Item(0, problem, refer(problem, autograd.evaluate)),), (), kept=False)
+    profile = replace(PROFILES["quick"], name="replay", networks=1, differences=1, every_tensor=True, shrinking=0)
+    with Zygote(isolation=isolation) as zygote:
+        return judge_candidate(found[0], corpus, zygote, Limits(), Request(profile, 0), progress or _silent)
+
+
+def _silent(phase: str, done: int, total: int) -> None:
+    return None
+
+
+def _profile(name: str) -> Profile:
+    if name not in PROFILES:
+        raise RequestError(f"there is no profile {name!r}; there are {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def _refuse_unknown_checks(only: Sequence[str]) -> None:
+    for check in only:
+        if check not in check_ids():
+            raise RequestError(f"there is no check {check!r}; there are {', '.join(check_ids())}")
+
+
+def _seed(profile: Profile, seed: int | None) -> int:
+    if seed is not None:
+        return seed
+    return randbits(31) if profile.seed is None else profile.seed
+
+
+def _limits(assignment: Assignment | None) -> Limits:
+    return Limits() if assignment is None else replace(Limits(), **dict(assignment.limits))  # type: ignore[arg-type]
+
+
+def _refuse_foreign(file: str, architecture: Architecture, candidate: Candidate) -> None:
+    """A stored network that the candidate does not claim to compute is no question to it."""
+    claims = candidate.claims
+    hidden = set(architecture.activations[:-1]) - set(claims.activations)
+    wrong = sorted(hidden)
+    if (architecture.activations[-1], architecture.loss) not in claims.pairs():
+        wrong.append(f"{architecture.activations[-1]} with {architecture.loss}")
+    if claims.batch == "single" and architecture.batch != 1:
+        wrong.append(f"a batch of {architecture.batch}")
+    if claims.layers is not None and claims.layers != architecture.layers:
+        wrong.append(f"{architecture.layers} layers")
+    if wrong:
+        raise RequestError(f"{file}: the stored network ({architecture.describe()}) has what {candidate.path} does not claim: {', '.join(wrong)}")

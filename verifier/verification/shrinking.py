@@ -1,0 +1,84 @@
+"""The smallest network that still fails: Hypothesis draws small networks of plain numbers and shrinks, within a budget of evaluations."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from random import Random
+
+from verifier import textbook
+from verifier.checks.examination import Examination, Finding, Item, Unanswered
+from verifier.contracts.mlp.network import Architecture, architecture_of
+from verifier.contracts.mlp.numbers import is_ordinary
+from verifier.oracles.reference import refer
+from verifier.oracles.scatter import touches_a_kink
+from verifier.problems.program import Problem
+from verifier.results.evaluation import Evaluation
+from verifier.tolerance import SAFETY
+from verifier.verification.corpus import hypothesis_at_home
+
+Check = Callable[[Examination], Finding]
+
+
+def shrink(examination: Examination, check: Check, failing: Item, *, budget: int) -> tuple[Item, Evaluation]:
+    """The smallest problem found that fails the same check, and what the candidate answers for it; the failing one itself where none is smaller.
+
+    Args:
+        check: the check that failed, asked about one problem at a time.
+        failing: a problem of the corpus that fails it.
+        budget: how many evaluations of the candidate the search may take.
+    """
+    trials = _Trials(examination, check, budget)
+    found = _find(examination, architecture_of(failing.problem), trials.fails, budget)
+    item = failing if found is None else single_item(found)
+    return item, trials.answer(item)
+
+
+def single_item(problem: Problem) -> Item:
+    """A problem on its own, with the textbook's reference: right to within the scatter, and without PyTorch."""
+    return Item(0, problem, refer(problem))
+
+
+class _Trials:
+    """Asks a check about single problems, until the budget is spent; what it once answered is remembered."""
+
+    def __init__(self, examination: Examination, check: Check, budget: int) -> None:
+        self._examination, self._check, self._left = examination, check, budget
+
+    def fails(self, problem: Problem) -> bool:
+        if self._left <= 0 or not is_ordinary(problem, architecture_of(problem), textbook.evaluate(problem).stages):
+            return False
+        item = single_item(problem)
+        if touches_a_kink(problem, item.reference.scatter, SAFETY):
+            return False
+        self._left -= 1
+        try:
+            return self._check(self._alone(item, self.answer(item))).outcome.status == "fail"
+        except Unanswered:
+            return False
+
+    def answer(self, item: Item) -> Evaluation:
+        return self._examination.asking.gradients(item.problem, where=item.where)
+
+    def _alone(self, item: Item, answer: Evaluation) -> Examination:
+        evaluations: Mapping[int, Evaluation] = {item.index: answer}
+        return replace(self._examination, items=(item,), extreme=(), evaluations=evaluations)
+
+
+def _find(examination: Examination, like: Architecture, fails: Callable[[Problem], bool], budget: int) -> Problem | None:
+    with hypothesis_at_home():
+        from hypothesis import HealthCheck, Phase, find, settings
+        from hypothesis.errors import NoSuchExample
+
+        from verifier.contracts.mlp.strategy import plain_problems
+
+        chosen = settings(
+            max_examples=budget // 4,
+            database=None,
+            deadline=None,
+            derandomize=False,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        )
+        try:
+            return find(plain_problems(examination.claims, like), fails, settings=chosen, random=Random(examination.seed))
+        except NoSuchExample:
+            return None
