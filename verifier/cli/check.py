@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from verifier.cli import explain, say
-from verifier.cli.exit_status import FAIL_ON, INTERRUPTED, UNDECIDED, WRONG_REQUEST, overall, status_of
+from verifier.cli.exit_status import FAIL_ON, INTERRUPTED, UNDECIDED, overall, status_of
 from verifier.cli.progress import ProgressBar
 from verifier.errors import RequestError
 from verifier.reports.formats import FORMATS, default_formats
@@ -19,6 +19,7 @@ from verifier.results.report import Report
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from verifier.candidates.zygote import Isolation
     from verifier.verification.judging import Judged
 
 PROFILES = ("quick", "ci", "thorough", "grading")
@@ -61,7 +62,7 @@ def check(
     assignment: str | None,
     report_dir: str,
     formats: tuple[str, ...],
-    isolation: str,
+    isolation: Isolation,
 ) -> int:
     """Judge backpropagation code: files, folders, package.module names or plug-ins.
 
@@ -101,7 +102,7 @@ class Run:
             for answer in answers:
                 self.before_printing()
                 if isinstance(answer, RequestError):
-                    self._refuse(answer)
+                    self.statuses.append(explain(answer))
                 else:
                     self._judged(answer)
         except BrokenPipeError:
@@ -116,10 +117,6 @@ class Run:
             return overall(self.statuses)
         self._end()
         return overall(self.statuses)
-
-    def _refuse(self, error: RequestError) -> None:
-        say(f"Error: {error}")
-        self.statuses.append(WRONG_REQUEST)
 
     def _judged(self, judged: Judged) -> None:
         report = judged.report

@@ -1,6 +1,9 @@
 """`verifier replay`: one stored counterexample, run again."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +12,9 @@ from verifier.cli.exit_status import overall, status_of
 from verifier.cli.progress import ProgressBar
 from verifier.reports.formats import FORMATS
 
+if TYPE_CHECKING:
+    from verifier.candidates.zygote import Isolation
+
 
 @click.command()
 @click.argument("file", metavar="FILE")
@@ -16,7 +22,7 @@ from verifier.reports.formats import FORMATS
 @click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
 @click.option("--report-dir", metavar="DIR", help="Also write a report to DIR/<name>/ (by default nothing is written).")
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Beside report.json, with --report-dir.")
-def replay(file: str, candidate: str, isolation: str, report_dir: str | None, formats: tuple[str, ...]) -> int:
+def replay(file: str, candidate: str, isolation: Isolation, report_dir: str | None, formats: tuple[str, ...]) -> int:
     """Run the stored counterexample FILE on CANDIDATE.
 
     FILE is the counterexample.safetensors in the report folder of a run that failed. The exit status is that of check.

@@ -176,8 +176,8 @@ def _show_not_passed(report: Report, console: Console) -> None:
             console.print(line.append(one_line(outcome.message), "default"))
         worst = untold_worst(report, outcome)
         if worst is not None:
-            for line in _worst_lines(worst):
-                _indent(console, line)
+            for words in _worst_lines(worst):
+                _indent(console, words)
     skipped = [outcome for outcome in report.checks if outcome.status == "skipped" and outcome.message]
     if skipped:
         console.print()
@@ -221,10 +221,11 @@ def _show_what_to_do(report: Report, console: Console, folder: Path | None, writ
     if written:
         console.print(f"Report: {_page_to_read(written)}", soft_wrap=True)
     seconds = sum(report.timings.values())
-    run = f"Profile {one_line(report.profile)}, seed {report.seed}" + (f", {number(seconds)} s" if seconds else "")
-    console.print(Text(run + ".", "dim"))
+    replayed = report.profile == "replay"
+    run = "One stored network" if replayed else f"Profile {one_line(report.profile)}, seed {report.seed}"
+    console.print(Text(run + (f", {number(seconds)} s." if seconds else "."), "dim"))
     if not written:
-        console.print(Text(f"Again: {reproduce_command(report)}", "dim"), soft_wrap=True)
+        console.print(Text(f"{'All networks' if replayed else 'Again'}: {reproduce_command(report)}", "dim"), soft_wrap=True)
 
 
 def _page_to_read(written: Sequence[Path]) -> Path:

@@ -117,8 +117,9 @@ def isolation_words(isolation: Isolation) -> str:
 
 
 def reproduce_command(report: Report) -> str:
-    """The command that makes this run again, with its profile and seed."""
-    return f"verifier check {shell_word(report.candidate.path)} --profile {shell_word(report.profile)} --seed {report.seed}"
+    """The command that makes this run again, with its profile and seed; after a replay, the one that judges the candidate whole."""
+    command = f"verifier check {shell_word(report.candidate.path)}"
+    return command if report.profile == "replay" else f"{command} --profile {shell_word(report.profile)} --seed {report.seed}"
 
 
 def replay_command(report: Report, folder: PurePath | None = None) -> str | None:
@@ -142,6 +143,5 @@ def next_steps(report: Report, folder: PurePath | None = None) -> Iterator[str]:
     if report.verdict == "error":
         yield f"Mend that, then judge it again: {reproduce_command(report)}"
     if report.verdict == "inconclusive":
-        yield "See below what each undecided check needs; a larger run may decide it: " + reproduce_command(report).replace(
-            f"--profile {report.profile}", "--profile thorough"
-        )
+        larger = f"verifier check {shell_word(report.candidate.path)} --profile thorough"
+        yield f"See what each undecided check needs; a larger run may decide it: {larger}"
