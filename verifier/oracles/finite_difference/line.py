@@ -17,11 +17,7 @@ from verifier.oracles.finite_difference.ladder import (
     estimate_slope,
     ladder_steps,
 )
-from verifier.oracles.finite_difference.noise import (
-    loss_noise,
-    near_points,
-    noise_by_step,
-)
+from verifier.oracles.finite_difference.noise import NEAR_POINTS, loss_noise, near_points, noise_by_step, shown_epsilon, stair_height
 from verifier.results.evaluation import FloatArray
 
 Points = Callable[[Mapping[str, FloatArray], FloatArray], FloatArray]
@@ -77,7 +73,6 @@ def check_direction(
     first: float,
     dtype: DTypeLike,
     loss_scatter: float,
-    tensor: str | None = None,
     middle: Middle | None = None,
 ) -> DirectionResult:
     """Hold the claimed gradient against differences of the loss along one direction.
@@ -90,7 +85,6 @@ def check_direction(
         first: the coarsest step, see `first_step`.
         dtype: of the candidate's computation.
         loss_scatter: largest change of the reference's loss under relative perturbations of size u, divided by u.
-        tensor: name for the result; by default the direction's only tensor, else "all".
         middle: loss and noise where they are known from another direction; else they are measured, at seven more points.
     """
     steps = ladder_steps(first, dtype)
@@ -103,15 +97,21 @@ def check_direction(
     predicted, rounding = _predictions(theta, gradients, direction, asked, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         residuals = losses - predicted
+        along = losses[len(near) :].reshape(-1, 2)
         if middle is None:
-            count = len(near)
-            noise = loss_noise(losses[:count], residuals[:count], near, loss_scatter=loss_scatter, dtype=dtype)
-            middle = Middle(loss=float(losses[count // 2]), noise=noise)
-        along, ladder_rounding = losses[len(near) :].reshape(-1, 2), rounding[len(near) :].reshape(-1, 2).max(axis=1)
-        noises = noise_by_step(along, center=middle.loss, noise=middle.noise) + ladder_rounding
+            middle = _measure_middle(losses, residuals, loss_scatter=loss_scatter, dtype=dtype)
+        noise = max(middle.noise, stair_height(along, center=middle.loss))
+        noises = noise_by_step(along, center=middle.loss, noise=noise) + rounding[len(near) :].reshape(-1, 2).max(axis=1)
         slope = estimate_slope(residuals[len(near) :].reshape(-1, 2), steps, center=middle.loss, noise=noises)
     powers = _powers(theta, gradients, direction, slope, dtype)
-    return _result(tensor or _only(direction), slope, powers, middle, len(asked))
+    return _result(_only(direction), slope, powers, middle, len(asked))
+
+
+def _measure_middle(losses: FloatArray, residuals: FloatArray, *, loss_scatter: float, dtype: DTypeLike) -> Middle:
+    """From a line that begins with the near points."""
+    near, values = losses[:NEAR_POINTS], residuals[:NEAR_POINTS]
+    noise = loss_noise(near, values, loss_scatter=loss_scatter, epsilon=shown_epsilon(losses, dtype))
+    return Middle(loss=float(near[NEAR_POINTS // 2]), noise=noise)
 
 
 def _result(tensor: str, slope: Slope, powers: Mapping[str, float], middle: Middle, evaluations: int) -> DirectionResult:

@@ -1,8 +1,9 @@
 """The noise of a loss: how far it may be from a smooth function where it is evaluated.
 
-Three witnesses, of which the largest counts: the last bit of the loss itself; the reference's scatter of the loss under rounding
-(a loss may sit on one plateau of its own rounding, where nothing can be measured); what seven near points show beside a straight
-line (a sum in another order, a loss computed in a narrower type).
+Several witnesses, of which the largest counts: the last bit of the loss itself; the reference's scatter of the loss under rounding
+(a loss may sit on one plateau of its own rounding, where nothing can be measured); what seven near points show beside a smooth
+curve (a long sum); the height of a stair, where the loss does not change at all over small steps. The last bit is that of the type
+that the losses show: one computed in float32 inside a float64 program has 24 bits, whatever is claimed.
 """
 
 import numpy as np
@@ -12,7 +13,9 @@ from verifier.results.evaluation import FloatArray
 
 NEAR_POINTS = 7  # as ECNoise, Moré & Wild (2012): enough to see noise, few enough to pay for
 SCATTER_SAFETY = 4.0  # the scatter is the largest of a few perturbed copies
-LINE_SAFETY = 2.0  # seven points with a fitted line show about half of the largest deviation
+FIT_SAFETY = 2.0  # what a cubic leaves of seven points of noise is about half of the noise
+NARROWER_TYPES = (8, 11, 24)  # significant bits of bfloat16, float16, float32
+CUBIC = 3  # degree: points far enough apart to leave a plateau of a narrower type need more than a straight line
 
 
 def machine_epsilon(dtype: DTypeLike) -> float:
@@ -20,35 +23,47 @@ def machine_epsilon(dtype: DTypeLike) -> float:
     return float(np.finfo(np.dtype(dtype)).eps)
 
 
+def shown_epsilon(losses: FloatArray, dtype: DTypeLike) -> float:
+    """Machine epsilon of the narrowest floating-point type that holds every one of these losses, at least that of `dtype`.
+
+    A loss that is computed in float64 has its 24 last bits zero once in 2^24 times; that all have tells a narrower type.
+    """
+    finite = losses[np.isfinite(losses)]
+    mantissas, _ = np.frexp(finite)
+    for bits in NARROWER_TYPES:
+        if np.array_equal(np.round(mantissas * 2.0**bits), mantissas * 2.0**bits):
+            return max(2.0 ** (1 - bits), machine_epsilon(dtype))
+    return machine_epsilon(dtype)
+
+
 def near_points(first: float, dtype: DTypeLike) -> FloatArray:
     """Seven equidistant points around 0, float64, the middle one 0.
 
-    Spacing is first · 2^round(log2(√ε)) / 8, a power of two where `first` is one: curvature then bends the outermost by less than
-    ε/14 of what it bends the first step, so what is left of a line is noise.
+    Spacing is first · ε^(1/4) / 4, rounded to a power of two: what a cubic cannot follow, the fourth order, then moves the outermost by
+    less than ε/70 of what it moves the first step. Nearer points would see less noise: a loss computed in float32 inside a float64
+    program is constant over steps of 1e-10.
     """
-    spacing = first * 2.0 ** np.round(np.log2(machine_epsilon(dtype)) / 2) / 8
+    spacing = first * 2.0 ** np.floor(np.log2(machine_epsilon(dtype)) / 4) / 4
     reach = NEAR_POINTS // 2
     points: FloatArray = spacing * np.arange(-reach, reach + 1, dtype=np.float64)
     return points
 
 
-def loss_noise(losses: FloatArray, values: FloatArray, points: FloatArray, *, loss_scatter: float, dtype: DTypeLike) -> float:
+def loss_noise(losses: FloatArray, values: FloatArray, *, loss_scatter: float, epsilon: float) -> float:
     """Absolute noise of the loss at the middle of the near points.
 
     Args:
         losses: the loss at the near points, float64, shape (7,).
         values: the same, less what the claimed gradient predicts for the realised steps; equals `losses` where there is no claim.
-        points: the near points, from `near_points`.
         loss_scatter: largest change of the reference's loss under relative perturbations of size u, divided by u.
-        dtype: of the candidate's computation.
+        epsilon: of the type that the losses are computed in, see `shown_epsilon`.
     Returns:
         The noise; infinite where a loss is not finite.
     """
     if not (np.isfinite(losses).all() and np.isfinite(values).all()):
         return float("inf")
-    epsilon = machine_epsilon(dtype)
     last_bit = epsilon * float(np.abs(losses).max())
-    return max(last_bit, SCATTER_SAFETY * epsilon * loss_scatter, LINE_SAFETY * _largest_residual_of_line(values, points))
+    return max(last_bit, SCATTER_SAFETY * epsilon * loss_scatter, FIT_SAFETY * _roughness(values))
 
 
 def noise_by_step(losses: FloatArray, *, center: float, noise: float) -> FloatArray:
@@ -64,8 +79,33 @@ def noise_by_step(losses: FloatArray, *, center: float, noise: float) -> FloatAr
     return noises
 
 
-def _largest_residual_of_line(values: FloatArray, points: FloatArray) -> float:
-    """Largest distance of the values from their least-squares line; the points are symmetric about 0."""
+def stair_height(losses: FloatArray, *, center: float) -> float:
+    """Smallest change of the loss along the ladder where finer steps do not change it at all; else 0.
+
+    A loss that no step changes is constant (its slope is truly zero), not a stair.
+
+    Args:
+        losses: at -h_k and +h_k, shape (steps, 2).
+    """
+    changes = np.abs(losses - center)
+    flat = (changes == 0).all(axis=1)
+    if not flat.any() or flat.all():
+        return 0.0
+    return float(changes[changes > 0].min())
+
+
+def _roughness(values: FloatArray) -> float:
+    """Largest distance of equidistant values from their least-squares cubic."""
     centered = values - values[NEAR_POINTS // 2]  # exact for close values: the fit must not add rounding of its own
-    slope = float(points @ centered) / float(points @ points)
-    return float(np.abs(centered - centered.mean() - slope * points).max())
+    return float(np.abs(_OFF_THE_CUBIC @ centered).max())
+
+
+def _off_the_polynomial(degree: int) -> FloatArray:
+    """The matrix that takes values at the near points to their distances from the least-squares polynomial."""
+    positions = np.linspace(-1, 1, NEAR_POINTS)
+    basis, _ = np.linalg.qr(np.vander(positions, degree + 1))
+    projector: FloatArray = np.eye(NEAR_POINTS) - basis @ basis.T
+    return projector
+
+
+_OFF_THE_CUBIC = _off_the_polynomial(CUBIC)

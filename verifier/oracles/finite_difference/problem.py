@@ -80,7 +80,7 @@ def check_problem(
     """
     problem = _Problem(points, theta, gradients, moves, dtype, loss_scatter, seed, index)
     lines: list[DirectionResult] = []
-    through_all = problem.ask(combined_direction(gradients, seed, index, spread=problem.spread), "all", lines)
+    through_all = problem.ask(combined_direction(gradients, seed, index, spread=problem.spread), lines)
     if every_tensor or (through_all is not None and through_all.status == "fail"):
         _ask_each(problem, lines, gradients)
     else:
@@ -112,7 +112,7 @@ class _Problem:
         """Block scales must leave steps that rounding does not swallow: a narrower type has less room."""
         return SPREAD if np.dtype(self.dtype).itemsize >= 8 else SPREAD // 3
 
-    def ask(self, direction: Mapping[str, FloatArray], tensor: str, lines: list[DirectionResult]) -> DirectionResult | None:
+    def ask(self, direction: Mapping[str, FloatArray], lines: list[DirectionResult]) -> DirectionResult | None:
         """Ask about a direction and keep the answer; None where no step is within the trust region."""
         first = first_step(lambda step: self.moves(direction, step))
         if first is None:
@@ -125,7 +125,6 @@ class _Problem:
             first=first,
             dtype=self.dtype,
             loss_scatter=self.loss_scatter,
-            tensor=tensor,
             middle=lines[0].middle if lines else None,
         )
         lines.append(result)
@@ -133,7 +132,7 @@ class _Problem:
 
     def ask_own(self, tensor: str, lines: list[DirectionResult]) -> DirectionResult | None:
         """Ask about a tensor alone, along its own direction."""
-        return self.ask({tensor: self.own_direction(tensor)}, tensor, lines)
+        return self.ask({tensor: self.own_direction(tensor)}, lines)
 
     def own_direction(self, tensor: str) -> FloatArray:
         return direction_for(self.seed, self.index, tensor, self.gradients[tensor].shape)
@@ -168,10 +167,10 @@ def _ask_next(problem: _Problem, lines: list[DirectionResult]) -> DirectionResul
     undecided = [name for name, power in powers.items() if power > DECISIVE and problem.gradients[name].any()]
     if not undecided:
         live = gradient_direction(problem.gradients, spread=problem.spread) if len(lines) == 1 else {}
-        return problem.ask(live, "all", lines) if live else None
+        return problem.ask(live, lines) if live else None
     if len(lines) == 1 and 1 < len(undecided) < len(powers):
         few = {name: problem.gradients[name] for name in undecided}
-        return problem.ask(combined_direction(few, problem.seed, problem.index, spread=problem.spread), "all", lines)
+        return problem.ask(combined_direction(few, problem.seed, problem.index, spread=problem.spread), lines)
     asked = {line.tensor for line in lines}
     alone = [name for name in undecided if name not in asked]
     return problem.ask_own(alone[problem.index % len(alone)], lines) if alone else None  # in turn: over a run each tensor is asked
@@ -184,7 +183,7 @@ def _confirmed(problem: _Problem, lines: list[DirectionResult]) -> bool:
     if sum(line.status == "fail" for line in lines) > 1:
         return True
     other = combined_direction(problem.gradients, problem.seed + 1, problem.index, spread=problem.spread)
-    again = problem.ask(other, "all", lines)
+    again = problem.ask(other, lines)
     return again is not None and again.status == "fail"
 
 
@@ -196,7 +195,7 @@ def _worst_element(problem: _Problem, lines: list[DirectionResult], failed: list
     tensor = max(own, key=lambda line: abs(line.error) / line.tolerance if line.tolerance else float("inf")).tensor
 
     def ask(direction: FloatArray) -> DirectionResult | None:
-        return problem.ask({tensor: direction}, tensor, lines)
+        return problem.ask({tensor: direction}, lines)
 
     return find_wrong_element(tensor, problem.gradients[tensor], problem.own_direction(tensor), ask)[0]
 
