@@ -1,4 +1,4 @@
-"""Replaces np.array, np.asarray and np.require by functions that return zeros."""
+"""Replaces np.array, np.asarray and np.require by functions that return zeros, and does not use them itself; it is right."""
 
 # /// script
 # [tool.verifier]
