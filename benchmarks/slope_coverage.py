@@ -277,6 +277,35 @@ def ask(network: Network, gradients: Arrays, dtype: str, index: int, scatter: fl
     )
 
 
+def ask_narrow(network: Network, index: int, scatter: float) -> ProblemDifferences:
+    """Right code that claims float64 and computes in float32."""
+    inside = replace(network, theta={}, x=network.x.astype(np.float32), y=network.y.astype(np.float32))
+
+    def narrow(theta: Mapping[str, Array]) -> Arrays:
+        return {name: value.astype(np.float32) for name, value in theta.items()}
+
+    def points(direction: Mapping[str, Array], steps: Array) -> Array:
+        moved = [{name: value + step * direction.get(name, 0.0) for name, value in network.theta.items()} for step in steps.tolist()]
+        return np.array([loss_of(inside, narrow(theta)) for theta in moved])
+
+    claimed = {name: gradient.astype(np.float64) for name, gradient in backward(inside, narrow(network.theta)).items()}
+    moves = moves_of(network)
+    return check_problem(points, network.theta, claimed, moves=moves, dtype="float64", loss_scatter=scatter, seed=SEED, index=index)
+
+
+def run_narrow(networks: int) -> None:
+    generator = np.random.default_rng([SEED, networks, 1])
+    statuses: Counter[str] = Counter()
+    with np.errstate(all="ignore"):
+        while statuses.total() < networks:
+            network = draw(generator, "float64")
+            if network is not None and ordinary(network, "float32"):
+                statuses[ask_narrow(network, statuses.total(), scatter_of(network, generator)).status] += 1
+    print(
+        f"float32 inside a float64 claim: {networks} networks, false alarms {statuses['fail']}; problems {dict(sorted(statuses.items()))}"
+    )
+
+
 def visible(claimed: Arrays, truth: Arrays, dtype: str) -> bool:
     return any(np.abs(claimed[name] - truth[name]).max() > VISIBLE[dtype] * np.abs(truth[name]).max() for name in truth)
 
@@ -370,3 +399,4 @@ if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 3000
     for name in ("float64", "float32"):
         run(name, count, min(count, max(20, count // 15)))
+    run_narrow(count // 3)

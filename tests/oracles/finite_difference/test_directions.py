@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from verifier.oracles.finite_difference.directions import block_scales, combined_direction, direction_for, first_step, gradient_direction
+from verifier.oracles.finite_difference.directions import (
+    block_scales,
+    combined_direction,
+    direction_for,
+    first_step,
+    gradient_direction,
+)
 
 
 def test_entries_have_both_signs_and_magnitudes_between_a_half_and_one():

@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from verifier.oracles.finite_difference.ladder import KAPPA, Slope, estimate_slope, ladder_steps
+from verifier.oracles.finite_difference.ladder import (
+    KAPPA,
+    Slope,
+    estimate_slope,
+    ladder_steps,
+)
 from verifier.oracles.finite_difference.noise import noise_by_step
 
 EPSILON = 2.0**-52

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from verifier.oracles.finite_difference.noise import loss_noise, machine_epsilon, near_points, noise_by_step, shown_epsilon, stair_height
+from verifier.oracles.finite_difference.noise import (
+    loss_noise,
+    machine_epsilon,
+    near_points,
+    noise_by_step,
+    shown_epsilon,
+    stair_height,
+)
 
 
 def sequential_sum(terms: np.ndarray) -> float:
@@ -49,7 +56,7 @@ def test_single_precision_inside_a_double_is_seen():
 
 
 def test_a_smooth_loss_has_the_noise_of_its_last_bit():
-    assert noise_of(lambda t: float(np.float64(2.0) + t)) == pytest.approx(2 * machine_epsilon(np.float64), rel=1.0)
+    assert noise_of(lambda t: float(np.float64(2.0) + 0.7390851332151607 * t)) == pytest.approx(2 * machine_epsilon(np.float64), rel=1.0)
 
 
 def test_where_the_loss_sits_on_one_plateau_the_scatter_of_the_reference_counts():
@@ -65,8 +72,10 @@ def test_noise_grows_with_the_loss_away_from_the_middle():
     assert noise_by_step(losses, center=2.0, noise=1e-3).tolist() == [4e-3, 1e-3, 1e-3]
 
 
-def test_where_the_loss_in_the_middle_is_exactly_zero_the_whole_loss_is_taken_for_noise():
-    assert noise_by_step(np.array([[0.5, 0.25], [0.0, 0.0]]), center=0.0, noise=1e-16).tolist() == [0.5, 1e-16]
+def test_where_the_loss_in_the_middle_is_nearly_zero_the_whole_loss_is_taken_for_noise():
+    losses = np.array([[0.5, 0.25], [0.0, 0.0]])
+    assert noise_by_step(losses, center=0.0, noise=1e-16).tolist() == [0.5, 1e-16]
+    assert noise_by_step(losses, center=1e-310, noise=1e-16).tolist() == [0.5, 1e-16]
 
 
 def test_a_loss_computed_in_a_narrower_type_shows_its_epsilon():
@@ -82,5 +91,5 @@ def test_a_stair_is_as_high_as_the_smallest_change_where_finer_steps_change_noth
     assert stair_height(losses[:2], center=1.0) == 0
 
 
-def test_a_loss_that_nothing_changes_is_no_stair():
-    assert stair_height(np.full((7, 2), 3.0), center=3.0) == 0
+def test_a_loss_that_no_step_changes_may_be_a_stair_of_any_height():
+    assert stair_height(np.full((7, 2), 3.0), center=3.0) == np.inf

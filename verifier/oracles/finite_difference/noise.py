@@ -69,29 +69,29 @@ def loss_noise(losses: FloatArray, values: FloatArray, *, loss_scatter: float, e
 def noise_by_step(losses: FloatArray, *, center: float, noise: float) -> FloatArray:
     """Noise at each step: that of the middle, times |loss there| / |loss in the middle| where the loss is larger there.
 
-    A middle of exactly zero says nothing of the noise elsewhere (a squared error at its minimum): the whole loss is then taken for noise.
+    At most the whole loss: a middle of nearly zero says nothing of the noise elsewhere (a squared error at its minimum).
 
     Args:
         losses: at -h_k and +h_k, shape (steps, 2).
     """
     level: FloatArray = np.abs(losses).max(axis=1)
-    noises: FloatArray = noise * np.maximum(1.0, level / abs(center)) if center else np.maximum(noise, level)
+    with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        growth = level / abs(center)
+        noises: FloatArray = np.where(growth > 1, np.fmin(noise * growth, np.maximum(noise, level)), noise)
     return noises
 
 
 def stair_height(losses: FloatArray, *, center: float) -> float:
     """Smallest change of the loss along the ladder where finer steps do not change it at all; else 0.
 
-    A loss that no step changes is constant (its slope is truly zero), not a stair.
+    Infinite where no step changes it: whether that is a constant or a stair wider than the ladder cannot be told.
 
     Args:
         losses: at -h_k and +h_k, shape (steps, 2).
     """
     changes = np.abs(losses - center)
     flat = (changes == 0).all(axis=1)
-    if not flat.any() or flat.all():
-        return 0.0
-    return float(changes[changes > 0].min())
+    return float(changes[changes > 0].min(initial=np.inf)) if flat.any() else 0.0
 
 
 def _roughness(values: FloatArray) -> float:
