@@ -113,6 +113,14 @@ def test_a_pass_among_several_is_one_line(passing):
     assert page.getvalue().count("\n") == 1
 
 
+def test_a_row_of_the_table_is_one_line_however_long_the_words_are(passing, hostile):
+    page = io.StringIO()
+    show_table([hostile, passing, hostile], open_console(page, width=80))
+    lines = page.getvalue().split("\n")
+    assert lines[4] == ""
+    assert max(map(len, lines[:4])) <= 80
+
+
 @pytest.mark.parametrize("verdict", ["error", "inconclusive"])
 def test_other_verdicts_say_what_to_do(passing, verdict):
     assert "verifier check " in write(msgspec.structs.replace(passing, verdict=verdict))

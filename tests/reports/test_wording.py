@@ -14,8 +14,9 @@ from verifier.reports.wording import (
     replay_command,
     reproduce_command,
     times_tolerance,
+    worst_measurements,
 )
-from verifier.results.outcome import Outcome
+from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Isolation
 
 
@@ -87,3 +88,20 @@ def test_commands_can_be_pasted_where_a_path_has_a_space(failing):
 
 def test_a_failure_without_a_stored_network_offers_no_replay(failing):
     assert list(next_steps(msgspec.structs.replace(failing, counterexample=None))) == []
+
+
+def test_of_many_comparisons_the_worst_of_each_check_are_shown_and_the_rest_counted(failing):
+    many = tuple(
+        Measurement(check, n, "1-1", "weights[0]", float(n), 1.0, "", "fail" if check == "autograd" and n > 1 else "pass")
+        for check in ("forward", "autograd")
+        for n in range(10)
+    )
+    shown, left_out = worst_measurements(msgspec.structs.replace(failing, measurements=many), 2)
+    assert [(one.check, one.problem) for one in shown] == [("autograd", 9), ("autograd", 8), ("forward", 9), ("forward", 8)]
+    assert left_out == 16
+
+
+def test_an_error_that_is_not_finite_is_worse_than_any_number(failing):
+    finite = Measurement("autograd", 0, "1-1", "weights[0]", 1e300, 1.0, "", "fail")
+    shown, _ = worst_measurements(msgspec.structs.replace(failing, measurements=(finite, msgspec.structs.replace(finite, error=None))), 1)
+    assert shown[0].error is None

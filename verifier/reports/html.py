@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
@@ -17,10 +18,12 @@ from markupsafe import Markup
 from verifier.reports import wording
 from verifier.reports.figures import differences_picture, margin_picture
 from verifier.reports.untrusted import last_lines, one_line, plain
-from verifier.results.outcome import Outcome
+from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Report
 
 PRINTED_LINES = 400
+COMPARISONS_A_CHECK = 8
+PICTURES_SHOWN = 3
 ROWS_SHOWN, COLUMNS_SHOWN = 24, 16
 MARKS = {"pass": "✓", "fail": "✗", "error": "!", "inconclusive": "?", "skipped": "–"}
 
@@ -47,12 +50,15 @@ class GradientGrids:
 def write(report: Report) -> str:
     """The report as a self-contained page."""
     example = report.counterexample
+    comparisons, left_out = wording.worst_measurements(report, COMPARISONS_A_CHECK)
     return _template().render(
         report=report,
         not_passed=wording.not_passed(report),
         skipped=[outcome for outcome in report.checks if outcome.status == "skipped" and outcome.message],
         steps=[step.partition(": ")[::2] for step in wording.next_steps(report)],
-        pictures=[(measurement, Markup(picture)) for measurement in report.measurements if (picture := differences_picture(measurement))],
+        pictures=pictures(report),
+        comparisons=comparisons,
+        left_out=left_out,
         arrays=[grid(name, values) for name, values in example.arrays.items()] if example else [],
         gradients=gradient_grids(report),
         printed="\n".join(last_lines(report.printed, PRINTED_LINES)) if report.verdict != "pass" and report.printed.strip() else "",
@@ -62,6 +68,13 @@ def write(report: Report) -> str:
         claims={name: claim_text(value) for name, value in report.candidate.claims.items()},
         means=wording.VERDICT_MEANS[report.verdict],
     )
+
+
+def pictures(report: Report) -> list[tuple[Measurement, Markup]]:
+    """The finite differences that failed worst, each drawn over its steps."""
+    worst, _ = wording.worst_measurements(report, len(report.measurements))
+    drawn = ((measurement, Markup(picture)) for measurement in worst if (picture := differences_picture(measurement)))
+    return list(islice(drawn, PICTURES_SHOWN))
 
 
 @cache

@@ -18,12 +18,14 @@ from verifier.reports.wording import (
     times_tolerance,
     told_in_summary,
     worst_measurement,
+    worst_measurements,
 )
 from verifier.results.outcome import Outcome
 from verifier.results.report import Counterexample, Report
 
 PRINTED_LINES = 60
 ELEMENTS_SHOWN = 40
+COMPARISONS_A_CHECK = 3
 MARKS = {"pass": "✅", "fail": "❌", "error": "💥", "inconclusive": "❔", "skipped": "➖"}
 
 
@@ -146,6 +148,7 @@ def _measurements(report: Report) -> Iterator[str]:
         return
     yield "## Worst comparisons"
     headings = ("check", "element", "claimed", "right", "error", "tolerance", "network")
+    measurements, left_out = worst_measurements(report, COMPARISONS_A_CHECK)
     rows = (
         (
             f"{MARKS[measurement.status]} {code(measurement.check)}",
@@ -156,9 +159,11 @@ def _measurements(report: Report) -> Iterator[str]:
             number(measurement.tolerance),
             f"{measurement.problem}: {escape(measurement.network)}",
         )
-        for measurement in report.measurements
+        for measurement in measurements
     )
     yield table(headings, rows, "llrrrrl")
+    if left_out:
+        yield f"And {left_out} more in `report.json`."
 
 
 def _counterexample(report: Report) -> Iterator[str]:

@@ -33,6 +33,7 @@ from verifier.reports.wording import (
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis, Note, Report
 
+LONGEST_NAME = 26  # columns of a name in the table over several candidates
 INDENT = " " * 6  # below the verdict's word
 STYLES = {"pass": "bold green", "fail": "bold red", "error": "bold magenta", "inconclusive": "bold yellow", "skipped": "dim"}
 PRINTED_LINES = 20  # of what the candidate printed; report.json has the rest
@@ -56,11 +57,11 @@ def write(report: Report) -> str:
 
 def show(report: Report, console: Console, *, folder: Path | None = None, written: Sequence[Path] = ()) -> None:
     """One candidate's report, whole; `written` are the files that hold it."""
-    console.print(_headline(report))
+    console.print(_headline(report, console.width), soft_wrap=True)
     _indent(console, one_line(report.summary))
     if report.diagnosis:
         console.print()
-        _show_diagnosis(report.diagnosis, console)
+        _show_diagnosis(report.diagnosis, report.summary, console)
     console.print()
     console.print(_table_of_checks(report.checks))
     _show_not_passed(report, console)
@@ -78,31 +79,40 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
 def show_short(report: Report, console: Console, *, folder: Path | None = None, written: Sequence[Path] = ()) -> None:
     """One of several candidates, as it is finished: a line where it passes, what to look at where it does not."""
     if report.verdict == "pass":
-        line = _headline(report)
+        line = _headline(report, console.width)
         if report.notes:
             line.append(f"  ({len(report.notes)} {'note' if len(report.notes) == 1 else 'notes'})", "dim")
-        console.print(line)
+        console.print(line, soft_wrap=True)
         return
-    console.print(_headline(report))
+    console.print(_headline(report, console.width), soft_wrap=True)
     _indent(console, one_line(report.summary))
     if report.diagnosis:
         best = report.diagnosis[0]
-        _indent(console, f"{one_line(best.fault)}: {first_sentence(best.explanation)}", "cyan")
+        told = one_line(best.explanation) in one_line(report.summary)
+        _indent(console, f"Diagnosis: {one_line(best.fault)}" + ("" if told else f": {first_sentence(best.explanation)}"), "cyan")
     if written:
         _indent(console, f"Report: {_page_to_read(written)}", "dim", wrap=False)
 
 
 def show_table(reports: Sequence[Report], console: Console) -> None:
-    """All candidates of a run in one table, and how many got which verdict."""
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold", pad_edge=False)
-    table.add_column("candidate", overflow="fold", max_width=26)
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("failing check", overflow="fold", max_width=17)
-    table.add_column("what was found", overflow="fold")
-    for report in reports:
-        verdict = Text(_verdict_word(report.verdict), STYLES[report.verdict])
-        table.add_row(Text(one_line(report.candidate.name)), verdict, Text(deciding_check(report)), Text(first_sentence(report.summary)))
-    console.print(table)
+    """All candidates of a run in one table, a line each, and how many got which verdict."""
+    rows = [
+        (one_line(report.candidate.name), report.verdict.upper(), deciding_check(report), first_sentence(report.summary))
+        for report in reports
+    ]
+    rows.insert(0, ("candidate", "verdict", "failing check", "what was found"))
+    # By hand: rich shrinks every column where one is long, and a name or a verdict cut to two letters says nothing.
+    widths = [min(max(len(row[column]) for row in rows), LONGEST_NAME) for column in range(3)]
+    styles = ["bold", *(STYLES[report.verdict] for report in reports)]
+    for row, style in zip(rows, styles, strict=True):
+        line = Text()
+        for column, (cell, width) in enumerate(zip(row[:3], widths, strict=True)):
+            padded = Text(cell, style if column == 1 or style == "bold" else "")
+            padded.truncate(width, overflow="ellipsis", pad=True)
+            line.append(padded).append("  ")
+        line.append(row[3], style if style == "bold" else "")
+        line.truncate(console.width, overflow="ellipsis")
+        console.print(line, soft_wrap=True)
     console.print()
     for gap in dict.fromkeys(gap for report in reports if (gap := isolation_gap(report.isolation))):
         console.print(Text("Isolation: ", "bold yellow").append(gap, "default"))
@@ -117,11 +127,13 @@ def tally(reports: Sequence[Report]) -> str:
     return f"{len(reports)} candidates: {', '.join(counted)}"
 
 
-def _headline(report: Report) -> Text:
+def _headline(report: Report, width: int) -> Text:
     name = one_line(report.candidate.name)
     line = Text(f"{_verdict_word(report.verdict):4}", STYLES[report.verdict]).append(f"  {name}", "bold default")
     path = one_line(report.candidate.path)
-    return line if path == name else line.append(f"  {path}", "dim")
+    # A long path goes to a line of its own, in one piece.
+    between = "  " if len(line) + 2 + len(path) <= width else f"\n{INDENT}"
+    return line if path == name else line.append(between + path, "dim")
 
 
 def _verdict_word(verdict: str) -> str:
@@ -135,13 +147,14 @@ def _indent(console: Console, text: str, style: str = "", *, wrap: bool = True) 
         console.print(Text(INDENT + line, style), soft_wrap=True)
 
 
-def _show_diagnosis(diagnosis: Sequence[Diagnosis], console: Console) -> None:
+def _show_diagnosis(diagnosis: Sequence[Diagnosis], summary: str, console: Console) -> None:
     best, *others = diagnosis
     line = Text("Diagnosis: ", "bold cyan").append(one_line(best.fault), "bold default")
     if best.equation:
         line.append(f" (equation: {one_line(best.equation)})", "default")
     console.print(line)
-    _indent(console, one_line(best.explanation))
+    if one_line(best.explanation) not in one_line(summary):
+        _indent(console, one_line(best.explanation))
     for other in others[:OTHER_EXPLANATIONS]:
         _indent(console, f"or {one_line(other.fault)}: {first_sentence(other.explanation)}", "dim")
 

@@ -1,5 +1,6 @@
 """The words and figures that every format shares: how a verdict is called, how a number is written, what to do next."""
 
+import math
 import re
 import shlex
 from collections.abc import Iterator
@@ -54,6 +55,24 @@ def worst_measurement(report: Report, outcome: Outcome) -> Measurement | None:
         if (measurement.tensor, measurement.problem) == (outcome.tensor, outcome.problem):
             return measurement
     return of_check[0] if of_check else None
+
+
+def worst_measurements(report: Report, per_check: int) -> tuple[list[Measurement], int]:
+    """The worst comparisons of each check, those that failed first, and how many more `report.json` holds."""
+    grave = [outcome.id for outcome in not_passed(report)]
+    order = grave + [check for check in dict.fromkeys(m.check for m in report.measurements) if check not in grave]
+    shown = [
+        measurement
+        for check in order
+        for measurement in sorted((m for m in report.measurements if m.check == check), key=_excess, reverse=True)[:per_check]
+    ]
+    return shown, len(report.measurements) - len(shown)
+
+
+def _excess(measurement: Measurement) -> tuple[bool, float]:
+    if measurement.error is None or not measurement.tolerance:
+        return measurement.status == "fail", math.inf
+    return measurement.status == "fail", abs(measurement.error) / measurement.tolerance
 
 
 def element(measurement: Measurement) -> str:
