@@ -9,7 +9,7 @@ from typing import Any
 
 from verifier import wire
 
-CHUNK = 1 << 18
+CHUNK = 1 << 16
 KEPT_OUTPUT = 64 << 10
 DRAINS = 16  # reads in one go: a flood must not keep the referee from its clock
 HEADER_ROOM = wire.HEADER_BYTES + 16

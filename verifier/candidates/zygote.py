@@ -7,10 +7,12 @@ it goes, the socket closes, and the zygote kills its workers and ends. `verifier
 import contextlib
 import json
 import os
+import site
 import socket
 import struct
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import threading
 from dataclasses import asdict
@@ -139,6 +141,9 @@ def _clean_environment() -> dict[str, str]:
     """Only what Python needs; one thread for BLAS and the same hashes in every run."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
     single = {f"{library}_NUM_THREADS": "1" for library in ONE_THREAD_EACH} | {"VECLIB_MAXIMUM_THREADS": "1"}
-    # From a checkout the zygote finds its own code by this path, and takes it off the import path before a candidate comes.
     root = str(Path(__file__).resolve().parents[2])
-    return {**kept, **single, "PYTHONHASHSEED": "0", "PYTHONPATH": root, "LANG": "C.UTF-8"}
+    folders = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages())
+    installed = root in map(os.path.realpath, folders)
+    # From a checkout the zygote finds its own code by this path, and takes it off the import path before a candidate comes.
+    checkout = {} if installed else {"PYTHONPATH": root}
+    return {**kept, **single, **checkout, "PYTHONHASHSEED": "0", "LANG": "C.UTF-8"}

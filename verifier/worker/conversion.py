@@ -131,6 +131,8 @@ def _as_array(value: Any, name: str) -> NDArray[Any]:
 def _from_objects(array: NDArray[Any], value: Any, name: str) -> NDArray[Any]:
     try:
         return asarray(array.astype(np.float64))
-    except (TypeError, ValueError, OverflowError) as error:
+    except OverflowError as error:
+        raise Refused(f"{subject(name)} {described(value)} with an integer beyond the range of float64") from error
+    except (TypeError, ValueError) as error:
         inner = next((item for item in array.flat if not isinstance(item, int | float)), None)
         raise Refused(f"{subject(name)} {described(value)} of objects ({described(inner)} among them), expected real numbers") from error

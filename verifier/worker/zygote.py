@@ -45,6 +45,7 @@ def run(control: socket.socket, *, isolated: bool) -> None:
     """Fork workers until the control socket closes; then kill them and return. `isolated` is False where isolation is switched off."""
     root = str(Path(__file__).resolve().parents[2])
     sys.path[:] = without(sys.path, root)
+    os.environ.pop("PYTHONPATH", None)
     preparation = prepare(_never_readable(root), isolated)
     wakeup = _wake_on_dead_children()
     workers: dict[int, Worker] = {}
