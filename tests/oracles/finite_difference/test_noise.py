@@ -8,8 +8,8 @@ from verifier.oracles.finite_difference.noise import (
     machine_epsilon,
     near_points,
     noise_by_step,
+    noise_of_stairs,
     shown_epsilon,
-    stair_height,
 )
 
 
@@ -85,11 +85,15 @@ def test_a_loss_computed_in_a_narrower_type_shows_its_epsilon():
     assert shown_epsilon(losses.astype(np.float16).astype(np.float64), np.float32) == machine_epsilon(np.float16)
 
 
+def stairs(losses, noise=1e-16, center=1.0) -> float:
+    return noise_of_stairs(np.array(losses), center=center, noise=noise, dtype=np.float64)
+
+
 def test_a_stair_is_as_high_as_the_smallest_change_where_finer_steps_change_nothing():
-    losses = np.array([[1.5, 0.25], [1.125, 1.0], [1.0, 1.0]])
-    assert stair_height(losses, center=1.0) == 0.125
-    assert stair_height(losses[:2], center=1.0) == 0
+    losses = [[1.5, 0.25], [1.125, 1.0], [1.0, 1.0]]
+    assert stairs(losses) == 0.125
+    assert stairs(losses[:2]) == 1e-16
 
 
-def test_a_loss_that_no_step_changes_may_be_a_stair_of_any_height():
-    assert stair_height(np.full((7, 2), 3.0), center=3.0) == np.inf
+def test_a_loss_that_no_step_changes_may_be_a_stair_of_single_precision():
+    assert stairs(np.ones((7, 2))) == 1e-16 * 2.0**29

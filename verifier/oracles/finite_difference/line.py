@@ -5,7 +5,7 @@ error of the slope.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -17,7 +17,7 @@ from verifier.oracles.finite_difference.ladder import (
     estimate_slope,
     ladder_steps,
 )
-from verifier.oracles.finite_difference.noise import NEAR_POINTS, loss_noise, near_points, noise_by_step, shown_epsilon, stair_height
+from verifier.oracles.finite_difference.noise import NEAR_POINTS, loss_noise, near_points, noise_by_step, noise_of_stairs, shown_epsilon
 from verifier.results.evaluation import FloatArray
 
 Points = Callable[[Mapping[str, FloatArray], FloatArray], FloatArray]
@@ -26,6 +26,9 @@ Points = Callable[[Mapping[str, FloatArray], FloatArray], FloatArray]
 Status = Literal["pass", "fail", "undecided"]
 
 DECISIVE = 1e-2  # a direction that cannot see an error of 1 % of the tensor's largest gradient decides nothing
+
+
+BLOCK = 2**20  # elements held at once: small problems are done in one go, large ones step by step
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class DirectionResult:
         slope: how it was estimated. Its differences are of the residual.
         middle: loss and noise at the point.
         evaluations: how many losses were asked for.
+        direction: v by tensor, so that another gradient g can be held against the same line: its error would be Σ (g - claimed)·v.
     """
 
     tensor: str
@@ -62,6 +66,7 @@ class DirectionResult:
     slope: Slope
     middle: Middle
     evaluations: int
+    direction: Mapping[str, FloatArray] = field(default_factory=dict, repr=False)
 
 
 def check_direction(
@@ -100,11 +105,11 @@ def check_direction(
         along = losses[len(near) :].reshape(-1, 2)
         if middle is None:
             middle = _measure_middle(losses, residuals, loss_scatter=loss_scatter, dtype=dtype)
-        noise = max(middle.noise, stair_height(along, center=middle.loss))
+        noise = noise_of_stairs(along, center=middle.loss, noise=middle.noise, dtype=dtype)
         noises = noise_by_step(along, center=middle.loss, noise=noise) + rounding[len(near) :].reshape(-1, 2).max(axis=1)
         slope = estimate_slope(residuals[len(near) :].reshape(-1, 2), steps, center=middle.loss, noise=noises)
     powers = _powers(theta, gradients, direction, slope, dtype)
-    return _result(_only(direction), slope, powers, middle, len(asked))
+    return _result(direction, slope, powers, middle, len(asked))
 
 
 def _measure_middle(losses: FloatArray, residuals: FloatArray, *, loss_scatter: float, dtype: DTypeLike) -> Middle:
@@ -114,16 +119,18 @@ def _measure_middle(losses: FloatArray, residuals: FloatArray, *, loss_scatter: 
     return Middle(loss=float(near[NEAR_POINTS // 2]), noise=noise)
 
 
-def _result(tensor: str, slope: Slope, powers: Mapping[str, float], middle: Middle, evaluations: int) -> DirectionResult:
+def _result(
+    direction: Mapping[str, FloatArray], slope: Slope, powers: Mapping[str, float], middle: Middle, evaluations: int
+) -> DirectionResult:
     tolerance = KAPPA * slope.error_bound
     resolves = max(powers.values())
     status: Status = "pass" if resolves <= DECISIVE else "undecided"
     if abs(slope.value) > tolerance:  # a NaN slope has an infinite tolerance
         status = "fail"
-    return DirectionResult(tensor, status, slope.value, tolerance, resolves, powers, slope, middle, evaluations)
+    return DirectionResult(_only(direction), status, slope.value, tolerance, resolves, powers, slope, middle, evaluations, direction)
 
 
-def _realised_step(theta: FloatArray, direction: FloatArray, step: float, dtype: DTypeLike) -> FloatArray:
+def _realised_step(theta: FloatArray, direction: FloatArray, step: float | FloatArray, dtype: DTypeLike) -> FloatArray:
     """θ(t) − θ in float64, with θ(t) rounded to the candidate's dtype as the worker rounds it."""
     start = theta.astype(np.float64)
     return (start + step * direction).astype(dtype).astype(np.float64) - start
@@ -137,13 +144,19 @@ def _predictions(
     dtype: DTypeLike,
 ) -> tuple[FloatArray, FloatArray]:
     """Σ ĝ·(θ(t) − θ) at each step, and what float64 may lose in that sum."""
-    predicted, magnitude = np.zeros(len(steps)), np.zeros(len(steps))
-    for position, step in enumerate(steps.tolist()):
-        for name, along in direction.items():
-            terms = gradients[name] * _realised_step(theta[name], along, step, dtype)
-            predicted[position] += terms.sum()
-            magnitude[position] += np.abs(terms).sum()
-    return predicted, magnitude * float(np.finfo(np.float64).eps)
+    start, claimed, along = (_flat(arrays, direction) for arrays in (theta, gradients, direction))
+    rows = max(1, BLOCK // max(1, start.size))
+    predicted, magnitude = [], []
+    for first in range(0, len(steps), rows):
+        terms = claimed * _realised_step(start, along, steps[first : first + rows, None], dtype)
+        predicted.append(terms.sum(axis=1))
+        magnitude.append(np.abs(terms).sum(axis=1))
+    return np.concatenate(predicted), np.concatenate(magnitude) * float(np.finfo(np.float64).eps)
+
+
+def _flat(arrays: Mapping[str, FloatArray], names: Iterable[str]) -> FloatArray:
+    """These arrays, one after another, as one vector of float64."""
+    return np.concatenate([np.asarray(arrays[name], dtype=np.float64).ravel() for name in names])
 
 
 def _powers(

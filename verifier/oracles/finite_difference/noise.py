@@ -81,17 +81,22 @@ def noise_by_step(losses: FloatArray, *, center: float, noise: float) -> FloatAr
     return noises
 
 
-def stair_height(losses: FloatArray, *, center: float) -> float:
-    """Smallest change of the loss along the ladder where finer steps do not change it at all; else 0.
+def noise_of_stairs(losses: FloatArray, *, center: float, noise: float, dtype: DTypeLike) -> float:
+    """The noise, where the loss does not change at all over small steps: at least its smallest change over larger ones.
 
-    Infinite where no step changes it: whether that is a constant or a stair wider than the ladder cannot be told.
+    Where no step changes it, it is a constant or a stair wider than the ladder. Such stairs come from a part computed in the next
+    narrower type, so the noise is then that of this type: a constant whose claimed gradient is plainly not zero still shows.
 
     Args:
         losses: at -h_k and +h_k, shape (steps, 2).
+        noise: as measured in the middle.
     """
     changes = np.abs(losses - center)
     flat = (changes == 0).all(axis=1)
-    return float(changes[changes > 0].min(initial=np.inf)) if flat.any() else 0.0
+    if flat.all():
+        narrower = np.float32 if np.dtype(dtype).itemsize >= 8 else np.float16
+        return noise * machine_epsilon(narrower) / machine_epsilon(dtype)
+    return max(noise, float(changes[changes > 0].min())) if flat.any() else noise
 
 
 def _roughness(values: FloatArray) -> float:
