@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.contracts.mlp.network import data_part, sample_of
 from verifier.oracles.reference import refer
 from verifier.results.outcome import Measurement
@@ -35,14 +35,17 @@ def _compare(examination: Examination, item: Item) -> list[Measurement]:
     whole = examination.evaluations[item.index]
     claimed = data_part(whole.gradients, item.problem)
     total = {name: np.zeros_like(gradient) for name, gradient in claimed.items()}
-    allowed = {name: item.reference.gradient_tolerance(name) + whole.rounding.get(name, 0.0) for name in claimed}
+    own = own_rounding(item, whole)
+    allowed = {name: item.reference.gradient_tolerance(name) + whole.rounding.get(name, 0.0) + own[name] for name in claimed}
     for row in range(rows):
         sample = sample_of(item.problem, row, examination.claims)
         single = examination.asking.gradients(sample, where=f"Sample {row} of {item.where}")
         reference = refer(sample, seed=item.index)
+        own = own_rounding(Item(item.index, sample, reference), single)
         for name, gradient in data_part(single.gradients, sample).items():
             total[name] += share * gradient
-            allowed[name] = allowed[name] + share * (reference.gradient_tolerance(name) + single.rounding.get(name, 0.0))
+            rounding = reference.gradient_tolerance(name) + single.rounding.get(name, 0.0) + own[name]
+            allowed[name] = allowed[name] + share * rounding
     comparisons = {name: compare(claimed[name], total[name], allowed[name]) for name in claimed}
     return [measured(ID, item, name, comparison, SOURCE) for name, comparison in comparisons.items() if comparison is not None]
 

@@ -1,7 +1,7 @@
 """What a check is given, and what it gives back. A check asks through `Asking` and never starts a process."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from verifier.contracts.mlp.calling import Call
 from verifier.contracts.mlp.claims import Claims
 from verifier.oracles.reference import Reference
-from verifier.problems.program import Problem
+from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement, Outcome, Status
-from verifier.tolerance import SOURCE, Comparison, compare
+from verifier.results.report import Diagnosis
+from verifier.tolerance import SOURCE, Comparison, compare, safety
 
 FloatArray = NDArray[np.floating]
 
@@ -88,10 +89,11 @@ class Examination:
 
 @dataclass(frozen=True)
 class Finding:
-    """A check's outcome and the comparisons that it rests on."""
+    """A check's outcome, the comparisons that it rests on, and the mistake where the check itself shows which it is."""
 
     outcome: Outcome
-    measurements: tuple[Measurement, ...] = field(default=())
+    measurements: tuple[Measurement, ...] = ()
+    diagnosis: Diagnosis | None = None
 
 
 def measured(check: str, item: Item, tensor: str, comparison: Comparison, source: str = SOURCE) -> Measurement:
@@ -124,6 +126,21 @@ def compare_gradients(
         comparison = compare(gradient, right[name], allowed)
         if comparison is not None:
             found.append(measured(check, item, name, comparison, source))
+    return found
+
+
+def own_rounding(item: Item, claimed: Evaluation) -> dict[str, FloatArray]:
+    """What rounding can do to a gradient that is already wrong, by name: 0 where it agrees with the reference.
+
+    A property of the candidate's own answers is then held to their size, not to that of the truth, which may be far smaller.
+    """
+    found = {}
+    for name, gradient in claimed.gradients.items():
+        right, allowed = item.reference.evaluation.gradients[name], item.reference.gradient_tolerance(name)
+        largest = float(np.max(np.abs(gradient), initial=0.0))
+        wrong = bool(np.any(np.abs(gradient - right) > allowed))
+        own = safety(item.reference.longest) * machine_epsilon(item.problem.dtype) * largest if wrong else 0.0
+        found[name] = np.full(gradient.shape, own)
     return found
 
 

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from verifier import textbook
 from verifier.checks.examination import Examination, Finding, Item, Unanswered, skipped
 from verifier.contracts.mlp.network import architecture_of
-from verifier.oracles.finite_difference.directions import SPREAD, combined_direction, direction_for
 from verifier.oracles.finite_difference.line import DirectionResult
 from verifier.oracles.finite_difference.problem import Moves, ProblemDifferences, check_problem
 from verifier.problems.operations import OPERATIONS
@@ -205,16 +204,6 @@ def _passed(done: Sequence[Differenced], resolves: float | None) -> str:
     return f"The gradients are the derivative of the candidate's own loss on {len(done)} networks{power}."
 
 
-def predicted_error(one: Differenced, position: int, right: Gradients, claimed: Gradients, seed: int) -> float | None:
-    """The slope error that the line at this position would see if `right` were the truth, Σ (right - claimed)·v.
-
-    None for a line whose direction is not one of the keyed ones (the first through all tensors, or a tensor's own).
-    """
-    tensor, index = one.differences.directions[position].tensor, one.item.index
-    if tensor in claimed:
-        direction: Mapping[str, FloatArray] = {tensor: direction_for(seed, index, tensor, claimed[tensor].shape)}
-    elif position == 0:
-        direction = combined_direction(claimed, seed, index, spread=SPREAD if one.item.problem.dtype == "float64" else SPREAD // 3)
-    else:
-        return None
-    return float(sum(((right[name] - claimed[name]) * along).sum() for name, along in direction.items()))
+def predicted_error(line: DirectionResult, right: Gradients, claimed: Gradients) -> float:
+    """The slope error that a line would see if `right` were the truth, Σ (right - claimed)·v."""
+    return float(sum(((right[name] - claimed[name]) * along).sum() for name, along in line.direction.items()))

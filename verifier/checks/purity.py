@@ -1,25 +1,35 @@
 """`purity`: does the same call give the same answer whatever came between, and leave its arguments alone?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.checks.examination import Examination, Finding, Item, compare_gradients, concluded, departs, skipped
+from verifier.checks.examination import Examination, Finding, Item, compare_gradients, concluded, departs, own_rounding, skipped
 from verifier.contracts.mlp.calling import values_of
+from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement, Outcome
+from verifier.results.report import Diagnosis
 
 ID = "purity"
 SUMMARY = "the same call gives the same answer, and the arguments are left as they were"
 SOURCE = "2 x (32 x rounding scatter): the same call again"
 NETWORKS = 10
+_KEPT = Diagnosis(
+    "state-kept-between-calls",
+    "forward",
+    "The same call answers differently the second time, so something is kept between calls: are gradients accumulated and never set to "
+    "zero, is a stored forward pass used again, or is there randomness (dropout)?",
+)
 
 
 def check(examination: Examination) -> Finding:
     """Ask again what was asked long before, and look at the arguments after a call."""
-    items = examination.answered[:: max(1, len(examination.answered) // NETWORKS)][:NETWORKS]
+    finite = [item for item in examination.answered if _is_finite(examination.evaluations[item.index])]
+    items = finite[:: max(1, len(finite) // NETWORKS)][:NETWORKS]
     if not items:
-        return skipped(ID, "No problem was answered.")
+        return skipped(ID, "No problem has a finite answer.")
     found: list[Measurement] = []
     notes: list[str] = []
     for item in items:
@@ -30,13 +40,19 @@ def check(examination: Examination) -> Finding:
         if changed:
             return _changed(item, changed, len(items))
         found += compare_gradients(
-            ID, item, again, first.gradients, lambda name, item=item: 2 * item.reference.gradient_tolerance(name), SOURCE  # type: ignore[misc]
+            ID, item, again, first.gradients, lambda name, item=item, own=own_rounding(item, first): 2 * (item.reference.gradient_tolerance(name) + own[name]), SOURCE  # type: ignore[misc]
         )
         if not notes and any(again.gradients[n].tobytes() != first.gradients[n].tobytes() for n in again.gradients):
             notes.append(f"The same call gives other last bits the second time (problem {item.index}).")
-    return concluded(
+    finding = concluded(
         ID, found, passed=f"The same answers again on {len(items)} networks, arguments unchanged.", failed=_failed, notes=notes
     )
+    return replace(finding, diagnosis=_KEPT) if finding.outcome.status == "fail" else finding
+
+
+def _is_finite(evaluation: Evaluation) -> bool:
+    """NaN never equals NaN: an answer with one cannot be compared with itself."""
+    return all(bool(np.isfinite(gradient).all()) for gradient in evaluation.gradients.values())
 
 
 def changed_arguments(before: Mapping[str, NDArray[np.generic]], after: Mapping[str, NDArray[np.generic]]) -> list[str]:
@@ -53,11 +69,9 @@ def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:
         f"The call changes its arguments: {', '.join(changed)} are not as they went in (problem {item.index}: {item.problem.description}). "
         "Copy before you write, or assign instead of using += on what was passed in."
     )
-    return Finding(Outcome(ID, "fail", text, problems=problems, failed=1, tensor=changed[0], problem=item.index))
+    outcome = Outcome(ID, "fail", text, problems=problems, failed=1, tensor=changed[0], problem=item.index)
+    return Finding(outcome, diagnosis=Diagnosis("changed-arguments", "update", text))
 
 
 def _failed(worst: Measurement, wrong: int) -> str:
-    return (
-        f"The same call answers differently the second time: {departs(worst)} On {wrong} networks. "
-        "Something is kept between calls: are gradients accumulated and never set to zero, or is a stored forward pass used again?"
-    )
+    return f"The same call answers differently the second time: {departs(worst)} On {wrong} networks. Something is kept between calls."

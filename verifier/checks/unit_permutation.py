@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.problems.program import Problem
 from verifier.results.outcome import Measurement
@@ -35,9 +35,9 @@ def _compare(examination: Examination, item: Item) -> list[Measurement]:
     permuted = with_arrays(problem, {name: reordered(name, problem.arrays[name], problem) for name in problem.program.differentiate})
     first = examination.evaluations[item.index]
     again = examination.asking.gradients(permuted, where=f"Units reversed in {item.where}")
-    found = []
+    own, found = own_rounding(item, first), []
     for name, gradient in again.gradients.items():
-        allowed = 2 * (item.reference.gradient_tolerance(name) + first.rounding.get(name, 0.0))
+        allowed = 2 * (item.reference.gradient_tolerance(name) + first.rounding.get(name, 0.0) + own[name])
         comparison = compare(
             gradient, reordered(name, first.gradients[name], problem), reordered(name, np.broadcast_to(allowed, gradient.shape), problem)
         )

@@ -1,6 +1,7 @@
 """`update`: is a step gradient descent, W ← W - η ∂L/∂W, with the right gradient at every learning rate?"""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from verifier.oracles.reference import Reference, refer
 from verifier.oracles.scatter import touches_a_kink
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.outcome import Measurement
+from verifier.results.report import Diagnosis
 from verifier.tolerance import SAFETY, compare
 
 FloatArray = NDArray[np.floating]
@@ -41,12 +43,13 @@ def check(examination: Examination) -> Finding:
         if fixed is None:
             second += _recover(examination, item, SECOND_RATE)
     path = _along_a_path(examination, items, PATH_RATE if fixed is None else fixed)
-    return concluded(
+    finding = concluded(
         ID,
         recovered + second + path,
         passed="Every step is W - η ∂L/∂W.",
-        failed=lambda worst, wrong: _failed(recovered, second, path, examination.entry == "update"),
+        failed=lambda worst, wrong: _failed(recovered, second, path),
     )
+    return replace(finding, diagnosis=_updated_first(recovered, second)) if finding.outcome.status == "fail" else finding
 
 
 def step(examination: Examination, problem: Problem, rate: float, *, where: str) -> dict[str, FloatArray]:
@@ -113,26 +116,36 @@ def _compare_step(
     return found
 
 
-def _failed(recovered: list[Measurement], second: list[Measurement], path: list[Measurement], only_steps: bool) -> str:
+def _failed(recovered: list[Measurement], second: list[Measurement], path: list[Measurement]) -> str:
     wrong = {kind: [m for m in found if m.status == "fail"] for kind, found in (("first", recovered), ("second", second), ("path", path))}
     worst = next(found[0] for found in wrong.values() if found)
     problems = len({measurement.problem for measurement in recovered})
     networks = len({measurement.problem for found in wrong.values() for measurement in found})
-    text = f"A step is not W - η ∂L/∂W: the gradient that it shows is {departs(worst)} So on {networks} of {problems} networks."
-    changed = changes_with_rate(recovered, second)
-    if changed:
-        text += f" The gradient of {changed} changes with η: are weights updated before the delta is propagated through them?"
-    return text
+    return f"A step is not W - η ∂L/∂W: it shows the gradient {departs(worst)} So on {networks} of {problems} networks."
 
 
-def changes_with_rate(recovered: list[Measurement], second: list[Measurement]) -> str | None:
-    """Name of the first tensor whose gradient, as steps show it, is right at one rate and wrong, or elsewhere, at the other."""
-    other = {(m.problem, m.tensor, m.index): m for m in second}
-    for first in recovered:
-        match = other.get((first.problem, first.tensor, first.index))
-        if match is None or first.claimed is None or match.claimed is None:
-            continue
-        allowed = (first.tolerance or 0.0) + (match.tolerance or 0.0)
-        if abs(first.claimed - match.claimed) > allowed and first.status == "fail":
-            return first.tensor
-    return None
+def _updated_first(recovered: list[Measurement], second: list[Measurement]) -> Diagnosis | None:
+    """Weights updated before they carry the delta down: the output layer's gradient is right at both rates, one below changes with η."""
+    outputs = [m for m in (*recovered, *second) if m.tensor == f"weights[{_layers(m) - 1}]"]
+    below = [m for m in second if m.tensor.startswith("weights") and m.tensor != f"weights[{_layers(m) - 1}]"]
+    at_first = {(m.problem, m.tensor): m for m in recovered}
+    changed = [m for m in below if _differs(m, at_first.get((m.problem, m.tensor)))]
+    if not changed or any(m.status == "fail" for m in outputs):
+        return None
+    return Diagnosis(
+        "updated-before-propagated",
+        "hidden-delta",
+        f"The gradient of {changed[0].tensor}, as a step shows it, changes with η, and that of the output layer does not: "
+        "weights are updated before they carry the delta down. Compute every gradient first, then step.",
+    )
+
+
+def _layers(measurement: Measurement) -> int:
+    return measurement.network.split(",")[0].count("-")
+
+
+def _differs(second: Measurement, first: Measurement | None) -> bool:
+    """Whether the two rates show errors that their tolerances do not cover."""
+    if first is None or first.error is None or second.error is None:
+        return False
+    return "fail" in (first.status, second.status) and not abs(first.error - second.error) <= (first.tolerance or 0.0) + (second.tolerance or 0.0)

@@ -104,6 +104,12 @@ def _elementwise(
     return Operation(name, summary, forward, vjp, kinks)
 
 
+def _sigmoid_slope(z: FloatArray, store: Store) -> FloatArray:
+    """σ (1 - σ), of a σ of its own: whoever differentiates another form of σ does not round it as the forward pass did."""
+    own = store(sigmoid(z), True)
+    return store(own * store(1 - own))
+
+
 def _softmax_forward(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
     z = inputs[0]
     powers = store(np.exp(z - z.max(axis=-1, keepdims=True)))
@@ -197,8 +203,12 @@ def _binary_with_logits(inputs: tuple[FloatArray, ...], attributes: Attributes, 
 def _binary_with_logits_vjp(
     inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
 ) -> tuple[FloatArray | None, ...]:
-    p = store(sigmoid(inputs[0]), True)
-    return (store(cotangent[..., None] * store(p - inputs[1])), None)
+    # By the chain rule, with σ' from a σ of its own: an autograd engine that differentiates log(1 - σ(z)) rounds them apart,
+    # and 1/(1 - a) then loses digits that a - y keeps.
+    z, y = inputs
+    p = store(sigmoid(z), True)
+    slope = store(_where_weighted(y, -1 / p)) + store(_where_weighted(1 - y, 1 / store(1 - p)))
+    return (store(cotangent[..., None] * store(slope) * _sigmoid_slope(z, store)), None)
 
 
 def _reduce(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
@@ -240,9 +250,7 @@ def _clip_kinks(attributes: Attributes) -> tuple[float, ...]:
 
 _CATALOGUE = (
     Operation("affine", "z = W a + b, or W a", _affine, _affine_vjp),
-    _elementwise(
-        "sigmoid", "1 / (1 + e^-z)", lambda z, _: sigmoid(z), lambda z, a, _, store: store(a * store(1 - a)), absolute=True
-    ),
+    _elementwise("sigmoid", "1 / (1 + e^-z)", lambda z, _: sigmoid(z), lambda z, a, _, store: _sigmoid_slope(z, store), absolute=True),
     _elementwise("tanh", "tanh z", lambda z, _: np.tanh(z), lambda z, a, _, store: store(1 - store(a * a)), absolute=True),
     _elementwise(
         "relu", "max(z, 0)", lambda z, _: np.maximum(z, 0.0), lambda z, a, _, store: (z > 0).astype(z.dtype), kinks=lambda _: (0.0,)

@@ -5,6 +5,7 @@ one, and the problem. The referee goes on with the next question.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -244,12 +245,24 @@ class Interview:
     def _raised(self, raised: Mapping[str, Any], *, loading: bool = False) -> str:
         """`student.py, line 14, in backprop: IndexError: list index out of range.` and its own frames, where there are several."""
         line, function = raised.get("line"), raised.get("function")
-        place = str(raised.get("file") or self._shown) + (f", line {line}" if line else "")
+        place = _as_named(self._candidate, raised.get("file")) + (f", line {line}" if line else "")
         place += f", in {function}" if function and function != "<module>" else ""
         text = f"{place}: {raised.get('type')}: {raised.get('text')}" if raised.get("text") else f"{place}: {raised.get('type')}"
         if raised.get("traceback"):
             self._printed += str(raised["traceback"])
         return text.rstrip(".") + (", while it was loaded." if loading else ".")
+
+
+def _as_named(candidate: Candidate, file: object) -> str:
+    """A file of the candidate as the user named the candidate, else as it is."""
+    if not isinstance(file, str):
+        return candidate.path
+    if candidate.file is not None and Path(file) == candidate.file and candidate.root is None:
+        return candidate.path
+    if candidate.root is not None and Path(file).is_relative_to(candidate.root):
+        named = Path(candidate.path)
+        return str((named.parent if named.suffix == ".py" else named) / Path(file).relative_to(candidate.root))
+    return file
 
 
 def _well_formed(form: Any, arrays: Mapping[str, NDArray[Any]]) -> bool:

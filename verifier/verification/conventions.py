@@ -35,6 +35,10 @@ class Convention:
     value: float
     gradient_too: bool
 
+    def assumed(self, claims: Claims) -> Claims:
+        """The claims with the convention declared."""
+        return replace(claims, **{self.key: self.value})
+
     @property
     def manifest_line(self) -> str:
         return f"{self.key} = {self.value!r}"
@@ -50,8 +54,7 @@ def find_convention(claims: Claims, answered: Sequence[tuple[Item, Evaluation]],
     if not answered or any(evaluation.loss is None for _, evaluation in answered):
         return None
     for key, value in _hypotheses(claims):
-        assumed = replace(claims, **{key: value})
-        fits = _fits(assumed, answered, gradients_agree)
+        fits = _fits(Convention(key, value, True).assumed(claims), answered, gradients_agree)
         if fits is not None:
             return Convention(key, value, fits)
     return None

@@ -4,7 +4,7 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,21 +24,23 @@ from verifier.checks import (
     update,
 )
 from verifier.checks.catalogue import check_ids
-from verifier.checks.examination import Examination, Finding, Item, Unanswered
+from verifier.checks.examination import Examination, Finding, Item, Unanswered, compare_gradients, departs
 from verifier.checks.finite_difference import role_of, undecided_roles
+from verifier.contracts.mlp.network import with_claims
 from verifier.diagnosis.factors import Answered, explain_by_a_factor
 from verifier.diagnosis.precision import explain_by_precision
 from verifier.oracles.finite_difference.line import DECISIVE
+from verifier.oracles.reference import refer
 from verifier.problems.storage import problem_to_bytes
 from verifier.results.evaluation import Evaluation, FloatArray
-from verifier.results.outcome import Measurement, Outcome, Verdict
+from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Counterexample, Diagnosis, Isolation, Note, Report
 from verifier.verification.asking import Interview
 from verifier.verification.conventions import Convention, find_convention
 from verifier.verification.corpus import Corpus, versions
 from verifier.verification.profiles import Profile
 from verifier.verification.shrinking import shrink
-from verifier.verification.witnesses import Testimony, verdict_of, weigh
+from verifier.verification.witnesses import Testimony, heard_again, verdict_of, weigh
 
 COUNTEREXAMPLE_FILE = "counterexample.safetensors"
 
@@ -174,11 +176,14 @@ def _ask_the_rest(
         clock.lap(check)
     testimony = Testimony(findings, differenced)
     convention = _convention(testimony, examination)
-    weighed = weigh(testimony, examination, convention)
-    diagnosis = _diagnosis(weighed, examination)
+    assumed = None if convention is None else _assuming(examination, convention)
+    if convention is not None and assumed is not None:
+        affected = {check: checks[check] for check in wanted if check != finite_difference.ID and findings[check].outcome.status == "fail"}
+        again = {check: _guarded(check, ask, assumed) for check, ask in affected.items()}
+        testimony, convention = heard_again(testimony, assumed, again, convention)
+    weighed = weigh(testimony, examination)
     clock.lap("weighing")
-    undecided = tuple(_undecided(weighed, differenced))
-    return _Asked(weighed, examination, convention, diagnosis, undecided)
+    return _Asked(weighed, examination, convention, _diagnosis(weighed, examination), tuple(_undecided(weighed, differenced)))
 
 
 def _guarded(check: str, ask: Check, examination: Examination) -> Finding:
@@ -201,12 +206,27 @@ def _convention(testimony: Testimony, examination: Examination) -> Convention | 
     return find_convention(examination.claims, answered, gradients_agree=testimony.status(autograd.ID) == "pass")
 
 
+def _assuming(examination: Examination, convention: Convention) -> Examination:
+    """The same answers, judged as if the manifest declared the convention."""
+    claims = convention.assumed(examination.claims)
+
+    def assumed(item: Item) -> Item:
+        problem = with_claims(item.problem, claims)
+        same = problem.program == item.problem.program
+        return item if same else replace(item, problem=problem, reference=refer(problem, seed=item.index))
+
+    return replace(
+        examination, claims=claims, items=tuple(map(assumed, examination.items)), extreme=tuple(map(assumed, examination.extreme))
+    )
+
+
 def _diagnosis(findings: Mapping[str, Finding], examination: Examination) -> tuple[Diagnosis, ...]:
     def status(check: str) -> str:
         return findings[check].outcome.status if check in findings else "skipped"
 
-    if status(autograd.ID) != "fail":
-        return ()
+    shown = tuple(finding.diagnosis for finding in findings.values() if finding.diagnosis is not None)
+    if shown or status(autograd.ID) != "fail":
+        return shown
     answered = [Answered(item.problem, item.reference, examination.evaluations[item.index]) for item in examination.answered]
     found = explain_by_precision(answered) or explain_by_a_factor(answered, own_loss=status(forward.ID) == "pass")
     return () if found is None else (found,)
@@ -261,7 +281,7 @@ def _report(
     report = Report(
         schema_version=SCHEMA_VERSION,
         verdict=verdict,
-        summary=_summary(verdict, outcomes, asked, measurements),
+        summary=_summary(verdict, outcomes, asked, shrunk),
         candidate=CandidateRecord(candidate.name, candidate.path, candidate.contract, candidate.claims.as_manifest()),
         profile=request.profile.name,
         seed=request.seed,
@@ -299,7 +319,7 @@ def _finite(array: FloatArray) -> object:
     return value if np.isfinite(value) else str(value)
 
 
-def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: _Asked, measurements: Sequence[Measurement]) -> str:
+def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: _Asked, shrunk: tuple[str, Item, Evaluation] | None) -> str:
     by_id = {outcome.id: outcome for outcome in outcomes}
     if verdict == "pass":
         return _passed(by_id, asked)
@@ -308,8 +328,21 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: _Asked, measu
         return f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there."
     wanted = "fail" if verdict == "fail" else "error"
     headline = next(by_id[check] for check in (*_HEADLINES, *by_id) if check in by_id and by_id[check].status == wanted)
-    explained = asked.diagnosis[0].explanation + " " if asked.diagnosis and headline.id in (autograd.ID, finite_difference.ID) else ""
-    return f"{explained}{headline.message}"
+    if shrunk is None or verdict == "error":
+        return asked.diagnosis[0].explanation if asked.diagnosis else headline.message
+    explained = f"{asked.diagnosis[0].explanation} " if asked.diagnosis else ""
+    return f"{explained}{_on_the_smallest(*shrunk)}"
+
+
+def _on_the_smallest(check: str, item: Item, evaluation: Evaluation) -> str:
+    """What is wrong on the smallest failing network, in numbers that can be worked by hand."""
+    found = compare_gradients(check, item, evaluation, item.reference.evaluation.gradients, item.reference.gradient_tolerance)
+    wrong = [measurement for measurement in found if measurement.status == "fail"]
+    network = f"On the smallest failing network ({item.problem.description})"
+    if not wrong:
+        return f"{network} the check `{check}` fails."
+    largest = max(wrong, key=lambda measurement: measurement.error if measurement.error is not None and np.isfinite(measurement.error) else np.inf)
+    return f"{network}, {departs(largest)}"
 
 
 def _passed(by_id: Mapping[str, Outcome], asked: _Asked) -> str:

@@ -38,12 +38,22 @@ def single_item(problem: Problem) -> Item:
 
 
 class _Trials:
-    """Asks a check about single problems, until the budget is spent; what it once answered is remembered."""
+    """Asks a check about single problems, until the budget is spent.
+
+    What it once answered it answers again: a candidate that keeps state, or the end of the budget, must not look like a flaky search.
+    """
 
     def __init__(self, examination: Examination, check: Check, budget: int) -> None:
         self._examination, self._check, self._left = examination, check, budget
+        self._known: dict[tuple[object, ...], bool] = {}
 
     def fails(self, problem: Problem) -> bool:
+        key = (problem.description, *(array.tobytes() for array in problem.arrays.values()))
+        if key not in self._known:
+            self._known[key] = self._ask(problem)
+        return self._known[key]
+
+    def _ask(self, problem: Problem) -> bool:
         if self._left <= 0 or not is_ordinary(problem, architecture_of(problem), textbook.evaluate(problem).stages):
             return False
         item = single_item(problem)

@@ -23,18 +23,23 @@ Tree = str | None | list[Any]
 
 RECOVERY_RATE = 2.0**20  # learning rate at which a step shows its gradient: at 0.1 rounding hides it in a third of networks
 _ANSWER = ["array", "arrays", "arrays"]
-_PARAMETERS = ["arrays", "arrays"]
+_ANSWER_PARTS = ("loss", "weight_gradients", "bias_gradients")
+_PAIR = ["arrays", "arrays"]
 
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a candidate's function, as the worker takes it: which function, over which values, and the form of its answer."""
+    """One call of a candidate's function, as the worker takes it: which function, over which values, and the form of its answer.
+
+    `numbers` go in after the values; `parts` are the names of the answer's parts, for messages.
+    """
 
     function: str
     arguments: tuple[str, ...]
     keywords: Mapping[str, Any]
     form: Tree
     numbers: tuple[float, ...] = ()
+    parts: tuple[str, ...] = ()
 
     def message(self, *, echo: bool = False) -> dict[str, Any]:
         return {
@@ -43,6 +48,7 @@ class Call:
             "numbers": list(self.numbers),
             "keywords": dict(self.keywords),
             "form": self.form,
+            "parts": list(self.parts),
             "echo": echo,
         }
 
@@ -116,7 +122,7 @@ def keywords_of(problem: Problem, claims: Claims, *, with_loss: bool) -> dict[st
 
 def gradient_call(problem: Problem, claims: Claims, entry: str) -> Call:
     """entry(weights, biases, x, y) -> (loss or None, weight_gradients, bias_gradients)."""
-    return Call(entry, ("weights", "biases", "x", "y"), keywords_of(problem, claims, with_loss=True), _ANSWER)
+    return Call(entry, ("weights", "biases", "x", "y"), keywords_of(problem, claims, with_loss=True), _ANSWER, parts=_ANSWER_PARTS)
 
 
 def predict_call(problem: Problem, claims: Claims) -> Call:
@@ -126,7 +132,7 @@ def predict_call(problem: Problem, claims: Claims) -> Call:
 
 def forward_call(problem: Problem, claims: Claims) -> Call:
     """forward(weights, biases, x) -> (pre_activations, activations), one entry a layer."""
-    return Call("forward", ("weights", "biases", "x"), keywords_of(problem, claims, with_loss=False), _PARAMETERS)
+    return Call("forward", ("weights", "biases", "x"), keywords_of(problem, claims, with_loss=False), _PAIR, parts=("pre_activations", "activations"))
 
 
 def deltas_call(problem: Problem, claims: Claims) -> Call:
@@ -136,7 +142,8 @@ def deltas_call(problem: Problem, claims: Claims) -> Call:
 
 def update_call(problem: Problem, claims: Claims, rate: float) -> Call:
     """update(weights, biases, x, y, learning_rate) -> (weights, biases) after one step."""
-    return Call("update", ("weights", "biases", "x", "y"), keywords_of(problem, claims, with_loss=True), _PARAMETERS, (rate,))
+    keywords = keywords_of(problem, claims, with_loss=True)
+    return Call("update", ("weights", "biases", "x", "y"), keywords, _PAIR, (rate,), ("weights", "biases"))
 
 
 def read_gradients(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims) -> Evaluation:
