@@ -24,7 +24,7 @@ def passing() -> Report:
             Outcome("contract", "pass", "Every answer had the claimed form.", problems=200),
             Outcome("finite-difference", "pass", "Excludes errors above 3e-8.", 40, 0, 4e-10, 3.1e-9, "weights[0]", 12, 3e-8),
             Outcome("autograd", "pass", "All within the rounding.", 200, 0, 1.2e-16, 4e-15, "biases[1]", 7, 4e-14),
-            Outcome("update", "skipped", "the file has no `update`"),
+            Outcome("update", "skipped", "The candidate has no `update`."),
         ),
         measurements=(
             Measurement(

@@ -5,6 +5,7 @@ import pytest
 from rich.console import Console
 
 from verifier.reports.terminal import open_console, show, show_short, show_table, write
+from verifier.results.outcome import Outcome
 from verifier.results.report import Note
 
 
@@ -124,3 +125,17 @@ def test_a_row_of_the_table_is_one_line_however_long_the_words_are(passing, host
 @pytest.mark.parametrize("verdict", ["error", "inconclusive"])
 def test_other_verdicts_say_what_to_do(passing, verdict):
     assert "verifier check " in write(msgspec.structs.replace(passing, verdict=verdict))
+
+
+def test_checks_that_were_not_asked_for_one_reason_share_a_line(passing):
+    skipped = tuple(Outcome(name, "skipped", "No problem was answered.") for name in ("forward", "autograd"))
+    page = write(msgspec.structs.replace(passing, checks=(*passing.checks, *skipped)))
+    assert "Not asked: update. The candidate has no `update`.\nNot asked: forward, autograd. No problem was answered.\n" in page
+
+
+def test_only_the_word_of_the_verdict_has_its_colour(failing, monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    console, page = terminal(color_system="standard")
+    show_short(failing, console)
+    assert page.getvalue().startswith("\x1b[1;31mFAIL\x1b[0m\x1b[1m  factor_two\x1b[0m\x1b[2m  reference_impls")

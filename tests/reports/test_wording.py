@@ -57,7 +57,7 @@ def test_the_deciding_check_is_the_one_that_the_headline_speaks_of(failing, pass
 
 
 def test_without_a_word_in_the_headline_the_first_failing_check_decides(failing):
-    assert deciding_check(msgspec.structs.replace(failing, summary="Something else.")) == "finite-difference"
+    assert deciding_check(msgspec.structs.replace(failing, summary="Something else.", counterexample=None)) == "finite-difference"
 
 
 def test_an_empty_message_is_not_told_in_the_headline(passing):

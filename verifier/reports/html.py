@@ -54,7 +54,7 @@ def write(report: Report) -> str:
     return _template().render(
         report=report,
         not_passed=wording.not_passed(report),
-        skipped=[outcome for outcome in report.checks if outcome.status == "skipped" and outcome.message],
+        skipped=wording.skipped_by_reason(report),
         steps=[step.partition(": ")[::2] for step in wording.next_steps(report)],
         pictures=pictures(report),
         comparisons=comparisons,

@@ -15,6 +15,7 @@ from verifier.reports.wording import (
     not_passed,
     number,
     reproduce_command,
+    skipped_by_reason,
     times_tolerance,
     told_in_summary,
     worst_measurement,
@@ -127,9 +128,9 @@ def _explanations(report: Report) -> Iterator[str]:
     for outcome in not_passed(report):
         if not told_in_summary(report, outcome.message):
             yield f"**{escape(outcome.id)}**, {outcome.status}: {escape(outcome.message)}"
-    skipped = [outcome for outcome in report.checks if outcome.status == "skipped" and outcome.message]
+    skipped = skipped_by_reason(report)
     if skipped:
-        yield "\n".join(f"- {code(outcome.id)} was not asked: {escape(outcome.message)}" for outcome in skipped)
+        yield "\n".join(f"- Not asked: {', '.join(map(code, checks))}. {escape(reason)}" for reason, checks in skipped.items())
 
 
 def _notes(report: Report) -> Iterator[str]:

@@ -27,6 +27,7 @@ from verifier.reports.wording import (
     not_passed,
     number,
     reproduce_command,
+    skipped_by_reason,
     told_in_summary,
     untold_worst,
 )
@@ -71,7 +72,7 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
     gap = isolation_gap(report.isolation)
     if gap:
         console.print()
-        console.print(Text("Isolation: ", "bold yellow").append(gap, "default"))
+        console.print(Text.assemble(("Isolation: ", "bold yellow"), gap))
     console.print()
     _show_what_to_do(report, console, folder, written)
 
@@ -115,7 +116,7 @@ def show_table(reports: Sequence[Report], console: Console) -> None:
         console.print(line, soft_wrap=True)
     console.print()
     for gap in dict.fromkeys(gap for report in reports if (gap := isolation_gap(report.isolation))):
-        console.print(Text("Isolation: ", "bold yellow").append(gap, "default"))
+        console.print(Text.assemble(("Isolation: ", "bold yellow"), gap))
     runs = dict.fromkeys(f"profile {one_line(report.profile)}, seed {report.seed}" for report in reports)
     console.print(f"{tally(reports)} ({'; '.join(runs)})")
 
@@ -129,15 +130,11 @@ def tally(reports: Sequence[Report]) -> str:
 
 def _headline(report: Report, width: int) -> Text:
     name = one_line(report.candidate.name)
-    line = Text(f"{_verdict_word(report.verdict):4}", STYLES[report.verdict]).append(f"  {name}", "bold default")
+    line = Text.assemble((f"{report.verdict.upper():4}", STYLES[report.verdict]), (f"  {name}", "bold"))
     path = one_line(report.candidate.path)
     # A long path goes to a line of its own, in one piece.
     between = "  " if len(line) + 2 + len(path) <= width else f"\n{INDENT}"
     return line if path == name else line.append(between + path, "dim")
-
-
-def _verdict_word(verdict: str) -> str:
-    return verdict.upper()
 
 
 def _indent(console: Console, text: str, style: str = "", *, wrap: bool = True) -> None:
@@ -149,10 +146,8 @@ def _indent(console: Console, text: str, style: str = "", *, wrap: bool = True) 
 
 def _show_diagnosis(diagnosis: Sequence[Diagnosis], summary: str, console: Console) -> None:
     best, *others = diagnosis
-    line = Text("Diagnosis: ", "bold cyan").append(one_line(best.fault), "bold default")
-    if best.equation:
-        line.append(f" (equation: {one_line(best.equation)})", "default")
-    console.print(line)
+    equation = f" (equation: {one_line(best.equation)})" if best.equation else ""
+    console.print(Text.assemble(("Diagnosis: ", "bold cyan"), (one_line(best.fault), "bold"), equation))
     if one_line(best.explanation) not in one_line(summary):
         _indent(console, one_line(best.explanation))
     for other in others[:OTHER_EXPLANATIONS]:
@@ -179,23 +174,23 @@ def _table_of_checks(checks: Iterable[Outcome]) -> Table:
 
 
 def _show_not_passed(report: Report, console: Console) -> None:
-    """Why each check that did not pass did not; the skipped ones in one line each."""
+    """Why each check that did not pass did not, unless the headline has said it; the skipped ones by their reasons."""
     for outcome in not_passed(report):
-        console.print()
-        line = Text(f"{one_line(outcome.id)}: ", STYLES[outcome.status])
-        if told_in_summary(report, outcome.message):
-            console.print(line.append("see above.", "default"))
-        else:
-            console.print(line.append(one_line(outcome.message), "default"))
         worst = untold_worst(report, outcome)
+        told = told_in_summary(report, outcome.message)
+        if told and worst is None:
+            continue
+        console.print()
+        message = "as said above." if told else one_line(outcome.message)
+        console.print(Text.assemble((f"{one_line(outcome.id)}: ", STYLES[outcome.status]), message))
         if worst is not None:
             for words in _worst_lines(worst):
                 _indent(console, words)
-    skipped = [outcome for outcome in report.checks if outcome.status == "skipped" and outcome.message]
+    skipped = skipped_by_reason(report)
     if skipped:
         console.print()
-    for outcome in skipped:
-        console.print(Text(f"{one_line(outcome.id)} was not asked: {one_line(outcome.message)}", "dim"))
+    for reason, checks in skipped.items():
+        console.print(Text(f"Not asked: {', '.join(checks)}. {reason}", "dim"))
 
 
 def _worst_lines(worst: Measurement) -> Iterator[str]:
@@ -210,7 +205,7 @@ def _worst_lines(worst: Measurement) -> Iterator[str]:
 def _show_notes(notes: Sequence[Note], console: Console) -> None:
     for note in notes[:NOTES_SHOWN]:
         console.print()
-        console.print(Text(f"Note ({one_line(note.check)}): ", "bold blue").append(one_line(note.message), "default"))
+        console.print(Text.assemble((f"Note ({one_line(note.check)}): ", "bold blue"), one_line(note.message)))
         if note.manifest_line:
             _indent(console, f"To declare it, add to the manifest:  {one_line(note.manifest_line)}", wrap=False)
     if len(notes) > NOTES_SHOWN:

@@ -100,7 +100,17 @@ def deciding_check(report: Report) -> str:
         return NOTHING
     deciding = [outcome for outcome in report.checks if outcome.status == report.verdict]
     told = [outcome for outcome in deciding if told_in_summary(report, outcome.message)]
-    return next((outcome.id for outcome in told or deciding), NOTHING)
+    shrunk = [outcome for outcome in deciding if report.counterexample and outcome.id == report.counterexample.check]
+    return next((outcome.id for outcome in told or shrunk or deciding), NOTHING)
+
+
+def skipped_by_reason(report: Report) -> dict[str, list[str]]:
+    """The checks that were not asked, by the reason why."""
+    reasons: dict[str, list[str]] = {}
+    for outcome in report.checks:
+        if outcome.status == "skipped":
+            reasons.setdefault(one_line(outcome.message), []).append(one_line(outcome.id))
+    return reasons
 
 
 def told_in_summary(report: Report, message: str) -> bool:
