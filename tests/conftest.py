@@ -1,0 +1,18 @@
+"""What holds for every test: nothing is written into the user's cache, and Hypothesis does not judge by the clock."""
+
+import os
+
+import hypothesis
+import pytest
+
+# A busy machine is slow, not wrong. In CI the examples are the same each time: a red run must be red for its own change.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
+hypothesis.settings.load_profile("suite")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_session(tmp_path_factory):
+    """Corpora are kept in one temporary folder for the whole session, here and in every process that a test starts."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VERIFIER_CACHE", str(tmp_path_factory.mktemp("corpora")))
+        yield
