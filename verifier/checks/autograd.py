@@ -18,7 +18,9 @@ def check(examination: Examination) -> Finding:
     if not found:
         return skipped(ID, "No problem was answered.")
     problems = len({measurement.problem for measurement in found})
-    return concluded(ID, found, passed=f"Every gradient agrees on {problems} networks.", failed=lambda worst, wrong: failed_text(worst, wrong, problems))
+    return concluded(
+        ID, found, passed=f"Every gradient agrees on {problems} networks.", failed=lambda worst, wrong: failed_text(worst, wrong, problems)
+    )
 
 
 def failed_text(worst: Measurement, wrong: int, problems: int) -> str:

@@ -1,6 +1,17 @@
 """The checks in the order in which they are asked."""
 
-from verifier.checks import autograd, batch_additivity, contract, finite_difference, forward, purity, stability, stages, unit_permutation, update
+from verifier.checks import (
+    autograd,
+    batch_additivity,
+    contract,
+    finite_difference,
+    forward,
+    purity,
+    stability,
+    stages,
+    unit_permutation,
+    update,
+)
 
 _CHECKS = (contract, forward, finite_difference, autograd, stages, update, purity, batch_additivity, unit_permutation, stability)
 _SUMMARIES: dict[str, str] = {module.ID: module.SUMMARY for module in _CHECKS}

@@ -115,7 +115,12 @@ def measured(check: str, item: Item, tensor: str, comparison: Comparison, source
 
 
 def compare_gradients(
-    check: str, item: Item, claimed: Evaluation, right: Mapping[str, FloatArray], tolerance: Callable[[str], FloatArray], source: str = SOURCE
+    check: str,
+    item: Item,
+    claimed: Evaluation,
+    right: Mapping[str, FloatArray],
+    tolerance: Callable[[str], FloatArray],
+    source: str = SOURCE,
 ) -> list[Measurement]:
     """Every gradient of an evaluation against the right one; what a step's own rounding can do to it is added to the tolerance."""
     found = []

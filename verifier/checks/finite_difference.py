@@ -37,7 +37,9 @@ def check(examination: Examination) -> tuple[Finding, list[Differenced]]:
     asking = examination.asking
     gives_loss = any(evaluation.loss is not None for evaluation in examination.evaluations.values())
     if not gives_loss and "predict" not in asking.functions:
-        return skipped(ID, "The candidate returns no loss and has no `predict`: return the loss, or define predict(weights, biases, x)."), []
+        return skipped(
+            ID, "The candidate returns no loss and has no `predict`: return the loss, or define predict(weights, biases, x)."
+        ), []
     done: list[Differenced] = []
     unanswered: list[str] = []
     for item in chosen(examination):

@@ -40,7 +40,12 @@ def check(examination: Examination) -> Finding:
         if changed:
             return _changed(item, changed, len(items))
         found += compare_gradients(
-            ID, item, again, first.gradients, lambda name, item=item, own=own_rounding(item, first): 2 * (item.reference.gradient_tolerance(name) + own[name]), SOURCE  # type: ignore[misc]
+            ID,
+            item,
+            again,
+            first.gradients,
+            lambda name, item=item, own=own_rounding(item, first): 2 * (item.reference.gradient_tolerance(name) + own[name]),
+            SOURCE,  # type: ignore[misc]
         )
         if not notes and any(again.gradients[n].tobytes() != first.gradients[n].tobytes() for n in again.gradients):
             notes.append(f"The same call gives other last bits the second time (problem {item.index}).")

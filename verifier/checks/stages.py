@@ -84,4 +84,3 @@ def _failed(found: list[Measurement], wrong: int) -> str:
         f"The first wrong stage is {first.tensor} (equation `{equation_of(first.tensor, layers)}`): {departs(first)} "
         f"Wrong on {wrong} of {problems} networks; this is problem {first.problem} ({first.network})."
     )
-

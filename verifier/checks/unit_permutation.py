@@ -26,7 +26,10 @@ def check(examination: Examination) -> Finding:
     for item in items:
         found += _compare(examination, item)
     return concluded(
-        ID, found, passed=f"Gradients follow their units on {len(items)} networks.", failed=lambda worst, wrong: _failed(worst, wrong, len(items))
+        ID,
+        found,
+        passed=f"Gradients follow their units on {len(items)} networks.",
+        failed=lambda worst, wrong: _failed(worst, wrong, len(items)),
     )
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier import textbook
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
 from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step, read_update, update_call
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.contracts.mlp.numbers import is_ordinary
-from verifier import textbook
 from verifier.oracles.reference import Reference, refer
 from verifier.oracles.scatter import touches_a_kink
 from verifier.problems.program import Problem, machine_epsilon
@@ -101,9 +101,7 @@ def _trusted_reference(problem: Problem, *, seed: int) -> Reference | None:
     return None if touches_a_kink(problem, reference.scatter, SAFETY) else reference
 
 
-def _compare_step(
-    item: Item, problem: Problem, reference: Reference, updated: Mapping[str, FloatArray], rate: float
-) -> list[Measurement]:
+def _compare_step(item: Item, problem: Problem, reference: Reference, updated: Mapping[str, FloatArray], rate: float) -> list[Measurement]:
     epsilon = machine_epsilon(problem.dtype)
     found = []
     for name, after in updated.items():
@@ -148,4 +146,6 @@ def _differs(second: Measurement, first: Measurement | None) -> bool:
     """Whether the two rates show errors that their tolerances do not cover."""
     if first is None or first.error is None or second.error is None:
         return False
-    return "fail" in (first.status, second.status) and not abs(first.error - second.error) <= (first.tolerance or 0.0) + (second.tolerance or 0.0)
+    return "fail" in (first.status, second.status) and not abs(first.error - second.error) <= (first.tolerance or 0.0) + (
+        second.tolerance or 0.0
+    )

@@ -39,20 +39,80 @@ class Law:
 
 _LAWS = (
     Law("factor-zero", "exactly zero times", lambda batch, outputs: 0.0, "Is the backward pass run at all, and on a stored forward pass?"),
-    Law("factor-half", "exactly half", lambda batch, outputs: 0.5, "The derivative of (y - ŷ)² is 2(ŷ - y); that of ½(y - ŷ)² has no 2. Is half_squared_error what is meant?"),
+    Law(
+        "factor-half",
+        "exactly half",
+        lambda batch, outputs: 0.5,
+        "The derivative of (y - ŷ)² is 2(ŷ - y); that of ½(y - ŷ)² has no 2. Is half_squared_error what is meant?",
+    ),
     Law("factor-two", "exactly twice", lambda batch, outputs: 2.0, "The derivative of ½(y - ŷ)² is ŷ - y, without a 2."),
     Law("sign", "exactly minus one times", lambda batch, outputs: -1.0, "The derivative of the loss by ŷ has the sign of ŷ - y."),
-    Law("missing-mean", "(batch size) times", lambda batch, outputs: batch, "The loss is a mean over the batch: divide the gradient by its size too."),
-    Law("mean-twice", "1/(batch size) times", lambda batch, outputs: 1 / batch, "Divide by the batch size once, not twice, and only where the loss is a mean."),
-    Law("factor-outputs", "(number of outputs) times", lambda batch, outputs: outputs, "The loss is averaged over the outputs: divide the gradient by their number too."),
-    Law("mean-over-outputs", "1/(number of outputs) times", lambda batch, outputs: 1 / outputs, "The loss sums over the outputs: do not divide by their number."),
-    Law("factor-batch-and-outputs", "(batch size × number of outputs) times", lambda batch, outputs: batch * outputs, "The loss is averaged over batch and outputs: so must the gradient be."),
-    Law("mean-over-batch-and-outputs", "1/(batch size × number of outputs) times", lambda batch, outputs: 1 / (batch * outputs), "The loss is a sum: do not divide the gradient."),
-    Law("factor-two-and-batch", "2 × (batch size) times", lambda batch, outputs: 2 * batch, "Divide by the batch size, and look at the factor 2 of the squared error."),
-    Law("factor-half-over-outputs", "1/(2 × number of outputs) times", lambda batch, outputs: 0.5 / outputs, "Look at the factor ½ and at the mean over the outputs."),
-    Law("factor-two-over-batch", "2/(batch size) times", lambda batch, outputs: 2 / batch, "Look at the factor 2 of the squared error and at the mean over the batch."),
-    Law("factor-half-and-batch", "½ × (batch size) times", lambda batch, outputs: batch / 2, "Divide by the batch size, and look at the factor ½."),
-    Law("factor-two-over-outputs", "2/(number of outputs) times", lambda batch, outputs: 2 / outputs, "Look at the factor 2 of the squared error and at the mean over the outputs."),
+    Law(
+        "missing-mean",
+        "(batch size) times",
+        lambda batch, outputs: batch,
+        "The loss is a mean over the batch: divide the gradient by its size too.",
+    ),
+    Law(
+        "mean-twice",
+        "1/(batch size) times",
+        lambda batch, outputs: 1 / batch,
+        "Divide by the batch size once, not twice, and only where the loss is a mean.",
+    ),
+    Law(
+        "factor-outputs",
+        "(number of outputs) times",
+        lambda batch, outputs: outputs,
+        "The loss is averaged over the outputs: divide the gradient by their number too.",
+    ),
+    Law(
+        "mean-over-outputs",
+        "1/(number of outputs) times",
+        lambda batch, outputs: 1 / outputs,
+        "The loss sums over the outputs: do not divide by their number.",
+    ),
+    Law(
+        "factor-batch-and-outputs",
+        "(batch size × number of outputs) times",
+        lambda batch, outputs: batch * outputs,
+        "The loss is averaged over batch and outputs: so must the gradient be.",
+    ),
+    Law(
+        "mean-over-batch-and-outputs",
+        "1/(batch size × number of outputs) times",
+        lambda batch, outputs: 1 / (batch * outputs),
+        "The loss is a sum: do not divide the gradient.",
+    ),
+    Law(
+        "factor-two-and-batch",
+        "2 × (batch size) times",
+        lambda batch, outputs: 2 * batch,
+        "Divide by the batch size, and look at the factor 2 of the squared error.",
+    ),
+    Law(
+        "factor-half-over-outputs",
+        "1/(2 × number of outputs) times",
+        lambda batch, outputs: 0.5 / outputs,
+        "Look at the factor ½ and at the mean over the outputs.",
+    ),
+    Law(
+        "factor-two-over-batch",
+        "2/(batch size) times",
+        lambda batch, outputs: 2 / batch,
+        "Look at the factor 2 of the squared error and at the mean over the batch.",
+    ),
+    Law(
+        "factor-half-and-batch",
+        "½ × (batch size) times",
+        lambda batch, outputs: batch / 2,
+        "Divide by the batch size, and look at the factor ½.",
+    ),
+    Law(
+        "factor-two-over-outputs",
+        "2/(number of outputs) times",
+        lambda batch, outputs: 2 / outputs,
+        "Look at the factor 2 of the squared error and at the mean over the outputs.",
+    ),
 )
 
 

@@ -279,9 +279,7 @@ _CATALOGUE = (
     Operation("cross_entropy", "-Σ y log ŷ", _cross_entropy, _cross_entropy_vjp, _clip_kinks),
     Operation("binary_cross_entropy", "-Σ y log ŷ + (1 - y) log(1 - ŷ)", _binary_cross_entropy, _binary_cross_entropy_vjp, _clip_kinks),
     Operation("softmax_cross_entropy", "-Σ y log softmax(z)", _softmax_cross_entropy, _softmax_cross_entropy_vjp),
-    Operation(
-        "binary_cross_entropy_with_logits", "binary cross-entropy of σ(z)", _binary_with_logits, _binary_with_logits_vjp
-    ),
+    Operation("binary_cross_entropy_with_logits", "binary cross-entropy of σ(z)", _binary_with_logits, _binary_with_logits_vjp),
     Operation("reduce", "the sum over the batch, divided", _reduce, _reduce_vjp),
     Operation("l2", "factor · Σ W²", _l2, _l2_vjp),
     Operation("total", "scale · (data + penalty)", _total, _total_vjp),

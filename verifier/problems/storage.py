@@ -42,9 +42,7 @@ def problem_from_message(message: Mapping[str, Any], arrays: Mapping[str, NDArra
     try:
         nodes = tuple(Node(operation, tuple(inputs), output, attributes) for operation, inputs, output, attributes in message["nodes"])
         program = Program(nodes, tuple(message["differentiate"]), message["loss"], message["outputs"], tuple(message["stages"]))
-        problem = Problem(
-            program, dict(arrays), message["dtype"], message["contract"], message["choices"], message["description"]
-        )
+        problem = Problem(program, dict(arrays), message["dtype"], message["contract"], message["choices"], message["description"])
     except (KeyError, TypeError, ValueError) as error:
         raise RequestError(f"a stored problem is damaged: {type(error).__name__}: {error}") from None
     unknown = {node.operation for node in nodes} - set(OPERATIONS)

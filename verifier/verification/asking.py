@@ -93,7 +93,10 @@ class Interview:
         claims = self._candidate.claims
         if self.entry != "update":
             return self._ask(
-                problem, gradient_call(problem, claims, self.entry), lambda tree, arrays: read_gradients(tree, arrays, problem, claims), where
+                problem,
+                gradient_call(problem, claims, self.entry),
+                lambda tree, arrays: read_gradients(tree, arrays, problem, claims),
+                where,
             )
         rate = RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate
         updated = self._ask(

@@ -13,7 +13,10 @@ from verifier.results.evaluation import Evaluation
 from verifier.tolerance import compare
 
 # What published code uses. The value must fit every network at the derived tolerance, so that a long list accuses and excuses nobody wrongly.
-_EPSILONS = tuple(10.0**-power for power in (15, 12, 10, 9, 8, 7, 16, 14, 13, 11)) + (float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps))
+_EPSILONS = tuple(10.0**-power for power in (15, 12, 10, 9, 8, 7, 16, 14, 13, 11)) + (
+    float(np.finfo(np.float64).eps),
+    float(np.finfo(np.float32).eps),
+)
 _VALUES: dict[str, tuple[float, ...]] = {
     "log_epsilon": _EPSILONS,
     "clip_output": _EPSILONS,

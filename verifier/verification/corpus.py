@@ -201,7 +201,5 @@ def _item(index: int, ordinary: bool, message: Mapping[str, Any], parts: Mapping
     loss, loss_scatter = parts["losses"][""].tolist()
     outputs, stages, stage_scatter = problem.program.outputs, parts.get("stage", {}), parts.get("stage scatter", {})
     evaluation = Evaluation(loss, None if outputs is None else stages[outputs], parts["gradient"], stages)
-    scatter = Scatter(
-        loss_scatter, None if outputs is None else stage_scatter[outputs], parts["gradient scatter"], stage_scatter
-    )
+    scatter = Scatter(loss_scatter, None if outputs is None else stage_scatter[outputs], parts["gradient scatter"], stage_scatter)
     return Item(index, problem, Reference(evaluation, scatter, longest_sum(problem)), ordinary)

@@ -53,7 +53,10 @@ def judge(
         for candidate in candidates:
             if candidate.claims not in corpora:
                 corpora[candidate.claims] = prepare_corpus(
-                    candidate.claims, chosen, request.seed, lambda done, total, name=candidate.name: tell(f"{name}: drawing networks", done, total)  # type: ignore[misc]
+                    candidate.claims,
+                    chosen,
+                    request.seed,
+                    lambda done, total, name=candidate.name: tell(f"{name}: drawing networks", done, total),  # type: ignore[misc]
                 )
             yield judge_candidate(candidate, corpora[candidate.claims], zygote, _limits(fixed), request, tell)
 
@@ -124,4 +127,6 @@ def _refuse_foreign(file: str, architecture: Architecture, candidate: Candidate)
     if claims.layers is not None and claims.layers != architecture.layers:
         wrong.append(f"{architecture.layers} layers")
     if wrong:
-        raise RequestError(f"{file}: the stored network ({architecture.describe()}) has what {candidate.path} does not claim: {', '.join(wrong)}")
+        raise RequestError(
+            f"{file}: the stored network ({architecture.describe()}) has what {candidate.path} does not claim: {', '.join(wrong)}"
+        )

@@ -58,7 +58,17 @@ _SHRINKABLE: Mapping[str, Check] = {
     unit_permutation.ID: unit_permutation.check,
 }
 # Which failure is the headline: the one that causes the others first.
-_HEADLINES = (purity.ID, contract.ID, autograd.ID, finite_difference.ID, forward.ID, update.ID, stages.ID, batch_additivity.ID, unit_permutation.ID)
+_HEADLINES = (
+    purity.ID,
+    contract.ID,
+    autograd.ID,
+    finite_difference.ID,
+    forward.ID,
+    update.ID,
+    stages.ID,
+    batch_additivity.ID,
+    unit_permutation.ID,
+)
 
 
 @dataclass(frozen=True)
@@ -81,9 +91,7 @@ class Judged:
     counterexample: bytes | None
 
 
-def judge_candidate(
-    candidate: Candidate, corpus: Corpus, zygote: Zygote, limits: Limits, request: Request, progress: Progress
-) -> Judged:
+def judge_candidate(candidate: Candidate, corpus: Corpus, zygote: Zygote, limits: Limits, request: Request, progress: Progress) -> Judged:
     """Ask one candidate every check, weigh the witnesses, look for the smallest failing network, and write it all down."""
     clock = _Clock()
     with Interview(zygote, candidate, limits) as interview:
@@ -341,7 +349,9 @@ def _on_the_smallest(check: str, item: Item, evaluation: Evaluation) -> str:
     network = f"On the smallest failing network ({item.problem.description})"
     if not wrong:
         return f"{network} the check `{check}` fails."
-    largest = max(wrong, key=lambda measurement: measurement.error if measurement.error is not None and np.isfinite(measurement.error) else np.inf)
+    largest = max(
+        wrong, key=lambda measurement: measurement.error if measurement.error is not None and np.isfinite(measurement.error) else np.inf
+    )
     return f"{network}, {departs(largest)}"
 
 
@@ -386,4 +396,3 @@ def environment() -> dict[str, str]:
         "platform": f"{sys.platform} {platform.machine()}",
         **versions(),
     }
-

@@ -72,7 +72,8 @@ def _against_two(finding: Finding, forward: str) -> Finding:
     text = finding.outcome.message
     if forward == "fail":
         return _with(
-            finding, message=f"{text} The gradients are those of the claimed loss: it is the loss returned that is another one (see `forward`)."
+            finding,
+            message=f"{text} The gradients are those of the claimed loss: it is the loss returned that is another one (see `forward`).",
         )
     return _with(
         finding,

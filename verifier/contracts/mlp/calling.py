@@ -132,7 +132,13 @@ def predict_call(problem: Problem, claims: Claims) -> Call:
 
 def forward_call(problem: Problem, claims: Claims) -> Call:
     """forward(weights, biases, x) -> (pre_activations, activations), one entry a layer."""
-    return Call("forward", ("weights", "biases", "x"), keywords_of(problem, claims, with_loss=False), _PAIR, parts=("pre_activations", "activations"))
+    return Call(
+        "forward",
+        ("weights", "biases", "x"),
+        keywords_of(problem, claims, with_loss=False),
+        _PAIR,
+        parts=("pre_activations", "activations"),
+    )
 
 
 def deltas_call(problem: Problem, claims: Claims) -> Call:
@@ -176,7 +182,9 @@ def read_stages(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims, ki
     for kind, names in zip(kinds, lists, strict=True):
         names = names or []
         if len(names) != len(widths) - 1:
-            raise AnswerError(f"{kind} came back with {len(names)} entries; there must be {len(widths) - 1}, one a layer, without the input.")
+            raise AnswerError(
+                f"{kind} came back with {len(names)} entries; there must be {len(widths) - 1}, one a layer, without the input."
+            )
         for layer, name in enumerate(names):
             shape = (problem.arrays["x"].shape[0], widths[layer + 1])
             stages[f"{kind}[{layer}]"], _ = from_claimed(f"{kind}[{layer}]", arrays[name], shape, claims)
@@ -218,7 +226,9 @@ def _parameters(
     for kind, names, wanted in (("weights", weights, layers), ("biases", biases, 0 if claims.bias == "none" else layers)):
         names = names or []
         if len(names) != wanted:
-            raise AnswerError(f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind]} {what} came back; there must be {wanted}, one a layer, first layer first.")
+            raise AnswerError(
+                f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind] } {what} came back; there must be {wanted}, one a layer, first layer first."
+            )
         for layer, name in enumerate(names):
             tensor = f"{kind}[{layer}]"
             found[tensor], note = from_claimed(tensor, arrays[name], problem.arrays[tensor].shape, claims)

@@ -49,9 +49,7 @@ class Architecture:
 def architecture_of(problem: Problem) -> Architecture:
     """The architecture that a problem was built from."""
     choices = problem.choices
-    return Architecture(
-        tuple(choices["widths"]), tuple(choices["activations"]), choices["loss"], int(choices["batch"]), problem.dtype
-    )
+    return Architecture(tuple(choices["widths"]), tuple(choices["activations"]), choices["loss"], int(choices["batch"]), problem.dtype)
 
 
 def array_shapes(architecture: Architecture, claims: Claims) -> dict[str, tuple[int, ...]]:

@@ -62,9 +62,7 @@ def _inputs(recipe: Recipe, shape: tuple[int, ...], generator: np.random.Generat
     return inputs * 100.0 if recipe.inputs == "large" else inputs
 
 
-def _targets(
-    recipe: Recipe, kind: str, architecture: Architecture, shape: tuple[int, ...], generator: np.random.Generator
-) -> FloatArray:
+def _targets(recipe: Recipe, kind: str, architecture: Architecture, shape: tuple[int, ...], generator: np.random.Generator) -> FloatArray:
     rows, outputs = shape
     one_of_all = architecture.loss in ("cross_entropy", "softmax_cross_entropy")
     extreme = recipe.targets == "extreme"

@@ -79,9 +79,7 @@ def _layers(draw: DrawFn, claims: Claims, stratum: Stratum) -> int:
     return draw(st.integers(*_held(*stratum.layers, (1, claims.max_layers))))
 
 
-def _widths(
-    draw: DrawFn, claims: Claims, stratum: Stratum, layers: int, output_activation: str, loss: str
-) -> tuple[int, ...]:
+def _widths(draw: DrawFn, claims: Claims, stratum: Stratum, layers: int, output_activation: str, loss: str) -> tuple[int, ...]:
     low, high = _held(*stratum.widths, (1, claims.max_width))
     drawn = [draw(st.integers(low, high))] * (layers + 1) if stratum.square else _different(draw, low, high, layers + 1)
     if drawn[-1] == 1 and (output_activation == "softmax" or loss in ("cross_entropy", "softmax_cross_entropy")):
@@ -109,18 +107,14 @@ def draw_architectures(claims: Claims, *, seed_: int, count: int, extreme: int) 
     wanted = max(-(-count // len(STRATA)), extreme) + _SIMPLEST
 
     @seed(seed_)
-    @settings(
-        max_examples=wanted, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck)
-    )
+    @settings(max_examples=wanted, database=None, phases=[Phase.generate], deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.tuples(*(architectures(claims, stratum) for stratum in strata)))
     def collect(drawn: tuple[Architecture, ...]) -> None:
         rounds.append(drawn)
 
     collect()
     rounds = rounds[_SIMPLEST:] or rounds
-    ordinary = [
-        (rounds[(i // len(STRATA)) % len(rounds)][i % len(STRATA)], STRATA[i % len(STRATA)].recipe) for i in range(count)
-    ]
+    ordinary = [(rounds[(i // len(STRATA)) % len(rounds)][i % len(STRATA)], STRATA[i % len(STRATA)].recipe) for i in range(count)]
     return ordinary + [(rounds[i % len(rounds)][-1], EXTREME.recipe) for i in range(extreme)]
 
 
@@ -162,9 +156,7 @@ def _plain_array(draw: DrawFn, shape: tuple[int, ...], values: Sequence[float]) 
     return np.array(draw(numbers), dtype=np.float64).reshape(shape)
 
 
-def _plain_targets(
-    draw: DrawFn, shape: tuple[int, ...], kind: str, sums_to_one: bool
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+def _plain_targets(draw: DrawFn, shape: tuple[int, ...], kind: str, sums_to_one: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     if sums_to_one or kind == "one_hot":
         chosen = [draw(st.integers(0, shape[1] - 1)) for _ in range(shape[0])]
         return np.eye(shape[1])[chosen]
