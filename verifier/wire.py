@@ -68,7 +68,7 @@ def read_prefix(prefix: bytes) -> int:
     return int(length)
 
 
-def decode_blob(blob: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+def decode_blob(blob: bytes | bytearray) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """The message and the arrays of a blob, in the order in which they were encoded; the arrays are read-only views of it.
 
     Raises WireError on anything that `encode_blob` could not have written, except that the arrays' data may lie in any order.
@@ -110,7 +110,7 @@ def _specification(array: NDArray[Any]) -> TensorSpec:
     return TensorSpec(dtype=_LIBRARY_NAMES[array.dtype], shape=array.shape, data_ptr=pointer, data_len=array.nbytes)
 
 
-def _read_header(blob: bytes) -> tuple[dict[str, Any], int]:
+def _read_header(blob: bytes | bytearray) -> tuple[dict[str, Any], int]:
     if len(blob) < _LENGTH.size:
         raise WireError(f"a blob of {len(blob)} bytes is too short for its header")
     (length,) = _LENGTH.unpack_from(blob)
@@ -167,11 +167,12 @@ def _is_sizes(value: Any) -> bool:
     return isinstance(value, list) and all(type(item) is int and 0 <= item < 1 << 48 for item in value)
 
 
-def _view(name: str, entry: Mapping[str, Any], blob: bytes, start: int) -> NDArray[Any]:
+def _view(name: str, entry: Mapping[str, Any], blob: bytes | bytearray, start: int) -> NDArray[Any]:
     dtype = DTYPES[entry["dtype"]]
     begin, end = entry["data_offsets"]
     try:
         view = frombuffer(blob, dtype, (end - begin) // dtype.itemsize, start + begin) if end > begin else np.empty(0, dtype)
+        view.flags.writeable = False
         return view.reshape(entry["shape"])
     except ValueError as error:
         raise WireError(f"array {name!r}: {error}") from error

@@ -1,5 +1,6 @@
 """What a confined candidate cannot do, and the ordinary things that it still can. Each promise is tried inside a real worker."""
 
+import importlib.util
 import os
 import socket
 import sys
@@ -235,7 +236,8 @@ LIBRARIES = {
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_published_libraries_import_and_run(attempt, library):
-    pytest.importorskip(library) if library != "torch" else None
+    if importlib.util.find_spec(library) is None:
+        pytest.skip(f"{library} is not installed")
     assert attempt(LIBRARIES[library], wall_seconds=60.0) == {}
 
 

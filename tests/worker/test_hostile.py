@@ -89,7 +89,7 @@ def test_an_endless_flood_is_cut_at_the_output_limit_and_its_end_kept(start):
 
 
 def test_a_flood_below_the_limit_does_not_block_the_answer(start):
-    worker = start("def backprop():\n    for _ in range(3000):\n        print('x' * 1000)\n    return 1.5\n")
+    worker = start("def backprop():\n    for _ in range(1200):\n        print('x' * 1000)\n    return 1.5\n")
     assert worker.value() == 1.5
     assert worker.printed().endswith("x\n")
 
@@ -255,6 +255,22 @@ def test_scratch_is_removed_whatever_the_candidate_does_to_it(start):
     assert sorted(os.listdir(scratch)) == ["a", "closed"]
     worker.session.close()
     assert not scratch.exists()
+
+
+def test_a_scratch_deeper_than_any_path_and_any_recursion_is_removed(start):
+    source = """
+        import os
+        def backprop():
+            for _ in range(1200):
+                os.mkdir("d" * 200)
+                os.chdir("d" * 200)
+            return 1
+    """
+    worker = start(source, scratch_files=10_000)
+    assert worker.value() == 1
+    worker.session.close()
+    assert not Path(worker.scratch).exists()
+    assert not Path(f"{worker.scratch}.pile").exists()
 
 
 def test_answers_after_a_call_that_raised_are_those_of_the_next_calls(start):

@@ -9,7 +9,7 @@ from typing import Any
 
 from verifier import wire
 
-CHUNK = 1 << 16
+CHUNK = 1 << 17  # larger ones would be mapped anew each time
 KEPT_OUTPUT = 64 << 10
 DRAINS = 16  # reads in one go: a flood must not keep the referee from its clock
 HEADER_ROOM = wire.HEADER_BYTES + 16
@@ -40,7 +40,9 @@ class Channel:
         self._socket = endpoint
         self._room = answer_bytes + HEADER_ROOM
         self._unsent = memoryview(b"")
-        self._received = bytearray()
+        self._prefix = bytearray()
+        self._blob = bytearray()
+        self._length = 0
         self.closed = False
 
     def fileno(self) -> int:
@@ -68,40 +70,45 @@ class Channel:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is to be sent and nothing was received beyond the frames that were taken."""
-        return not self._unsent and not self._received
+        """Whether all was sent, and nothing is there to be received."""
+        try:
+            return not self._unsent and not self._prefix and not self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return True
 
-    def receive(self) -> bytes | None:
+    def receive(self) -> bytearray | None:
         """The next blob, or None while it is incomplete. Raises wire.WireError or TooLarge as soon as its prefix is wrong."""
-        while True:
-            if (blob := self._take_blob()) is not None:
-                return blob
-            try:
-                chunk = self._socket.recv(CHUNK)
-            except BlockingIOError:
+        if len(self._prefix) < wire.PREFIX.size:
+            if not self._fill(self._prefix, wire.PREFIX.size):
                 return None
-            except OSError:
-                chunk = b""
-            if not chunk:
-                self.closed = True
-                return None
-            self._received += chunk
+            self._length = wire.read_prefix(bytes(self._prefix))
+            if self._length > self._room:
+                raise TooLarge(self._length)
+        if not self._fill(self._blob, self._length):
+            return None
+        blob = self._blob
+        self._prefix, self._blob = bytearray(), bytearray()
+        return blob
 
     def close(self) -> None:
         self._socket.close()
 
-    def _take_blob(self) -> bytes | None:
-        start = wire.PREFIX.size
-        if len(self._received) < start:
-            return None
-        length = wire.read_prefix(bytes(self._received[:start]))
-        if length > self._room:
-            raise TooLarge(length)
-        if len(self._received) < start + length:
-            return None
-        blob = bytes(memoryview(self._received)[start : start + length])
-        del self._received[: start + length]
-        return blob
+    def _fill(self, buffer: bytearray, length: int) -> bool:
+        """Receive into the buffer until it has this length; whether it has. What was announced takes memory only as it arrives."""
+        while len(buffer) < length:
+            try:
+                chunk = self._socket.recv(min(length - len(buffer), CHUNK))
+            except BlockingIOError:
+                return False
+            except OSError:
+                chunk = b""
+            if not chunk:
+                self.closed = True
+                return False
+            buffer += chunk
+        return True
 
 
 class Output:

@@ -22,7 +22,7 @@ from typing import Any, Literal, Self
 
 from verifier.candidates.descriptors import Channel, Output, Report
 from verifier.candidates.limits import Limits
-from verifier.candidates.session import Session, Target
+from verifier.candidates.session import GONE, Session, Target
 from verifier.errors import HarnessError, IsolationError
 
 Isolation = Literal["auto", "require", "off"]
@@ -101,15 +101,13 @@ class Zygote:
         session = Session(Channel(channel, limits.answer_bytes), Output(output), Report(report), limits)
         body = json.dumps({"target": _plain(target), "limits": asdict(limits), "isolation": self._isolation}).encode()
         try:
-            with self._lock:
-                socket.send_fds(self._control, [LENGTH.pack(len(body))], [their_channel.fileno(), their_output, their_report.fileno()])
+            with self._lock, their_channel, their_report, open(their_output, "wb") as their_end:
+                descriptors = [end.fileno() for end in (their_channel, their_end, their_report)]
+                socket.send_fds(self._control, [LENGTH.pack(len(body))], descriptors)
                 self._control.sendall(body)
         except OSError as error:
-            raise HarnessError(f"the process that starts the workers has ended{self._last_words()}") from error
-        finally:
-            their_channel.close()
-            their_report.close()
-            os.close(their_output)
+            session.close()
+            raise HarnessError(f"{GONE}{self._last_words()}") from error
         return session
 
     def _require_confinement(self, session: Session) -> None:

@@ -13,7 +13,7 @@ import signal
 import site
 import sys
 import sysconfig
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,12 +31,12 @@ Grant = tuple[str, bool]  # a path and whether its files may be read; else its f
 
 @dataclass(frozen=True)
 class Preparation:
-    """What the zygote prepares once: paths that every worker may read, the Landlock rights that this kernel takes, the seccomp filter."""
+    """What the zygote prepares once: paths that every worker may read, Landlock rights that this kernel takes, how to load the filter."""
 
     grants: tuple[Grant, ...]
     rights: int | None
     landlock_abi: int | None
-    seccomp: Any
+    load_filter: Callable[[], None] | None
     reasons: tuple[str, ...]
 
 
@@ -50,9 +50,9 @@ def prepare(excluded: Collection[str], wanted: bool) -> Preparation:
     if not wanted:
         return Preparation((), None, None, None, ("isolation is switched off",))
     rights, abi, no_landlock = _landlock_rights()
-    seccomp, no_seccomp = _seccomp_filter()
+    load_filter, no_seccomp = _filter_loader()
     grants = tuple(_shared_grants(excluded)) if rights is not None else ()
-    return Preparation(grants, rights, abi, seccomp, tuple(reason for reason in (no_landlock, no_seccomp) if reason))
+    return Preparation(grants, rights, abi, load_filter, tuple(reason for reason in (no_landlock, no_seccomp) if reason))
 
 
 def confine(preparation: Preparation, readable: Iterable[str], scratch: str, limits: Mapping[str, float]) -> dict[str, Any]:
@@ -70,10 +70,8 @@ def confine(preparation: Preparation, readable: Iterable[str], scratch: str, lim
         _prctl(PR_SET_DUMPABLE, 0)
         if preparation.rights is not None:
             files = _attempt(lambda: _confine_files(preparation, readable, scratch), reasons, "files are not confined")
-        if preparation.seccomp is not None:
-            from verifier.worker.system_calls import load_filter
-
-            system_calls = _attempt(lambda: load_filter(preparation.seccomp), reasons, "system calls are not confined")
+        if preparation.load_filter is not None:
+            system_calls = _attempt(preparation.load_filter, reasons, "system calls are not confined")
     abi = preparation.landlock_abi if files else None
     return {"files": files, "system_calls": system_calls, "limits": limited, "landlock_abi": abi, "reason": "; ".join(reasons) or None}
 
@@ -167,13 +165,14 @@ def _landlock_rights() -> tuple[int | None, int | None, str | None]:
     return None, None, f"Landlock takes no rules here ({reason})"
 
 
-def _seccomp_filter() -> tuple[Any, str | None]:
+def _filter_loader() -> tuple[Callable[[], None] | None, str | None]:
     if sys.platform != "linux":
         return None, f"seccomp is not to be had on {sys.platform}"
     try:
-        from verifier.worker.system_calls import build_filter
+        from verifier.worker.system_calls import compile_filter, load_filter
 
-        return build_filter(), None
+        program = compile_filter()
+        return lambda: load_filter(program), None
     except Exception as error:
         return None, f"seccomp is not to be had ({_reason(error)})"
 
@@ -210,7 +209,7 @@ def _prctl(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), f"prctl {option} failed")
 
 
-def _attempt(act: Any, reasons: list[str], consequence: str) -> bool:
+def _attempt(act: Callable[[], None], reasons: list[str], consequence: str) -> bool:
     try:
         act()
         return True

@@ -4,7 +4,6 @@ The first frame tells what confines it, the second the candidate's functions, or
 """
 
 import contextlib
-import ctypes
 import fcntl
 import importlib.util
 import os
@@ -14,8 +13,6 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from typing import Any, TextIO
-
-import numpy as np
 
 from verifier import wire
 from verifier.worker.calling import Caller, flush_prints
@@ -62,10 +59,8 @@ def serve(start: Mapping[str, Any], channel: int, output: int, scratch: str, par
 def _prepare(start: Mapping[str, Any], scratch: str, parent: int, preparation: Preparation) -> dict[str, Any]:
     os.setsid()
     die_with_parent(parent)
-    _settle(scratch)
-    isolation = confine(preparation, start["target"]["readable"], scratch, start["limits"])
-    _forget_the_verifier()
-    return isolation
+    _settle(scratch, start["target"])
+    return confine(preparation, start["target"]["readable"], scratch, start["limits"])
 
 
 def _contest(target: Mapping[str, Any], channel: int, room: int) -> None:
@@ -124,31 +119,22 @@ def _arrange_descriptors(channel: int, output: int) -> int:
     return high
 
 
-def _settle(scratch: str) -> None:
-    """A folder, an environment and random generators that are the same for every worker."""
+def _settle(scratch: str, target: Mapping[str, Any]) -> None:
+    """A folder and an environment of its own; and random numbers that begin alike in every worker."""
     os.umask(0o077)
     os.chdir(scratch)
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         os.environ[name] = scratch
     os.environ["USER"] = os.environ["LOGNAME"] = "candidate"
+    sys.argv = [target["file"] or target["module"]]
     tempfile.tempdir = None
-    random.seed(0)
-    np.random.seed(0)
-    sys.dont_write_bytecode = True
+    random.seed(0)  # Python seeds it anew after a fork
     sys.stdout = sys.__stdout__ = _line_writer(1)  # type: ignore[assignment,misc]
     sys.stderr = sys.__stderr__ = _line_writer(2)  # type: ignore[assignment,misc]
 
 
 def _line_writer(descriptor: int) -> TextIO:
     return open(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
-
-
-def _forget_the_verifier() -> None:
-    """No import of the verifier from here on: a candidate could import the right answer."""
-    for name in [name for name in sys.modules if name == "verifier" or name.startswith("verifier.")]:
-        del sys.modules[name]
-    sys.modules["verifier"] = None  # type: ignore[assignment]
-    ctypes.set_errno(0)
 
 
 def _receive(channel: int) -> bytes | None:

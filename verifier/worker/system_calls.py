@@ -5,10 +5,12 @@ interfaces) then have no system call left. Rules that compare an argument compar
 above them change nothing.
 """
 
+import ctypes
 import errno
 import os
 import platform
 import socket
+import tempfile
 from typing import Any
 
 import pyseccomp  # type: ignore[import-untyped]
@@ -54,6 +56,9 @@ SHARED_NUMBERS = frozenset({"x86_64", "aarch64", "riscv64", "ppc64le", "s390x", 
 
 WORD = 0xFFFFFFFF  # the part of an argument that the kernel looks at where it takes an int
 CLONE_THREAD = 0x00010000
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+INSTRUCTION = 8  # bytes
+LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_MM, PR_SET_CHILD_SUBREAPER = 1, 4, 35, 36
 FIOSETOWN, SIOCSPGRP, TIOCSTI, TIOCLINUX = 0x8901, 0x8902, 0x5412, 0x541C
 F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
@@ -61,8 +66,33 @@ REFUSE = pyseccomp.ERRNO(errno.EPERM)
 UNKNOWN = pyseccomp.ERRNO(errno.ENOSYS)
 
 
-def build_filter() -> Any:
-    """The filter without the rules that need the worker's process id: built once by the zygote, finished by each of its children."""
+def compile_filter() -> bytes:
+    """The kernel's program for all rules but those that need the worker's process id. The zygote compiles it: that takes longest."""
+    with tempfile.TemporaryFile() as file:
+        _build_filter().export_bpf(file)
+        file.seek(0)
+        return file.read()
+
+
+def load_filter(program: bytes) -> None:
+    """Apply the compiled filter, and the rules that need the process id, to the calling process, for good, while it has one thread."""
+    own = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
+    for name in ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"):
+        _deny(own, name, pyseccomp.Arg(0, pyseccomp.NE, os.getpid()))
+    own.load()  # first, as it sets no_new_privs, which the next needs
+    code = ctypes.create_string_buffer(program, len(program))
+    header = _Program(len(program) // INSTRUCTION, ctypes.addressof(code))
+    if LIBC.prctl(PR_SET_SECCOMP, ctypes.c_ulong(SECCOMP_MODE_FILTER), ctypes.byref(header), ctypes.c_ulong(0), ctypes.c_ulong(0)) != 0:
+        raise OSError(ctypes.get_errno(), "the filter of system calls was not taken")
+
+
+class _Program(ctypes.Structure):
+    """struct sock_fprog of linux/filter.h."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("code", ctypes.c_void_p))
+
+
+def _build_filter() -> Any:
     seccomp = pyseccomp.SyscallFilter(pyseccomp.ALLOW)
     seccomp.set_attr(pyseccomp.Attr.ACT_BADARCH, pyseccomp.KILL_PROCESS)
     for name in DENIED.split():
@@ -74,14 +104,6 @@ def build_filter() -> Any:
         seccomp.add_rule(UNKNOWN, number)
     _deny_by_argument(seccomp)
     return seccomp
-
-
-def load_filter(seccomp: Any) -> None:
-    """Finish the filter for the calling process and apply it to it, for good. Call it while there is one thread."""
-    me = os.getpid()
-    for name in ("kill", "tgkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"):
-        _deny(seccomp, name, pyseccomp.Arg(0, pyseccomp.NE, me))
-    seccomp.load()
 
 
 def _deny_by_argument(seccomp: Any) -> None:

@@ -13,18 +13,19 @@ import gc
 import json
 import os
 import selectors
-import shutil
 import signal
 import socket
 import stat
 import struct
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from verifier import wire
 from verifier.worker.confinement import Preparation, prepare, site_folders, without
 from verifier.worker.serving import serve
 
@@ -47,6 +48,8 @@ def run(control: socket.socket, *, isolated: bool) -> None:
     sys.path[:] = without(sys.path, root)
     os.environ.pop("PYTHONPATH", None)
     preparation = prepare(_never_readable(root), isolated)
+    _warm_up()
+    _forget_the_verifier()
     wakeup = _wake_on_dead_children()
     workers: dict[int, Worker] = {}
     home = tempfile.mkdtemp(prefix="verifier-")
@@ -65,6 +68,21 @@ def run(control: socket.socket, *, isolated: bool) -> None:
                     return
     finally:
         _end(workers, home)
+
+
+def _warm_up() -> None:
+    """What every worker would do first, done once; and NumPy's global generator, which then begins alike in all."""
+    wire.decode_blob(wire.encode({}, {"x": np.zeros(1)})[wire.PREFIX.size :])
+    compile("x = 1", "warm-up", "exec")
+    np.random.seed(0)
+    sys.dont_write_bytecode = True
+
+
+def _forget_the_verifier() -> None:
+    """No import of the verifier from here on: a candidate could import the right answer."""
+    for name in [name for name in sys.modules if name == "verifier" or name.startswith("verifier.")]:
+        del sys.modules[name]
+    sys.modules["verifier"] = None  # type: ignore[assignment]
 
 
 def _start_worker(control: socket.socket, workers: dict[int, Worker], preparation: Preparation, home: str) -> bool:
@@ -134,16 +152,23 @@ def _end(workers: dict[int, Worker], home: str) -> None:
 
 
 def _remove_folder(folder: str) -> None:
-    """Remove what a worker wrote, even from folders that it made unreadable."""
-
-    def open_up(act: Callable[[str], Any], path: str, _: Any) -> None:
-        with contextlib.suppress(OSError):
-            for place in (os.path.dirname(path), path):
-                if not os.path.islink(place) and os.path.isdir(place):
-                    os.chmod(place, stat.S_IRWXU)
-            shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) and not os.path.islink(path) else os.unlink(path)
-
-    shutil.rmtree(folder, onerror=open_up)
+    """Remove what a worker wrote, however deep and closed: each folder within is moved up before its own turn, so that no path grows."""
+    waiting, moved, pile = [folder], 0, f"{folder}.pile"
+    with contextlib.suppress(OSError):
+        while waiting:
+            place = waiting.pop()
+            for entry in list(os.scandir(place)):
+                if entry.is_dir(follow_symlinks=False):
+                    os.makedirs(pile, exist_ok=True)
+                    os.chmod(entry.path, stat.S_IRWXU)
+                    waiting.append(os.path.join(pile, str(moved)))
+                    moved += 1
+                    os.rename(entry.path, waiting[-1])
+                else:
+                    os.unlink(entry.path)
+            os.rmdir(place)
+        if moved:
+            os.rmdir(pile)
 
 
 def _wake_on_dead_children() -> socket.socket:
@@ -163,7 +188,6 @@ def _become_ordinary() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    gc.unfreeze()
 
 
 def _never_readable(root: str) -> frozenset[str]:
