@@ -60,7 +60,8 @@ def test_a_smooth_loss_has_the_noise_of_its_last_bit():
 
 
 def test_where_the_loss_sits_on_one_plateau_the_scatter_of_the_reference_counts():
-    assert noise_of(lambda t: 1e-13, scatter=1.0) == 4 * machine_epsilon(np.float64)
+    flat, epsilon = np.full(7, 1e-13), machine_epsilon(np.float64)
+    assert loss_noise(flat, flat, loss_scatter=1.0, epsilon=epsilon) == 4 * epsilon
 
 
 def test_a_loss_that_is_not_finite_has_infinite_noise():
@@ -83,10 +84,11 @@ def test_a_loss_computed_in_a_narrower_type_shows_its_epsilon():
     assert shown_epsilon(losses, np.float64) == machine_epsilon(np.float64)
     assert shown_epsilon(losses.astype(np.float32).astype(np.float64), np.float64) == machine_epsilon(np.float32)
     assert shown_epsilon(losses.astype(np.float16).astype(np.float64), np.float32) == machine_epsilon(np.float16)
+    assert shown_epsilon(np.zeros(21), np.float64) == machine_epsilon(np.float32)
 
 
 def stairs(losses, noise=1e-16, center=1.0) -> float:
-    return noise_of_stairs(np.array(losses), center=center, noise=noise, dtype=np.float64)
+    return noise_of_stairs(np.array(losses), center=center, noise=noise, growth=2.0**29)
 
 
 def test_a_stair_is_as_high_as_the_smallest_change_where_finer_steps_change_nothing():

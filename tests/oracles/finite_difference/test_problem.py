@@ -217,7 +217,9 @@ def test_halving_costs_few_lines_in_a_large_tensor():
         asked.append(direction)
         error = float(((right - claimed) * direction).sum())
         status = "fail" if abs(error) > 1e-6 else "pass"
-        return DirectionResult("w", status, error, 1e-6, 1e-6, {"w": 1e-6}, Slope(error, 1e-7, 1.0, (), ()), Middle(1.0, 1e-16), 14)
+        return DirectionResult(
+            "w", status, error, 1e-6, 1e-6, {"w": 1e-6}, Slope(error, 1e-7, 1.0, (), ()), Middle(1.0, 1e-16, 2.0**-52), 14
+        )
 
     element, _ = find_wrong_element("w", claimed, np.ones((100, 100)), ask)
     assert element is not None

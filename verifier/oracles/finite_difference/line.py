@@ -17,7 +17,15 @@ from verifier.oracles.finite_difference.ladder import (
     estimate_slope,
     ladder_steps,
 )
-from verifier.oracles.finite_difference.noise import NEAR_POINTS, loss_noise, near_points, noise_by_step, noise_of_stairs, shown_epsilon
+from verifier.oracles.finite_difference.noise import (
+    NEAR_POINTS,
+    loss_noise,
+    near_points,
+    next_epsilon,
+    noise_by_step,
+    noise_of_stairs,
+    shown_epsilon,
+)
 from verifier.results.evaluation import FloatArray
 
 Points = Callable[[Mapping[str, FloatArray], FloatArray], FloatArray]
@@ -33,10 +41,11 @@ BLOCK = 2**20  # elements held at once: small problems are done in one go, large
 
 @dataclass(frozen=True)
 class Middle:
-    """What is known of the loss at the point itself: its value and its noise. Measured once a problem."""
+    """What is known of the loss at the point itself: its value, its noise, the epsilon that it shows. Measured once a problem."""
 
     loss: float
     noise: float
+    epsilon: float
 
 
 @dataclass(frozen=True)
@@ -105,7 +114,7 @@ def check_direction(
         along = losses[len(near) :].reshape(-1, 2)
         if middle is None:
             middle = _measure_middle(losses, residuals, loss_scatter=loss_scatter, dtype=dtype)
-        noise = noise_of_stairs(along, center=middle.loss, noise=middle.noise, dtype=dtype)
+        noise = noise_of_stairs(along, center=middle.loss, noise=middle.noise, growth=next_epsilon(dtype) / middle.epsilon)
         noises = noise_by_step(along, center=middle.loss, noise=noise) + rounding[len(near) :].reshape(-1, 2).max(axis=1)
         slope = estimate_slope(residuals[len(near) :].reshape(-1, 2), steps, center=middle.loss, noise=noises)
     powers = _powers(theta, gradients, direction, slope, dtype)
@@ -115,8 +124,9 @@ def check_direction(
 def _measure_middle(losses: FloatArray, residuals: FloatArray, *, loss_scatter: float, dtype: DTypeLike) -> Middle:
     """From a line that begins with the near points."""
     near, values = losses[:NEAR_POINTS], residuals[:NEAR_POINTS]
-    noise = loss_noise(near, values, loss_scatter=loss_scatter, epsilon=shown_epsilon(losses, dtype))
-    return Middle(loss=float(near[NEAR_POINTS // 2]), noise=noise)
+    epsilon = shown_epsilon(losses, dtype)
+    noise = loss_noise(near, values, loss_scatter=loss_scatter, epsilon=epsilon)
+    return Middle(loss=float(near[NEAR_POINTS // 2]), noise=noise, epsilon=epsilon)
 
 
 def _result(

@@ -23,12 +23,20 @@ def machine_epsilon(dtype: DTypeLike) -> float:
     return float(np.finfo(np.dtype(dtype)).eps)
 
 
+def next_epsilon(dtype: DTypeLike) -> float:
+    """Machine epsilon of the next narrower type: float32 below float64, float16 below float32."""
+    return machine_epsilon(np.float32 if np.dtype(dtype).itemsize >= 8 else np.float16)
+
+
 def shown_epsilon(losses: FloatArray, dtype: DTypeLike) -> float:
     """Machine epsilon of the narrowest floating-point type that holds every one of these losses, at least that of `dtype`.
 
     A loss that is computed in float64 has its 24 last bits zero once in 2^24 times; that all have tells a narrower type.
+    Losses that are all equal lie on a constant or on one stair; stairs come of a part computed in the next narrower type.
     """
     finite = losses[np.isfinite(losses)]
+    if len(finite) and np.ptp(finite) == 0:
+        return next_epsilon(dtype)
     mantissas, _ = np.frexp(finite)
     for bits in NARROWER_TYPES:
         if np.array_equal(np.round(mantissas * 2.0**bits), mantissas * 2.0**bits):
@@ -81,7 +89,7 @@ def noise_by_step(losses: FloatArray, *, center: float, noise: float) -> FloatAr
     return noises
 
 
-def noise_of_stairs(losses: FloatArray, *, center: float, noise: float, dtype: DTypeLike) -> float:
+def noise_of_stairs(losses: FloatArray, *, center: float, noise: float, growth: float) -> float:
     """The noise, where the loss does not change at all over small steps: at least its smallest change over larger ones.
 
     Where no step changes it, it is a constant or a stair wider than the ladder. Such stairs come from a part computed in the next
@@ -90,12 +98,12 @@ def noise_of_stairs(losses: FloatArray, *, center: float, noise: float, dtype: D
     Args:
         losses: at -h_k and +h_k, shape (steps, 2).
         noise: as measured in the middle.
+        growth: the epsilon of the next narrower type, divided by that of which the noise is.
     """
     changes = np.abs(losses - center)
     flat = (changes == 0).all(axis=1)
     if flat.all():
-        narrower = np.float32 if np.dtype(dtype).itemsize >= 8 else np.float16
-        return noise * machine_epsilon(narrower) / machine_epsilon(dtype)
+        return noise * max(1.0, growth)
     return max(noise, float(changes[changes > 0].min())) if flat.any() else noise
 
 
