@@ -49,7 +49,8 @@ def element_tolerance(scatter: FloatArray, longest: int) -> FloatArray:
     """The tolerance of each element of a tensor with this scatter (both in the tensor's own units and shape)."""
     if scatter.size == 0:
         return scatter
-    return safety(longest) * np.maximum(scatter, FLOOR * scatter.max())
+    tolerance: FloatArray = safety(longest) * np.maximum(scatter, FLOOR * scatter.max())
+    return tolerance
 
 
 def compare(claimed: FloatArray, reference: FloatArray, tolerance: FloatArray) -> Comparison | None:

@@ -1,6 +1,6 @@
 """`contract`: does the candidate answer every problem, in the form that its manifest claims?"""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from verifier.checks.examination import Asking, Finding, Item, Unanswered
 from verifier.results.evaluation import Evaluation
@@ -11,7 +11,7 @@ SUMMARY = "the candidate loads, and answers every problem with the right number 
 SHOWN_NOTES = 3
 
 
-def ask_all(asking: Asking, items: Sequence[Item], progress: "Progressing") -> tuple[Finding, Mapping[int, Evaluation]]:
+def ask_all(asking: Asking, items: Sequence[Item], progress: Callable[[int, int], None]) -> tuple[Finding, Mapping[int, Evaluation]]:
     """Ask for every problem's gradients: the outcome, and the answers that can be used, by problem index."""
     evaluations: dict[int, Evaluation] = {}
     errors: list[tuple[int, str]] = []
@@ -27,13 +27,6 @@ def ask_all(asking: Asking, items: Sequence[Item], progress: "Progressing") -> t
             if error.fatal:
                 break
     return Finding(_outcome(errors, evaluations, asked)), evaluations
-
-
-class Progressing:
-    """Told after each problem how many are done; by default nobody listens."""
-
-    def __call__(self, done: int, total: int) -> None:
-        return None
 
 
 def _outcome(errors: list[tuple[int, str]], evaluations: Mapping[int, Evaluation], asked: int) -> Outcome:

@@ -39,14 +39,9 @@ def check(examination: Examination) -> Finding:
         changed = changed_arguments(values_of(item.problem, examination.claims)[1], after)
         if changed:
             return _changed(item, changed, len(items))
-        found += compare_gradients(
-            ID,
-            item,
-            again,
-            first.gradients,
-            lambda name, item=item, own=own_rounding(item, first): 2 * (item.reference.gradient_tolerance(name) + own[name]),
-            SOURCE,  # type: ignore[misc]
-        )
+        own = own_rounding(item, first)
+        allowed = {name: 2 * (item.reference.gradient_tolerance(name) + own[name]) for name in again.gradients}
+        found += compare_gradients(ID, item, again, first.gradients, allowed.__getitem__, SOURCE)
         if not notes and any(again.gradients[n].tobytes() != first.gradients[n].tobytes() for n in again.gradients):
             notes.append(f"The same call gives other last bits the second time (problem {item.index}).")
     finding = concluded(

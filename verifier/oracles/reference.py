@@ -41,7 +41,7 @@ class Reference:
 
 
 def refer(problem: Problem, oracle: Callable[[Problem], Evaluation] = textbook.evaluate, *, seed: int = 0) -> Reference:
-    """The reference for a problem: by the textbook itself, or by another oracle (autograd); the scatter is the textbook's in either case."""
+    """The reference for a problem: by the textbook itself, or by another oracle (autograd); the scatter is always the textbook's."""
     return Reference(oracle(problem), measure_scatter(problem, seed=seed), longest_sum(problem))
 
 

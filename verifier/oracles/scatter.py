@@ -49,7 +49,7 @@ class _Perturbation:
         self._relative, self._absolute, self._additive = relative[copies], absolute[copies] + additive[copies], additive[copies]
 
     def __call__(self, value: FloatArray, absolute: bool = False) -> FloatArray:
-        shape = (len(self._relative),) + value.shape[1:]
+        shape = (len(self._relative), *value.shape[1:])
         spread = (-1,) + (1,) * (value.ndim - 1)
         noise = self._generator.random(shape)
         noise *= 2.0

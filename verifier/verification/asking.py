@@ -6,7 +6,7 @@ one, and the problem. The referee goes on with the next question.
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,7 @@ from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 
 FloatArray = NDArray[np.floating]
+Read = TypeVar("Read")
 
 DEATHS = 3  # a candidate that has died so often is given up
 
@@ -139,7 +140,7 @@ class Interview:
         return self._losses_of_outputs(problem, direction, steps, points, where)
 
     def _loss_call(self, problem: Problem) -> tuple[Call, int | None]:
-        """The call whose answer has the loss, and which part it is; a `predict` is used where there is one and no loss is known to come back."""
+        """The call whose answer has the loss, and which part it is; where no loss is known to come back, that of `predict`."""
         if self.entry != "update" and not self._loss_is_missing:
             return self._entry_call(problem), 0
         return predict_call(problem, self._candidate.claims), None
@@ -172,7 +173,7 @@ class Interview:
             return update_call(problem, claims, RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate)
         return gradient_call(problem, claims, self.entry)
 
-    def _ask(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Any], where: str) -> Any:
+    def _ask(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Read], where: str) -> Read:
         answer = self._exchange(problem, {"calls": [call.message()]}, {}, where)
         self.evaluated += 1
         result = self._result(answer, "results", call.function, where)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +13,9 @@ from verifier.oracles.reference import Reference, refer
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import compare
 
-# What published code uses. The value must fit every network at the derived tolerance, so that a long list accuses and excuses nobody wrongly.
-_EPSILONS = tuple(10.0**-power for power in (15, 12, 10, 9, 8, 7, 16, 14, 13, 11)) + (
+# What published code uses. The value must fit every network at the derived tolerance, so that a long list excuses nobody wrongly.
+_EPSILONS = (
+    *(10.0**-power for power in (15, 12, 10, 9, 8, 7, 16, 14, 13, 11)),
     float(np.finfo(np.float64).eps),
     float(np.finfo(np.float32).eps),
 )
@@ -40,7 +42,8 @@ class Convention:
 
     def assumed(self, claims: Claims) -> Claims:
         """The claims with the convention declared."""
-        return replace(claims, **{self.key: self.value})
+        declared: dict[str, Any] = {self.key: self.value}
+        return replace(claims, **declared)
 
     @property
     def manifest_line(self) -> str:

@@ -19,7 +19,7 @@ Check = Callable[[Examination], Finding]
 
 
 def shrink(examination: Examination, check: Check, failing: Item, *, budget: int) -> tuple[Item, Evaluation]:
-    """The smallest problem found that fails the same check, and what the candidate answers for it; the failing one itself where none is smaller.
+    """The smallest problem found that fails the same check, and the candidate's answer; the failing one itself where none is smaller.
 
     Args:
         check: the check that failed, asked about one problem at a time.

@@ -92,7 +92,8 @@ def from_claimed(name: str, answer: NDArray[Any], shape: tuple[int, ...], claims
             answer = np.broadcast_to(answer.reshape(()), claimed_shape)
         else:
             raise AnswerError(
-                f"{name} came back with shape {answer.shape}, {answer.size} elements; it must have shape {claimed_shape}{_hint(name, claims)}."
+                f"{name} came back with shape {answer.shape}, {answer.size} elements; "
+                f"it must have shape {claimed_shape}{_hint(name, claims)}."
             )
     laid = np.asarray(answer, dtype=np.float64).reshape(claimed_shape)
     if name.startswith("weights"):
@@ -227,7 +228,8 @@ def _parameters(
         names = names or []
         if len(names) != wanted:
             raise AnswerError(
-                f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind] } {what} came back; there must be {wanted}, one a layer, first layer first."
+                f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind] } {what} came back; "
+                f"there must be {wanted}, one a layer, first layer first."
             )
         for layer, name in enumerate(names):
             tensor = f"{kind}[{layer}]"
