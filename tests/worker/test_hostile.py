@@ -243,9 +243,10 @@ def test_a_module_that_dies_or_hangs_while_it_loads_is_told(start, body):
         assert start(body).hello["load_error"]["type"] == "SystemExit"
         return
     with pytest.raises(WorkerEnded) as ended:
-        start(body, load_seconds=0.5)
+        start(f"print('loading')\n{body}", load_seconds=0.5)
     assert ended.value.reason in {"left", "crash", "wall"}
-    assert "load" in ended.value.text or ended.value.reason != "wall"
+    assert "load" in ended.value.text or ended.value.reason == "crash"
+    assert ended.value.printed == "loading\n"
 
 
 def test_scratch_is_removed_whatever_the_candidate_does_to_it(start):

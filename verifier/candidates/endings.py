@@ -23,7 +23,10 @@ class WorkerEnded(Exception):
     Attributes:
         reason: what ended it.
         text: one sentence about the candidate, without its name: "did not answer within 10 s (wall limit)".
+        printed: the last that it printed.
     """
+
+    printed = ""
 
     def __init__(self, reason: Reason, text: str) -> None:
         super().__init__(text)
@@ -31,11 +34,13 @@ class WorkerEnded(Exception):
         self.text = text
 
 
-def explain_death(death: Death, limits: Limits) -> WorkerEnded:
+def explain_death(death: Death, limits: Limits, *, loading: bool) -> WorkerEnded:
     """Why a worker died that the referee did not kill."""
     if not os.WIFSIGNALED(death.status):
         code = os.waitstatus_to_exitcode(death.status)
-        return WorkerEnded("left", f"left without an answer, with exit status {code}{LEFT_BY.get(code, '')}")
+        return WorkerEnded(
+            "left", f"left {'while it was loaded' if loading else 'without an answer'}, with exit status {code}{LEFT_BY.get(code, '')}"
+        )
     number = os.WTERMSIG(death.status)
     spent = death.cpu >= limits.cpu_seconds
     if number == getattr(signal, "SIGXCPU", None) or (number == signal.SIGKILL and spent):

@@ -139,7 +139,7 @@ class Session:
         deadline = time.monotonic() + seconds
         self._channel.send(frame)
         while (blob := self._believed(self._channel.receive)) is None:
-            self._require_life()
+            self._require_life(loading)
             if (left := deadline - time.monotonic()) <= 0:
                 raise self._end(endings.wall_passed(seconds, loading=loading))
             self._watch()
@@ -162,11 +162,11 @@ class Session:
             self._report.read()
         self._channel.send_more()
 
-    def _require_life(self) -> None:
+    def _require_life(self, loading: bool) -> None:
         """Raises where the worker, its channel or the zygote is gone, and no answer was left behind."""
         if self._report.death is not None:
             self._output.drain()
-            raise self._end(endings.explain_death(self._report.death, self._limits))
+            raise self._end(endings.explain_death(self._report.death, self._limits, loading=loading))
         if self._report.closed:
             raise HarnessError(GONE)
         if self._channel.closed:
@@ -201,6 +201,7 @@ class Session:
         """Kill the worker, if it lives, and remember why."""
         self._ended = ended
         self._kill()
+        ended.printed = self.printed()
         return ended
 
     def _kill(self) -> None:
