@@ -21,6 +21,7 @@ class Sweep:
     cotangents: Mapping[str, FloatArray]
 
 
+@np.errstate(all="ignore")
 def forward(program: Program, arrays: Mapping[str, FloatArray], store: Store = exact) -> dict[str, FloatArray]:
     """Every array and every node's output, by name."""
     values = dict(arrays)
@@ -30,6 +31,7 @@ def forward(program: Program, arrays: Mapping[str, FloatArray], store: Store = e
     return values
 
 
+@np.errstate(all="ignore")
 def sweep(program: Program, arrays: Mapping[str, FloatArray], store: Store = exact) -> Sweep:
     """Forward, then backward from ∂loss/∂loss = 1; a value that is used twice adds its cotangents."""
     values = forward(program, arrays, store)
@@ -53,9 +55,7 @@ def double(arrays: Mapping[str, FloatArray]) -> dict[str, FloatArray]:
 
 def evaluate(problem: Problem) -> Evaluation:
     """Loss, outputs, gradients and stages by the textbook's equations in float64. `deltas[l]` is ∂loss/∂`pre_activations[l]`."""
-    with np.errstate(all="ignore"):
-        swept = sweep(problem.program, double(problem.arrays))
-    return evaluation_of(problem.program, swept)
+    return evaluation_of(problem.program, sweep(problem.program, double(problem.arrays)))
 
 
 def evaluation_of(program: Program, swept: Sweep) -> Evaluation:

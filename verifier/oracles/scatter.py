@@ -42,23 +42,23 @@ class _Perturbation:
 
     def __init__(self, copies: NDArray[np.intp], seed: int) -> None:
         self._generator = np.random.Generator(np.random.SFC64([seed, *copies.tolist()]))
-        relative, absolute, additive = np.zeros(COPIES + 2), np.zeros(COPIES + 2), np.zeros(COPIES + 2)
+        relative, additive = np.zeros(COPIES + 2), np.zeros(COPIES + 2)
         relative[1 : COPIES + 1] = RELATIVE
-        absolute[1 : COPIES + 1] = RELATIVE
         additive[COPIES + 1] = UNDERFLOW
-        self._relative, self._absolute, self._additive = relative[copies], absolute[copies] + additive[copies], additive[copies]
+        self._relative, self._additive = relative[copies], additive[copies]
 
     def __call__(self, value: FloatArray, absolute: bool = False) -> FloatArray:
         shape = (len(self._relative), *value.shape[1:])
         spread = (-1,) + (1,) * (value.ndim - 1)
-        noise = self._generator.random(shape)
-        noise *= 2.0
-        noise -= 1.0
-        added = noise * (self._absolute if absolute else self._additive).reshape(spread)
-        noise *= self._relative.reshape(spread)
-        noise += 1.0
-        result: FloatArray = value * noise + added
+        noise = self._noise(shape)
+        result: FloatArray = value * (1.0 + self._relative.reshape(spread) * noise) + self._additive.reshape(spread) * noise
+        if absolute:
+            # Noise of its own: with the relative one's the two would cancel where a tanh is -1.
+            result += self._relative.reshape(spread) * self._noise(shape)
         return result
+
+    def _noise(self, shape: tuple[int, ...]) -> FloatArray:
+        return 2.0 * self._generator.random(shape) - 1.0
 
 
 def measure_scatter(problem: Problem, *, seed: int = 0) -> Scatter:
@@ -75,8 +75,7 @@ def measure_scatter(problem: Problem, *, seed: int = 0) -> Scatter:
     scales = np.array([0.0] + [epsilon / RELATIVE] * COPIES + [tiny / UNDERFLOW])
     spread = _Spread(scales)
     for group in groups:
-        with np.errstate(all="ignore"):
-            swept = textbook.sweep(problem.program, arrays, _Perturbation(group, seed))
+        swept = textbook.sweep(problem.program, arrays, _Perturbation(group, seed))
         spread.add(group, textbook.evaluation_of(problem.program, swept), swept.values[problem.program.loss])
     return spread.scatter(epsilon)
 
@@ -119,8 +118,7 @@ def touches_a_kink(problem: Problem, scatter: Scatter, safety: float) -> bool:
         if not kinks:
             continue
         if values is None:
-            with np.errstate(all="ignore"):
-                values = textbook.forward(problem.program, textbook.double(problem.arrays))
+            values = textbook.forward(problem.program, textbook.double(problem.arrays))
         argument = values[node.inputs[0]]
         width = safety * scatter.stages.get(node.inputs[0], machine_epsilon(problem.dtype) * np.abs(argument))
         if any(bool(np.any(np.abs(argument - kink) <= width)) for kink in kinks):

@@ -144,8 +144,7 @@ def losses_of_outputs(problem: Problem, claims: Claims, outputs: FloatArray, par
     loss = of_probabilities.get(nodes[first].operation, nodes[first].operation)
     program = replace(problem.program, nodes=(Node(loss, ("outputs", "y"), "losses", nodes[first].attributes), *nodes[first + 1 :]))
     arrays = {**parameters, "outputs": outputs, "y": problem.arrays["y"].astype(np.float64)[None]}
-    with np.errstate(all="ignore"):
-        return textbook.forward(program, arrays)[program.loss]
+    return textbook.forward(program, arrays)[program.loss]
 
 
 def is_logarithmic(loss: str) -> bool:
