@@ -37,6 +37,11 @@ def test_numbers_are_short(value, shown):
     assert number(value) == shown
 
 
+def test_a_number_is_written_out_as_long_as_its_digits_are_asked_for():
+    assert number(475955.4, 6) == "475955"
+    assert number(475955.4, 2) == "4.8e5"
+
+
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_is_right_to_its_digits(value):
     assert abs(float(number(value, 6)) - value) <= 5.1e-6 * abs(value)

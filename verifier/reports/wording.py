@@ -25,7 +25,7 @@ def number(value: float | None, digits: int = 2) -> str:
         return NOTHING
     if value == 0:
         return "0"
-    if 1e-3 <= abs(value) < 1e5:
+    if 1e-3 <= abs(value) < 10.0 ** max(5, digits):
         whole = len(str(int(abs(value))))
         return f"{value:.{max(digits, whole)}g}"
     mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
