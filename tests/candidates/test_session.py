@@ -95,13 +95,14 @@ def test_closing_the_zygote_ends_its_workers(target):
 
 def test_a_killed_zygote_is_the_harness_s_fault_and_takes_its_workers_along(target):
     with Zygote() as zygote, zygote.start(target, Limits()) as session:
-        pid = process_of(session)
+        pid, home = process_of(session), Path(str(session._report.scratch)).parent
         os.kill(zygote._process.pid, signal.SIGKILL)
         with pytest.raises(HarnessError, match="the process that starts the workers has ended"):
             session.ask({"calls": [{"function": "sleep", "arguments": [], "form": "array"}]}, {})
         assert gone(pid)
         with pytest.raises(HarnessError, match="the process that starts the workers has ended"):
             zygote.start(target, Limits())
+    assert not home.exists()
 
 
 def test_a_zygote_that_cannot_start_says_why(target, monkeypatch, tmp_path):

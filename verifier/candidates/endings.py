@@ -38,9 +38,8 @@ def explain_death(death: Death, limits: Limits, *, loading: bool) -> WorkerEnded
     """Why a worker died that the referee did not kill."""
     if not os.WIFSIGNALED(death.status):
         code = os.waitstatus_to_exitcode(death.status)
-        return WorkerEnded(
-            "left", f"left {'while it was loaded' if loading else 'without an answer'}, with exit status {code}{LEFT_BY.get(code, '')}"
-        )
+        when = "while it was loaded" if loading else "without an answer"
+        return WorkerEnded("left", f"left {when}, with exit status {code}{LEFT_BY.get(code, '')}")
     number = os.WTERMSIG(death.status)
     spent = death.cpu >= limits.cpu_seconds
     if number == getattr(signal, "SIGXCPU", None) or (number == signal.SIGKILL and spent):

@@ -7,6 +7,7 @@ it goes, the socket closes, and the zygote kills its workers and ends. `verifier
 import contextlib
 import json
 import os
+import shutil
 import site
 import socket
 import struct
@@ -39,9 +40,10 @@ class Zygote:
         self._isolation = isolation
         self._lock = threading.Lock()
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process that writes into it
+        self._home = tempfile.mkdtemp(prefix="verifier-")  # the zygote removes it; this side does where it was killed
         self._control, theirs = socket.socketpair()
         with theirs:
-            arguments = ["-m", "verifier.worker", str(theirs.fileno()), "off" if isolation == "off" else "on"]
+            arguments = ["-m", "verifier.worker", str(theirs.fileno()), "off" if isolation == "off" else "on", self._home]
             try:
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-B", "-X", "utf8", *arguments],
@@ -54,7 +56,7 @@ class Zygote:
                 )
             except OSError as error:
                 self._control.close()
-                self._complaints.close()
+                self._clear_up()
                 raise HarnessError(f"the process that starts the workers cannot be started: {error}") from error
 
     def start(self, target: Target, limits: Limits | None = None) -> Session:
@@ -86,7 +88,7 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        self._complaints.close()
+        self._clear_up()
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +111,10 @@ class Zygote:
             session.close()
             raise HarnessError(f"{GONE}{self._last_words()}") from error
         return session
+
+    def _clear_up(self) -> None:
+        self._complaints.close()
+        shutil.rmtree(self._home, ignore_errors=True)
 
     def _require_confinement(self, session: Session) -> None:
         isolation = session.hello["isolation"]

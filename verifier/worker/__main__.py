@@ -1,8 +1,8 @@
-"""The contestant's side of the boundary: `python -m verifier.worker CONTROL on|off`, started by the referee, never by a user.
+"""The contestant's side of the boundary: `python -m verifier.worker CONTROL on|off HOME`, started by the referee, never by a user.
 
 What runs here beside untrusted code is this folder and `verifier.wire`, with NumPy, safetensors, landlock and pyseccomp, and nothing else.
 
-Protocol. The referee starts one zygote and holds the other end of its control socket (descriptor number CONTROL; see `zygote`). A
+Protocol. The referee starts one zygote and holds the other end of its control socket (descriptor CONTROL; see `zygote`). A
 worker that the zygote forks first sends two frames (what confines it; the candidate's functions), then answers each request frame
 (`wire`; what a request is: `calling`) with one frame, in order, until its channel closes. Frames carry JSON and arrays only.
 """
@@ -20,8 +20,8 @@ from verifier.worker import zygote
 
 def main() -> None:
     """Run the zygote until the referee goes."""
-    _, control, isolation = sys.argv
-    zygote.run(socket.socket(fileno=int(control)), isolated=isolation == "on")
+    _, control, isolation, home = sys.argv
+    zygote.run(socket.socket(fileno=int(control)), home, isolated=isolation == "on")
 
 
 if __name__ == "__main__":

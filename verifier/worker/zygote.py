@@ -42,8 +42,14 @@ class Worker:
     scratch: str
 
 
-def run(control: socket.socket, *, isolated: bool) -> None:
-    """Fork workers until the control socket closes; then kill them and return. `isolated` is False where isolation is switched off."""
+def run(control: socket.socket, home: str, *, isolated: bool) -> None:
+    """Fork workers until the control socket closes; then kill them, remove `home`, and return.
+
+    Args:
+        control: the socket that asks for workers.
+        home: a folder that takes their scratch folders.
+        isolated: False where isolation is switched off.
+    """
     root = str(Path(__file__).resolve().parents[2])
     sys.path[:] = without(sys.path, root)
     os.environ.pop("PYTHONPATH", None)
@@ -52,7 +58,6 @@ def run(control: socket.socket, *, isolated: bool) -> None:
     _forget_the_verifier()
     wakeup = _wake_on_dead_children()
     workers: dict[int, Worker] = {}
-    home = tempfile.mkdtemp(prefix="verifier-")
     gc.collect()
     gc.freeze()
     try:
