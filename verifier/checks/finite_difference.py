@@ -154,7 +154,7 @@ def _measurement(one: Differenced, line: DirectionResult) -> Measurement:
         status=status,
         resolves=line.resolves if np.isfinite(line.resolves) else None,
         steps=tuple(line.slope.steps) if failed else (),
-        differences=tuple(float(d) if np.isfinite(d) else float("nan") for d in line.slope.differences) if failed else (),
+        differences=tuple(float(d) if np.isfinite(d) else None for d in line.slope.differences) if failed else (),
         step=line.slope.step,
     )
 

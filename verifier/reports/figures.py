@@ -36,7 +36,7 @@ def differences_picture(measurement: Measurement) -> str:
     The differences are of the loss less the claimed gradient's part, so each is the error along the line as seen with that step.
     """
     pairs = zip(measurement.steps, measurement.differences, strict=False)
-    points = [(step, value) for step, value in pairs if _finite(step) and _finite(value) and step > 1 / LARGEST]
+    points = [(step, value) for step, value in pairs if value is not None and _finite(step) and _finite(value) and step > 1 / LARGEST]
     if len(points) < 2:
         return ""
     tolerance = measurement.tolerance if _finite(measurement.tolerance) else 0.0

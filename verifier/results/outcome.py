@@ -21,7 +21,7 @@ class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
         status: of this comparison alone.
         claimed, reference: the two numbers at the worst element, and its `index`.
         resolves: smallest error, relative to the tensor's largest element, that this comparison would have seen.
-        steps, differences: h_k and D_k of a finite difference that failed, for the picture; `step` the chosen one.
+        steps, differences: h_k and D_k (None where not finite) of a finite difference that failed, for the picture; `step` the chosen one.
     """
 
     check: str
@@ -37,11 +37,11 @@ class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
     index: tuple[int, ...] | None = None
     resolves: float | None = None
     steps: tuple[float, ...] = ()
-    differences: tuple[float, ...] = ()
+    differences: tuple[float | None, ...] = ()
     step: float | None = None
 
 
-class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
+class Outcome(msgspec.Struct, frozen=True):
     """Of one check over all its problems.
 
     Attributes:

@@ -252,8 +252,9 @@ class Interview:
         place = _as_named(self._candidate, raised.get("file")) + (f", line {line}" if line else "")
         place += f", in {function}" if function and function != "<module>" else ""
         text = f"{place}: {raised.get('type')}: {raised.get('text')}" if raised.get("text") else f"{place}: {raised.get('type')}"
-        if raised.get("traceback"):
-            self._printed += str(raised["traceback"])
+        traceback = str(raised.get("traceback") or "")
+        if traceback and traceback not in self._printed:
+            self._printed += traceback
         return text.rstrip(".") + (", while it was loaded." if loading else ".")
 
 

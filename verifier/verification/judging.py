@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from secrets import randbits
 
 from verifier.candidates.assignment import Assignment, read_assignment
@@ -49,16 +50,17 @@ def judge(
     request = Request(chosen, _seed(chosen, seed), tuple(only))
     corpora: dict[Claims, Corpus] = {}
     tell = progress or _silent
+
+    def corpus_of(candidate: Candidate) -> Corpus:
+        if candidate.claims not in corpora:
+            corpora[candidate.claims] = prepare_corpus(
+                candidate.claims, chosen, request.seed, lambda done, total: tell(f"{candidate.name}: drawing networks", done, total)
+            )
+        return corpora[candidate.claims]
+
     with Zygote(isolation=isolation) as zygote:
         for candidate in candidates:
-            if candidate.claims not in corpora:
-                corpora[candidate.claims] = prepare_corpus(
-                    candidate.claims,
-                    chosen,
-                    request.seed,
-                    lambda done, total, name=candidate.name: tell(f"{name}: drawing networks", done, total),  # type: ignore[misc]
-                )
-            yield judge_candidate(candidate, corpora[candidate.claims], zygote, _limits(fixed), request, tell)
+            yield judge_candidate(candidate, partial(corpus_of, candidate), zygote, _limits(fixed), request, tell)
 
 
 def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress: Progress | None = None) -> Judged:
@@ -86,7 +88,7 @@ def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress
     corpus = Corpus((Item(0, problem, refer(problem, autograd.evaluate)),), (), kept=False)
     profile = replace(PROFILES["quick"], name="replay", networks=1, differences=1, every_tensor=True, shrinking=0)
     with Zygote(isolation=isolation) as zygote:
-        return judge_candidate(found[0], corpus, zygote, Limits(), Request(profile, 0), progress or _silent)
+        return judge_candidate(found[0], lambda: corpus, zygote, Limits(), Request(profile, 0), progress or _silent)
 
 
 def _silent(phase: str, done: int, total: int) -> None:

@@ -91,8 +91,13 @@ class Judged:
     counterexample: bytes | None
 
 
-def judge_candidate(candidate: Candidate, corpus: Corpus, zygote: Zygote, limits: Limits, request: Request, progress: Progress) -> Judged:
-    """Ask one candidate every check, weigh the witnesses, look for the smallest failing network, and write it all down."""
+def judge_candidate(
+    candidate: Candidate, corpus: Callable[[], Corpus], zygote: Zygote, limits: Limits, request: Request, progress: Progress
+) -> Judged:
+    """Ask one candidate every check, weigh the witnesses, look for the smallest failing network, and write it all down.
+
+    `corpus` is called once the candidate has loaded: one that does not load is told at once.
+    """
     clock = _Clock()
     with Interview(zygote, candidate, limits) as interview:
         asked = _ask(candidate, corpus, interview, request, progress, clock)
@@ -126,8 +131,9 @@ class _Asked:
     undecided: tuple[str, ...] = ()
 
 
-def _ask(candidate: Candidate, corpus: Corpus, interview: Interview, request: Request, progress: Progress, clock: _Clock) -> _Asked:
-    items = (*corpus.items, *corpus.extreme)
+def _ask(
+    candidate: Candidate, draw: Callable[[], Corpus], interview: Interview, request: Request, progress: Progress, clock: _Clock
+) -> _Asked:
     try:
         interview.check_entry()
     except Unanswered as error:
@@ -135,6 +141,9 @@ def _ask(candidate: Candidate, corpus: Corpus, interview: Interview, request: Re
         findings = {contract.ID: Finding(Outcome(contract.ID, "error", str(error)))}
         return _Asked(_with_skipped(findings, request, "The candidate did not load."), None)
     clock.lap("loading")
+    corpus = draw()
+    clock.lap("corpus")
+    items = (*corpus.items, *corpus.extreme)
     asked, evaluations = contract.ask_all(interview, items, lambda done, total: progress(f"{candidate.name}: contract", done, total))
     clock.lap(contract.ID)
     examination = Examination(
