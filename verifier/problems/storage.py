@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from verifier import wire
 from verifier.errors import RequestError
-from verifier.problems.operations import OPERATIONS
+from verifier.problems.operations import OPERATIONS, exact
 from verifier.problems.program import Node, Problem, Program
 
 FORMAT = 1
@@ -40,17 +40,52 @@ def problem_from_message(message: Mapping[str, Any], arrays: Mapping[str, NDArra
     if message.get("format") != FORMAT:
         raise RequestError(f"this is not a stored problem of format {FORMAT} (it says {message.get('format')!r})")
     try:
-        nodes = tuple(Node(operation, tuple(inputs), output, attributes) for operation, inputs, output, attributes in message["nodes"])
+        nodes = tuple(_node(*entry) for entry in message["nodes"])
         program = Program(nodes, tuple(message["differentiate"]), message["loss"], message["outputs"], tuple(message["stages"]))
-        problem = Problem(program, dict(arrays), message["dtype"], message["contract"], message["choices"], message["description"])
+        problem = Problem(program, dict(arrays), message["dtype"], message["contract"], dict(message["choices"]), message["description"])
+        _require_names(program, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise RequestError(f"a stored problem is damaged: {type(error).__name__}: {error}") from None
-    unknown = {node.operation for node in nodes} - set(OPERATIONS)
-    if unknown:
-        raise RequestError(f"a stored problem uses operations that this version does not know: {', '.join(sorted(unknown))}")
+    if not isinstance(problem.contract, str) or not isinstance(problem.description, str):
+        raise RequestError("a stored problem is damaged: its contract or description is no text")
     if problem.dtype not in ("float64", "float32") or any(array.dtype != np.dtype(problem.dtype) for array in arrays.values()):
         raise RequestError("a stored problem is damaged: its arrays are not all of the type that it names")
     return problem
+
+
+def _node(operation: str, inputs: list[str], output: str, attributes: Mapping[str, float]) -> Node:
+    if operation not in OPERATIONS:
+        raise RequestError(f"a stored problem uses an operation that this version does not know: {operation}")
+    if not isinstance(inputs, list) or any(type(value) not in (int, float) for value in attributes.values()):
+        raise ValueError(f"the inputs are no list, or an attribute no number, in {operation}")
+    return Node(operation, tuple(inputs), output, dict(attributes))
+
+
+def _require_names(program: Program, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Every value is an array or the output of an earlier node, and written once; raises ValueError."""
+    known = set(arrays)
+    for node in program.nodes:
+        if not known.issuperset(node.inputs) or node.output in known:
+            raise ValueError(f"the inputs of {node.output!r} are not there before it, or it is there already")
+        known.add(node.output)
+    if program.loss in arrays or not known.issuperset((program.loss, *program.stages)) or not set(arrays).issuperset(program.differentiate):
+        raise ValueError("the loss, a stage or an array to differentiate is not there")
+    if program.outputs is not None and program.outputs not in known:
+        raise ValueError("the outputs are not there")
+
+
+def _require_computable(problem: Problem) -> None:
+    """One forward pass: arities, attributes and shapes fit together, and the loss is one number; else RequestError."""
+    values = dict(problem.arrays)
+    try:
+        with np.errstate(all="ignore"):
+            for node in problem.program.nodes:
+                inputs = tuple(values[name] for name in node.inputs)
+                values[node.output] = OPERATIONS[node.operation].forward(inputs, node.attributes, exact)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise RequestError(f"a stored problem is damaged: it cannot be computed: {error}") from None
+    if values[problem.program.loss].ndim != 0:
+        raise RequestError("a stored problem is damaged: its loss is not one number")
 
 
 def problem_to_bytes(problem: Problem) -> bytes:
@@ -68,4 +103,6 @@ def problem_from_bytes(data: bytes) -> Problem:
         message, arrays = wire.decode_blob(data)
     except wire.WireError as error:
         raise RequestError(f"this is not a stored problem: {error}") from None
-    return problem_from_message(message, arrays)
+    problem = problem_from_message(message, arrays)
+    _require_computable(problem)
+    return problem

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
+from verifier.errors import RequestError
 from verifier.problems.program import Node, Problem, Program
 
 FloatArray = NDArray[np.floating]
@@ -47,9 +48,18 @@ class Architecture:
 
 
 def architecture_of(problem: Problem) -> Architecture:
-    """The architecture that a problem was built from."""
+    """The architecture that a problem was built from. Raises RequestError where it says none (a damaged file, another contract)."""
     choices = problem.choices
-    return Architecture(tuple(choices["widths"]), tuple(choices["activations"]), choices["loss"], int(choices["batch"]), problem.dtype)
+    try:
+        widths, activations = tuple(choices["widths"]), tuple(choices["activations"])
+        architecture = Architecture(widths, activations, choices["loss"], choices["batch"], problem.dtype)
+    except (KeyError, TypeError) as error:
+        raise RequestError(f"the problem says no network: {type(error).__name__}: {error}") from None
+    sizes = (*widths, architecture.batch)
+    words = (*activations, architecture.loss)
+    if len(widths) != len(activations) + 1 or not all(type(size) is int for size in sizes) or not all(type(word) is str for word in words):
+        raise RequestError("the problem says no network: widths, activations, loss and batch do not fit together")
+    return architecture
 
 
 def array_shapes(architecture: Architecture, claims: Claims) -> dict[str, tuple[int, ...]]:
@@ -153,8 +163,20 @@ def is_logarithmic(loss: str) -> bool:
 
 
 def with_claims(problem: Problem, claims: Claims) -> Problem:
-    """The same network and numbers, judged by other claims."""
-    return build_problem(architecture_of(problem), problem.arrays, claims)
+    """The same network and numbers, judged by other claims.
+
+    Raises:
+        RequestError: an array that these claims need is missing, or has another shape.
+    """
+    architecture = architecture_of(problem)
+    shapes = array_shapes(architecture, claims)
+    for name, shape in shapes.items():
+        if name not in problem.arrays:
+            raise RequestError(f'the stored network has no {name}; the claims need it (bias = "{claims.bias}")')
+        if problem.arrays[name].shape != shape:
+            stored = problem.arrays[name].shape
+            raise RequestError(f"{name} of the stored network has shape {stored}, but {architecture.describe()} needs {shape}")
+    return build_problem(architecture, {name: problem.arrays[name] for name in shapes}, claims)
 
 
 def with_arrays(problem: Problem, arrays: Mapping[str, FloatArray]) -> Problem:
