@@ -45,16 +45,16 @@ class Corpus:
     kept: bool
 
 
-def prepare_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable[[int, int], None]) -> Corpus:
-    """The corpus of these claims: the kept one where there is one, else drawn, and kept where the profile says so."""
-    path = cache_file(claims, profile, seed) if profile.kept else None
-    if path is not None:
-        kept = _read(path)
-        if kept is not None:
-            return kept
+def kept_corpus(claims: Claims, profile: Profile, seed: int) -> Corpus | None:
+    """The corpus of these claims that an earlier run kept, or None."""
+    return _read(cache_file(claims, profile, seed)) if profile.kept else None
+
+
+def fresh_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable[[int, int], None]) -> Corpus:
+    """The corpus of these claims, drawn, and kept where the profile says so."""
     corpus = draw_corpus(claims, profile, seed, progress)
-    if path is not None:
-        _write(path, corpus)
+    if profile.kept:
+        _write(cache_file(claims, profile, seed), corpus)
     return corpus
 
 

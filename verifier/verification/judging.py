@@ -16,7 +16,7 @@ from verifier.contracts.mlp.network import Architecture, architecture_of, with_c
 from verifier.errors import RequestError
 from verifier.oracles.reference import refer
 from verifier.problems.storage import problem_from_bytes
-from verifier.verification.corpus import Corpus, prepare_corpus
+from verifier.verification.corpus import Corpus, fresh_corpus, kept_corpus
 from verifier.verification.profiles import PROFILES, Profile
 from verifier.verification.run import Judged, Progress, Request, judge_candidate
 
@@ -48,18 +48,20 @@ def judge(
     if not candidates:
         return
     request = Request(chosen, _seed(chosen, seed), tuple(only))
-    corpora: dict[Claims, Corpus] = {}
+    corpora: dict[Claims, Corpus | None] = {}
     tell = progress or _silent
 
     def corpus_of(candidate: Candidate) -> Corpus:
-        if candidate.claims not in corpora:
-            corpora[candidate.claims] = prepare_corpus(
-                candidate.claims, chosen, request.seed, lambda done, total: tell(f"{candidate.name}: drawing networks", done, total)
-            )
-        return corpora[candidate.claims]
+        corpus = corpora[candidate.claims] or fresh_corpus(
+            candidate.claims, chosen, request.seed, lambda done, total: tell(f"{candidate.name}: drawing networks", done, total)
+        )
+        corpora[candidate.claims] = corpus
+        return corpus
 
     with Zygote(isolation=isolation) as zygote:
         for candidate in candidates:
+            if candidate.claims not in corpora:  # a kept one is read while the zygote warms up
+                corpora[candidate.claims] = kept_corpus(candidate.claims, chosen, request.seed)
             yield judge_candidate(candidate, partial(corpus_of, candidate), zygote, _limits(fixed), request, tell)
 
 

@@ -1,0 +1,49 @@
+"""No false alarm on right code: every correct reference implementation, over many seeds.
+
+    python -m benchmarks.false_alarms [--seeds 20] [--thorough 1] [PATH…]
+
+Prints a line a candidate (runs, verdicts other than pass) and the totals; exits 1 where a right candidate did not pass.
+"""
+
+import argparse
+import sys
+import time
+from collections import Counter
+
+from verifier.errors import RequestError
+from verifier.verification.judging import judge
+
+RIGHT = ["reference_impls/correct", "reference_impls/third_party/sklearn_one_output.py", "reference_impls/third_party/autograd_mlp.py"]
+
+
+def main() -> int:
+    """Run and print; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("paths", nargs="*", default=RIGHT)
+    parser.add_argument("--seeds", type=int, default=20, help="runs of the profile ci, seeds 1000, 1001, …")
+    parser.add_argument("--thorough", type=int, default=1, help="runs of the profile thorough, seeds 5000, 5001, …")
+    arguments = parser.parse_args()
+    runs = [("ci", 1000 + index) for index in range(arguments.seeds)] + [("thorough", 5000 + index) for index in range(arguments.thorough)]
+    verdicts: dict[str, Counter[str]] = {}
+    alarms: list[str] = []
+    networks, started = 0, time.perf_counter()
+    for profile, seed in runs:
+        for judged in judge(arguments.paths, profile=profile, seed=seed):
+            if isinstance(judged, RequestError):
+                raise judged
+            report = judged.report
+            verdicts.setdefault(report.candidate.name, Counter())[report.verdict] += 1
+            networks += max(outcome.problems for outcome in report.checks)
+            if report.verdict != "pass":
+                failed = [f"{outcome.id} {outcome.status}: {outcome.message}" for outcome in report.checks if outcome.status not in ("pass", "skipped")]
+                alarms.append(f"{report.candidate.name}, {profile}, seed {seed}: {report.verdict}: {' | '.join(failed)}")
+                print(alarms[-1], flush=True)
+        print(f"{profile}, seed {seed}: done after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
+    for name, counts in sorted(verdicts.items()):
+        print(f"{name:36} {dict(counts)}")
+    print(f"{len(runs)} runs of {len(verdicts)} right candidates, {networks} networks in all: {len(alarms)} not passed")
+    return 1 if alarms else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
