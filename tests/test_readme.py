@@ -1,0 +1,118 @@
+"""What README.md says, held against what happens: its commands, the output that it shows, its options.
+
+Shown output is written anew by: UPDATE_README=1 pytest tests/test_readme.py
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import verifier
+from verifier.cli.check import check
+from verifier.cli.exit_status import CANDIDATE_WRONG, PASSED
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
+VENV = ".venv/bin/"
+
+
+def blocks(language: str) -> list[str]:
+    return [text for kind, text in BLOCK.findall(README.read_text(encoding="utf-8")) if kind == language]
+
+
+def shown_runs() -> list[tuple[str, str]]:
+    """(command, shown output): the first command's output stands alone, others begin with "$ command"."""
+    first, *others = blocks("")
+    runs = [(blocks("sh")[0].split("&&")[-1].strip().removeprefix(VENV), first)]
+    return runs + [(command.removeprefix("$ "), output) for command, _, output in (text.partition("\n") for text in others)]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A command of the README, in a folder with what it names."""
+    folder = tmp_path_factory.mktemp("clone")
+    shutil.copytree(ROOT / "reference_impls", folder / "reference_impls", ignore=shutil.ignore_patterns("__pycache__"))
+    for code in blocks("python"):
+        if name := re.match(r"# (\w+\.py)\n", code):
+            (folder / name[1]).write_text(code, encoding="utf-8")
+    environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(Path(verifier.__file__).parents[1]), "PYTHONIOENCODING": "utf-8"}
+
+    def run_words(words: list[str]) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, *words], cwd=folder, env=environment, capture_output=True, text=True, encoding="utf-8", timeout=120
+        )
+        assert done.stderr == ""
+        return done
+
+    return run_words
+
+
+def but_for_the_machine(output: str) -> str:
+    """Without seconds, which differ each time, and without the figures of checks that pass: rounding, which differs with the processor."""
+    output = re.sub(r"\d+(\.\d+)? s\b", "… s", output)
+    output = re.sub(r"above [\d.e-]+ of", "above … of", output)
+    return re.sub(r"^(  [\w-]+ +pass) .*$", r"\1", output, flags=re.M)
+
+
+def trimmed(output: str) -> str:
+    return "".join(f"{line.rstrip()}\n" for line in output.rstrip().split("\n"))
+
+
+@pytest.mark.parametrize("number", range(len(shown_runs())))
+def test_shown_output_is_what_the_command_prints(number, run):
+    command, shown = shown_runs()[number]
+    assert command.startswith("verifier check ")
+    done = run(["-m", *command.split()])
+    printed = trimmed(done.stdout)
+    if os.environ.get("UPDATE_README"):
+        README.write_text(README.read_text(encoding="utf-8").replace(f"\n{shown}```", f"\n{printed}```"), encoding="utf-8")
+        return
+    assert but_for_the_machine(shown) == but_for_the_machine(printed)
+    assert done.returncode == (CANDIDATE_WRONG if "\nFAIL" in f"\n{printed}" else PASSED)
+
+
+def test_the_first_screen_shows_a_pass_and_a_failure_with_its_numbers():
+    shown = blocks("")[0]
+    assert re.search(r"^PASS ", shown, re.M)
+    assert re.search(r"^FAIL ", shown, re.M)
+    assert re.search(r"Error [\d.e-]+,\s+tolerance [\d.e-]+", shown)
+    assert README.read_text(encoding="utf-8").index(blocks("sh")[1]) < 2000
+
+
+@pytest.mark.parametrize("command", blocks("sh"))
+def test_a_command_can_be_pasted_as_one_line(command):
+    assert command.count("\n") == 1
+    assert "sudo" not in command
+
+
+def test_ci_runs_the_test_command_word_for_word_and_nothing_else():
+    lines = [line for line in (ROOT / ".ci" / "run").read_text().split("\n") if line and not line.startswith("#")]
+    assert lines == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', blocks("sh")[1].strip()]
+
+
+def test_the_python_example_runs(run):
+    (code,) = [code for code in blocks("python") if "verifier.check(" in code]
+    done = run(["-c", code])
+    assert done.returncode == 0
+    assert done.stdout.startswith("pass\n")
+
+
+def test_every_option_of_check_is_named():
+    text = README.read_text(encoding="utf-8")
+    for parameter in check.params:
+        for option in parameter.opts:
+            assert option == "candidates" or f"`{option}" in text, option
+        for choice in getattr(parameter.type, "choices", ()):
+            assert re.search(rf"`[^`\n]*\b{choice}`", text), choice
+
+
+def test_every_document_that_is_linked_is_there():
+    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8"))
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
