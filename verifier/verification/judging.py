@@ -18,7 +18,8 @@ from verifier.oracles.reference import refer
 from verifier.problems.storage import problem_from_bytes
 from verifier.verification.corpus import Corpus, fresh_corpus, kept_corpus
 from verifier.verification.profiles import PROFILES, Profile
-from verifier.verification.run import Judged, Progress, Request, judge_candidate
+from verifier.verification.record import Judged, Request
+from verifier.verification.run import Progress, judge_candidate
 
 __all__ = ["Judged", "Progress", "judge", "replay"]
 

@@ -1,7 +1,8 @@
 """The smallest network that still fails: Hypothesis draws small networks of plain numbers and shrinks, within a budget of evaluations."""
 
+import contextlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from random import Random
 
 from verifier import textbook
@@ -18,18 +19,31 @@ from verifier.verification.corpus import hypothesis_at_home
 Check = Callable[[Examination], Finding]
 
 
-def shrink(examination: Examination, check: Check, failing: Item, *, budget: int) -> tuple[Item, Evaluation]:
-    """The smallest problem found that fails the same check, and the candidate's answer; the failing one itself where none is smaller.
+@dataclass(frozen=True)
+class Shrunk:
+    """The smallest problem found that fails a check: what the candidate answers for it, and what the check finds there alone."""
+
+    check: str
+    item: Item
+    evaluation: Evaluation
+    finding: Finding
+
+
+def shrink(examination: Examination, check: str, ask: Check, failing: Item, *, budget: int) -> Shrunk | None:
+    """The smallest problem found that fails the same check; the failing one itself where none is smaller, None without any answer.
 
     Args:
-        check: the check that failed, asked about one problem at a time.
+        check, ask: the check that failed, asked about one problem at a time.
         failing: a problem of the corpus that fails it.
         budget: how many evaluations of the candidate the search may take; 0 for a problem that is small already (a replayed one).
     """
-    trials = _Trials(examination, check, budget)
+    trials = _Trials(examination, ask, budget)
     found = None if budget == 0 else _find(examination, architecture_of(failing.problem), trials.fails, budget)
-    item = failing if found is None else single_item(found)
-    return item, trials.answer(item)
+    for item in (failing,) if found is None else (single_item(found), failing):
+        with contextlib.suppress(Unanswered):
+            evaluation = trials.answer(item)
+            return Shrunk(check, item, evaluation, ask(alone(examination, item, evaluation)))
+    return None
 
 
 def single_item(problem: Problem) -> Item:
@@ -61,16 +75,18 @@ class _Trials:
             return False
         self._left -= 1
         try:
-            return self._check(self._alone(item, self.answer(item))).outcome.status == "fail"
+            return self._check(alone(self._examination, item, self.answer(item))).outcome.status == "fail"
         except Unanswered:
             return False
 
     def answer(self, item: Item) -> Evaluation:
         return self._examination.asking.gradients(item.problem, where=item.where)
 
-    def _alone(self, item: Item, answer: Evaluation) -> Examination:
-        evaluations: Mapping[int, Evaluation] = {item.index: answer}
-        return replace(self._examination, items=(item,), extreme=(), evaluations=evaluations)
+
+def alone(examination: Examination, item: Item, answer: Evaluation) -> Examination:
+    """An examination about one problem."""
+    evaluations: Mapping[int, Evaluation] = {item.index: answer}
+    return replace(examination, items=(item,), extreme=(), evaluations=evaluations)
 
 
 def _find(examination: Examination, like: Architecture, fails: Callable[[Problem], bool], budget: int) -> Problem | None:

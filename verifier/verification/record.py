@@ -1,0 +1,194 @@
+"""What a run found -> its report: the headline, the notes, the counterexample, and what the run was made with."""
+
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.candidates.discovery import Candidate
+from verifier.checks import (
+    autograd,
+    batch_additivity,
+    contract,
+    finite_difference,
+    forward,
+    purity,
+    stages,
+    unit_permutation,
+    update,
+)
+from verifier.checks.catalogue import check_ids
+from verifier.checks.examination import Examination, Finding, departs
+from verifier.problems.storage import problem_to_bytes
+from verifier.results.evaluation import FloatArray
+from verifier.results.outcome import Measurement, Outcome, Verdict
+from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Counterexample, Diagnosis, Isolation, Note, Report
+from verifier.verification.asking import Interview
+from verifier.verification.conventions import Convention
+from verifier.verification.corpus import versions
+from verifier.verification.profiles import Profile
+from verifier.verification.shrinking import Shrunk
+from verifier.verification.witnesses import verdict_of
+
+COUNTEREXAMPLE_FILE = "counterexample.safetensors"
+
+# Which failure is the headline: the one that causes the others first.
+_HEADLINES = (
+    purity.ID,
+    contract.ID,
+    autograd.ID,
+    finite_difference.ID,
+    forward.ID,
+    update.ID,
+    stages.ID,
+    batch_additivity.ID,
+    unit_permutation.ID,
+)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked of a run: its size, its seed, and the checks to which it is limited (all where none is named)."""
+
+    profile: Profile
+    seed: int
+    only: tuple[str, ...] = ()
+
+    def wants(self, check: str) -> bool:
+        return not self.only or check in self.only
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A report, and the bytes of the counterexample file that belongs beside it."""
+
+    report: Report
+    counterexample: bytes | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Every finding in order, and what is known beside them."""
+
+    findings: Mapping[str, Finding]
+    examination: Examination | None
+    convention: Convention | None = None
+    diagnosis: tuple[Diagnosis, ...] = ()
+    undecided: tuple[str, ...] = ()
+
+
+def write_down(
+    candidate: Candidate, request: Request, asked: Asked, shrunk: Shrunk | None, interview: Interview, seconds: Mapping[str, float]
+) -> Judged:
+    """The report of a run, and the file of its counterexample."""
+    outcomes = tuple(asked.findings[check].outcome for check in check_ids() if check in asked.findings)
+    measurements = tuple(m for check in check_ids() if check in asked.findings for m in asked.findings[check].measurements)
+    verdict: Verdict = verdict_of(outcomes, asked.undecided)  # type: ignore[assignment]
+    counterexample, stored = (None, None) if shrunk is None else _stored(shrunk)
+    report = Report(
+        schema_version=SCHEMA_VERSION,
+        verdict=verdict,
+        summary=_summary(verdict, outcomes, asked, shrunk),
+        candidate=CandidateRecord(candidate.name, candidate.path, candidate.contract, candidate.claims.as_manifest()),
+        profile=request.profile.name,
+        seed=request.seed,
+        checks=outcomes,
+        measurements=measurements,
+        notes=_notes(outcomes, asked.convention),
+        diagnosis=asked.diagnosis,
+        counterexample=counterexample,
+        isolation=_isolation(interview.isolation),
+        environment=environment(),
+        printed=interview.printed() if verdict in ("fail", "error") else "",
+        timings={phase: round(taken, 4) for phase, taken in seconds.items()},
+    )
+    return Judged(report, stored)
+
+
+def _stored(shrunk: Shrunk) -> tuple[Counterexample, bytes]:
+    problem = shrunk.item.problem
+    record = Counterexample(
+        file=COUNTEREXAMPLE_FILE,
+        problem=problem.description,
+        check=shrunk.check,
+        arrays={name: array.tolist() for name, array in problem.arrays.items()},
+        claimed={name: _finite(gradient) for name, gradient in shrunk.evaluation.gradients.items()},
+        reference={name: gradient.tolist() for name, gradient in shrunk.item.reference.evaluation.gradients.items()},
+    )
+    return record, problem_to_bytes(problem)
+
+
+def _finite(array: FloatArray) -> object:
+    """Nested lists; a number that JSON does not have becomes a word."""
+    if array.ndim > 0:
+        return [_finite(part) for part in array]
+    value = float(array)
+    return value if np.isfinite(value) else str(value)
+
+
+def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk: Shrunk | None) -> str:
+    by_id = {outcome.id: outcome for outcome in outcomes}
+    if verdict == "pass":
+        return _passed(by_id, asked)
+    if verdict == "inconclusive":
+        tensors = ", ".join(asked.undecided) or "any tensor"
+        return f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there."
+    wanted = "fail" if verdict == "fail" else "error"
+    headline = next(by_id[check] for check in (*_HEADLINES, *by_id) if check in by_id and by_id[check].status == wanted)
+    if shrunk is None or verdict == "error":
+        return asked.diagnosis[0].explanation if asked.diagnosis else headline.message
+    explained = [asked.diagnosis[0].explanation] if asked.diagnosis else []
+    wrong = [measurement for measurement in shrunk.finding.measurements if measurement.status == "fail"]
+    network = f"On the smallest failing network ({shrunk.item.problem.description})"
+    if wrong:
+        return " ".join([*explained, f"{network}, {departs(max(wrong, key=_magnitude))}"])
+    return " ".join(explained or [f"{network}: {shrunk.finding.outcome.message}"])
+
+
+def _magnitude(measurement: Measurement) -> float:
+    return measurement.error if measurement.error is not None and np.isfinite(measurement.error) else np.inf
+
+
+def _passed(by_id: Mapping[str, Outcome], asked: Asked) -> str:
+    passed = [outcome for outcome in by_id.values() if outcome.status == "pass"]
+    networks = max((outcome.problems for outcome in passed), default=0)
+    compared = by_id.get(autograd.ID)
+    power = ""
+    if compared is not None and compared.resolves is not None:
+        power = f"; autograd would have seen errors above {compared.resolves:.1g} of a tensor's largest element (median)"
+    noted = f" It uses a convention that it does not declare: {asked.convention.manifest_line}." if asked.convention is not None else ""
+    return f"Right on {networks} networks in {len(passed)} checks{power}.{noted}"
+
+
+def _notes(outcomes: Sequence[Outcome], convention: Convention | None) -> tuple[Note, ...]:
+    notes = [Note(outcome.id, text) for outcome in outcomes for text in outcome.notes]
+    if convention is not None:
+        if convention.gradient_too:
+            text = "Loss and gradient follow a convention that the manifest does not declare; with this line they are held to it:"
+        else:
+            text = "The loss follows a convention that the manifest does not declare, and the gradient is that of the loss without it:"
+        notes.insert(0, Note(forward.ID, text, convention.manifest_line))
+    return tuple(notes)
+
+
+def _isolation(told: Mapping[str, object]) -> Isolation:
+    """What the worker's hello says of its confinement; it was sent before the candidate's code was loaded."""
+    abi, reason = told.get("landlock_abi"), told.get("reason")
+    return Isolation(
+        files=told.get("files") is True,
+        system_calls=told.get("system_calls") is True,
+        limits=told.get("limits") is True,
+        landlock_abi=abi if isinstance(abi, int) else None,
+        reason=reason if isinstance(reason, str) else None,
+    )
+
+
+def environment() -> dict[str, str]:
+    """What the run was made with; read without importing it."""
+    return {
+        "python": platform.python_version(),
+        "platform": f"{sys.platform} {platform.machine()}",
+        **versions(),
+    }
