@@ -278,3 +278,45 @@ def test_require_refuses_to_run_a_candidate_that_cannot_be_confined(start, monke
         isolation = start(source, zygote=zygote).hello["isolation"]
         assert (isolation["files"], isolation["system_calls"]) == (False, True)
         assert "not built" in isolation["reason"]
+
+
+FORBIDDEN = {"autograd": "import autograd", "sklearn": "import sklearn.neural_network", "micrograd": "from micrograd.engine import Value"}
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_a_forbidden_package_cannot_be_imported_however_it_is_tried(attempt, package):
+    if importlib.util.find_spec(package) is None:
+        pytest.skip(f"{package} is not installed")
+    folder = os.path.dirname(importlib.util.find_spec(package).origin)
+    tries = [
+        FORBIDDEN[package],
+        f"import sys; sys.meta_path[:] = sys.meta_path[1:]; sys.path.insert(0, {os.path.dirname(folder)!r}); import {package}",
+        f"open({os.path.join(folder, '__init__.py')!r}).read()",
+    ]
+    for lines in tries:
+        assert attempt(lines, forbid=(package, "not_installed"))["type"] in {"PermissionError", "ModuleNotFoundError", "ImportError"}
+    assert attempt("import numpy, safetensors", forbid=(package,)) == {}
+    assert attempt(FORBIDDEN[package], load_seconds=60.0, wall_seconds=60.0) == {}
+
+
+def test_without_scratch_nothing_can_be_written_anywhere(start):
+    source = """
+        import os, tempfile
+        def backprop():
+            def tried(act):
+                try:
+                    act()
+                    return 1
+                except OSError:
+                    return 0
+            return [tried(act) for act in (tempfile.TemporaryFile, lambda: open("x", "w"), lambda: os.mkdir("/tmp/x"), lambda: os.listdir("."))]
+        def ordinary():
+            import threading
+            thread = threading.Thread(target=print)
+            thread.start()
+            thread.join()
+            return open("/dev/null", "w").write("x")
+    """
+    worker = start(source, scratch_bytes=0)
+    assert worker.value().tolist() == [0, 0, 0, 0]
+    assert worker.value({"function": "ordinary"}) == 1

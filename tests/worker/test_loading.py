@@ -96,3 +96,34 @@ def test_a_module_below_the_import_root_is_imported_by_name(zygote, tmp_path):
 def test_two_workers_draw_the_same_random_numbers(start):
     source = "import random\nimport numpy as np\ndef backprop():\n    return [random.random(), np.random.rand(), float(hash('a') % 1000)]\n"
     assert start(source).value().tolist() == start(source).value().tolist()
+
+
+def test_a_module_below_a_folder_that_is_not_its_own_is_imported_and_the_rest_stays_closed(zygote, tmp_path):
+    """`verifier check package.net` in a working folder: the worker may read the package, and not list what lies beside it."""
+    (tmp_path / "package" / "inner").mkdir(parents=True)
+    (tmp_path / "package" / "__init__.py").write_text("factor = 5\n")
+    (tmp_path / "package" / "inner" / "net.py").write_text(
+        "import os\nfrom .. import factor\ndef backprop():\n    return factor\ndef beside():\n    return len(os.listdir('..'))\n"
+        f"def list_root():\n    return len(os.listdir({str(tmp_path)!r}))\n"
+    )
+    (tmp_path / "namespace").mkdir()
+    (tmp_path / "namespace" / "net.py").write_text("def backprop():\n    return 6\n")
+    call = {"arguments": [], "form": "array"}
+    with zygote.start(Target(None, tmp_path, (tmp_path / "package",), module="package.inner.net"), Limits()) as session:
+        assert session.ask({"calls": [{"function": "backprop", **call}]}, {}).arrays["a0"] == 5
+        reply = session.ask({"calls": [{"function": "list_root", **call}]}, {}).message["results"][0]
+        if session.hello["isolation"]["files"]:
+            assert reply["raised"]["type"] == "PermissionError"
+    with zygote.start(Target(None, tmp_path, (tmp_path / "namespace",), module="namespace.net"), Limits()) as session:
+        assert session.ask({"calls": [{"function": "backprop", **call}]}, {}).arrays["a0"] == 6
+
+
+def test_a_package_that_is_a_folder_candidate_imports_its_own_modules_relatively(zygote, tmp_path):
+    folder = tmp_path / "network"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("from .layers import factor\nfrom . import layers\ndef backprop():\n    return factor\n")
+    (folder / "layers.py").write_text("factor = 7\n")
+    with zygote.start(Target(folder / "__init__.py", folder, (folder,)), Limits()) as session:
+        assert "load_error" not in session.hello
+        call = {"function": "backprop", "arguments": [], "form": "array"}
+        assert session.ask({"calls": [call]}, {}).arrays["a0"] == 7

@@ -18,7 +18,8 @@ class Limits:
         open_files: descriptors that it may open.
         output_bytes: printed to stdout and stderr in all.
         answer_bytes: of the arrays in one answer.
-        scratch_bytes, scratch_files: in its scratch folder.
+        scratch_bytes, scratch_files: in its scratch folder; it has none where scratch_bytes is 0.
+        forbid: top-level packages that it may not import.
     """
 
     memory: int = 2048 * MIB
@@ -31,3 +32,4 @@ class Limits:
     answer_bytes: int = 256 * MIB
     scratch_bytes: int = 64 * MIB
     scratch_files: int = 1000
+    forbid: tuple[str, ...] = ()

@@ -14,7 +14,9 @@ import site
 import sys
 import sysconfig
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from glob import escape as glob_escape
+from glob import glob
 from typing import Any
 
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload")
@@ -33,6 +35,7 @@ Grant = tuple[str, bool]  # a path and whether its files may be read; else its f
 class Preparation:
     """What the zygote prepares once: paths that every worker may read, Landlock rights that this kernel takes, how to load the filter."""
 
+    excluded: frozenset[str]
     grants: tuple[Grant, ...]
     rights: int | None
     landlock_abi: int | None
@@ -48,11 +51,23 @@ def prepare(excluded: Collection[str], wanted: bool) -> Preparation:
         wanted: False where isolation is switched off.
     """
     if not wanted:
-        return Preparation((), None, None, None, ("isolation is switched off",))
+        return Preparation(frozenset(), (), None, None, None, ("isolation is switched off",))
     rights, abi, no_landlock = _landlock_rights()
     load_filter, no_seccomp = _filter_loader()
     grants = tuple(_shared_grants(excluded)) if rights is not None else ()
-    return Preparation(grants, rights, abi, load_filter, tuple(reason for reason in (no_landlock, no_seccomp) if reason))
+    reasons = tuple(reason for reason in (no_landlock, no_seccomp) if reason)
+    return Preparation(frozenset(excluded), grants, rights, abi, load_filter, reasons)
+
+
+def forbidding(preparation: Preparation, packages: Collection[str]) -> Preparation:
+    """The same for a worker that may not read these packages, wherever they are installed: importing one is a PermissionError."""
+    if not packages:
+        return preparation
+    if preparation.rights is None:
+        told = f"nothing keeps forbidden packages ({', '.join(packages)}) from being imported"
+        return replace(preparation, reasons=(*preparation.reasons, told))
+    excluded = preparation.excluded | _installed_copies(packages)
+    return replace(preparation, excluded=excluded, grants=tuple(_shared_grants(excluded)))
 
 
 def confine(preparation: Preparation, readable: Iterable[str], scratch: str, limits: Mapping[str, float]) -> dict[str, Any]:
@@ -141,6 +156,15 @@ def _shared_grants(excluded: Collection[str]) -> Iterator[Grant]:
                 yield grant
 
 
+def _installed_copies(packages: Collection[str]) -> frozenset[str]:
+    """The real paths of all folders and files that an import of these packages could find, beside what the candidate brings itself."""
+    # Not only sys.path: a candidate can lengthen it, and the system's own packages lie within the libraries' folders.
+    places = [*sys.path, *(found for root in LIBRARIES for kind in ("site", "dist") for found in glob(f"{root}/python*/{kind}-packages"))]
+    found = {copy for place in places for name in packages for copy in glob(os.path.join(glob_escape(place), f"{name}*"))}
+    own = {copy for copy in found if os.path.basename(copy).partition(".")[0] in packages}
+    return frozenset(os.path.realpath(copy) for copy in own)
+
+
 def _folders_above(path: str) -> Iterator[str]:
     while (above := os.path.dirname(path)) != path:
         path = above
@@ -192,7 +216,8 @@ def _confine_files(preparation: Preparation, readable: Iterable[str], scratch: s
             elif os.path.exists(path):
                 rules.allow(path, rules=read)
         rules.allow("/dev/null", rules=handled & (read | WRITE))
-        rules.allow(scratch, rules=handled & ~NEVER)
+        if scratch:
+            rules.allow(scratch, rules=handled & ~NEVER)
         rules.apply()
     finally:
         os.close(rules._fd)

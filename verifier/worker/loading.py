@@ -11,6 +11,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 TEXT = 2000  # characters of an exception's text
+PACKAGE_FILE = "__init__.py"
 FRAMES = 12  # frames of a traceback: the last ones name the place
 
 
@@ -57,7 +58,7 @@ def load(origin: Origin) -> Candidate:
     """Run the candidate's module. Whatever it raises passes through; AttributeError where the entry's holder is missing."""
     if origin.import_root is not None:
         sys.path.insert(0, origin.import_root)
-    holder: Any = importlib.import_module(origin.module) if origin.module is not None else _run_file(str(origin.file))
+    holder: Any = _import(origin.module, origin.import_root) if origin.module is not None else _run_file(str(origin.file))
     for part in origin.entry.split(".")[:-1]:
         if not hasattr(holder, part):
             raise AttributeError(f"entry {origin.entry!r}: there is no {part!r} in {getattr(holder, '__name__', type(holder).__name__)}")
@@ -89,11 +90,36 @@ def printable(text: str, limit: int) -> str:
     return text[:limit].encode("utf-8", "backslashreplace").decode()
 
 
-def _run_file(file: str) -> ModuleType:
-    stem = os.path.splitext(os.path.basename(file))[0]
+def _import(module: str, root: str | None) -> ModuleType:
+    """The module by its dotted name; where `root` may not be listed, its topmost package is loaded by its file and found without."""
+    top = module.partition(".")[0]
+    if root is not None and top not in sys.modules and not _may_list(root):
+        folder = os.path.join(root, top)
+        if os.path.isfile(own := os.path.join(folder, PACKAGE_FILE)):
+            _run_file(own, top)
+        elif os.path.isdir(folder):
+            sys.modules[top] = ModuleType(top)
+            sys.modules[top].__path__ = [folder]
+        else:
+            _run_file(f"{folder}.py", top)
+    return importlib.import_module(module)
+
+
+def _may_list(folder: str) -> bool:
+    try:
+        os.scandir(folder).close()  # os.access knows nothing of Landlock
+        return True
+    except OSError:
+        return False
+
+
+def _run_file(file: str, name: str | None = None) -> ModuleType:
+    folder, base = os.path.split(file)
+    package = [folder] if base == PACKAGE_FILE else None
+    stem = os.path.basename(folder) if package else os.path.splitext(base)[0]
     taken = stem in sys.modules or stem in sys.stdlib_module_names or not stem.isidentifier()
-    name = "candidate" if taken else stem  # a file called numpy.py must not become NumPy for the others
-    spec = importlib.util.spec_from_file_location(name, file)
+    name = name or ("candidate" if taken else stem)  # a file called numpy.py must not become NumPy for the others
+    spec = importlib.util.spec_from_file_location(name, file, submodule_search_locations=package)
     if spec is None or spec.loader is None:
         raise ImportError(f"{file} is no Python file")
     module = importlib.util.module_from_spec(spec)

@@ -20,6 +20,7 @@ from verifier.worker.confinement import Preparation, confine, die_with_parent
 from verifier.worker.loading import Origin, describe_raised, load
 
 CHANNEL = 800  # the private descriptor is at least this: out of the way of what closes or guesses small ones
+NOWHERE = "/nonexistent"  # the home of who has none, as the system's own users have it
 CHANNEL_LOST, SETUP_BROKEN, BROKEN_BY_CANDIDATE = 70, 71, 72  # exit statuses
 
 
@@ -30,7 +31,7 @@ def serve(start: Mapping[str, Any], channel: int, output: int, scratch: str, par
         start: the message that asked for it: target, limits, isolation.
         channel: descriptor for frames, both ways.
         output: descriptor that takes stdout and stderr.
-        scratch: folder of its own.
+        scratch: folder of its own, or empty where it may write nowhere.
         parent: process id of the zygote.
         preparation: what the zygote prepared for confinement.
     """
@@ -122,9 +123,9 @@ def _arrange_descriptors(channel: int, output: int) -> int:
 def _settle(scratch: str, target: Mapping[str, Any]) -> None:
     """A folder and an environment of its own; and random numbers that begin alike in every worker."""
     os.umask(0o077)
-    os.chdir(scratch)
+    os.chdir(scratch or os.sep)
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
-        os.environ[name] = scratch
+        os.environ[name] = scratch or NOWHERE
     os.environ["USER"] = os.environ["LOGNAME"] = "candidate"
     sys.argv = [target["file"] or target["module"]]
     tempfile.tempdir = None

@@ -26,17 +26,19 @@ from typing import Any
 import numpy as np
 
 from verifier import wire
-from verifier.worker.confinement import Preparation, prepare, site_folders, without
+from verifier.worker.confinement import Preparation, forbidding, prepare, site_folders, without
 from verifier.worker.serving import serve
 
 LENGTH = struct.Struct("<I")
 START_BYTES = 1 << 20
 DESCRIPTORS = 3
 
+Packages = tuple[str, ...]
+
 
 @dataclass(frozen=True)
 class Worker:
-    """A child that runs: where to tell its end, and the folder to remove then."""
+    """A child that runs: where to tell its end, and the folder to remove then (empty where it has none)."""
 
     report: socket.socket
     scratch: str
@@ -53,7 +55,7 @@ def run(control: socket.socket, home: str, *, isolated: bool) -> None:
     root = str(Path(__file__).resolve().parents[2])
     sys.path[:] = without(sys.path, root)
     os.environ.pop("PYTHONPATH", None)
-    preparation = prepare(_never_readable(root), isolated)
+    preparations = {(): prepare(_never_readable(root), isolated)}
     _warm_up()
     _forget_the_verifier()
     wakeup = _wake_on_dead_children()
@@ -69,7 +71,7 @@ def run(control: socket.socket, home: str, *, isolated: bool) -> None:
                 if wakeup in ready:
                     wakeup.recv(4096)
                     _reap(workers)
-                if control in ready and not _start_worker(control, workers, preparation, home):
+                if control in ready and not _start_worker(control, workers, preparations, home):
                     return
     finally:
         _end(workers, home)
@@ -90,13 +92,15 @@ def _forget_the_verifier() -> None:
     sys.modules["verifier"] = None  # type: ignore[assignment]
 
 
-def _start_worker(control: socket.socket, workers: dict[int, Worker], preparation: Preparation, home: str) -> bool:
-    """Take one message and fork. False where the control socket closed."""
+def _start_worker(control: socket.socket, workers: dict[int, Worker], preparations: dict[Packages, Preparation], home: str) -> bool:
+    """Take one message and fork. False where the control socket closed. `preparations` are kept by what they forbid."""
     taken = _take_message(control)
     if taken is None:
         return False
     start, (channel, output, report) = taken
-    scratch = tempfile.mkdtemp(dir=home)
+    forbid = tuple(start["limits"]["forbid"])
+    preparation = preparations.setdefault(forbid, preparations.get(forbid) or forbidding(preparations[()], forbid))
+    scratch = tempfile.mkdtemp(dir=home) if start["limits"]["scratch_bytes"] else ""
     zygote = os.getpid()
     pid = os.fork()
     if pid == 0:
@@ -140,7 +144,8 @@ def _reap(workers: dict[int, Worker], *, wait: bool = False) -> None:
         ended, status, usage = os.wait4(pid, 0 if wait else os.WNOHANG)
         if ended:
             worker = workers.pop(pid)
-            _remove_folder(worker.scratch)
+            if worker.scratch:
+                _remove_folder(worker.scratch)
             unit = 1 if sys.platform == "darwin" else 1024
             end = {"status": status, "cpu": usage.ru_utime + usage.ru_stime, "peak_memory": usage.ru_maxrss * unit}
             with contextlib.suppress(OSError):
