@@ -1,13 +1,13 @@
 """The equations in NumPy, swept over a program: forward in order, then the vjps in reverse. Scatter, faults and walk-through share it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier.problems.operations import OPERATIONS, Store, exact
-from verifier.problems.program import Problem, Program
+from verifier.problems.program import Node, Problem, Program
 from verifier.results.evaluation import Evaluation
 
 FloatArray = NDArray[np.floating]
@@ -21,6 +21,23 @@ class Sweep:
     cotangents: Mapping[str, FloatArray]
 
 
+@dataclass(frozen=True)
+class Applied:
+    """One node where it is differentiated: what it was given and gave, its cotangent, and everything that is known by then."""
+
+    node: Node
+    inputs: tuple[FloatArray, ...]
+    output: FloatArray
+    cotangent: FloatArray
+    values: Mapping[str, FloatArray]
+    cotangents: Mapping[str, FloatArray]
+    store: Store
+
+
+Back = tuple[FloatArray | None, ...]
+Replace = Callable[[Applied, Back], Back]  # the hook: what a node's vjp gave -> what is used in its place
+
+
 @np.errstate(all="ignore")
 def forward(program: Program, arrays: Mapping[str, FloatArray], store: Store = exact) -> dict[str, FloatArray]:
     """Every array and every node's output, by name."""
@@ -32,8 +49,13 @@ def forward(program: Program, arrays: Mapping[str, FloatArray], store: Store = e
 
 
 @np.errstate(all="ignore")
-def sweep(program: Program, arrays: Mapping[str, FloatArray], store: Store = exact) -> Sweep:
-    """Forward, then backward from ∂loss/∂loss = 1; a value that is used twice adds its cotangents."""
+def sweep(program: Program, arrays: Mapping[str, FloatArray], store: Store = exact, replace: Replace | None = None) -> Sweep:
+    """Forward, then backward from ∂loss/∂loss = 1; a value that is used twice adds its cotangents.
+
+    Args:
+        store: the hook through which every stored quantity passes (scatter perturbs it).
+        replace: the hook that may put something else in the place of a node's vjp (a fault).
+    """
     values = forward(program, arrays, store)
     cotangents: dict[str, FloatArray] = {program.loss: np.ones_like(values[program.loss])}
     for node in reversed(program.nodes):
@@ -42,6 +64,8 @@ def sweep(program: Program, arrays: Mapping[str, FloatArray], store: Store = exa
             continue
         inputs = tuple(values[name] for name in node.inputs)
         back = OPERATIONS[node.operation].vjp(inputs, values[node.output], cotangent, node.attributes, store)
+        if replace is not None:
+            back = replace(Applied(node, inputs, values[node.output], cotangent, values, cotangents, store), back)
         for name, part in zip(node.inputs, back, strict=True):
             if part is not None:
                 cotangents[name] = store(cotangents[name] + part) if name in cotangents else part

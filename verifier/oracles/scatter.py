@@ -8,14 +8,14 @@ dtype, is the *scatter*: the unit in which errors of right code are small (docs/
 This is stochastic arithmetic: CESTAC (Vignes 1978), Monte Carlo arithmetic (Parker 1997).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier import textbook
-from verifier.problems.operations import OPERATIONS
+from verifier.problems.operations import OPERATIONS, Store
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 
@@ -61,11 +61,24 @@ class _Perturbation:
         return 2.0 * self._generator.random(shape) - 1.0
 
 
-def measure_scatter(problem: Problem, *, seed: int = 0) -> Scatter:
+# A variation of the textbook: the arrays with the copies as their leading axis, and the hook -> its evaluation and its losses.
+Variation = Callable[[Mapping[str, FloatArray], Store], tuple[Evaluation, FloatArray]]
+
+
+def measure_scatter(problem: Problem, *, seed: int = 0, variation: Variation | None = None) -> Scatter:
     """The scatter of a problem's loss, outputs, gradients and stages, for rounding in the problem's dtype.
 
     The loss is the textbook's, its logarithms of stored probabilities, and its scatter at least ε·|loss|.
+
+    Args:
+        variation: what is swept in place of the textbook (a fault is held to its own scatter, not to the truth's).
     """
+    if variation is None:
+
+        def variation(arrays: Mapping[str, FloatArray], store: Store) -> tuple[Evaluation, FloatArray]:
+            swept = textbook.sweep(problem.program, arrays, store)
+            return textbook.evaluation_of(problem.program, swept), swept.values[problem.program.loss]
+
     arrays = {name: array[None] for name, array in textbook.double(problem.arrays).items()}
     elements = (COPIES + 2) * sum(array.size for array in problem.arrays.values())
     copies = np.arange(COPIES + 2)
@@ -75,8 +88,7 @@ def measure_scatter(problem: Problem, *, seed: int = 0) -> Scatter:
     scales = np.array([0.0] + [epsilon / RELATIVE] * COPIES + [tiny / UNDERFLOW])
     spread = _Spread(scales)
     for group in groups:
-        swept = textbook.sweep(problem.program, arrays, _Perturbation(group, seed))
-        spread.add(group, textbook.evaluation_of(problem.program, swept), swept.values[problem.program.loss])
+        spread.add(group, *variation(arrays, _Perturbation(group, seed)))
     return spread.scatter(epsilon)
 
 
