@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from os import PathLike, fspath
 from typing import Literal
 
-from verifier.errors import RequestError
+from verifier.errors import HarnessError, RequestError
 from verifier.results.report import Report
 from verifier.verification.judging import judge
 
@@ -45,10 +45,10 @@ def check(
         )
     )
     for one in judged:
-        if isinstance(one, RequestError):
+        if isinstance(one, (RequestError, HarnessError)):
             raise one
     if len(judged) != 1:
         raise RequestError(f"{fspath(candidate)}: check takes one candidate, this folder has {len(judged)}")
     first = judged[0]
-    assert not isinstance(first, RequestError)
+    assert not isinstance(first, (RequestError, HarnessError))
     return first.report

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from verifier.cli.exit_status import BROKEN_PIPE, INTERRUPTED, UNDECIDED, WRONG_REQUEST
-from verifier.errors import RequestError, VerifierError
+from verifier.errors import HarnessError, RequestError, VerifierError
 
 COMMANDS = {
     "check": "verifier.cli.check:check",
@@ -103,7 +103,11 @@ def explain(error: Exception) -> int:
         import traceback
 
         traceback.print_exception(error, file=sys.stderr)
-    say(str(error) if isinstance(error, VerifierError) else _broken(error))
+    cause = error.__cause__
+    if isinstance(error, HarnessError) and isinstance(cause, Exception):
+        say(f"{error}. {_broken(cause)}")
+    else:
+        say(str(error) if isinstance(error, VerifierError) else _broken(error))
     return UNDECIDED
 
 

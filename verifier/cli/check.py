@@ -12,7 +12,7 @@ import click
 from verifier.cli import explain, say
 from verifier.cli.exit_status import FAIL_ON, INTERRUPTED, UNDECIDED, overall, status_of
 from verifier.cli.progress import ProgressBar
-from verifier.errors import RequestError
+from verifier.errors import HarnessError, RequestError
 from verifier.reports.formats import FORMATS, default_formats
 from verifier.results.report import Report
 
@@ -50,6 +50,7 @@ def known_checks(_context: click.Context, _parameter: click.Parameter, names: tu
 @click.option("--seed", type=click.IntRange(min=0), help="Of the networks' numbers; the same seed gives the same report.")
 @click.option("--fail-on", multiple=True, type=click.Choice(FAIL_ON), help="What else ends with exit status 1 (may be repeated).")
 @click.option("--assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Written beside report.json (may be repeated).")
 @click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
@@ -60,6 +61,7 @@ def check(
     seed: int | None,
     fail_on: tuple[str, ...],
     assignment: str | None,
+    limits: tuple[str, ...],
     report_dir: str,
     formats: tuple[str, ...],
     isolation: Isolation,
@@ -74,7 +76,9 @@ def check(
     from verifier.verification.judging import judge
 
     with ProgressBar() as progress:
-        answers = judge(candidates, profile=profile, seed=seed, only=only, assignment=assignment, isolation=isolation, progress=progress)
+        answers = judge(
+            candidates, profile=profile, seed=seed, only=only, assignment=assignment, limits=limits, isolation=isolation, progress=progress
+        )
         run = Run(open_console(), Path(report_dir), formats, fail_on, progress.clear)
         return run.take(answers)
 
@@ -96,12 +100,12 @@ class Run:
     statuses: list[int] = field(default_factory=list)
     _held: tuple[Report, Path | None, list[Path]] | None = None
 
-    def take(self, answers: Iterator[Judged | RequestError]) -> int:
+    def take(self, answers: Iterator[Judged | RequestError | HarnessError]) -> int:
         """Show and write every answer; the exit status of the run. What the run itself breaks on does not lose the verdicts before it."""
         try:
             for answer in answers:
                 self.before_printing()
-                if isinstance(answer, RequestError):
+                if isinstance(answer, (RequestError, HarnessError)):
                     self.statuses.append(explain(answer))
                 else:
                     self._judged(answer)

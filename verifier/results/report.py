@@ -74,6 +74,7 @@ class Report(msgspec.Struct, frozen=True):
         printed: the last of what the candidate printed (shown where it fails).
         environment: versions of Python, NumPy, PyTorch, Hypothesis and the harness; the platform.
         timings: seconds by phase; the only part of a report that may change between two runs of one seed.
+        only: the checks to which the run was limited; empty where all were asked.
     """
 
     schema_version: int
@@ -91,6 +92,7 @@ class Report(msgspec.Struct, frozen=True):
     environment: dict[str, str]
     printed: str
     timings: dict[str, float]
+    only: tuple[str, ...] = ()
 
 
 def to_json(report: Report) -> bytes:

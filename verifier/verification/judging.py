@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from secrets import randbits
+from typing import Any
 
-from verifier.candidates.assignment import Assignment, read_assignment
+from verifier.candidates.assignment import Assignment, read_assignment, read_limit_options
 from verifier.candidates.discovery import Candidate, find_candidates
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Isolation, Zygote
@@ -13,7 +14,7 @@ from verifier.checks.catalogue import check_ids
 from verifier.checks.examination import Item
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of, with_claims
-from verifier.errors import RequestError
+from verifier.errors import HarnessError, IsolationError, RequestError
 from verifier.oracles.reference import refer
 from verifier.problems.storage import problem_from_bytes
 from verifier.verification.corpus import Corpus, fresh_corpus, kept_corpus
@@ -31,19 +32,24 @@ def judge(
     seed: int | None = None,
     only: Sequence[str] = (),
     assignment: str | None = None,
+    limits: Sequence[str] = (),
     isolation: Isolation = "auto",
     progress: Progress | None = None,
-) -> Iterator[Judged | RequestError]:
+) -> Iterator[Judged | RequestError | HarnessError]:
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
+    Where the harness breaks on one candidate, that comes back too, with its cause, and the others are still judged.
+    `limits` are written NAME=VALUE and go before those of the assignment.
+
     Raises:
-        RequestError: profile, check or assignment is wrong: nothing can be judged.
+        RequestError: profile, check, limit or assignment is wrong: nothing can be judged.
         IsolationError: isolation is required and is not to be had.
         HarnessError: the harness broke.
     """
     chosen = _profile(profile)
     _refuse_unknown_checks(only)
     fixed = None if assignment is None else read_assignment(assignment)
+    allowed = _limits(chosen, fixed, limits)
     candidates, errors = find_candidates(paths, assignment=fixed)
     yield from errors
     if not candidates:
@@ -63,7 +69,12 @@ def judge(
         for candidate in candidates:
             if candidate.claims not in corpora:  # a kept one is read while the zygote warms up
                 corpora[candidate.claims] = kept_corpus(candidate.claims, chosen, request.seed)
-            yield judge_candidate(candidate, partial(corpus_of, candidate), zygote, _limits(fixed), request, tell)
+            try:
+                yield judge_candidate(candidate, partial(corpus_of, candidate), zygote, allowed, request, tell)
+            except IsolationError:
+                raise
+            except Exception as error:
+                yield _broken(candidate, error)
 
 
 def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress: Progress | None = None) -> Judged:
@@ -94,6 +105,14 @@ def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress
         return judge_candidate(found[0], lambda: corpus, zygote, Limits(), Request(profile, 0), progress or _silent)
 
 
+def _broken(candidate: Candidate, error: Exception) -> HarnessError:
+    if isinstance(error, HarnessError):
+        return error
+    broken = HarnessError(f"{candidate.path} was not judged")
+    broken.__cause__ = error
+    return broken
+
+
 def _silent(phase: str, done: int, total: int) -> None:
     return None
 
@@ -116,8 +135,12 @@ def _seed(profile: Profile, seed: int | None) -> int:
     return randbits(31) if profile.seed is None else profile.seed
 
 
-def _limits(assignment: Assignment | None) -> Limits:
-    return Limits() if assignment is None else replace(Limits(), **dict(assignment.limits))  # type: ignore[arg-type]
+def _limits(profile: Profile, assignment: Assignment | None, options: Sequence[str]) -> Limits:
+    """The profile's limits, those of the assignment before them, those of options first of all."""
+    stated: dict[str, Any] = {"forbid": profile.forbid} | ({} if profile.scratch else {"scratch_bytes": 0})
+    if assignment is not None:
+        stated |= assignment.limits | ({} if assignment.forbid is None else {"forbid": assignment.forbid})
+    return replace(Limits(), **(stated | read_limit_options(options)))
 
 
 def _refuse_foreign(file: str, architecture: Architecture, candidate: Candidate) -> None:

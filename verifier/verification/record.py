@@ -15,6 +15,7 @@ from verifier.checks import (
     finite_difference,
     forward,
     purity,
+    stability,
     stages,
     unit_permutation,
     update,
@@ -91,17 +92,18 @@ def write_down(
         schema_version=SCHEMA_VERSION,
         verdict=verdict,
         summary=_summary(verdict, outcomes, asked, shrunk),
-        candidate=CandidateRecord(candidate.name, candidate.path, candidate.contract, candidate.claims.as_manifest()),
+        candidate=CandidateRecord(candidate.name, candidate.path, candidate.contract, candidate.claims.as_manifest(defaults=True)),
         profile=request.profile.name,
         seed=request.seed,
         checks=outcomes,
         measurements=measurements,
-        notes=_notes(outcomes, asked.convention),
+        notes=_notes(verdict, outcomes, asked.convention),
         diagnosis=asked.diagnosis,
         counterexample=counterexample,
         isolation=_isolation(interview.isolation),
         environment=environment(),
         printed=interview.printed() if verdict in ("fail", "error") else "",
+        only=request.only,
         timings={phase: round(taken, 4) for phase, taken in seconds.items()},
     )
     return Judged(report, stored)
@@ -162,8 +164,10 @@ def _passed(by_id: Mapping[str, Outcome], asked: Asked) -> str:
     return f"Right on {networks} networks in {len(passed)} checks{power}.{noted}"
 
 
-def _notes(outcomes: Sequence[Outcome], convention: Convention | None) -> tuple[Note, ...]:
-    notes = [Note(outcome.id, text) for outcome in outcomes for text in outcome.notes]
+def _notes(verdict: Verdict, outcomes: Sequence[Outcome], convention: Convention | None) -> tuple[Note, ...]:
+    # Of wrong code, that it is wrong on saturated networks too is no news.
+    told = [outcome for outcome in outcomes if verdict == "pass" or outcome.id != stability.ID]
+    notes = [Note(outcome.id, text) for outcome in told for text in outcome.notes]
     if convention is not None:
         if convention.gradient_too:
             text = "Loss and gradient follow a convention that the manifest does not declare; with this line they are held to it:"
