@@ -1,0 +1,117 @@
+"""Right code by an autograd engine: somebody writes the forward pass, PyTorch or HIPS autograd differentiates it, in the network's dtype.
+
+The engines round where nobody chose to: log(1 − σ(z)) is differentiated as it stands, σ by its parts.
+"""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from benchmarks.right_code import CROSS_ENTROPY, EXPONENTIAL, OF_LOGITS, Answer, decay_of, factor_of
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import architecture_of
+from verifier.problems.program import Problem
+
+Ops = Any
+"""A namespace with NumPy's names: exp, log, tanh, maximum, minimum, where, sum, max."""
+
+
+class TorchOps:
+    """NumPy's names for PyTorch."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self.exp, self.log, self.tanh, self.where = torch.exp, torch.log, torch.tanh, torch.where
+
+    def maximum(self, value: Any, bound: float) -> Any:
+        return value.clamp(min=bound)
+
+    def minimum(self, value: Any, bound: float) -> Any:
+        return value.clamp(max=bound)
+
+    def sum(self, value: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+        return value.sum() if axis is None else value.sum(axis, keepdim=keepdims)
+
+    def max(self, value: Any, axis: int, keepdims: bool) -> Any:
+        return value.max(axis, keepdim=keepdims).values
+
+
+def loss_of(ops: Ops, problem: Problem, claims: Claims, values: dict[str, Any]) -> Any:
+    """The claimed loss as plain code writes it, over whatever arrays the namespace has."""
+    architecture = architecture_of(problem)
+    a = values["x"]
+    z = a
+    for layer, kind in enumerate(architecture.activations):
+        z = a @ values[f"weights[{layer}]"].T
+        if f"biases[{layer}]" in values:
+            z = z + values[f"biases[{layer}]"]
+        if claims.clip_preactivation is not None and kind in EXPONENTIAL:
+            z = ops.minimum(ops.maximum(z, -claims.clip_preactivation), claims.clip_preactivation)
+        a = _activate(ops, kind, z, claims)
+    loss = factor_of(problem, claims) * ops.sum(_losses(ops, architecture.loss, architecture.activations[-1], z, a, values["y"], claims))
+    decay = decay_of(problem, claims)
+    if decay:
+        for layer in range(architecture.layers):
+            loss = loss + decay * ops.sum(values[f"weights[{layer}]"] ** 2)
+    return loss
+
+
+def _activate(ops: Ops, kind: str, z: Any, claims: Claims) -> Any:
+    if kind == "sigmoid":
+        return 1 / (1 + ops.exp(-z))
+    if kind == "tanh":
+        return ops.tanh(z)
+    if kind == "softplus":
+        return ops.log(1 + ops.exp(z))
+    if kind == "softmax":
+        powers = ops.exp(z - ops.max(z, axis=1, keepdims=True))
+        return powers / ops.sum(powers, axis=1, keepdims=True)
+    if kind == "relu":
+        return ops.maximum(z, 0.0)
+    return ops.where(z > 0, z, claims.leaky_slope * z) if kind == "leaky_relu" else z
+
+
+def _losses(ops: Ops, loss: str, activation: str, z: Any, a: Any, y: Any, claims: Claims) -> Any:
+    if loss in ("squared_error", "half_squared_error"):
+        return (0.5 if loss == "half_squared_error" else 1.0) * (y - a) ** 2
+    epsilon = 0.0
+    if loss in OF_LOGITS:
+        p = _activate(ops, OF_LOGITS[loss], z if OF_LOGITS[loss] == activation else a, claims)
+    else:
+        p, epsilon = a, claims.log_epsilon or 0.0
+        if claims.clip_output is not None:
+            p = ops.minimum(ops.maximum(p, claims.clip_output), 1 - claims.clip_output)
+    if loss in CROSS_ENTROPY:
+        return -y * ops.log(p + epsilon)
+    return -(y * ops.log(p + epsilon) + (1 - y) * ops.log(1 - p + epsilon))
+
+
+def by_torch(problem: Problem, claims: Claims) -> Answer:
+    """Loss and gradients by PyTorch, of the plain forward pass."""
+    import torch
+
+    values = {name: torch.tensor(array) for name, array in problem.arrays.items()}
+    parameters = [values[name].requires_grad_(True) for name in problem.program.differentiate]
+    loss = loss_of(TorchOps(), problem, claims, values)
+    gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
+    named = zip(problem.program.differentiate, gradients, strict=True)
+    return Answer(float(loss.detach()), {name: gradient.numpy() for name, gradient in named}, {})
+
+
+def by_autograd(problem: Problem, claims: Claims) -> Answer:
+    """Loss and gradients by HIPS autograd, of the plain forward pass."""
+    autograd, anp = import_module("autograd"), import_module("autograd.numpy")  # an extra, and untyped
+
+    def loss(parameters: dict[str, Any]) -> Any:
+        return loss_of(anp, problem, claims, {**problem.arrays, **parameters})
+
+    with np.errstate(all="ignore"):
+        parameters = {name: problem.arrays[name] for name in problem.program.differentiate}
+        value, gradients = autograd.value_and_grad(loss)(parameters)
+    return Answer(float(value), {name: np.asarray(gradient) for name, gradient in gradients.items()}, {})
+
+
+ENGINES: dict[str, Callable[[Problem, Claims], Answer]] = {"engine: PyTorch": by_torch, "engine: autograd": by_autograd}
