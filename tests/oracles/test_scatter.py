@@ -1,0 +1,150 @@
+"""Right code stays below the derived tolerance in every form; a wrong constant does not; long sums stay within √n."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from verifier import textbook
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture, architecture_of, build_problem
+from verifier.contracts.mlp.numbers import Recipe, draw_problem, is_ordinary
+from verifier.oracles import scatter as scatter_module
+from verifier.oracles.reference import refer
+from verifier.oracles.scatter import measure_scatter, touches_a_kink
+from verifier.problems.program import Problem, machine_epsilon
+from verifier.tolerance import SAFETY, compare, safety
+
+NETWORKS = 240
+SCALAR = ("fsum", "loops")  # slow in pure Python: a part of the networks
+
+
+def largest_ratio(variant, items) -> float:
+    """The largest error ÷ tolerance of a variant's gradients and losses."""
+    worst = 0.0
+    for item in items:
+        with np.errstate(over="ignore"):
+            loss, gradients = variant.backprop(item.problem)
+        worst = max(worst, abs(loss - item.reference.evaluation.loss) / item.reference.loss_tolerance())
+        for name, gradient in gradients.items():
+            found = compare(gradient, item.reference.evaluation.gradients[name], item.reference.gradient_tolerance(name))
+            worst = max(worst, found.ratio)
+    return worst
+
+
+def test_right_code_in_any_form_raises_no_false_alarm(variant, drawn):
+    items = drawn(NETWORKS)
+    assert {item.problem.dtype for item in items} == {"float64", "float32"}
+    assert largest_ratio(variant, items[::8] if variant.name.endswith(SCALAR) else items) <= 1
+
+
+def test_the_scatter_of_every_ordinary_network_is_finite_and_not_nothing(drawn):
+    for item in drawn(NETWORKS):
+        scatter = item.reference.scatter
+        assert np.isfinite(scatter.loss) and scatter.loss > 0, item.where
+        for name, gradient in item.reference.evaluation.gradients.items():
+            assert np.isfinite(scatter.gradients[name]).all(), item.where
+            assert scatter.gradients[name].shape == gradient.shape
+            assert scatter.gradients[name].max() > 0 or not gradient.any(), item.where
+
+
+def test_an_error_of_a_billionth_in_one_element_is_seen_on_some_of_ten_networks(drawn, plain):
+    seen = []
+    for item in [item for item in drawn(NETWORKS) if item.problem.dtype == "float64"][:10]:
+        gradients = plain.backprop(item.problem)[1]
+        name = next(iter(gradients))
+        place = np.unravel_index(np.argmax(np.abs(gradients[name])), gradients[name].shape)
+        gradients[name][place] *= 1 + 1e-9
+        tolerance = item.reference.gradient_tolerance(name)
+        seen.append(not compare(gradients[name], item.reference.evaluation.gradients[name], tolerance).within)
+    assert any(seen)
+
+
+def test_a_slope_of_0_0101_for_0_01_is_seen_on_some_of_ten_networks(drawn, plain):
+    items = [item for item in drawn(NETWORKS) if "leaky_relu" in architecture_of(item.problem).activations][:10]
+    assert len(items) == 10
+    assert largest_ratio(plain, items) <= 1 < largest_ratio(replace(plain, slope_changed=0.0101), items)
+
+
+def linear(dtype: str, batch: int, width: int) -> Problem:
+    claims = Claims(activations=("identity",), output_activations=("identity",), reduction="sum")
+    return draw_problem(Architecture((width, 1), ("identity",), "squared_error", batch, dtype), Recipe(), claims, seed=3, index=batch)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("batch", "width"), [(64, 2), (1_000, 2), (10_000, 2), (100_000, 1), (3, 10_000)])
+def test_plain_sums_over_long_batches_and_layers_stay_within_the_tolerance(dtype, batch, width):
+    problem = linear(dtype, batch, width)
+    reference = refer(problem)
+    w, b, x, y = (problem.arrays[name] for name in ("weights[0]", "biases[0]", "x", "y"))
+    delta = 2 * (x @ w.T + b - y)
+    assert reference.gradient_tolerance("biases[0]")[0] == safety(max(batch, width)) * reference.scatter.gradients["biases[0]"][0]
+    running = np.cumsum(delta, axis=0)[-1]  # one term after another: what a loop does
+    for claimed, name in ((delta.T @ x, "weights[0]"), (delta.sum(axis=0), "biases[0]"), (running, "biases[0]")):
+        assert claimed.dtype == dtype
+        found = compare(claimed.astype(np.float64), reference.evaluation.gradients[name], reference.gradient_tolerance(name))
+        assert found.within, (name, found)
+
+
+def test_the_scatter_is_that_of_the_candidates_own_dtype():
+    problem = draw_problem(Architecture((3, 4, 2), ("tanh", "tanh"), "squared_error", 3, "float32"), Recipe(), Claims(), seed=1, index=1)
+    single = measure_scatter(problem)
+    double = measure_scatter(replace(problem, dtype="float64"))
+    ratio = machine_epsilon("float32") / machine_epsilon("float64")
+    for name, scatter in single.gradients.items():
+        assert np.array_equal(scatter, double.gradients[name] * ratio)
+
+
+def test_the_same_seed_gives_the_same_scatter_and_another_seed_another():
+    problem = draw_problem(Architecture((3, 4, 2), ("tanh", "tanh"), "squared_error", 3), Recipe(), Claims(), seed=1, index=1)
+    first, again, other = measure_scatter(problem, seed=5), measure_scatter(problem, seed=5), measure_scatter(problem, seed=6)
+    assert all(np.array_equal(first.gradients[name], again.gradients[name]) for name in first.gradients)
+    assert not np.array_equal(first.gradients["weights[0]"], other.gradients["weights[0]"])
+
+
+def test_copies_swept_one_after_another_scatter_like_stacked_ones(monkeypatch):
+    # Where memory forbids to stack them. Other noise is drawn, so only the size can agree: the median over the elements, within a factor 2.
+    problem = draw_problem(Architecture((6, 8, 5), ("tanh", "sigmoid"), "squared_error", 7), Recipe(), Claims(), seed=1, index=1)
+    stacked = measure_scatter(problem)
+    monkeypatch.setattr(scatter_module, "STACKED_ELEMENTS", 0)
+    single = measure_scatter(problem)
+    for name, scatter in stacked.gradients.items():
+        assert scatter.shape == single.gradients[name].shape
+        assert 0.5 <= np.median(scatter) / np.median(single.gradients[name]) <= 2, name
+
+
+@pytest.mark.parametrize(("bias", "touches"), [(0.0, True), (1e-18, True), (2e-15, True), (1e-12, False), (-1e-12, False), (0.5, False)])
+def test_a_pre_activation_that_rounding_may_take_across_a_kink_touches_it(bias, touches):
+    # z = 1·1 - 1·1 + bias: the sum of its terms' roundings is of the order of an epsilon.
+    claims = Claims(activations=("relu",), output_activations=("relu",))
+    arrays = {"weights[0]": np.array([[1.0, -1.0]]), "biases[0]": np.array([bias]), "x": np.ones((1, 2)), "y": np.ones((1, 1))}
+    problem = build_problem(Architecture((2, 1), ("relu",), "squared_error", 1), arrays, claims)
+    assert touches_a_kink(problem, measure_scatter(problem), SAFETY) is touches
+
+
+def test_a_smooth_network_touches_no_kink():
+    problem = draw_problem(Architecture((3, 2), ("tanh",), "squared_error", 3), Recipe(inputs="zero"), Claims(bias="none"), seed=1, index=1)
+    assert not touches_a_kink(problem, measure_scatter(problem), SAFETY)
+
+
+def test_a_kink_of_a_loss_is_touched_too():
+    claims = Claims(losses=("binary_cross_entropy",), clip_output=0.25)
+    z = np.log(0.25 / 0.75)  # σ(z) = 0.25, the bound, but for rounding
+    arrays = {"weights[0]": np.array([[z]]), "biases[0]": np.array([0.0]), "x": np.ones((1, 1)), "y": np.ones((1, 1))}
+    problem = build_problem(Architecture((1, 1), ("sigmoid",), "binary_cross_entropy", 1), arrays, claims)
+    assert touches_a_kink(problem, measure_scatter(problem), SAFETY)
+
+
+def two_logits(z: float) -> Problem:
+    claims = Claims(activations=("tanh",), output_activations=("softmax",), losses=("binary_cross_entropy",))
+    arrays = {"weights[0]": np.array([[z], [-z]]), "biases[0]": np.zeros(2), "x": np.ones((1, 1)), "y": np.array([[0.5, 0.5]])}
+    return build_problem(Architecture((1, 2), ("softmax",), "binary_cross_entropy", 1), arrays, claims)
+
+
+@pytest.mark.parametrize(("z", "ordinary"), [(7.4, True), (14.0, False)])
+def test_a_softmax_whose_scatter_may_not_exist_is_not_ordinary(z, ordinary):
+    # Where two logits lie 28 apart, 1 - p is smaller than the perturbation of p, and its logarithm does not exist.
+    problem = two_logits(z)
+    assert is_ordinary(problem, architecture_of(problem), textbook.evaluate(problem).stages) is ordinary
+    finite = [np.isfinite(measure_scatter(problem, seed=seed).loss) for seed in range(50)]
+    assert all(finite) is ordinary
