@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from verifier.candidates.assignment import LIMIT_KEYS, Assignment, read_assignment
+from verifier.candidates.assignment import LIMIT_KEYS, Assignment, read_assignment, read_limit_options
 from verifier.candidates.limits import Limits
 from verifier.errors import ManifestError, RequestError
 
@@ -31,7 +31,7 @@ def test_claims_limits_and_what_is_forbidden_are_read(tmp_path: Path) -> None:
 
 def test_an_empty_assignment_fixes_the_contracts_defaults(tmp_path: Path) -> None:
     assignment = read(tmp_path, "")
-    assert (assignment.contract, assignment.claims, assignment.limits, assignment.forbid) == ("mlp", {}, {}, ())
+    assert (assignment.contract, assignment.claims, assignment.limits, assignment.forbid) == ("mlp", {}, {}, None)
 
 
 def test_every_limit_is_one_that_a_worker_has(tmp_path: Path) -> None:
@@ -62,6 +62,7 @@ def test_every_limit_is_one_that_a_worker_has(tmp_path: Path) -> None:
         ('forbid = "torch"\n', 'line 1: assignment key "forbid" is the string "torch"; it takes a list: forbid = ["torch"].'),
         ('forbid = ["torch.nn"]\n', 'line 1: assignment key "forbid" holds "torch.nn"; it takes a list of names of top-level packages'),
         ('forbid = ["numpy"]\n', 'line 1: assignment key "forbid" holds "numpy", without which no candidate can be called.'),
+        ('forbid = ["torch", "ctypes"]\n', 'line 1: assignment key "forbid" holds "ctypes", which is a part of Python'),
         ("losses = [\n", "task.toml, line 2: the assignment is not valid TOML"),
     ],
 )
@@ -69,6 +70,24 @@ def test_what_is_wrong_with_an_assignment_is_said_with_its_line(tmp_path: Path, 
     with pytest.raises(RequestError, match=re.escape(message)) as caught:
         read(tmp_path, text)
     assert not isinstance(caught.value, ManifestError)
+
+
+def test_limits_can_be_given_as_options() -> None:
+    options = ["memory=512 MiB", "wall_seconds = 0.5", 'scratch_bytes="1 MiB"', "output_bytes=0"]
+    assert read_limit_options(options) == {"memory": 2**29, "wall_seconds": 0.5, "scratch_bytes": 2**20, "output_bytes": 0}
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("memroy=1", '--limit memroy=1: the limit "memroy" is not known. Did you mean "memory"?'),
+        ("wall_seconds", '--limit wall_seconds: the limit "wall_seconds" is the string ""; it takes seconds above 0.'),
+        ("threads=many", 'the limit "threads" is the string "many"; it takes'),
+    ],
+)
+def test_a_wrong_limit_option_is_refused(option: str, message: str) -> None:
+    with pytest.raises(RequestError, match=re.escape(message)):
+        read_limit_options([option])
 
 
 def test_a_missing_assignment_is_a_wrong_request(tmp_path: Path) -> None:

@@ -40,14 +40,19 @@ def test_a_worker_that_stops_itself_ends_at_the_wall_limit(start):
 
 
 def test_cpu_time_is_limited(start):
-    ended = ending(start, "while True: pass", cpu_seconds=1, wall_seconds=20)
-    assert (ended.reason, ended.text) == ("cpu", "used more than 1 s of CPU time (CPU limit)")
+    ended = ending(start, "while True: pass", cpu_seconds=0.5, wall_seconds=20)
+    assert (ended.reason, ended.text) == ("cpu", "used more than 0.5 s of CPU time for one answer (CPU limit)")
+
+
+def test_cpu_time_is_limited_over_all_answers(start):
+    ended = ending(start, "while True: pass", all_cpu_seconds=1, wall_seconds=20)
+    assert (ended.reason, ended.text) == ("cpu", "used more than 1 s of CPU time in all (CPU limit)")
 
 
 def test_cpu_time_is_limited_though_the_signal_is_ignored(start):
     assert (
         ending(
-            start, "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n    while True: pass", cpu_seconds=1, wall_seconds=20
+            start, "import signal; signal.signal(signal.SIGXCPU, signal.SIG_IGN)\n    while True: pass", all_cpu_seconds=1, wall_seconds=20
         ).reason
         == "cpu"
     )
@@ -188,7 +193,7 @@ def test_a_hello_forged_while_loading_cannot_claim_another_isolation(start):
 def test_more_threads_than_allowed_end_the_worker(start):
     body = "import threading; [threading.Thread(target=time.sleep, args=(100,)).start() for _ in range(60)]; time.sleep(100)"
     ended = ending(start, body)
-    assert (ended.reason, "more than the 32" in ended.text) == ("threads", True)
+    assert (ended.reason, "more than 32 threads" in ended.text) == ("threads", True)
 
 
 def test_a_few_threads_are_fine(start):

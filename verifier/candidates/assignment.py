@@ -10,7 +10,9 @@ wall_seconds = 5
 """
 
 import re
-from collections.abc import Mapping
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 from verifier.candidates.toml_document import TomlDocument, read_toml
 from verifier.contracts.keys import Key, TableError, described, did_you_mean, number, printable, read_table, texts, whole, word
 from verifier.contracts.mlp import claims as mlp
+from verifier.errors import RequestError
 
 UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LEAST_MEMORY = 256 * 2**20  # Python with NumPy needs 134 MB of address space with one BLAS thread, 175 MB with two
@@ -33,14 +36,14 @@ class Assignment:
         path: the file, as the user named it.
         claims: the claims that it states, as in a manifest; all others are the contract's defaults.
         limits: the limits that it states, by name: memory and output_bytes in bytes, seconds, counts.
-        forbid: top-level packages that a candidate may not import.
+        forbid: top-level packages that a candidate may not import; None where it says nothing of them.
     """
 
     path: str
     contract: str = "mlp"
     claims: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
-    forbid: tuple[str, ...] = ()
+    forbid: tuple[str, ...] | None = None
 
     @property
     def shown(self) -> str:
@@ -62,7 +65,26 @@ def read_assignment(path: str) -> Assignment:
         mlp.claims_from(claims)
     except TableError as error:
         raise document.error_of(error) from None
-    return Assignment(path, own.get("contract", "mlp"), claims, _read_limits(document, limits), own.get("forbid", ()))
+    return Assignment(path, own.get("contract", "mlp"), claims, _read_limits(document, limits), own.get("forbid"))
+
+
+def read_limit_options(options: Sequence[str]) -> dict[str, int | float]:
+    """The limits of `--limit NAME=VALUE`, each as in an assignment's [limits]; bytes with a unit need no quotes. Raises RequestError."""
+    limits: dict[str, int | float] = {}
+    for option in options:
+        name, _, value = option.partition("=")
+        try:
+            limits |= read_table({name.strip(): _plain_value(value.strip())}, LIMIT_KEYS)
+        except TableError as error:
+            raise RequestError(f'--limit {printable(option)}: the limit "{printable(error.key)}" {error.says}') from None
+    return limits
+
+
+def _plain_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def _read_limits(document: TomlDocument, limits: Mapping[str, Any]) -> dict[str, int | float]:
@@ -106,16 +128,21 @@ def _package(key: str, value: Any) -> tuple[str, ...]:
     packages: tuple[str, ...] = texts(r"[^\W\d]\w*", "names of top-level packages, as they are imported").read(key, value)
     if "numpy" in packages:
         raise TableError(key, 'holds "numpy", without which no candidate can be called.')
+    own = next((package for package in packages if package in sys.stdlib_module_names), None)
+    if own is not None:
+        raise TableError(key, f'holds "{own}", which is a part of Python and cannot be kept from a candidate.')
     return packages
 
 
 LIMIT_KEYS: Mapping[str, Key] = {
     "memory": _memory(LEAST_MEMORY),
-    "cpu_seconds": number("seconds above 0", lambda value: value > 0),
-    "wall_seconds": number("seconds above 0", lambda value: value > 0),
-    "load_seconds": number("seconds above 0", lambda value: value > 0),
+    **{
+        name: number("seconds above 0", lambda value: value > 0)
+        for name in ("wall_seconds", "cpu_seconds", "load_seconds", "all_wall_seconds", "all_cpu_seconds")
+    },
     "threads": whole(1, 10_000),
     "open_files": whole(16, 100_000),
     "output_bytes": _memory(0),
+    "scratch_bytes": _memory(0),
 }
 ASSIGNMENT_KEYS: Mapping[str, Key] = {"contract": word("mlp"), "forbid": Key(_package, "a list of names of top-level packages")}

@@ -41,13 +41,28 @@ def explain_death(death: Death, limits: Limits, *, loading: bool) -> WorkerEnded
         when = "while it was loaded" if loading else "without an answer"
         return WorkerEnded("left", f"left {when}, with exit status {code}{LEFT_BY.get(code, '')}")
     number = os.WTERMSIG(death.status)
-    spent = death.cpu >= limits.cpu_seconds
+    spent = death.cpu >= limits.all_cpu_seconds
     if number == getattr(signal, "SIGXCPU", None) or (number == signal.SIGKILL and spent):
-        return WorkerEnded("cpu", f"used more than {limits.cpu_seconds:g} s of CPU time (CPU limit)")
+        return used_up_cpu(limits)
     if number == signal.SIGKILL:
         in_use = f"{death.peak_memory / 2**20:.0f} MiB were in use"
         return WorkerEnded("memory", f"was killed by the kernel, most likely for want of memory ({in_use})")
     return WorkerEnded("crash", f"was killed by {_signal_name(number)}")
+
+
+def used_up_cpu(limits: Limits) -> WorkerEnded:
+    """All its workers together computed too long."""
+    return WorkerEnded("cpu", f"used more than {limits.all_cpu_seconds:g} s of CPU time in all (CPU limit)")
+
+
+def used_up_wall(limits: Limits) -> WorkerEnded:
+    """All its answers together took too long."""
+    return WorkerEnded("wall", f"took more than {limits.all_wall_seconds:g} s for all its answers (wall limit)")
+
+
+def passed_cpu(limits: Limits) -> WorkerEnded:
+    """It computed too long for one answer."""
+    return WorkerEnded("cpu", f"used more than {limits.cpu_seconds:g} s of CPU time for one answer (CPU limit)")
 
 
 def wall_passed(seconds: float, *, loading: bool) -> WorkerEnded:
@@ -66,9 +81,9 @@ def passed_scratch(limits: Limits) -> WorkerEnded:
     return WorkerEnded("output", f"wrote more than {allowed} into its scratch folder (scratch limit)")
 
 
-def passed_threads(threads: int, limits: Limits) -> WorkerEnded:
+def passed_threads(limits: Limits) -> WorkerEnded:
     """It ran too many threads."""
-    return WorkerEnded("threads", f"ran {threads} threads, more than the {limits.threads} that are allowed (thread limit)")
+    return WorkerEnded("threads", f"ran more than {limits.threads} threads (thread limit)")
 
 
 def passed_answer(length: int, limits: Limits) -> WorkerEnded:

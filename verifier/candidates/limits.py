@@ -7,13 +7,13 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one worker.
+    """Of one worker, and in two of them of all workers of one candidate.
 
     Attributes:
         memory: bytes of address space.
-        cpu_seconds: CPU time in all, over all threads.
-        wall_seconds: for one answer.
+        wall_seconds, cpu_seconds: for one answer; CPU time counts over all threads.
         load_seconds: for loading the candidate's module, which may import a large library first.
+        all_wall_seconds, all_cpu_seconds: for all answers of one candidate, over all its workers.
         threads: at one time.
         open_files: descriptors that it may open.
         output_bytes: printed to stdout and stderr in all.
@@ -23,9 +23,11 @@ class Limits:
     """
 
     memory: int = 2048 * MIB
-    cpu_seconds: float = 600.0
     wall_seconds: float = 10.0
+    cpu_seconds: float = 60.0
     load_seconds: float = 30.0
+    all_wall_seconds: float = 3600.0
+    all_cpu_seconds: float = 3600.0
     threads: int = 32
     open_files: int = 64
     output_bytes: int = 16 * MIB

@@ -11,6 +11,7 @@ checked, and arrays are only data.
 """
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -29,7 +30,7 @@ from verifier.candidates.descriptors import Channel, Death, Output, Report, TooL
 from verifier.candidates.endings import Reason, WorkerEnded
 from verifier.candidates.limits import Limits
 from verifier.candidates.replies import check_replies, plain_hello
-from verifier.candidates.watching import count_threads, measure_folder
+from verifier.candidates.watching import measure_folder, read_use
 from verifier.errors import HarnessError
 
 __all__ = ["Answer", "Reason", "Session", "Target", "WorkerEnded"]
@@ -78,22 +79,25 @@ class Session:
         self._ended: WorkerEnded | None = None
         self._number = 0
         self._watched = time.monotonic()
+        self._cpu_before: float | None = None  # when the worker was first looked at for the present answer
 
     @property
     def death(self) -> Death | None:
         """CPU time and peak memory, once the worker is gone."""
         return self._report.death
 
-    def ask(self, message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Answer:
+    def ask(self, message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], *, seconds: float = math.inf) -> Answer:
         """Send one request and wait for its answer: as many results and lines as were asked for, of the form that was asked for.
 
+        Args:
+            seconds: how long to wait, where that is less than the limit for an answer.
         Raises:
             WorkerEnded: no answer came in time, or nonsense did, or a limit was passed; the worker is gone then.
             HarnessError: the zygote is gone.
         """
         self._number += 1
         frame = wire.encode({**message, "number": self._number}, arrays)
-        told, answered = self._exchange(frame, self._limits.wall_seconds)
+        told, answered = self._exchange(frame, min(seconds, self._limits.wall_seconds))
         if told.pop("number", None) != self._number or not self._channel.idle:
             raise self._end(WorkerEnded("protocol", "sent more than its answers over its private channel"))
         self._believed(lambda: check_replies(message, told, answered))
@@ -137,6 +141,7 @@ class Session:
         if self._ended is not None:
             raise self._ended
         deadline = time.monotonic() + seconds
+        self._cpu_before = None
         self._channel.send(frame)
         while (blob := self._believed(self._channel.receive)) is None:
             self._require_life(loading)
@@ -182,8 +187,14 @@ class Session:
         if now - self._watched < WATCH_SECONDS or self._report.pid is None:
             return
         self._watched = now
-        if (threads := count_threads(self._report.pid)) > self._limits.threads:
-            raise self._end(endings.passed_threads(threads, self._limits))
+        threads, cpu = read_use(self._report.pid)
+        if threads > self._limits.threads:
+            raise self._end(endings.passed_threads(self._limits))
+        self._cpu_before = cpu if self._cpu_before is None else self._cpu_before
+        if cpu - self._cpu_before > self._limits.cpu_seconds:
+            raise self._end(endings.passed_cpu(self._limits))
+        if not self._report.scratch:
+            return
         size, files = measure_folder(str(self._report.scratch), self._limits.scratch_files)
         if size > self._limits.scratch_bytes or files > self._limits.scratch_files:
             raise self._end(endings.passed_scratch(self._limits))

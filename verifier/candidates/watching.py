@@ -1,15 +1,19 @@
-"""What no kernel limit holds for us: a worker's threads, and what lies in its scratch folder."""
+"""What no kernel limit holds for us: a worker's threads, its CPU time for one answer, and what lies in its scratch folder."""
 
 import os
 
+USER_TIME, SYSTEM_TIME, THREADS = 11, 12, 17  # fields of /proc/PID/stat, counted from the one after the name
 
-def count_threads(pid: int) -> int:
-    """Threads of a process; 0 where the platform does not tell, or it is gone."""
+
+def read_use(pid: int) -> tuple[int, float]:
+    """Threads of a process and its CPU seconds so far; (0, 0) where the platform does not tell, or it is gone."""
     try:
-        with open(f"/proc/{pid}/status", "rb") as status:
-            return next((int(line.split()[1]) for line in status if line.startswith(b"Threads:")), 0)
-    except (OSError, ValueError):
-        return 0
+        with open(f"/proc/{pid}/stat", "rb") as stat:
+            fields = stat.read().rpartition(b")")[2].split()
+        ticks = int(fields[USER_TIME]) + int(fields[SYSTEM_TIME])
+        return int(fields[THREADS]), ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return 0, 0.0
 
 
 def measure_folder(folder: str, most_files: int) -> tuple[int, int]:

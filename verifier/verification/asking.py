@@ -4,14 +4,19 @@ Every way in which there is no usable answer becomes one sentence (`Unanswered`)
 one, and the problem. The referee goes on with the next question.
 """
 
+import re
+import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.candidates.descriptors import KEPT_OUTPUT
 from verifier.candidates.discovery import Candidate
+from verifier.candidates.endings import used_up_cpu, used_up_wall
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Answer, Session, Target, WorkerEnded
 from verifier.candidates.zygote import Zygote
@@ -48,7 +53,8 @@ class Interview:
         self._session: Session | None = None
         self._put: Problem | None = None
         self._deaths = 0
-        self._last_death = ""
+        self._given_up = ""
+        self._wall = self._cpu = 0.0  # spent over all its workers, in seconds
         self._printed = ""
         self.isolation: dict[str, Any] = {}
         self.evaluated = 0
@@ -188,10 +194,13 @@ class Interview:
         if self._put is not problem:
             message["put"], values = values_of(problem, self._candidate.claims)
             arrays |= values
+        began = time.monotonic()
         try:
-            answer = session.ask(message, arrays)
+            answer = session.ask(message, arrays, seconds=max(0.0, self._limits.all_wall_seconds - self._wall))
         except WorkerEnded as ended:
+            self._wall += time.monotonic() - began
             raise self._died(ended, where) from None
+        self._wall += time.monotonic() - began
         self._put = problem
         return answer
 
@@ -211,19 +220,19 @@ class Interview:
 
     def _worker(self, where: str) -> Session:
         if self._session is None:
-            if self._deaths >= DEATHS:
-                raise Unanswered(f"{self._shown}: {self._last_death}; given up after {self._deaths} such ends.", fatal=True)
+            if self._given_up:
+                raise Unanswered(self._given_up, fatal=True)
             candidate = self._candidate
             target = Target(candidate.file, candidate.root, candidate.readable, candidate.module, candidate.entry)
             try:
-                session = self._zygote.start(target, self._limits)
+                session = self._zygote.start(target, replace(self._limits, all_cpu_seconds=self._limits.all_cpu_seconds - self._cpu))
             except WorkerEnded as ended:
                 died = self._died(ended, where)
                 raise Unanswered(f"{self._shown}: while it was loaded, the candidate {ended.text}.", fatal=True) from died
             self.isolation = session.hello.get("isolation") or {}
             failed = session.hello.get("load_error")
             if failed is not None:
-                self._printed += session.printed()
+                self._print(session.printed())
                 session.close()
                 raise Unanswered(self._raised(failed, loading=True), fatal=True)
             self._functions = session.hello.get("functions") or {}
@@ -232,15 +241,31 @@ class Interview:
 
     def _died(self, ended: WorkerEnded, where: str) -> Unanswered:
         self._deaths += 1
-        self._last_death = f"the candidate {ended.text}"
         self._close()
-        return Unanswered(f"{self._shown}: {self._last_death}. {where}.", fatal=self._deaths >= DEATHS)
+        ended = self._used_up() or ended
+        told = f"{self._shown}: the candidate {ended.text}"
+        if self._used_up():
+            self._given_up = f"{told}; given up."
+        elif self._deaths >= DEATHS:
+            self._given_up = f"{told}; given up after {self._deaths} such ends."
+        return Unanswered(f"{told}. {where}.", fatal=bool(self._given_up))
+
+    def _used_up(self) -> WorkerEnded | None:
+        """What it spent over all its workers, where that is more than it may."""
+        if self._wall >= self._limits.all_wall_seconds:
+            return used_up_wall(self._limits)
+        return used_up_cpu(self._limits) if self._cpu >= self._limits.all_cpu_seconds else None
 
     def _close(self) -> None:
         if self._session is not None:
-            self._printed = (self._printed + self._session.printed())[-(64 << 10) :]
+            self._print(self._session.printed())
             self._session.close()
+            if self._session.death is not None:
+                self._cpu += self._session.death.cpu
             self._session = None
+
+    def _print(self, text: str) -> None:
+        self._printed = (self._printed + text)[-KEPT_OUTPUT:]
 
     @property
     def _shown(self) -> str:
@@ -254,8 +279,17 @@ class Interview:
         text = f"{place}: {raised.get('type')}: {raised.get('text')}" if raised.get("text") else f"{place}: {raised.get('type')}"
         traceback = str(raised.get("traceback") or "")
         if traceback and traceback not in self._printed:
-            self._printed += traceback
-        return text.rstrip(".") + (", while it was loaded." if loading else ".")
+            self._print(traceback)
+        told = text.rstrip(".") + (", while it was loaded." if loading else ".")
+        forbidden = self._forbidden(raised)
+        return f"{told} The package {forbidden} may not be imported here." if forbidden else told
+
+    def _forbidden(self, raised: Mapping[str, Any]) -> str | None:
+        """The forbidden package that an exception is about, where it is about one."""
+        if raised.get("type") not in ("PermissionError", "ModuleNotFoundError", "ImportError"):
+            return None
+        words = re.split(r"[^\w-]+", str(raised.get("text")))
+        return next((package for package in self._limits.forbid if package in words), None)
 
 
 def _as_named(candidate: Candidate, file: object) -> str:

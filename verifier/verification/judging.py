@@ -137,10 +137,13 @@ def _seed(profile: Profile, seed: int | None) -> int:
 
 def _limits(profile: Profile, assignment: Assignment | None, options: Sequence[str]) -> Limits:
     """The profile's limits, those of the assignment before them, those of options first of all."""
-    stated: dict[str, Any] = {"forbid": profile.forbid} | ({} if profile.scratch else {"scratch_bytes": 0})
-    if assignment is not None:
-        stated |= assignment.limits | ({} if assignment.forbid is None else {"forbid": assignment.forbid})
-    return replace(Limits(), **(stated | read_limit_options(options)))
+    stated: dict[str, Any] = {"forbid": profile.forbid}
+    if not profile.scratch:
+        stated["scratch_bytes"] = 0
+    if assignment is not None and assignment.forbid is not None:
+        stated["forbid"] = assignment.forbid
+    fixed = {} if assignment is None else assignment.limits
+    return replace(Limits(), **{**stated, **fixed, **read_limit_options(options)})
 
 
 def _refuse_foreign(file: str, architecture: Architecture, candidate: Candidate) -> None:

@@ -13,6 +13,8 @@ class Profile:
         seed: the fixed seed, or None for a fresh one, which is printed.
         kept: whether the corpus is kept in the user's cache.
         every_tensor: whether finite differences ask about every tensor alone.
+        forbid: packages that a candidate may not import, where no assignment says which.
+        scratch: whether a candidate may write files of its own, where no assignment or option says so.
         shrinking: how many evaluations the search for the smallest failing network may take.
     """
 
@@ -23,6 +25,8 @@ class Profile:
     kept: bool
     every_tensor: bool = False
     shrinking: int = 1500
+    forbid: tuple[str, ...] = ()
+    scratch: bool = True
 
     @property
     def extreme(self) -> int:
@@ -30,10 +34,16 @@ class Profile:
         return max(5, self.networks // 20)
 
 
+# Packages that differentiate, or have a network's gradient to copy from. None is needed to write a backward pass.
+DIFFERENTIATE = (
+    *("torch", "functorch", "tensorflow", "keras", "jax", "jaxlib", "autograd", "micrograd", "tinygrad", "mxnet", "mlx", "paddle"),
+    *("chainer", "theano", "aesara", "pytensor", "casadi", "numdifftools", "sympy", "sklearn"),
+)
+
 _ALL = (
     Profile("quick", networks=40, differences=10, seed=0, kept=True, shrinking=600),
     Profile("ci", networks=200, differences=40, seed=0, kept=True),
     Profile("thorough", networks=2000, differences=200, seed=None, kept=False, every_tensor=True, shrinking=4000),
-    Profile("grading", networks=200, differences=40, seed=None, kept=False),
+    Profile("grading", networks=200, differences=40, seed=None, kept=False, forbid=DIFFERENTIATE, scratch=False),
 )
 PROFILES: dict[str, Profile] = {profile.name: profile for profile in _ALL}

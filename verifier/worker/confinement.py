@@ -7,6 +7,7 @@ Where the platform lacks a piece, the rest is kept and the reason is told.
 
 import contextlib
 import ctypes
+import math
 import os
 import resource
 import signal
@@ -93,7 +94,7 @@ def confine(preparation: Preparation, readable: Iterable[str], scratch: str, lim
 
 def limit_resources(limits: Mapping[str, float]) -> None:
     """Set the kernel's limits; never above those that are there already."""
-    cpu = max(1, round(limits["cpu_seconds"]))
+    cpu = max(1, math.ceil(limits["all_cpu_seconds"]))
     _limit(resource.RLIMIT_CPU, cpu, cpu + 1)
     _limit(resource.RLIMIT_NOFILE, int(limits["open_files"]))
     _limit(resource.RLIMIT_FSIZE, int(limits["scratch_bytes"]))

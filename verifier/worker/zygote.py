@@ -55,7 +55,7 @@ def run(control: socket.socket, home: str, *, isolated: bool) -> None:
     root = str(Path(__file__).resolve().parents[2])
     sys.path[:] = without(sys.path, root)
     os.environ.pop("PYTHONPATH", None)
-    preparations = {(): prepare(_never_readable(root), isolated)}
+    preparations: dict[Packages, Preparation] = {(): prepare(_never_readable(root), isolated)}
     _warm_up()
     _forget_the_verifier()
     wakeup = _wake_on_dead_children()
