@@ -157,7 +157,7 @@ def read_gradients(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims)
     """The evaluation that came back from `gradient_call`. Raises AnswerError where its number of arrays or elements is wrong."""
     loss_name, weights, biases = _tuple(tree, 3)
     parameters, notes = _parameters(weights, biases, arrays, problem, claims, "gradients")
-    loss = None if loss_name is None else read_loss(arrays[loss_name])
+    loss = None if loss_name is None else read_loss(_array("the loss", loss_name, arrays))
     return Evaluation(loss, None, parameters, notes=notes)
 
 
@@ -172,7 +172,7 @@ def read_outputs(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims) -
     """Outputs (batch, outputs) that came back from `predict_call`. Raises AnswerError as `from_claimed`."""
     if not isinstance(tree, str):
         raise AnswerError("predict returned nothing; it must return the outputs, laid out like x.")
-    return from_claimed("outputs", arrays[tree], problem.arrays["y"].shape, claims)[0]
+    return from_claimed("outputs", _array("outputs", tree, arrays), problem.arrays["y"].shape, claims)[0]
 
 
 def read_stages(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims, kinds: Sequence[str]) -> dict[str, FloatArray]:
@@ -181,14 +181,15 @@ def read_stages(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims, ki
     lists = [tree] if len(kinds) == 1 else _tuple(tree, len(kinds))
     stages: dict[str, FloatArray] = {}
     for kind, names in zip(kinds, lists, strict=True):
-        names = names or []
+        names = _list(names)
         if len(names) != len(widths) - 1:
             raise AnswerError(
                 f"{kind} came back with {len(names)} entries; there must be {len(widths) - 1}, one a layer, without the input."
             )
         for layer, name in enumerate(names):
             shape = (problem.arrays["x"].shape[0], widths[layer + 1])
-            stages[f"{kind}[{layer}]"], _ = from_claimed(f"{kind}[{layer}]", arrays[name], shape, claims)
+            stage = f"{kind}[{layer}]"
+            stages[stage], _ = from_claimed(stage, _array(stage, name, arrays), shape, claims)
     return stages
 
 
@@ -216,8 +217,19 @@ def _tuple(tree: Tree, parts: int) -> list[Any]:
     return tree
 
 
+def _list(part: Tree) -> list[Any]:
+    return part if isinstance(part, list) else []
+
+
+def _array(what: str, name: Tree, arrays: Arrays) -> NDArray[Any]:
+    """The array of this name in an answer; whoever answered need not have put one there."""
+    if not isinstance(name, str) or name not in arrays:
+        raise AnswerError(f"{what} came back as nothing; it must be an array.")
+    return arrays[name]
+
+
 def _parameters(
-    weights: list[str] | None, biases: list[str] | None, arrays: Arrays, problem: Problem, claims: Claims, what: str
+    weights: Tree, biases: Tree, arrays: Arrays, problem: Problem, claims: Claims, what: str
 ) -> tuple[dict[str, FloatArray], tuple[str, ...]]:
     layers = architecture_of(problem).layers
     if claims.bias == "none":
@@ -225,7 +237,7 @@ def _parameters(
     found: dict[str, FloatArray] = {}
     notes: list[str] = []
     for kind, names, wanted in (("weights", weights, layers), ("biases", biases, 0 if claims.bias == "none" else layers)):
-        names = names or []
+        names = _list(names)
         if len(names) != wanted:
             raise AnswerError(
                 f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind] } {what} came back; "
@@ -233,6 +245,6 @@ def _parameters(
             )
         for layer, name in enumerate(names):
             tensor = f"{kind}[{layer}]"
-            found[tensor], note = from_claimed(tensor, arrays[name], problem.arrays[tensor].shape, claims)
+            found[tensor], note = from_claimed(tensor, _array(tensor, name, arrays), problem.arrays[tensor].shape, claims)
             notes += [] if note is None else [note]
     return found, tuple(notes)
