@@ -10,7 +10,7 @@ import sys
 import time
 from collections import Counter
 
-from verifier.errors import RequestError
+from verifier.errors import HarnessError, RequestError
 from verifier.verification.judging import judge
 
 RIGHT = ["reference_impls/correct", "reference_impls/third_party/sklearn_one_output.py", "reference_impls/third_party/autograd_mlp.py"]
@@ -29,13 +29,14 @@ def main() -> int:
     networks, started = 0, time.perf_counter()
     for profile, seed in runs:
         for judged in judge(arguments.paths, profile=profile, seed=seed):
-            if isinstance(judged, RequestError):
+            if isinstance(judged, RequestError | HarnessError):
                 raise judged
             report = judged.report
             verdicts.setdefault(report.candidate.name, Counter())[report.verdict] += 1
             networks += max(outcome.problems for outcome in report.checks)
             if report.verdict != "pass":
-                failed = [f"{outcome.id} {outcome.status}: {outcome.message}" for outcome in report.checks if outcome.status not in ("pass", "skipped")]
+                odd = [outcome for outcome in report.checks if outcome.status not in ("pass", "skipped")]
+                failed = [f"{outcome.id} {outcome.status}: {outcome.message}" for outcome in odd]
                 alarms.append(f"{report.candidate.name}, {profile}, seed {seed}: {report.verdict}: {' | '.join(failed)}")
                 print(alarms[-1], flush=True)
         print(f"{profile}, seed {seed}: done after {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)

@@ -22,7 +22,14 @@ from verifier.candidates.zygote import Zygote
 
 CANDIDATE = "reference_impls/correct/vectorised_rows.py"
 IMPORTS = "import torch, hypothesis, numpy"
-PEAK = "import resource, sys; from verifier.cli import main\ntry:\n    main()\nfinally:\n    sys.stderr.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))"
+PEAK = """
+import resource, sys
+from verifier.cli import main
+try:
+    main()
+finally:
+    sys.stderr.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+"""
 
 
 def seconds(command: list[str], environment: dict[str, str]) -> float:

@@ -123,7 +123,8 @@ def test_a_failure_says_tensor_numbers_and_how_to_replay_and_the_replay_fails_to
     again = command(*replay.split()[1:])
     assert again.returncode == 1, again.stdout + again.stderr
     assert again.stdout.startswith("FAIL")
-    assert {path.name for path in (tmp_path / "worked-example-squared-error").iterdir()} >= {"report.html", "report.md", "counterexample.safetensors"}
+    written = {path.name for path in (tmp_path / "worked-example-squared-error").iterdir()}
+    assert written >= {"report.html", "report.md", "counterexample.safetensors"}
 
 
 def test_the_replay_of_a_failure_on_mended_code_passes(command, tmp_path):

@@ -309,7 +309,8 @@ def test_without_scratch_nothing_can_be_written_anywhere(start):
                     return 1
                 except OSError:
                     return 0
-            return [tried(act) for act in (tempfile.TemporaryFile, lambda: open("x", "w"), lambda: os.mkdir("/tmp/x"), lambda: os.listdir("."))]
+            acts = (tempfile.TemporaryFile, lambda: open("x", "w"), lambda: os.mkdir("/tmp/x"), lambda: os.listdir("."))
+            return [tried(act) for act in acts]
         def ordinary():
             import threading
             thread = threading.Thread(target=print)

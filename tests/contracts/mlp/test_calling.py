@@ -121,7 +121,7 @@ def test_one_number_for_a_layers_biases_stands_for_each_of_them():
 @pytest.mark.parametrize(
     ("claims", "name", "shape", "words"),
     [
-        (Claims(), "weights[0]", (4, 4), 'weights[0] came back with shape (4, 4), 16 elements; it must have shape (3, 4) as weights go in'),
+        (Claims(), "weights[0]", (4, 4), "weights[0] came back with shape (4, 4), 16 elements; it must have shape (3, 4) as weights go in"),
         (Claims(weight_layout="in_out"), "weights[1]", (1, 2), 'it must have shape (3, 2) as weights go in (weight_layout = "in_out")'),
         (Claims(bias="row"), "biases[0]", (3, 3), "came back with shape (3, 3), 9 elements; it must have shape (1, 3) as biases go in"),
         (Claims(), "weights[0]", (), "weights[0] came back with shape (), 1 elements"),
