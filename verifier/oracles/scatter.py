@@ -22,8 +22,10 @@ from verifier.results.evaluation import Evaluation
 FloatArray = NDArray[np.floating]
 
 COPIES = 4
+SHARED = 2  # further copies whose noise is shared: equal samples round alike, and what rounds alike does not average out in a sum
 RELATIVE = 2.0**-40
 UNDERFLOW = 2.0**-60
+ALL_COPIES = 1 + COPIES + SHARED + 1  # the exact one and the one for underflow
 STACKED_ELEMENTS = 1_000_000  # above, the copies are swept one after another: memory stays a small multiple of the problem's
 
 
@@ -38,14 +40,15 @@ class Scatter:
 
 
 class _Perturbation:
-    """The hook: copy 0 is exact, copies 1…K are relative, the last is additive; `copies` says which are swept now."""
+    """The hook: copy 0 is exact, copies 1…K are relative, two more share their noise, the last is additive; `copies` are swept now."""
 
     def __init__(self, copies: NDArray[np.intp], seed: int) -> None:
         self._generator = np.random.Generator(np.random.SFC64([seed, *copies.tolist()]))
-        relative, additive = np.zeros(COPIES + 2), np.zeros(COPIES + 2)
-        relative[1 : COPIES + 1] = RELATIVE
-        additive[COPIES + 1] = UNDERFLOW
+        relative, additive = np.zeros(ALL_COPIES), np.zeros(ALL_COPIES)
+        relative[1:-1] = RELATIVE
+        additive[-1] = UNDERFLOW
         self._relative, self._additive = relative[copies], additive[copies]
+        self._by_row, self._as_one = np.flatnonzero(copies == COPIES + 1), np.flatnonzero(copies == COPIES + 2)
 
     def __call__(self, value: FloatArray, absolute: bool = False) -> FloatArray:
         shape = (len(self._relative), *value.shape[1:])
@@ -58,7 +61,14 @@ class _Perturbation:
         return result
 
     def _noise(self, shape: tuple[int, ...]) -> FloatArray:
-        return 2.0 * self._generator.random(shape) - 1.0
+        noise = 2.0 * self._generator.random(shape) - 1.0
+        if len(shape) > 1:
+            for copy in self._as_one:
+                noise[copy] = noise[copy].flat[0]
+        if len(shape) > 2:
+            for copy in self._by_row:
+                noise[copy] = noise[copy, :1]
+        return noise
 
 
 # A variation of the textbook: the arrays with the copies as their leading axis, and the hook -> its evaluation and its losses.
@@ -80,12 +90,12 @@ def measure_scatter(problem: Problem, *, seed: int = 0, variation: Variation | N
             return textbook.evaluation_of(problem.program, swept), swept.values[problem.program.loss]
 
     arrays = {name: array[None] for name, array in textbook.double(problem.arrays).items()}
-    elements = (COPIES + 2) * sum(array.size for array in problem.arrays.values())
-    copies = np.arange(COPIES + 2)
+    elements = ALL_COPIES * sum(array.size for array in problem.arrays.values())
+    copies = np.arange(ALL_COPIES)
     groups = [copies] if elements <= STACKED_ELEMENTS else [copies[i : i + 1] for i in copies]
     epsilon = machine_epsilon(problem.dtype)
     tiny = float(np.finfo(problem.dtype).smallest_normal)
-    scales = np.array([0.0] + [epsilon / RELATIVE] * COPIES + [tiny / UNDERFLOW])
+    scales = np.array([0.0] + [epsilon / RELATIVE] * (COPIES + SHARED) + [tiny / UNDERFLOW])
     spread = _Spread(scales)
     for group in groups:
         spread.add(group, *variation(arrays, _Perturbation(group, seed)))

@@ -1,5 +1,6 @@
 """The form of a problem: named operations over named arrays, which of them to differentiate, and the scalar loss."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -67,5 +68,30 @@ def machine_epsilon(dtype: str) -> float:
 
 
 def longest_sum(problem: Problem) -> int:
-    """The longest batch or fan-in: how many terms the longest sum of a gradient has."""
-    return max((size for array in problem.arrays.values() for size in array.shape), default=1)
+    """The longest batch or fan-in: how many terms the longest sum of a gradient has, as rounding counts them.
+
+    Terms that differ round to either side, terms that are equal may round alike every time: m of them count like m²/16 that differ,
+    which matters beyond 16 (benchmarks/long_sums.py).
+    """
+    longest = max((size for array in problem.arrays.values() for size in array.shape), default=1)
+    if longest <= _FREE_EQUAL_TERMS:
+        return longest
+    return max(longest, _most_equal_terms(problem) ** 2 // _FREE_EQUAL_TERMS)
+
+
+_FREE_EQUAL_TERMS = 16
+
+
+def _most_equal_terms(problem: Problem) -> int:
+    """How many samples are equal in everything, or how many rows or columns of one parameter; zeros add nothing and do not count."""
+    parameters = [problem.arrays[name] for name in problem.program.differentiate]
+    data = [array for name, array in problem.arrays.items() if name not in problem.program.differentiate and array.ndim == 2]
+    matrices = [matrix for parameter in parameters if parameter.ndim == 2 for matrix in (parameter, parameter.T)]
+    if data and all(len(array) == len(data[0]) for array in data):
+        matrices.append(np.concatenate(data, axis=1))
+    return max((_most_equal_rows(matrix) for matrix in matrices if len(matrix) > _FREE_EQUAL_TERMS), default=1)
+
+
+def _most_equal_rows(matrix: FloatArray) -> int:
+    counts = Counter(row.tobytes() for row in matrix if row.any())
+    return max(counts.values(), default=1)
