@@ -1,0 +1,52 @@
+"""The gradients as the derivative of the candidate's own loss, whatever that loss is."""
+
+
+def test_right_gradients_pass_with_their_resolving_power(verify, plain):
+    outcome = verify(plain, only=("finite-difference",)).outcome("finite-difference")
+    assert (outcome.status, outcome.problems) == ("pass", 10)
+    assert 0 < outcome.resolves < 1e-4
+    assert f"excludes errors above {outcome.resolves:.1g}" in outcome.message
+
+
+def test_a_gradient_that_is_not_the_derivative_of_its_own_loss_fails_and_names_the_element(verify, plain):
+    outcome = verify(plain.but("d.sum(axis=0)", "1.01 * d.sum(axis=0)"), only=("finite-difference",)).outcome("finite-difference")
+    assert outcome.status == "fail"
+    assert outcome.tensor.startswith("biases")
+    assert "own loss changes by" in outcome.message
+
+
+def test_consistent_gradients_of_another_loss_pass_here_and_fail_against_autograd(verify, plain):
+    # ½(y - ŷ)² and its gradient: the backward pass fits its own forward pass, which is not the claimed one.
+    half = plain.but("np.sum((a[-1] - y) ** 2) / len(y)", "np.sum((a[-1] - y) ** 2) / len(y) / 2")
+    half = half.but("delta = 2 * (a[-1]", "delta = (a[-1]")
+    verified = verify(half, only=("finite-difference", "autograd", "forward"))
+    assert verified.status("finite-difference") == "pass"
+    assert verified.failed == {"autograd", "forward"}
+
+
+def test_the_claimed_loss_over_predict_is_differenced_where_no_loss_comes_back(verify, plain):
+    silent = plain.but("return loss,", "return None,")
+    assert verify(silent, only=("finite-difference",)).status("finite-difference") == "pass"
+    wrong = silent.but("d.sum(axis=0)", "1.01 * d.sum(axis=0)")
+    assert verify(wrong, only=("finite-difference",)).status("finite-difference") == "fail"
+
+
+def test_without_loss_and_predict_it_is_skipped_and_says_what_to_do(verify, plain):
+    verified = verify(plain.but("return loss,", "return None,").without("predict"))
+    outcome = verified.outcome("finite-difference")
+    assert outcome.status == "skipped"
+    assert "return the loss, or define predict" in outcome.message
+    assert verified.verdict == "pass"  # autograd decides every tensor
+
+
+def test_a_loss_too_noisy_to_difference_is_inconclusive_and_no_false_alarm(verify, plain):
+    noisy = plain.but("return loss,", "return float(np.float16(loss)),")
+    verified = verify(noisy, only=("finite-difference",))
+    assert verified.status("finite-difference") == "inconclusive"
+    assert verified.verdict == "inconclusive"
+
+
+def test_a_float32_candidate_is_differenced_coarsely_and_raises_no_false_alarm(verify, plain):
+    verified = verify(plain.claims('dtypes = ["float32"]'))
+    assert verified.status("finite-difference") in ("pass", "inconclusive")
+    assert verified.verdict == "pass", verified.report.summary
