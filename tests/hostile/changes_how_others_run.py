@@ -1,0 +1,61 @@
+"""Changes priority, limits and processors of its parent.
+
+Expected: pass
+"""
+
+import ctypes
+import errno
+import functools
+import os
+import resource
+
+import numpy as np
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+MACHINE = os.uname().machine
+
+
+def refused_call(numbers, *arguments):
+    """A raw system call, by its number on x86-64 and on aarch64."""
+    if MACHINE not in ("x86_64", "aarch64"):
+        return
+    number = numbers if isinstance(numbers, int) else numbers[MACHINE == "aarch64"]
+    result = LIBC.syscall(ctypes.c_long(number), *[ctypes.c_long(a) if isinstance(a, int) else a for a in arguments])
+    if result != -1 or ctypes.get_errno() not in (errno.EPERM, errno.ENOSYS, errno.EACCES):
+        raise RuntimeError(f"breach: system call {number} {arguments} gave {result}, errno {ctypes.get_errno()}")
+
+
+def refused(act, *arguments):
+    try:
+        act(*arguments)
+    except OSError:
+        return
+    raise RuntimeError(f"breach: {act} {arguments}")
+
+
+@functools.cache
+def attack():
+    parent = os.getppid()
+    refused(os.setpriority, os.PRIO_PROCESS, parent, 19)
+    refused(os.setpriority, os.PRIO_USER, 0, 19)
+    refused(os.sched_setaffinity, parent, {0})
+    refused(os.sched_setscheduler, parent, os.SCHED_BATCH, os.sched_param(0))
+    refused(resource.prlimit, parent, resource.RLIMIT_NOFILE, (4, 4))
+    refused_call((251, 30), 1, parent, 0)
+    refused_call((256, 238), parent, 64, 0, 0)
+
+
+def backprop(weights, biases, x, y):
+    attack()
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), weight_gradients, bias_gradients

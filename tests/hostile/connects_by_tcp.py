@@ -1,0 +1,40 @@
+"""Opens TCP connections, to the machine itself and beyond it.
+
+Expected: pass
+"""
+
+import functools
+import socket
+
+import numpy as np
+
+
+def refused(act, *arguments):
+    try:
+        act(*arguments)
+    except OSError:
+        return
+    raise RuntimeError(f"breach: {act} {arguments}")
+
+
+@functools.cache
+def attack():
+    for family in (socket.AF_INET, socket.AF_INET6):
+        refused(socket.socket, family, socket.SOCK_STREAM)
+    refused(socket.create_connection, ("127.0.0.1", 22), 0.2)
+    refused(socket.create_server, ("127.0.0.1", 0))
+
+
+def backprop(weights, biases, x, y):
+    attack()
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), weight_gradients, bias_gradients

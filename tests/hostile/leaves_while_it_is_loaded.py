@@ -1,0 +1,25 @@
+"""Leaves with exit status 0 while it is loaded.
+
+Expected: error; while it was loaded, the candidate left
+"""
+
+import numpy as np
+
+
+import os
+
+os._exit(0)
+
+
+def backprop(weights, biases, x, y):
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), weight_gradients, bias_gradients

@@ -1,0 +1,42 @@
+"""Opens the machine's devices.
+
+Expected: pass
+"""
+
+import functools
+import os
+
+import numpy as np
+
+
+def refused(act, *arguments):
+    try:
+        act(*arguments)
+    except OSError:
+        return
+    raise RuntimeError(f"breach: {act} {arguments}")
+
+
+@functools.cache
+def attack():
+    for name in ("mem", "kmem", "kmsg", "port", "tty", "console", "ptmx", "fuse", "kvm", "net/tun", "loop-control", "sda", "vda", "vsock"):
+        refused(os.open, f"/dev/{name}", os.O_RDWR)
+    refused(os.listdir, "/dev")
+    refused(os.openpty)
+    for name in ("/proc/kcore", "/proc/kallsyms", "/proc/sysrq-trigger", "/proc/sys/kernel/core_pattern", "/sys/kernel"):
+        refused(os.open, name, os.O_RDONLY)
+
+
+def backprop(weights, biases, x, y):
+    attack()
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), weight_gradients, bias_gradients

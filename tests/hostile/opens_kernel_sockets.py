@@ -1,0 +1,40 @@
+"""Opens netlink, packet, vsock, alg and raw sockets.
+
+Expected: pass
+"""
+
+import functools
+import socket
+
+import numpy as np
+
+
+def refused(act, *arguments):
+    try:
+        act(*arguments)
+    except OSError:
+        return
+    raise RuntimeError(f"breach: {act} {arguments}")
+
+
+@functools.cache
+def attack():
+    for family in ("AF_NETLINK", "AF_PACKET", "AF_VSOCK", "AF_ALG", "AF_CAN", "AF_BLUETOOTH", "AF_TIPC", "AF_QIPCRTR", "AF_RDS"):
+        for kind in (socket.SOCK_RAW, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET):
+            refused(socket.socket, getattr(socket, family, 99), kind)
+    refused(socket.socket, socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP)
+
+
+def backprop(weights, biases, x, y):
+    attack()
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), weight_gradients, bias_gradients

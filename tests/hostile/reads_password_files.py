@@ -1,0 +1,41 @@
+"""Reads the system's files by name, by descriptor of a folder and through /proc.
+
+Expected: pass
+"""
+
+import functools
+import os
+
+import numpy as np
+
+
+def refused(act, *arguments):
+    try:
+        act(*arguments)
+    except OSError:
+        return
+    raise RuntimeError(f"breach: {act} {arguments}")
+
+
+@functools.cache
+def attack():
+    for path in ("/etc/passwd", "/etc/shadow", "/proc/self/root/etc/passwd", "/proc/self/cwd/../../etc/passwd", "/proc/1/root/etc/passwd"):
+        refused(open, path)
+    refused(os.open, "/etc", os.O_RDONLY)
+    refused(os.listdir, "/etc")
+    refused(os.listdir, os.path.expanduser("~root"))
+
+
+def backprop(weights, biases, x, y):
+    attack()
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), weight_gradients, bias_gradients

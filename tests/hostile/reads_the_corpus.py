@@ -1,0 +1,39 @@
+"""Looks for the kept networks and their answers in the user's cache.
+
+Expected: pass
+"""
+
+import functools
+import os
+import tempfile
+
+import numpy as np
+
+
+def refused(act, *arguments):
+    try:
+        act(*arguments)
+    except OSError:
+        return
+    raise RuntimeError(f"breach: {act} {arguments}")
+
+
+@functools.cache
+def attack():
+    for folder in ("/root", "/home", "/root/.cache/backprop-verifier", "/tmp", "/var/tmp", tempfile.gettempdir() + "/.."):
+        refused(os.listdir, folder)
+
+
+def backprop(weights, biases, x, y):
+    attack()
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), weight_gradients, bias_gradients

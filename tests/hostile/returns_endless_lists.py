@@ -1,0 +1,26 @@
+"""Returns a list that never ends, by an iterator that lies about its length.
+
+Expected: error; 
+"""
+
+import numpy as np
+
+
+class Endless(list):
+    def __iter__(self):
+        while True:
+            yield np.zeros((64, 64))
+
+
+def backprop(weights, biases, x, y):
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return 0.0, Endless(weight_gradients), bias_gradients

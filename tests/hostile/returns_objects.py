@@ -1,0 +1,32 @@
+"""Returns arrays of objects that act as numbers: they compare as equal to everything.
+
+Expected: error; objects
+"""
+
+import numpy as np
+
+
+class Equal:
+    def __eq__(self, other):
+        return True
+
+    def __float__(self):
+        raise SystemExit(0)
+
+    __sub__ = __rsub__ = lambda self, other: self
+    __abs__ = lambda self: 0.0
+    __hash__ = None
+
+
+def backprop(weights, biases, x, y):
+    activations = [x]
+    for w, b in zip(weights, biases, strict=True):
+        activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
+    out = activations[-1]
+    delta = 2 * (out - y) / len(x) * out * (1 - out)
+    weight_gradients, bias_gradients = [], []
+    for w, a in zip(weights[::-1], activations[-2::-1], strict=True):
+        weight_gradients.insert(0, delta.T @ a)
+        bias_gradients.insert(0, delta.sum(axis=0))
+        delta = delta @ w * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), [np.array([[Equal() for _ in row] for row in g], dtype=object) for g in weight_gradients], bias_gradients
