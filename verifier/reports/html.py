@@ -1,66 +1,52 @@
 """A report as one web page that needs nothing else: no script, no font, no network; light and dark; it prints.
 
 The template only lays out. Every string goes through `plain` and the template engine's escaping, and the page's own policy
-(Content-Security-Policy) forbids scripts and loading, should something slip through both.
+(Content-Security-Policy) forbids scripts and loading, should something slip through both. Filter and theme are buttons that the
+style sheet reads (`:has(:checked)`): a page that runs no script cannot run a candidate's.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from itertools import islice
 from typing import Any
 
 from jinja2 import DictLoader, Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from verifier.reports import wording
+from verifier.reports.comparisons import by_network
+from verifier.reports.errors_picture import chosen_points, errors_picture
 from verifier.reports.figures import differences_picture, margin_picture
+from verifier.reports.heat_map import gradient_grids, grid
+from verifier.reports.network_picture import network_picture
 from verifier.reports.untrusted import last_lines, one_line, plain
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Report
 
 PRINTED_LINES = 400
-COMPARISONS_A_CHECK = 8
 PICTURES_SHOWN = 3
-ROWS_SHOWN, COLUMNS_SHOWN = 24, 16
 MARKS = {"pass": "✓", "fail": "✗", "error": "!", "inconclusive": "?", "skipped": "–"}
-
-
-@dataclass(frozen=True)
-class Grid:
-    """An array as rows of cells, cut where it is large; `cut` says what is left out, or is empty."""
-
-    name: str
-    rows: tuple[tuple[str, ...], ...]
-    cut: str
-
-
-@dataclass(frozen=True)
-class GradientGrids:
-    """One gradient three times: as claimed, as it is right, and the difference."""
-
-    name: str
-    claimed: Grid
-    reference: Grid
-    difference: Grid
 
 
 def write(report: Report) -> str:
     """The report as a self-contained page."""
     example = report.counterexample
-    comparisons, left_out = wording.worst_measurements(report, COMPARISONS_A_CHECK)
+    equation = report.diagnosis[0].equation if report.diagnosis else None
+    comparisons = by_network(report)
     return _template().render(
         report=report,
+        equations=wording.EQUATIONS,
         not_passed=wording.not_passed(report),
         skipped=wording.skipped_by_reason(report),
         steps=[step.partition(": ")[::2] for step in wording.next_steps(report)],
         pictures=pictures(report),
         comparisons=comparisons,
-        left_out=left_out,
+        errors=Markup(errors_picture(report.measurements, comparisons.checks, comparisons.anchors)),
+        points=len(chosen_points(report.measurements)),
+        drawing=Markup(network_picture(example, equation)) if example else "",
         arrays=[grid(name, values) for name, values in example.arrays.items()] if example else [],
-        gradients=gradient_grids(report),
+        gradients=gradient_grids(example),
         printed="\n".join(last_lines(report.printed, PRINTED_LINES)) if report.verdict != "pass" and report.printed.strip() else "",
         isolation=wording.isolation_words(report.isolation),
         isolation_gap=wording.isolation_gap(report.isolation),
@@ -71,17 +57,23 @@ def write(report: Report) -> str:
 
 
 def pictures(report: Report) -> list[tuple[Measurement, Markup]]:
-    """The finite differences that failed worst, each drawn over its steps."""
+    """The finite differences that failed worst, one a tensor, each drawn over its steps."""
     worst, _ = wording.worst_measurements(report, len(report.measurements))
-    drawn = ((measurement, Markup(picture)) for measurement in worst if (picture := differences_picture(measurement)))
-    return list(islice(drawn, PICTURES_SHOWN))
+    drawn: dict[str, tuple[Measurement, Markup]] = {}
+    for measurement in worst:
+        if measurement.tensor not in drawn and (picture := differences_picture(measurement)):
+            drawn[measurement.tensor] = measurement, Markup(picture)
+        if len(drawn) == PICTURES_SHOWN:
+            break
+    return list(drawn.values())
 
 
 @cache
 def _template() -> Template:
-    source = files("verifier.reports").joinpath("templates", "report.html").read_text(encoding="utf-8")
+    folder = files("verifier.reports").joinpath("templates")
+    sources = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in ("report.html", "report.css")}
     environment = Environment(
-        loader=DictLoader({"report.html": source}),
+        loader=DictLoader(sources),
         autoescape=True,
         finalize=_finalize,
         undefined=StrictUndefined,
@@ -91,7 +83,7 @@ def _template() -> Template:
     environment.filters.update(
         number=wording.number,
         line=one_line,
-        times=lambda outcome: wording.times_tolerance(outcome.error, outcome.tolerance),
+        times=lambda one: wording.times_tolerance(one.error, one.tolerance),
         margin=lambda outcome: Markup(margin_picture(outcome.error, outcome.tolerance)),
         networks=wording.networks,
         element=wording.element,
@@ -123,54 +115,3 @@ def claim_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(claim_text(inner) for inner in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def grid(name: str, values: Any) -> Grid:
-    """A nested list as a table: a vector is one row, a matrix its rows; more dimensions are one row per last axis."""
-    rows = _rows(values)
-    cut = []
-    if len(rows) > ROWS_SHOWN:
-        cut.append(f"{len(rows) - ROWS_SHOWN} more rows")
-    widest = max((len(row) for row in rows), default=0)
-    if widest > COLUMNS_SHOWN:
-        cut.append(f"{widest - COLUMNS_SHOWN} more columns")
-    shown = tuple(tuple(_cell(value) for value in row[:COLUMNS_SHOWN]) for row in rows[:ROWS_SHOWN])
-    return Grid(name, shown, " and ".join(cut))
-
-
-def gradient_grids(report: Report) -> list[GradientGrids]:
-    """The counterexample's gradients, claimed and right side by side."""
-    example = report.counterexample
-    if example is None:
-        return []
-    found = []
-    for name, claimed in example.claimed.items():
-        reference = example.reference.get(name, [])
-        difference = _minus(claimed, reference)
-        found.append(GradientGrids(name, grid(name, claimed), grid(name, reference), grid(name, difference)))
-    return found
-
-
-def _rows(values: Any) -> list[list[Any]]:
-    if not isinstance(values, list):
-        return [[values]]
-    if not any(isinstance(inner, list) for inner in values):
-        return [values]
-    return [row for inner in values for row in _rows(inner)]
-
-
-def _minus(claimed: Any, reference: Any) -> Any:
-    """claimed − reference, element by element; None where there is nothing to subtract."""
-    if isinstance(claimed, list) and isinstance(reference, list):
-        return [_minus(one, other) for one, other in zip(claimed, reference, strict=False)]
-    if isinstance(claimed, (int, float)) and isinstance(reference, (int, float)):
-        return float(claimed) - float(reference)
-    return None
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "not finite"
-    if isinstance(value, (int, float)):
-        return wording.number(float(value), 6)
-    return one_line(str(value), 40)

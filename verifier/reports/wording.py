@@ -17,6 +17,14 @@ VERDICT_MEANS = {
     "inconclusive": "nothing could be decided",
 }
 NOTHING = "–"
+EQUATIONS = {
+    "forward": "zˡ = Wˡ aˡ⁻¹ + bˡ; aˡ = σ(zˡ)",
+    "output-delta": "δᴸ = ∇ₐL ⊙ σ'(zᴸ)",
+    "hidden-delta": "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ)",
+    "weight-gradient": "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ",
+    "bias-gradient": "∂L/∂bˡ = δˡ",
+    "update": "Wˡ ← Wˡ − η ∂L/∂Wˡ",
+}  # by the ids that a diagnosis names
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -64,12 +72,13 @@ def worst_measurements(report: Report, per_check: int) -> tuple[list[Measurement
     shown = [
         measurement
         for check in order
-        for measurement in sorted((m for m in report.measurements if m.check == check), key=_excess, reverse=True)[:per_check]
+        for measurement in sorted((m for m in report.measurements if m.check == check), key=excess, reverse=True)[:per_check]
     ]
     return shown, len(report.measurements) - len(shown)
 
 
-def _excess(measurement: Measurement) -> tuple[bool, float]:
+def excess(measurement: Measurement) -> tuple[bool, float]:
+    """How bad a comparison is, to order by: failed or not, then the error in tolerances."""
     if measurement.error is None or not measurement.tolerance:
         return measurement.status == "fail", math.inf
     return measurement.status == "fail", abs(measurement.error) / measurement.tolerance
