@@ -91,9 +91,14 @@ def test_a_command_can_be_pasted_as_one_line(command):
     assert "sudo" not in command
 
 
-def test_ci_runs_the_test_command_word_for_word_and_nothing_else():
+def test_ci_runs_the_test_command_word_for_word_and_beyond_it_only_installs_the_browser_that_the_readme_names():
     lines = [line for line in (ROOT / ".ci" / "run").read_text().split("\n") if line and not line.startswith("#")]
-    assert lines == ["set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', blocks("sh")[1].strip()]
+    first, place, condition, install, end, command = lines
+    assert (first, place, command) == ("set -euo pipefail", 'cd "$(dirname "${BASH_SOURCE[0]}")/.."', blocks("sh")[1].strip())
+    assert condition.startswith("if ! command -v chromium")
+    assert "apt-get install --yes --no-install-recommends chromium ||" in install
+    assert end == "fi"
+    assert "`apt-get install chromium`" in README.read_text(encoding="utf-8")
 
 
 def test_the_python_example_runs(run):
