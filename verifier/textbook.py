@@ -48,7 +48,6 @@ def forward(program: Program, arrays: Mapping[str, FloatArray], store: Store = e
     return values
 
 
-@np.errstate(all="ignore")
 def sweep(program: Program, arrays: Mapping[str, FloatArray], store: Store = exact, replace: Replace | None = None) -> Sweep:
     """Forward, then backward from ∂loss/∂loss = 1; a value that is used twice adds its cotangents.
 
@@ -56,7 +55,12 @@ def sweep(program: Program, arrays: Mapping[str, FloatArray], store: Store = exa
         store: the hook through which every stored quantity passes (scatter perturbs it).
         replace: the hook that may put something else in the place of a node's vjp (a fault).
     """
-    values = forward(program, arrays, store)
+    return backward(program, forward(program, arrays, store), store, replace)
+
+
+@np.errstate(all="ignore")
+def backward(program: Program, values: Mapping[str, FloatArray], store: Store = exact, replace: Replace | None = None) -> Sweep:
+    """The second half of `sweep`, from every value by name."""
     cotangents: dict[str, FloatArray] = {program.loss: np.ones_like(values[program.loss])}
     for node in reversed(program.nodes):
         cotangent = cotangents.get(node.output)

@@ -62,7 +62,7 @@ def equation_of(stage: str, layers: int) -> str:
     return _EQUATIONS.get(kind) or ("output-delta" if int(layer) == layers - 1 else "hidden-delta")
 
 
-def _first_wrong(found: list[Measurement]) -> Measurement:
+def first_wrong(found: list[Measurement]) -> Measurement:
     """The first wrong stage of the first wrong problem: forward from the input, then deltas from the output."""
     wrong = [measurement for measurement in found if measurement.status == "fail"]
     problem = [measurement for measurement in wrong if measurement.problem == wrong[0].problem]
@@ -77,7 +77,7 @@ def _first_wrong(found: list[Measurement]) -> Measurement:
 
 
 def _failed(found: list[Measurement], wrong: int) -> str:
-    first = _first_wrong(found)
+    first = first_wrong(found)
     layers = first.network.split(",")[0].count("-")
     problems = len({measurement.problem for measurement in found})
     return (

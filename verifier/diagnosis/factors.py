@@ -10,21 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of, data_part
-from verifier.oracles.reference import Reference
+from verifier.diagnosis.probing import Answered
 from verifier.problems.program import Problem
-from verifier.results.evaluation import Evaluation
 from verifier.results.report import Diagnosis
 
 FloatArray = NDArray[np.floating]
-
-
-@dataclass(frozen=True)
-class Answered:
-    """One ordinary problem, its reference, and what the candidate answered."""
-
-    problem: Problem
-    reference: Reference
-    claimed: Evaluation
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,15 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Diagnosis(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A mistake that explains what was seen: the fault's name, the equation that it breaks, and a sentence for a student."""
+    """A mistake that explains what was seen: the fault's name, the equation that it breaks, and a sentence for a student.
+
+    `evidence`: what the name rests on: on how many networks it predicts the candidate's numbers.
+    """
 
     fault: str
     equation: str
     explanation: str
+    evidence: str = ""
 
 
 class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):

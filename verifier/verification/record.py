@@ -4,6 +4,7 @@ import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from verifier.verification.corpus import versions
 from verifier.verification.profiles import Profile
 from verifier.verification.shrinking import Shrunk
 from verifier.verification.witnesses import verdict_of
+
+if TYPE_CHECKING:
+    from verifier.diagnosis.diagnosing import Diagnosed
 
 COUNTEREXAMPLE_FILE = "counterexample.safetensors"
 
@@ -76,8 +80,13 @@ class Asked:
     findings: Mapping[str, Finding]
     examination: Examination | None
     convention: Convention | None = None
-    diagnosis: tuple[Diagnosis, ...] = ()
+    diagnosed: "Diagnosed | None" = None
     undecided: tuple[str, ...] = ()
+
+    @property
+    def diagnosis(self) -> tuple[Diagnosis, ...]:
+        """The explanations, best first."""
+        return () if self.diagnosed is None else self.diagnosed.diagnosis
 
 
 def write_down(

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+import numpy as np
+
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
@@ -23,15 +25,13 @@ from verifier.checks.catalogue import check_ids
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.checks.finite_difference import role_of, undecided_roles
 from verifier.contracts.mlp.network import with_claims
-from verifier.diagnosis.factors import Answered, explain_by_a_factor
-from verifier.diagnosis.precision import explain_by_precision
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.reference import refer
 from verifier.results.outcome import Outcome
-from verifier.results.report import Diagnosis
 from verifier.verification.asking import Interview
 from verifier.verification.conventions import Convention, find_convention
 from verifier.verification.corpus import Corpus
+from verifier.verification.explaining import explain_failure, same_mistake
 from verifier.verification.record import Asked, Judged, Request, write_down
 from verifier.verification.shrinking import Shrunk, shrink
 from verifier.verification.witnesses import Testimony, heard_again, weigh
@@ -59,7 +59,7 @@ def judge_candidate(
     `corpus` is called once the candidate has loaded: one that does not load is told at once.
     """
     clock = _Clock()
-    with Interview(zygote, candidate, limits) as interview:
+    with np.errstate(all="ignore"), Interview(zygote, candidate, limits) as interview:  # a candidate's infinities are no warning of ours
         asked = _ask(candidate, corpus, interview, request, progress, clock)
         shrunk = None
         if asked.examination is not None:
@@ -150,7 +150,9 @@ def _ask_the_rest(
         testimony, convention = heard_again(testimony, assumed, again, convention)
     weighed = weigh(testimony, examination)
     clock.lap("weighing")
-    return Asked(weighed, examination, convention, _diagnosis(weighed, examination), tuple(_undecided(weighed, differenced)))
+    diagnosed = explain_failure(weighed, examination)
+    clock.lap("diagnosis")
+    return Asked(weighed, examination, convention, diagnosed, tuple(_undecided(weighed, differenced)))
 
 
 def _guarded(check: str, ask: Check, examination: Examination) -> Finding:
@@ -187,18 +189,6 @@ def _assuming(examination: Examination, convention: Convention) -> Examination:
     )
 
 
-def _diagnosis(findings: Mapping[str, Finding], examination: Examination) -> tuple[Diagnosis, ...]:
-    def status(check: str) -> str:
-        return findings[check].outcome.status if check in findings else "skipped"
-
-    shown = tuple(finding.diagnosis for finding in findings.values() if finding.diagnosis is not None)
-    if shown or status(autograd.ID) != "fail":
-        return shown
-    answered = [Answered(item.problem, item.reference, examination.evaluations[item.index]) for item in examination.answered]
-    found = explain_by_precision(answered) or explain_by_a_factor(answered, own_loss=status(forward.ID) == "pass")
-    return () if found is None else (found,)
-
-
 def _undecided(findings: Mapping[str, Finding], differenced: Sequence[finite_difference.Differenced]) -> list[str]:
     """Roles of tensors that neither autograd nor finite differences decided in the whole run."""
     decided, met = set(), set()
@@ -223,6 +213,7 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, begin: Callab
     begin()
     wrong = asked.findings[check].outcome.problem
     failing = next(item for item in examination.items if item.index == wrong)
-    shrunk = shrink(examination, check, _SHRINKABLE[check], failing, budget=request.profile.shrinking)
+    same = same_mistake(asked.diagnosed, examination)
+    shrunk = shrink(examination, check, _SHRINKABLE[check], failing, budget=request.profile.shrinking, same=same)
     clock.lap("shrinking")
     return shrunk

@@ -17,6 +17,7 @@ from verifier.tolerance import SAFETY
 from verifier.verification.corpus import hypothesis_at_home
 
 Check = Callable[[Examination], Finding]
+Same = Callable[[Item, Evaluation], bool]
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,25 @@ class Shrunk:
     finding: Finding
 
 
-def shrink(examination: Examination, check: str, ask: Check, failing: Item, *, budget: int) -> Shrunk | None:
+def _any_mistake(item: Item, evaluation: Evaluation) -> bool:
+    return True
+
+
+def shrink(examination: Examination, check: str, ask: Check, failing: Item, *, budget: int, same: Same = _any_mistake) -> Shrunk | None:
     """The smallest problem found that fails the same check; the failing one itself where none is smaller, None without any answer.
 
     Args:
         check, ask: the check that failed, asked about one problem at a time.
         failing: a problem of the corpus that fails it.
+        same: whether a network shows the mistake that was diagnosed (the same known fault, the same first wrong equation).
         budget: how many evaluations of the candidate the search may take; 0 for a problem that is small already (a replayed one).
     """
-    trials = _Trials(examination, ask, budget)
-    found = None if budget == 0 else _find(examination, architecture_of(failing.problem), trials.fails, budget)
+    found = None
+    # First a network that shows the mistake that was named; where none is found, any that fails.
+    for wanted in (same, _any_mistake) if same is not _any_mistake else (same,):
+        trials = _Trials(examination, ask, budget, wanted)
+        if found is None and budget > 0:
+            found = _find(examination, architecture_of(failing.problem), trials.fails, budget)
     for item in (failing,) if found is None else (single_item(found), failing):
         with contextlib.suppress(Unanswered):
             evaluation = trials.answer(item)
@@ -57,8 +67,8 @@ class _Trials:
     What it once answered it answers again: a candidate that keeps state, or the end of the budget, must not look like a flaky search.
     """
 
-    def __init__(self, examination: Examination, check: Check, budget: int) -> None:
-        self._examination, self._check, self._left = examination, check, budget
+    def __init__(self, examination: Examination, check: Check, budget: int, same: Same) -> None:
+        self._examination, self._check, self._left, self._same = examination, check, budget, same
         self._known: dict[tuple[object, ...], bool] = {}
 
     def fails(self, problem: Problem) -> bool:
@@ -71,16 +81,23 @@ class _Trials:
         if self._left <= 0 or not is_ordinary(problem, architecture_of(problem), textbook.evaluate(problem).stages):
             return False
         item = single_item(problem)
-        if touches_a_kink(problem, item.reference.scatter, SAFETY):
+        if touches_a_kink(problem, item.reference.scatter, SAFETY) or has_dead_stage(item):
             return False
         self._left -= 1
         try:
-            return self._check(alone(self._examination, item, self.answer(item))).outcome.status == "fail"
+            answer = self.answer(item)
+            return self._check(alone(self._examination, item, answer)).outcome.status == "fail" and self._same(item, answer)
         except Unanswered:
             return False
 
     def answer(self, item: Item) -> Evaluation:
         return self._examination.asking.gradients(item.problem, where=item.where)
+
+
+def has_dead_stage(item: Item) -> bool:
+    """Whether some layer's δ or activation is zero throughout: such a network shows nothing to learn from."""
+    stages = item.reference.evaluation.stages
+    return any(not value.any() for name, value in stages.items() if name.startswith(("deltas", "activations")))
 
 
 def alone(examination: Examination, item: Item, answer: Evaluation) -> Examination:

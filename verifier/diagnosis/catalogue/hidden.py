@@ -1,0 +1,210 @@
+"""Faults of how δ is carried down to the layer below."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.diagnosis.catalogue.pieces import CARRIED, WEIGHTS, layer_of, on_affine, product, transposed
+from verifier.diagnosis.variation import BackPiece, Constant, Context, Fault, Inapplicable
+from verifier.textbook import Applied, Back
+
+FloatArray = NDArray[np.floating]
+
+_ID = "hidden-delta"
+
+
+def _untransposed(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return product(applied.cotangent, transposed(applied.inputs[1]))
+
+
+def _reshaped(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    """`reshape` in the place of a transpose: of Wᵀ to W's shape, or of W to Wᵀ's, as the layout has it."""
+    weights = applied.inputs[1]
+    leading, (rows, columns) = weights.shape[:-2], weights.shape[-2:]
+    if context.constant:
+        return product(applied.cotangent, transposed(weights.reshape(*leading, columns, rows)))
+    return product(applied.cotangent, np.ascontiguousarray(transposed(weights)).reshape(weights.shape))
+
+
+def _same_layer(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    layer = layer_of(applied.node.output)
+    return product(applied.cotangent, applied.values[f"weights[{layer - 1}]"])
+
+
+def _layer_above(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    layer = layer_of(applied.node.output)
+    return product(applied.cotangent, applied.values[f"weights[{layer + 1}]"]) if layer < context.last else right
+
+
+def _first_layer(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return product(applied.cotangent, applied.values["weights[0]"])
+
+
+def _no_weights(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return np.broadcast_to(applied.cotangent.sum(axis=-1, keepdims=True), right.shape)
+
+
+def _absolute(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return product(applied.cotangent, np.abs(applied.inputs[1]))
+
+
+def _uncarried(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    """δ of the layer above, as it is."""
+    return applied.cotangent
+
+
+def _halved_by_fan_out(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return np.asarray(right / applied.cotangent.shape[-1])
+
+
+def _negated(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return -right
+
+
+def _zero(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return np.zeros_like(right)
+
+
+def _activation_for_delta(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    """The layer's activation is carried down in the place of its δ."""
+    return product(applied.values[f"activations[{layer_of(applied.node.output)}]"], applied.inputs[1])
+
+
+def _output_error_to_all(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    """∂L/∂ŷ is carried down, without the σ' of the layer above."""
+    above = applied.cotangents.get(f"activations[{layer_of(applied.node.output)}]")
+    if above is None:
+        return right
+    return product(above, applied.inputs[1])
+
+
+def _with_updated(mix: bool) -> BackPiece:
+    """δ goes through the weights as they are after their step of rate c; `mix`: through the product of old and new ones."""
+
+    def back(applied: Applied, found: Back, context: Context) -> Back:
+        if applied.node.operation != "affine" or layer_of(applied.node.output) == 0:
+            return found
+        weights, gradient = applied.inputs[1], found[WEIGHTS]
+        if gradient is None:
+            raise Inapplicable
+        stepped = weights - context.constant * (gradient + _penalty(applied, context, weights))
+        carried = applied.store(applied.cotangent @ applied.store(stepped * weights if mix else stepped))
+        return (carried, *found[1:])
+
+    return back
+
+
+def _penalty(applied: Applied, context: Context, weights: FloatArray) -> FloatArray | float:
+    """The regularisation's part of the step: its vjp has been taken before any layer's."""
+    if not context.claims.l2:
+        return 0.0
+    # The program differentiates the penalty first, so it is already part of the weights' cotangent.
+    return applied.cotangents.get(applied.node.inputs[1], 0.0)
+
+
+HIDDEN_FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "untransposed-weights",
+        _ID,
+        "δ goes down through W where Wᵀ is meant.",
+        "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ): transpose the weights once more.",
+        back=on_affine(CARRIED, _untransposed),
+    ),
+    Fault(
+        "reshaped-weights",
+        _ID,
+        "The weights are reshaped where a transpose is meant: the shape fits, the numbers stand in the wrong places.",
+        "Use .T, not reshape.",
+        back=on_affine(CARRIED, _reshaped),
+        constant=Constant("form", "choices", (0.0, 1.0)),
+    ),
+    Fault(
+        "same-layer-weights",
+        _ID,
+        "δ goes down through the weights of the layer that it comes to, Wˡ, where those of the layer above, Wˡ⁺¹, are meant.",
+        "Use the weights between the two layers.",
+        back=on_affine(CARRIED, _same_layer),
+    ),
+    Fault(
+        "weights-two-layers-up",
+        _ID,
+        "δ goes down through the weights of one layer too high.",
+        "Use the weights between the two layers, Wˡ⁺¹.",
+        back=on_affine(CARRIED, _layer_above),
+    ),
+    Fault(
+        "first-layer-weights",
+        _ID,
+        "δ goes down through the first layer's weights in every layer.",
+        "Use the weights between the two layers, Wˡ⁺¹.",
+        back=on_affine(CARRIED, _first_layer),
+    ),
+    Fault(
+        "updated-before-propagated",
+        _ID,
+        "The weights are updated (learning rate {c}) before δ is carried down through them.",
+        "Compute all gradients from the old weights, then update.",
+        back=_with_updated(mix=False),
+        constant=Constant("learning rate"),
+        kind="updated",
+    ),
+    Fault(
+        "product-of-old-and-new-weights",
+        _ID,
+        "δ is carried down through the product of the old and the updated weights (learning rate {c}).",
+        "Carry δ through the old weights alone.",
+        back=_with_updated(mix=True),
+        constant=Constant("learning rate"),
+        kind="updated",
+    ),
+    Fault(
+        "weights-left-out",
+        _ID,
+        "The weights are left out on the way down: δ of the layer above is summed as it is.",
+        "Multiply by (Wˡ⁺¹)ᵀ.",
+        back=on_affine(CARRIED, _no_weights),
+    ),
+    Fault(
+        "delta-not-carried",
+        _ID,
+        "δ of the layer above is used as it is, without going through the weights.",
+        "Multiply by (Wˡ⁺¹)ᵀ.",
+        back=on_affine(CARRIED, _uncarried),
+    ),
+    Fault(
+        "absolute-weights",
+        _ID,
+        "δ goes down through the absolute values of the weights.",
+        "Keep their signs.",
+        back=on_affine(CARRIED, _absolute),
+    ),
+    Fault(
+        "derivative-of-layer-above-lost",
+        _ID,
+        "What goes down to the layer below has lost the σ' of the layer above: ∂L/∂a is carried in the place of δ.",
+        "Carry δ, the error times σ', not the error alone.",
+        back=on_affine(CARRIED, _output_error_to_all),
+        unfused=True,
+    ),
+    Fault(
+        "activation-for-delta",
+        _ID,
+        "The activation of the layer above is carried down where its δ is meant.",
+        "Carry δˡ⁺¹.",
+        back=on_affine(CARRIED, _activation_for_delta),
+    ),
+    Fault(
+        "carried-delta-averaged",
+        _ID,
+        "δ is averaged over the units of the layer above, where it is to be summed.",
+        "A matrix product sums; do not take a mean.",
+        back=on_affine(CARRIED, _halved_by_fan_out),
+    ),
+    Fault("carried-delta-sign", _ID, "δ changes its sign on the way down.", "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ).", on_affine(CARRIED, _negated)),
+    Fault(
+        "hidden-layers-zero",
+        _ID,
+        "No δ reaches the hidden layers: all their gradients are zero.",
+        "Carry δ down: δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ).",
+        back=on_affine(CARRIED, _zero),
+    ),
+)

@@ -1,0 +1,302 @@
+"""Faults of the output's δ: factors between loss and gradient, the wrong loss's derivative, a softmax cut to its diagonal."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.diagnosis.catalogue.pieces import layer_of, on_loss, scaled_loss
+from verifier.diagnosis.variation import BackPiece, Constant, Context, Fault
+from verifier.problems.operations import OPERATIONS
+from verifier.textbook import Applied, Back
+
+FloatArray = NDArray[np.floating]
+
+_ID = "output-delta"
+_EPSILONS = (*(10.0**-power for power in range(4, 16)), float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps))
+
+
+def _targets_replaced(replacement: Callable[[FloatArray], FloatArray | None]) -> BackPiece:
+    """∂loss/∂ŷ with other targets."""
+
+    def piece(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+        targets = replacement(applied.inputs[1])
+        if targets is None:
+            return None
+        operation = OPERATIONS[applied.node.operation]
+        inputs = (applied.inputs[0], targets)
+        return operation.vjp(inputs, applied.output, applied.cotangent, applied.node.attributes, applied.store)[0]
+
+    return on_loss(piece)
+
+
+def _one_hot(targets: FloatArray) -> FloatArray | None:
+    if targets.shape[-1] == 1:
+        return np.round(targets)
+    hot: FloatArray = (targets == targets.max(axis=-1, keepdims=True)).astype(np.float64)
+    return hot
+
+
+def _with_attribute(name: str) -> BackPiece:
+    """∂loss/∂ŷ with a convention that the loss does not have."""
+
+    def piece(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+        operation = OPERATIONS[applied.node.operation]
+        if operation.name not in ("cross_entropy", "binary_cross_entropy"):
+            return None
+        attributes = {**applied.node.attributes, name: context.constant}
+        return operation.vjp(applied.inputs, applied.output, applied.cotangent, attributes, applied.store)[0]
+
+    return on_loss(piece)
+
+
+def _first_term(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    if applied.node.operation != "binary_cross_entropy":
+        return None
+    p, y = applied.inputs
+    return np.asarray(np.where(y == 0, 0.0, applied.cotangent[..., None] * -y / p))
+
+
+def _second_term_sign(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    if applied.node.operation != "binary_cross_entropy":
+        return None
+    p, y = applied.inputs
+    return np.asarray(applied.cotangent[..., None] * (np.where(y == 0, 0.0, -y / p) - np.where(y == 1, 0.0, (1 - y) / (1 - p))))
+
+
+def _squared_error_slope(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    if "cross_entropy" not in applied.node.operation:
+        return None
+    slope: FloatArray = applied.cotangent[..., None] * 2 * (applied.inputs[0] - applied.inputs[1])
+    return slope
+
+
+def _absolute_error_slope(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    if "squared" not in applied.node.operation:
+        return None
+    return applied.cotangent[..., None] * np.sign(applied.inputs[0] - applied.inputs[1])
+
+
+def _of_pre_activation(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    if "squared" not in applied.node.operation:
+        return None
+    z = applied.values[f"pre_activations[{context.last}]"]
+    factor = 1.0 if applied.node.operation == "half_squared_error" else 2.0
+    return applied.cotangent[..., None] * factor * (z - applied.inputs[1])
+
+
+def _target_left_out(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    if "squared" not in applied.node.operation:
+        return None
+    factor = 1.0 if applied.node.operation == "half_squared_error" else 2.0
+    return applied.cotangent[..., None] * factor * applied.inputs[0]
+
+
+def _error_averaged(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    """The error of every output is the mean over the outputs."""
+    return None if found[0] is None else np.broadcast_to(found[0].mean(axis=-1, keepdims=True), found[0].shape)
+
+
+def _loss_itself(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    if found[0] is None:
+        return None
+    return np.broadcast_to((applied.cotangent * applied.output)[..., None], found[0].shape)
+
+
+def _on_output_activation(piece: Callable[[Applied, Context], FloatArray | None]) -> BackPiece:
+    def back(applied: Applied, found: Back, context: Context) -> Back:
+        name = applied.node.output
+        if not name.startswith("activations") or layer_of(name) != context.last:
+            return found
+        replaced = piece(applied, context)
+        return found if replaced is None else (applied.store(replaced),)
+
+    return back
+
+
+def _cross_entropy_delta(applied: Applied, context: Context) -> FloatArray | None:
+    """a - y, whatever the loss and σ are."""
+    return applied.cotangents["losses"][..., None] * (applied.output - applied.values["y"])
+
+
+def _diagonal(applied: Applied, context: Context) -> FloatArray | None:
+    if applied.node.operation != "softmax":
+        return None
+    return applied.cotangent * applied.output * (1 - applied.output)
+
+
+def _softmax_without_mean(applied: Applied, context: Context) -> FloatArray | None:
+    if applied.node.operation != "softmax":
+        return None
+    return applied.cotangent * applied.output
+
+
+def _factor(name: str, words: str, hint: str, factor: Callable[[Context], float]) -> Fault:
+    return Fault(name, _ID, words, hint, back=scaled_loss(factor), kind="factor")
+
+
+OUTPUT_FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "softmax-diagonal-jacobian",
+        _ID,
+        "The softmax's Jacobian is cut to its diagonal, p (1 - p), as if each output depended on its own z only.",
+        "∂p_i/∂z_j is p_i ([i = j] - p_j): δ = p ⊙ (g - Σ g p).",
+        back=_on_output_activation(_diagonal),
+        unfused=True,
+    ),
+    Fault(
+        "softmax-without-mean",
+        _ID,
+        "The softmax's derivative is taken to be p ⊙ g: the term Σ g p is left out.",
+        "δ = p ⊙ (g - Σ g p).",
+        back=_on_output_activation(_softmax_without_mean),
+        unfused=True,
+    ),
+    Fault(
+        "cross-entropy-delta-with-squared-error",
+        _ID,
+        "δ of the output is a - y, which belongs to the cross-entropy; the loss is another one.",
+        "For a squared error δ is (a - y) ⊙ σ'(z), times 2 where the loss has no ½.",
+        back=_on_output_activation(_cross_entropy_delta),
+        unfused=True,
+    ),
+    Fault(
+        "squared-error-delta-with-cross-entropy",
+        _ID,
+        "δ of the output is that of a squared error, 2 (a - y) ⊙ σ'(z); the loss is a cross-entropy.",
+        "With a cross-entropy δ of the output is a - y.",
+        back=on_loss(_squared_error_slope),
+        unfused=True,
+    ),
+    Fault(
+        "cross-entropy-first-term-only",
+        _ID,
+        "The derivative of the binary cross-entropy keeps -y/a and drops (1 - y)/(1 - a).",
+        "Both terms count: δ is a - y.",
+        back=on_loss(_first_term),
+        unfused=True,
+    ),
+    Fault(
+        "cross-entropy-second-term-sign",
+        _ID,
+        "The second term of the binary cross-entropy's derivative, (1 - y)/(1 - a), has the wrong sign.",
+        "∂L/∂a = -y/a + (1 - y)/(1 - a).",
+        back=on_loss(_second_term_sign),
+        unfused=True,
+    ),
+    Fault(
+        "one-hot-targets",
+        _ID,
+        "The targets are rounded to one-hot ones in the gradient: 1 is subtracted at the largest, whatever the target says.",
+        "Subtract the target itself: a - y.",
+        back=_targets_replaced(_one_hot),
+    ),
+    Fault(
+        "absolute-error-slope",
+        _ID,
+        "The derivative of the loss is the sign of ŷ - y, that of the absolute error.",
+        "The derivative of (y - ŷ)² is 2 (ŷ - y).",
+        back=on_loss(_absolute_error_slope),
+    ),
+    Fault(
+        "pre-activation-in-loss",
+        _ID,
+        "The derivative of the loss is taken at z of the output, z - y, where a - y is meant.",
+        "Compare the target with the activation.",
+        back=on_loss(_of_pre_activation),
+    ),
+    Fault(
+        "target-left-out",
+        _ID,
+        "The derivative of the loss is taken to be ŷ: the target is not subtracted.",
+        "It is ŷ - y.",
+        on_loss(_target_left_out),
+    ),
+    Fault(
+        "error-averaged-over-outputs",
+        _ID,
+        "Every output carries the mean of the errors of all outputs.",
+        "Each output carries its own error: no mean over the outputs in δ.",
+        back=on_loss(_error_averaged),
+    ),
+    Fault(
+        "loss-carried-back",
+        _ID,
+        "The loss itself is carried back in the place of its derivative.",
+        "δ of the output begins with ∂L/∂ŷ.",
+        back=on_loss(_loss_itself),
+    ),
+    Fault(
+        "epsilon-in-gradient-alone",
+        _ID,
+        "The derivative of the logarithm is taken with ε = {c}, -y/(a + ε), and the loss has none.",
+        "Use ε in both, or in neither (a - y needs none).",
+        back=_with_attribute("log_epsilon"),
+        constant=Constant("ε", "choices", _EPSILONS),
+        unfused=True,
+    ),
+    Fault(
+        "clip-in-gradient-alone",
+        _ID,
+        "The probabilities are clipped to [{c}, 1 - {c}] in the gradient, and not in the loss.",
+        "Clip in both, or in neither (a - y needs none).",
+        back=_with_attribute("clip_output"),
+        constant=Constant("bound", "choices", (*_EPSILONS, 1e-3, 1e-2, 0.05, 0.1)),
+        unfused=True,
+    ),
+)
+
+FACTOR_FAULTS: tuple[Fault, ...] = (
+    _factor(
+        "factor-half",
+        "The data part of the gradient is exactly half.",
+        "The derivative of (y - ŷ)² is 2 (ŷ - y).",
+        lambda context: 0.5,
+    ),
+    _factor(
+        "factor-two",
+        "The data part of the gradient is exactly twice what it should be.",
+        "The derivative of ½(y - ŷ)² is ŷ - y, without a 2.",
+        lambda context: 2.0,
+    ),
+    _factor("sign", "The sign of the gradient is wrong.", "∂L/∂ŷ has the sign of ŷ - y.", lambda context: -1.0),
+    _factor(
+        "missing-mean",
+        "The mean over the batch is missing: the gradient is (batch size) times too large.",
+        "Divide by the batch size.",
+        lambda context: float(context.batch),
+    ),
+    _factor(
+        "mean-twice",
+        "The gradient is divided by the batch size once too often.",
+        "Divide once, and only where the loss is a mean.",
+        lambda context: 1 / context.batch,
+    ),
+    _factor(
+        "factor-outputs",
+        "The gradient is (number of outputs) times too large.",
+        "The loss is averaged over the outputs: divide the gradient by their number too.",
+        lambda context: float(context.outputs),
+    ),
+    _factor(
+        "mean-over-outputs",
+        "The gradient is averaged over the outputs, and the loss is not.",
+        "Do not divide by the number of outputs.",
+        lambda context: 1 / context.outputs,
+    ),
+    _factor(
+        "factor-zero",
+        "The data part of the gradient is exactly zero: no error reaches the backward pass.",
+        "Is the backward pass run at all, and on a stored forward pass?",
+        lambda context: 0.0,
+    ),
+    Fault(
+        "constant-factor",
+        _ID,
+        "The data part of the gradient is {c} times what it should be.",
+        "Look for a factor between the loss and ∂L/∂ŷ.",
+        back=scaled_loss(lambda context: context.constant),
+        constant=Constant("factor"),
+        kind="factor",
+    ),
+)

@@ -1,0 +1,269 @@
+"""Faults of σ': missing, doubled, taken of the wrong argument, or of another function; each in hidden layers, at the output, everywhere."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.diagnosis.catalogue.pieces import Slope, on_slope, right_slope
+from verifier.diagnosis.variation import Constant, Context, Fault
+from verifier.problems.operations import sigmoid
+from verifier.textbook import Applied
+
+FloatArray = NDArray[np.floating]
+
+_WHERE = {"every": "in every layer", "hidden": "in the hidden layers", "output": "at the output layer"}
+_EQUATION = {"every": "output-delta", "hidden": "hidden-delta", "output": "output-delta"}
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """One way to get σ' wrong. `words` has {where}; the explanation of each scope is made from it."""
+
+    name: str
+    words: str
+    hint: str
+    slope: Slope
+    constant: Constant | None = None
+    scopes: tuple[str, ...] = ("hidden", "output", "every")
+
+
+def _of(applied: Applied, *operations: str) -> bool:
+    return applied.node.operation in operations
+
+
+def _missing(applied: Applied, context: Context) -> FloatArray | None:
+    return np.ones_like(applied.inputs[0])
+
+
+def _doubled(applied: Applied, context: Context) -> FloatArray | None:
+    slope = right_slope(applied)
+    if slope is None:
+        return None
+    return slope * slope
+
+
+def _negated(applied: Applied, context: Context) -> FloatArray | None:
+    slope = right_slope(applied)
+    return None if slope is None else -slope
+
+
+def _of_activation(applied: Applied, context: Context) -> FloatArray | None:
+    return right_slope(applied, applied.output)
+
+
+def _of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
+    return right_slope(applied, applied.cotangent)
+
+
+def _of_pre_activation(applied: Applied, context: Context) -> FloatArray | None:
+    """The formula that takes a, given z."""
+    z = applied.inputs[0]
+    if _of(applied, "sigmoid"):
+        return z * (1 - z)
+    if _of(applied, "tanh"):
+        return 1 - z * z
+    if _of(applied, "softplus"):
+        return 1 - np.exp(-z)
+    return None
+
+
+def _tanh_unsquared(applied: Applied, context: Context) -> FloatArray | None:
+    return 1 - applied.output if _of(applied, "tanh") else None
+
+
+def _tanh_itself(applied: Applied, context: Context) -> FloatArray | None:
+    return applied.output if _of(applied, "tanh") else None
+
+
+def _tanh_squared(applied: Applied, context: Context) -> FloatArray | None:
+    return applied.output**2 if _of(applied, "tanh") else None
+
+
+def _sigmoid_itself(applied: Applied, context: Context) -> FloatArray | None:
+    return applied.output if _of(applied, "sigmoid", "softplus") else None
+
+
+def _sigmoid_complement(applied: Applied, context: Context) -> FloatArray | None:
+    return 1 - applied.output if _of(applied, "sigmoid") else None
+
+
+def _sigmoid_plus(applied: Applied, context: Context) -> FloatArray | None:
+    return applied.output * (1 + applied.output) if _of(applied, "sigmoid") else None
+
+
+def _sigmoid_for_all(applied: Applied, context: Context) -> FloatArray | None:
+    return None if _of(applied, "sigmoid", "softmax") else applied.output * (1 - applied.output)
+
+
+def _sigmoid_of_z_for_all(applied: Applied, context: Context) -> FloatArray | None:
+    if _of(applied, "sigmoid", "softmax"):
+        return None
+    own = sigmoid(applied.inputs[0])
+    return own * (1 - own)
+
+
+def _tanh_for_all(applied: Applied, context: Context) -> FloatArray | None:
+    return None if _of(applied, "tanh", "softmax") else 1 - applied.output**2
+
+
+def _relu_for_all(applied: Applied, context: Context) -> FloatArray | None:
+    return None if _of(applied, "relu", "softmax") else (applied.inputs[0] > 0).astype(np.float64)
+
+
+def _relu_one(applied: Applied, context: Context) -> FloatArray | None:
+    return np.ones_like(applied.inputs[0]) if _of(applied, "relu", "leaky_relu") else None
+
+
+def _relu_inverted(applied: Applied, context: Context) -> FloatArray | None:
+    return (applied.inputs[0] < 0).astype(np.float64) if _of(applied, "relu") else None
+
+
+def _relu_itself(applied: Applied, context: Context) -> FloatArray | None:
+    return applied.output if _of(applied, "relu", "leaky_relu") else None
+
+
+def _relu_of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
+    return (applied.cotangent > 0).astype(np.float64) if _of(applied, "relu") else None
+
+
+def _below(applied: Applied, context: Context) -> FloatArray | None:
+    return np.where(applied.inputs[0] > 0, 1.0, context.constant) if _of(applied, "relu") else None
+
+
+def _leaky_below(applied: Applied, context: Context) -> FloatArray | None:
+    return np.where(applied.inputs[0] > 0, 1.0, context.constant) if _of(applied, "leaky_relu") else None
+
+
+def _leaky_as_relu(applied: Applied, context: Context) -> FloatArray | None:
+    return (applied.inputs[0] > 0).astype(np.float64) if _of(applied, "leaky_relu") else None
+
+
+_KINDS = (
+    _Kind(
+        "tanh-derivative-unsquared",
+        "tanh' is written as 1 - a {where}; it is 1 - a².",
+        "Square the activation.",
+        _tanh_unsquared,
+    ),
+    _Kind("tanh-derivative-tanh", "tanh' is taken to be tanh itself {where}.", "Use 1 - a², with a = tanh(z).", _tanh_itself),
+    _Kind("tanh-derivative-squared", "tanh' is written as a² {where}; the 1 - is missing.", "Use 1 - a².", _tanh_squared),
+    _Kind(
+        "sigmoid-derivative-itself",
+        "σ' is taken to be σ itself {where}: the factor (1 - a) is missing.",
+        "Use a (1 - a).",
+        _sigmoid_itself,
+    ),
+    _Kind(
+        "sigmoid-derivative-complement", "σ' is written as 1 - a {where}: the factor a is missing.", "Use a (1 - a).", _sigmoid_complement
+    ),
+    _Kind("sigmoid-derivative-plus", "σ' is written as a (1 + a) {where}.", "The sign is a minus: a (1 - a).", _sigmoid_plus),
+    _Kind(
+        "relu-derivative-one",
+        "ReLU' is 1 everywhere {where}, below 0 too.",
+        "Multiply by 1 where z > 0 and by 0 (or the leaky slope) elsewhere.",
+        _relu_one,
+    ),
+    _Kind("relu-derivative-inverted", "ReLU' is 1 below 0 and 0 above {where}.", "It is 1 where z > 0.", _relu_inverted),
+    _Kind(
+        "relu-derivative-itself", "ReLU itself stands where its derivative is meant {where}.", "Use (z > 0), not max(z, 0).", _relu_itself
+    ),
+    _Kind(
+        "relu-masked-by-delta",
+        "The ReLU's mask is taken from the sign of δ {where}, not from that of z.",
+        "Multiply by (z > 0).",
+        _relu_of_cotangent,
+    ),
+    _Kind(
+        "leaky-derivative-relu",
+        "The leaky ReLU's derivative is 0 below 0 {where}: its slope is left out.",
+        "Below 0 the derivative is the slope.",
+        _leaky_as_relu,
+    ),
+    _Kind(
+        "leaky-slope",
+        "The leaky ReLU's slope is {c} in the backward pass {where}, and another in the forward pass.",
+        "Use one constant for both.",
+        _leaky_below,
+        Constant("slope"),
+    ),
+    _Kind(
+        "relu-derivative-below",
+        "ReLU' is {c} below 0 {where}; it is 0 there.",
+        "Multiply by (z > 0).",
+        _below,
+        Constant("slope below 0"),
+    ),
+    _Kind(
+        "derivative-of-activation",
+        "σ' is taken at a {where}, where it is meant at z: the activation function is applied twice.",
+        "Pass the pre-activation z, or use the formula in a: a (1 - a), 1 - a².",
+        _of_activation,
+    ),
+    _Kind(
+        "derivative-of-pre-activation",
+        "The formula of σ' that takes a (a (1 - a), 1 - a²) is given z {where}.",
+        "Pass the activation a = σ(z) to it.",
+        _of_pre_activation,
+    ),
+    _Kind(
+        "derivative-of-delta",
+        "σ' is taken at what comes down from above {where}, where it is meant at this layer's z.",
+        "Keep z of the forward pass, and take σ' there.",
+        _of_cotangent,
+    ),
+    _Kind(
+        "sigmoid-derivative-everywhere",
+        "a (1 - a), the sigmoid's derivative, is used for another activation {where}.",
+        "Each activation has its own derivative.",
+        _sigmoid_for_all,
+    ),
+    _Kind(
+        "sigmoid-derivative-of-z-everywhere",
+        "σ(z) (1 - σ(z)), the sigmoid's derivative, is used for another activation {where}.",
+        "Each activation has its own derivative.",
+        _sigmoid_of_z_for_all,
+    ),
+    _Kind(
+        "tanh-derivative-everywhere",
+        "1 - a², the derivative of tanh, is used for another activation {where}.",
+        "Each activation has its own derivative.",
+        _tanh_for_all,
+    ),
+    _Kind(
+        "relu-derivative-everywhere",
+        "(z > 0), the derivative of ReLU, is used for another activation {where}.",
+        "Each activation has its own derivative.",
+        _relu_for_all,
+    ),
+    _Kind(
+        "derivative-missing",
+        "σ' is left out {where}.",
+        "δ is the error that comes from above times σ'(z), element by element.",
+        _missing,
+    ),
+    _Kind(
+        "derivative-doubled",
+        "σ' is multiplied in twice {where}.",
+        "Once is right; with a cross-entropy's a - y it is in already.",
+        _doubled,
+    ),
+    _Kind("derivative-sign", "σ' has the wrong sign {where}.", "σ' of a rising activation is not negative.", _negated),
+)
+
+
+def slope_faults() -> Iterator[Fault]:
+    """Every kind in every scope: the narrowest first, so that it is named where a wider one predicts the same."""
+    for kind in _KINDS:
+        for scope in kind.scopes:
+            yield Fault(
+                id=kind.name if scope == "every" else f"{scope}-{kind.name}",
+                equation=_EQUATION[scope],
+                explanation=kind.words.replace("{where}", _WHERE[scope]),
+                hint=kind.hint,
+                back=on_slope(scope, kind.slope),
+                constant=kind.constant,
+                kind=kind.name,
+                unfused=scope != "hidden",
+            )

@@ -1,0 +1,310 @@
+"""Faults beside the four equations: regularisation, clipping, the forward pass, and those that only a test of their own can tell."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.diagnosis.variation import BackPiece, Constant, Context, Fault, FinishPiece, Gradients
+from verifier.problems.program import Node, Program
+from verifier.textbook import Applied, Back, Sweep
+
+FloatArray = NDArray[np.floating]
+
+_W, _B = "weight-gradient", "bias-gradient"
+
+
+def _l2_scaled(factor: Callable[[Context], float]) -> BackPiece:
+    def back(applied: Applied, found: Back, context: Context) -> Back:
+        if applied.node.operation != "l2":
+            return found
+        return tuple(None if part is None else applied.store(part * factor(context)) for part in found)
+
+    return back
+
+
+def _l1(applied: Applied, found: Back, context: Context) -> Back:
+    if applied.node.operation != "l2":
+        return found
+    scale = applied.node.attributes["factor"] * applied.cotangent[..., None, None]
+    return tuple(applied.store(scale * np.sign(weights)) for weights in applied.inputs)
+
+
+def penalty_factor(program: Program) -> float:
+    """2λ as it stands before W in the gradient: 2 · loss_scale · factor; 0 where nothing is regularised."""
+    scale = next((node.attributes["scale"] for node in program.nodes if node.operation == "total"), 1.0)
+    factor = next((node.attributes["factor"] for node in program.nodes if node.operation == "l2"), 0.0)
+    return 2 * scale * factor
+
+
+def _of_gradient(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+    decay = penalty_factor(program)
+    if not decay:
+        return gradients
+    changed = dict(gradients)
+    for name in gradients:
+        if name.startswith("weights"):
+            data = gradients[name] - decay * swept.values[name]
+            changed[name] = data * (1 + decay)
+    return changed
+
+
+def _decayed(kinds: tuple[str, ...], own: bool) -> FinishPiece:
+    """Parameters of these kinds, times the claims' own decay or the free constant, are added."""
+
+    def finish(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+        decay = penalty_factor(program) if own else context.constant
+        if not decay:
+            return gradients
+        return {name: g + decay * swept.values[name] if name.startswith(kinds) else g for name, g in gradients.items()}
+
+    return finish
+
+
+def _clipped_by_value(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+    return {name: np.clip(gradient, -context.constant, context.constant) for name, gradient in gradients.items()}
+
+
+def _norms(gradients: Gradients) -> tuple[dict[str, FloatArray], FloatArray]:
+    """Σ g² of each tensor (copies keep their axis), and of all."""
+    axes = {name: 2 if name.startswith("weights") else 1 for name in gradients}
+    squares = {name: (gradient**2).sum(axis=tuple(range(-axes[name], 0))) for name, gradient in gradients.items()}
+    return squares, np.asarray(sum(squares.values()))
+
+
+def _shrunk(gradient: FloatArray, factor: FloatArray, name: str) -> FloatArray:
+    return gradient * factor[..., None, None] if name.startswith("weights") else gradient * factor[..., None]
+
+
+def _clipped_by_norm(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+    _, total = _norms(gradients)
+    norm = np.sqrt(total)
+    factor = np.where(norm > context.constant, context.constant / norm, 1.0)
+    return {name: _shrunk(gradient, factor, name) for name, gradient in gradients.items()}
+
+
+def _clipped_each(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+    squares, _ = _norms(gradients)
+    found = {}
+    for name, gradient in gradients.items():
+        norm = np.sqrt(squares[name])
+        found[name] = _shrunk(gradient, np.where(norm > context.constant, context.constant / norm, 1.0), name)
+    return found
+
+
+def _normalised(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+    _, total = _norms(gradients)
+    return {name: _shrunk(gradient, 1 / np.sqrt(total), name) for name, gradient in gradients.items()}
+
+
+def _linear_output(program: Program, context: Context) -> Program:
+    name = f"activations[{context.last}]"
+    nodes = [replace(node, operation="identity", attributes={}) if node.output == name else node for node in program.nodes]
+    return replace(program, nodes=tuple(nodes))
+
+
+def _no_bias(program: Program, context: Context) -> Program:
+    nodes = tuple(Node(n.operation, n.inputs[:2], n.output, n.attributes) if n.operation == "affine" else n for n in program.nodes)
+    return replace(program, nodes=nodes)
+
+
+def _bias_gradient_all_the_same(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+    found = dict(gradients)
+    for layer in range(context.last + 1):
+        if f"biases[{layer}]" in gradients:
+            found[f"biases[{layer}]"] = swept.cotangents[f"pre_activations[{layer}]"].sum(axis=-2)
+    return found
+
+
+PENALTY_FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "l2-not-in-gradient",
+        _W,
+        "The regularisation is in the loss and forgotten in the gradient.",
+        "Add 2λW (times the loss's own scale) to each weight gradient.",
+        back=_l2_scaled(lambda context: 0.0),
+        kind="l2-scale",
+    ),
+    Fault(
+        "l2-without-two",
+        _W,
+        "The regularisation is λ Σ w² in the loss and λ w in the gradient: the 2 is missing.",
+        "The derivative of λ w² is 2λ w.",
+        back=_l2_scaled(lambda context: 0.5),
+        kind="l2-scale",
+    ),
+    Fault(
+        "l2-twice",
+        _W,
+        "The regularisation counts twice in the gradient.",
+        "Add 2λW once.",
+        back=_l2_scaled(lambda context: 2.0),
+        kind="l2-scale",
+    ),
+    Fault(
+        "l2-sign",
+        _W,
+        "The regularisation has the wrong sign in the gradient.",
+        "The gradient of λ Σ w² is +2λ w.",
+        back=_l2_scaled(lambda context: -1.0),
+        kind="l2-scale",
+    ),
+    Fault(
+        "l2-divided-by-batch",
+        _W,
+        "The regularisation is divided by the batch size in the gradient and not in the loss.",
+        "Divide the data part only.",
+        back=_l2_scaled(lambda context: 1 / context.batch),
+        kind="l2-scale",
+    ),
+    Fault(
+        "l2-not-divided-by-batch",
+        _W,
+        "The regularisation is (batch size) times too large in the gradient.",
+        "Divide it by the batch size, as the loss does.",
+        back=_l2_scaled(lambda context: float(context.batch)),
+        kind="l2-scale",
+    ),
+    Fault(
+        "l1-for-l2",
+        _W,
+        "The gradient of the regularisation is λ sign(w), that of λ Σ |w|; the loss has λ Σ w².",
+        "Add 2λW.",
+        back=_l1,
+        kind="l2-scale",
+    ),
+    Fault(
+        "l2-of-gradient",
+        _W,
+        "The regularisation is applied to the gradient, not to the weights: 2λ times the gradient is added to itself.",
+        "Add 2λ times the weights.",
+        finish=_of_gradient,
+    ),
+    Fault(
+        "l2-on-biases",
+        _B,
+        "The gradient regularises the biases too; the loss regularises the weights only.",
+        "Leave the biases out.",
+        finish=_decayed(("biases",), own=True),
+    ),
+    Fault(
+        "l2-in-gradient-alone",
+        _W,
+        "{c} times the weights is added to their gradient: a regularisation that the loss does not have.",
+        "Add it to the loss too, and claim it (l2 = …), or leave it out.",
+        finish=_decayed(("weights",), own=False),
+        constant=Constant("factor"),
+        kind="added-decay",
+    ),
+    Fault(
+        "l2-of-all-in-gradient-alone",
+        _W,
+        "{c} times every parameter is added to its gradient: a regularisation that the loss does not have.",
+        "Add it to the loss too, or leave it out.",
+        finish=_decayed(("weights", "biases"), own=False),
+        constant=Constant("factor"),
+        kind="added-decay",
+    ),
+)
+
+FORWARD_FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "linear-output",
+        "forward",
+        "The output layer is linear: its activation is left out, in the forward pass and in the backward pass alike.",
+        "Apply the claimed output activation, or claim identity.",
+        program=_linear_output,
+        unfused=True,
+    ),
+    Fault(
+        "bias-left-out",
+        "forward",
+        "The forward pass forgets the bias: z = W a, where z = W a + b is meant.",
+        "Add the bias.",
+        program=_no_bias,
+        finish=_bias_gradient_all_the_same,
+    ),
+)
+
+CLIPPING_FAULTS: tuple[Fault, ...] = (
+    Fault(
+        "clipped-by-value",
+        _W,
+        "Every element of the gradient is clipped to [-{c}, {c}].",
+        "Clip where the step is taken, not in the gradient.",
+        finish=_clipped_by_value,
+        constant=Constant("bound", "largest"),
+    ),
+    Fault(
+        "clipped-by-norm",
+        _W,
+        "The whole gradient is scaled down where its norm is larger than {c}.",
+        "Clip where the step is taken, not in the gradient.",
+        finish=_clipped_by_norm,
+        constant=Constant("bound", "norm"),
+    ),
+    Fault(
+        "clipped-by-norm-each",
+        _W,
+        "Each tensor's gradient is scaled down where its norm is larger than {c}.",
+        "Clip where the step is taken, not in the gradient.",
+        finish=_clipped_each,
+        constant=Constant("bound", "norm_each"),
+    ),
+    Fault("normalised", _W, "The whole gradient is scaled to norm 1.", "Leave its length as it is.", finish=_normalised),
+)
+
+PATTERNS: tuple[Fault, ...] = (
+    Fault(
+        "single-precision",
+        "forward",
+        "Every gradient is right to float32's last bits, and not to float64's: something inside is computed or stored in float32.",
+        'Look for dtype=np.float32 or astype(np.float32), or claim dtypes = ["float32"].',
+        pattern=True,
+    ),
+    Fault(
+        "numerical-differentiation",
+        "output-delta",
+        "The gradients are differences of the loss, not backpropagation: they have the few right digits that differences give.",
+        "Carry δ back through the layers.",
+        pattern=True,
+    ),
+    Fault(
+        "accumulated-between-calls",
+        "weight-gradient",
+        "Each call adds its gradients to those of the calls before.",
+        "Set the gradients to zero at the start of each call.",
+        pattern=True,
+    ),
+    Fault(
+        "stale-forward-state",
+        "forward",
+        "The backward pass uses the forward pass of an earlier call.",
+        "Run the forward pass anew in each call; a cache must be emptied when the weights or the inputs change.",
+        pattern=True,
+    ),
+    *(
+        Fault(name, "update", words, hint, pattern=True)
+        for name, words, hint in (
+            ("update-sign", "`update` adds the gradient: it climbs.", "Subtract: W ← W - η ∂L/∂W."),
+            ("update-without-biases", "`update` never moves the biases.", "b ← b - η ∂L/∂b, as for the weights."),
+            ("update-without-weights", "`update` never moves the weights.", "W ← W - η ∂L/∂W, as for the biases."),
+            (
+                "update-ignores-rate",
+                "`update` steps at a rate of its own, whatever learning rate it is given.",
+                "Use the argument, or claim learning_rate = … in the manifest.",
+            ),
+            (
+                "update-with-momentum",
+                "`update` carries a part of the step before into the next: momentum, kept between calls.",
+                "W ← W - η ∂L/∂W alone.",
+            ),
+            (
+                "update-sample-by-sample",
+                "`update` steps once a sample, each time from the weights that the sample before it left.",
+                "Add up the gradient over the batch, then step once.",
+            ),
+        )
+    ),
+)

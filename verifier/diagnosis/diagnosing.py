@@ -1,0 +1,196 @@
+"""What is wrong, from what a candidate answered: the pre-tests in order, then the known mistakes, then the first wrong equation.
+
+Order: what the checks saw themselves (state, changed arguments); precision; a factor on the whole gradient; every fault, then every pair
+of faults; calls in a row; the first equation that departs, with what else can be said. Each is asked only where the ones before it are
+silent. Nothing here runs for a candidate that passes.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from verifier.contracts.mlp.claims import Claims
+from verifier.diagnosis.departure import Departure, find_departure, signature
+from verifier.diagnosis.factors import explain_by_a_factor
+from verifier.diagnosis.faults import BY_ID
+from verifier.diagnosis.features import tell_features
+from verifier.diagnosis.losses import explain_the_loss
+from verifier.diagnosis.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
+from verifier.diagnosis.patterns import find_state, is_numerical_differentiation, is_single_precision
+from verifier.diagnosis.probing import Answered, Ask, ask_about, draw_probes
+from verifier.diagnosis.updates import Step, find_update_fault
+from verifier.diagnosis.variation import Fault, Hypothesis, predict
+from verifier.results.report import Diagnosis
+
+JUDGED_ON = 60  # networks of the corpus that hypotheses are held against; those on which the candidate is wrong first
+PROBED_ON = 24  # more networks, drawn for the purpose, where too few of the corpus show a fault
+ALTERNATIVES = 4
+UNKNOWN = "no-known-mistake"
+
+
+@dataclass(frozen=True)
+class Symptoms:
+    """What is known before the diagnosis.
+
+    Attributes:
+        answered: ordinary networks with finite or infinite answers, in the order in which they were asked.
+        failed: ids of the checks that failed.
+        shown: what the checks themselves saw.
+        stage: the equation of the first wrong stage, where the candidate shows its stages.
+        ask, step: ways to ask for gradients, and for a step (None where there is no `update`).
+    """
+
+    claims: Claims
+    answered: Sequence[Answered]
+    failed: Collection[str]
+    shown: tuple[Diagnosis, ...]
+    stage: str | None
+    ask: Ask
+    step: Step | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Diagnosed:
+    """The explanations, best first; the hypothesis that predicts the gradients, and the equations that depart, where they are known."""
+
+    diagnosis: tuple[Diagnosis, ...] = ()
+    hypothesis: Hypothesis | None = None
+    departure: Departure | None = None
+
+
+def diagnose(symptoms: Symptoms) -> Diagnosed:
+    """The best explanation of a failed run; empty where nothing can be said."""
+    if symptoms.shown:
+        return _seen_by_checks(symptoms)
+    if "autograd" in symptoms.failed:
+        return _wrong_gradients(symptoms)
+    if "forward" in symptoms.failed:
+        found = explain_the_loss(symptoms.answered)
+        return Diagnosed(() if found is None else (found,))
+    if "update" in symptoms.failed and symptoms.step is not None:
+        fault = find_update_fault(symptoms.claims, symptoms.step, seed=symptoms.seed)
+        return Diagnosed((_named(fault),) if fault is not None else ())
+    if "stages" in symptoms.failed and symptoms.stage is not None:
+        return Diagnosed((_wrong_stage(symptoms.stage),))
+    return Diagnosed()
+
+
+def shows_the_same(diagnosed: Diagnosed, one: Answered, claims: Claims) -> bool:
+    """Whether one network shows what was diagnosed: the hypothesis predicts the answer there, else the same first equation departs."""
+    if diagnosed.hypothesis is not None:
+        predicted = predict(one.problem, claims, diagnosed.hypothesis)
+        return predicted is not None and agrees(predicted, one) and shows(predicted, one)
+    departure = diagnosed.departure
+    if departure is None or departure.equation is None:
+        return True
+    told = signature(one, claims)
+    return told[:1] == (("batch",) if departure.batch else (departure.equation,))
+
+
+def _seen_by_checks(symptoms: Symptoms) -> Diagnosed:
+    """What a check saw itself, named more precisely where a few calls in a row show which state is kept."""
+    if any(diagnosis.fault == "state-kept-between-calls" for diagnosis in symptoms.shown):
+        fault = find_state(symptoms.claims, symptoms.ask, symptoms.answered, seed=symptoms.seed)
+        if fault is not None:
+            return Diagnosed((_named(fault), *symptoms.shown))
+    return Diagnosed(symptoms.shown)
+
+
+def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
+    answered, claims = symptoms.answered, symptoms.claims
+    if len(answered) < SHOWN_ON:
+        # One network tells no law: a stored one that is replayed is looked at beside others.
+        answered = [*answered, *ask_about(draw_probes(claims, seed=symptoms.seed + 1, count=PROBED_ON), symptoms.ask)]
+    for name, pattern in (("single-precision", is_single_precision), ("numerical-differentiation", is_numerical_differentiation)):
+        if pattern(answered):
+            return Diagnosed((_named(BY_ID[name]),))
+    factor = explain_by_a_factor(answered, own_loss="forward" not in symptoms.failed)
+    if factor is not None:
+        return Diagnosed((factor,))
+    judged = sorted(answered, key=lambda one: not departs(one))[:JUDGED_ON]
+    matches = match_faults(judged, claims, at_least=1)
+    matches = _shown_enough(matches, judged, symptoms) or match_pairs(judged, claims, at_least=min(SHOWN_ON, len(judged)))
+    departure = find_departure(claims, symptoms.ask, seed=symptoms.seed)
+    if matches:
+        return Diagnosed(_of_matches(matches, departure), matches[0].hypothesis, departure)
+    state = find_state(claims, symptoms.ask, answered, seed=symptoms.seed)
+    if state is not None:
+        return Diagnosed((_named(state),), None, departure)
+    return Diagnosed(_of_departure(departure, symptoms), None, departure)
+
+
+def _shown_enough(matches: Sequence[Match], judged: Sequence[Answered], symptoms: Symptoms) -> list[Match]:
+    """The matches that show on ten networks; where the corpus has too few, on networks drawn for the purpose too."""
+    if not matches or matches[0].shown_on >= SHOWN_ON:
+        return [match for match in matches if match.shown_on >= SHOWN_ON]
+    probes = draw_probes(symptoms.claims, seed=symptoms.seed + 2, count=PROBED_ON)
+    loud = draw_probes(symptoms.claims, seed=symptoms.seed + 3, count=PROBED_ON, loud=True)
+    more = [*judged, *ask_about(probes, symptoms.ask), *ask_about(loud, symptoms.ask)]
+    return match_faults(more, symptoms.claims, at_least=SHOWN_ON)
+
+
+def _of_matches(matches: Sequence[Match], departure: Departure) -> tuple[Diagnosis, ...]:
+    """One diagnosis a mistake; of one mistake in several scopes the narrowest."""
+    found: list[Diagnosis] = []
+    kinds: set[str] = set()
+    for match in matches:
+        faults = match.hypothesis.faults
+        kind = " + ".join(fault.kind or fault.id for fault in faults)
+        if kind not in kinds:
+            kinds.add(kind)
+            found.append(_matched(match, departure))
+    return tuple(found[: 1 + ALTERNATIVES])
+
+
+def _matched(match: Match, departure: Departure) -> Diagnosis:
+    faults, constants = match.hypothesis.faults, match.hypothesis.constants
+    words = [_filled(fault.explanation, constant) for fault, constant in zip(faults, constants, strict=True)]
+    explanation = f"{words[0]} {faults[0].hint}" if len(faults) == 1 else " And: ".join(words)
+    equations = [fault.equation for fault in faults]
+    equation = next((equation for equation in departure.equations if equation in equations), equations[0])
+    if equation == "output-delta" and departure.equations and departure.equations[0] == "hidden-delta":
+        equation = "hidden-delta"  # a wrong σ' everywhere, where the output's is 1
+    evidence = f"It predicts every gradient on {match.asked} networks; on {match.shown_on} of them it shows."
+    return Diagnosis(match.hypothesis.id, equation, explanation, evidence)
+
+
+def _filled(words: str, constant: float) -> str:
+    return words.replace("{c}", f"{constant:.6g}")
+
+
+def _named(fault: Fault) -> Diagnosis:
+    return Diagnosis(fault.id, fault.equation, f"{fault.explanation} {fault.hint}")
+
+
+_EQUATION_WORDS = {
+    "forward": "the forward pass, zˡ = Wˡ aˡ⁻¹ + bˡ and aˡ = σ(zˡ)",
+    "output-delta": "the output's δ, δᴸ = ∇ₐL ⊙ σ'(zᴸ)",
+    "hidden-delta": "the recursion δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ)",
+    "weight-gradient": "the weight gradient ∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ",
+    "bias-gradient": "the bias gradient ∂L/∂bˡ = δˡ",
+    "update": "the update Wˡ ← Wˡ - η ∂L/∂Wˡ",
+}
+
+
+def _wrong_stage(equation: str) -> Diagnosis:
+    text = f"The gradients are right; of the stages shown, the first that is wrong belongs to {_EQUATION_WORDS[equation]}."
+    return Diagnosis("wrong-stage", equation, text)
+
+
+def _of_departure(departure: Departure, symptoms: Symptoms) -> tuple[Diagnosis, ...]:
+    """The first wrong equation and what else can be said, where no known mistake predicts the numbers."""
+    features = " ".join(tell_features(symptoms.answered))
+    if "forward" in symptoms.failed or symptoms.stage == "forward":
+        text = "The forward pass is not the claimed one: mend it first, the gradients follow."
+        return (Diagnosis(UNKNOWN, "forward", f"{text} {features}".strip()),)
+    equation = symptoms.stage or departure.equation
+    if equation is None:
+        if not features:
+            return ()
+        return (Diagnosis(UNKNOWN, "", f"No known mistake predicts these numbers. {features}"),)
+    where = (
+        "in the sum over the batch: single samples are right" if departure.batch else "judged on the candidate's own δ of the layer above"
+    )
+    weak = " Without biases δ had to be read from the weight gradients, which tells less." if departure.weak else ""
+    text = f"The first equation that departs is {_EQUATION_WORDS[equation]} ({where}).{weak}"
+    return (Diagnosis(UNKNOWN, equation, f"{text} {features}".strip()),)

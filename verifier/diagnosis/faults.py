@@ -1,0 +1,25 @@
+"""The catalogue of known mistakes, in the order in which they are preferred where several predict the same numbers."""
+
+from collections.abc import Mapping
+
+from verifier.diagnosis.catalogue.hidden import HIDDEN_FAULTS
+from verifier.diagnosis.catalogue.output import FACTOR_FAULTS, OUTPUT_FAULTS
+from verifier.diagnosis.catalogue.products import PRODUCT_FAULTS
+from verifier.diagnosis.catalogue.slopes import slope_faults
+from verifier.diagnosis.catalogue.whole import CLIPPING_FAULTS, FORWARD_FAULTS, PATTERNS, PENALTY_FAULTS
+from verifier.diagnosis.variation import Fault
+
+# What replaces a piece stands before what only scales it: where two faults meet in one piece, both then show.
+FAULTS: tuple[Fault, ...] = (
+    *FORWARD_FAULTS,
+    *OUTPUT_FAULTS,
+    *slope_faults(),
+    *HIDDEN_FAULTS,
+    *PRODUCT_FAULTS,
+    *FACTOR_FAULTS,
+    *PENALTY_FAULTS,
+    *CLIPPING_FAULTS,
+    *PATTERNS,
+)
+BY_ID: Mapping[str, Fault] = {fault.id: fault for fault in FAULTS}
+PREDICTING: tuple[Fault, ...] = tuple(fault for fault in FAULTS if not fault.pattern)

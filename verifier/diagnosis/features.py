@@ -1,0 +1,134 @@
+"""What can be said of wrong gradients where no known mistake predicts them: which tensors, which ratio, which samples, which region."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.contracts.mlp.network import architecture_of
+from verifier.diagnosis.probing import Answered
+
+FloatArray = NDArray[np.floating]
+
+ALL_ALIKE = 1e-9  # how exactly a feature must hold to be told
+
+
+def tell_features(answered: Sequence[Answered]) -> list[str]:
+    """Sentences about the networks on which the candidate is wrong; each holds on all of them."""
+    wrong = [(one, _wrong_tensors(one)) for one in answered]
+    wrong = [(one, tensors) for one, tensors in wrong if tensors]
+    if not wrong:
+        return []
+    return [
+        *_of_networks([one for one, _ in wrong], [one for one in answered if not _wrong_tensors(one)]),
+        *_of_tensors(wrong),
+        *_of_elements(wrong),
+        *_of_region([one for one, _ in wrong]),
+    ]
+
+
+def _wrong_tensors(one: Answered) -> set[str]:
+    right = one.reference.evaluation.gradients
+    return {
+        name
+        for name, gradient in one.claimed.gradients.items()
+        if not bool(np.all(np.abs(gradient - right[name]) <= one.reference.gradient_tolerance(name) + one.claimed.rounding.get(name, 0.0)))
+    }
+
+
+def _of_networks(wrong: Sequence[Answered], fine: Sequence[Answered]) -> Iterator[str]:
+    batches, depths = (
+        [{_batch(one) for one in group} for group in (wrong, fine)],
+        [{_layers(one) for one in group} for group in (wrong, fine)],
+    )
+    if batches[1] == {1} and 1 not in batches[0]:
+        yield "Single samples are right, batches are wrong."
+    if depths[1] == {1} and 1 not in depths[0]:
+        yield "Networks of one layer are right, deeper ones are wrong."
+    activations = [set().union(*(one.problem.choices["activations"] for one in group)) if group else set() for group in (wrong, fine)]
+    for name in sorted(activations[0] - activations[1]):
+        if fine and all(name in one.problem.choices["activations"] for one in wrong):
+            yield f"Every wrong network has {name}, and no right one does."
+
+
+def _batch(one: Answered) -> int:
+    return int(one.problem.arrays["x"].shape[0])
+
+
+def _layers(one: Answered) -> int:
+    return architecture_of(one.problem).layers
+
+
+def _of_tensors(wrong: Sequence[tuple[Answered, set[str]]]) -> Iterator[str]:
+    roles: set[str] = set()
+    for one, tensors in wrong:
+        last = _layers(one) - 1
+        if last == 0:
+            continue
+        roles |= {_role(name, last) for name in tensors}
+    everything = {f"{kind} of {where} layers" for kind in ("weights", "biases") for where in ("output", "hidden")}
+    if roles and roles != everything:
+        if roles == {"biases of output layers", "biases of hidden layers"}:
+            yield "Only bias gradients are wrong."
+        elif roles == {"weights of output layers", "weights of hidden layers"}:
+            yield "Only weight gradients are wrong."
+        elif all("hidden" in role for role in roles):
+            yield "The output layer's gradients are right, those of the layers below are wrong."
+        elif all("output" in role for role in roles):
+            yield "Only the output layer's gradients are wrong."
+
+
+def _role(name: str, last: int) -> str:
+    kind, _, layer = name.rstrip("]").partition("[")
+    return f"{kind} of {'output' if int(layer) == last else 'hidden'} layers"
+
+
+def _of_elements(wrong: Sequence[tuple[Answered, set[str]]]) -> Iterator[str]:
+    pairs = [(one.claimed.gradients[name], one.reference.evaluation.gradients[name]) for one, tensors in wrong for name in tensors]
+    if all(not claimed.any() for claimed, _ in pairs):
+        yield "What is wrong is zero."
+        return
+    ratios = [_ratio(claimed, right) for claimed, right in pairs]
+    if None not in ratios:
+        numbers = [ratio for ratio in ratios if ratio is not None]
+        if max(numbers) - min(numbers) <= 1e-6 * max(map(abs, numbers)):
+            yield f"Every wrong tensor is {numbers[0]:.4g} times the right one."
+        else:
+            yield "Every wrong tensor is a multiple of the right one, another on each network."
+    elif all(_same_elements(claimed, right) for claimed, right in pairs):
+        yield "The numbers are the right ones in the wrong places."
+    elif all(bool(np.all(np.sign(claimed) == np.sign(right))) for claimed, right in pairs):
+        yield "All signs are right."
+
+
+def _ratio(claimed: FloatArray, right: FloatArray) -> float | None:
+    square = float((right**2).sum())
+    if square == 0:
+        return None
+    ratio = float((claimed * right).sum() / square)
+    return ratio if float(np.max(np.abs(claimed - ratio * right))) <= ALL_ALIKE * float(np.max(np.abs(claimed), initial=1e-300)) else None
+
+
+def _same_elements(claimed: FloatArray, right: FloatArray) -> bool:
+    largest = float(np.max(np.abs(right), initial=0.0))
+    return right.size > 1 and float(np.max(np.abs(np.sort(claimed.ravel()) - np.sort(right.ravel())))) <= ALL_ALIKE * largest
+
+
+def _of_region(wrong: Sequence[Answered]) -> Iterator[str]:
+    """Batches of one: whether δ is wrong only in units with z below (or above) zero."""
+    below, above, seen = [], [], 0
+    for one in wrong:
+        if _batch(one) != 1:
+            continue
+        for layer in range(_layers(one)):
+            claimed = one.claimed.gradients.get(f"biases[{layer}]")
+            if claimed is None:
+                continue
+            right = one.reference.evaluation.gradients[f"biases[{layer}]"]
+            bad = np.abs(claimed - right) > one.reference.gradient_tolerance(f"biases[{layer}]")
+            z = one.reference.evaluation.stages[f"pre_activations[{layer}]"][0]
+            below.append(bool(bad[z < 0].any()))
+            above.append(bool(bad[z > 0].any()))
+            seen += int(bad.sum())
+    if seen >= 5 and any(below) != any(above):
+        yield f"δ is wrong only where z {'<' if any(below) else '>'} 0."

@@ -1,0 +1,42 @@
+"""A wrong loss beside right gradients: a factor between the loss that came back and the claimed one, told by its law."""
+
+from collections.abc import Callable, Sequence
+
+from verifier.contracts.mlp.network import architecture_of
+from verifier.diagnosis.probing import Answered
+from verifier.results.report import Diagnosis
+
+_LAWS: tuple[tuple[str, str, Callable[[int, int], float]], ...] = (
+    ("loss-not-averaged", "(batch size) times", lambda batch, outputs: batch),
+    ("loss-averaged", "1/(batch size) times", lambda batch, outputs: 1 / batch),
+    ("loss-twice", "twice", lambda batch, outputs: 2.0),
+    ("loss-half", "half", lambda batch, outputs: 0.5),
+    ("loss-not-averaged-over-outputs", "(number of outputs) times", lambda batch, outputs: outputs),
+    ("loss-averaged-over-outputs", "1/(number of outputs) times", lambda batch, outputs: 1 / outputs),
+    ("loss-of-another-reduction", "(batch size × number of outputs) times", lambda batch, outputs: batch * outputs),
+    ("loss-of-another-reduction", "1/(batch size × number of outputs) times", lambda batch, outputs: 1 / (batch * outputs)),
+    ("loss-sign", "minus one times", lambda batch, outputs: -1.0),
+)
+
+
+def explain_the_loss(answered: Sequence[Answered]) -> Diagnosis | None:
+    """The law that the loss obeys on every network, or None."""
+    for fault, words, factor in _LAWS:
+        if _obeyed(answered, factor):
+            text = f"The loss that comes back is {words} the claimed one, and the gradients are those of the claimed one. "
+            return Diagnosis(fault, "forward", text + "Mend the loss, or claim the reduction that it has.")
+    return None
+
+
+def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float]) -> bool:
+    shown = 0
+    for one in answered:
+        architecture = architecture_of(one.problem)
+        value = factor(architecture.batch, architecture.widths[-1])
+        right, claimed = one.reference.evaluation.loss, one.claimed.loss
+        if right is None or claimed is None:
+            return False
+        if not abs(claimed - value * right) <= (1 + abs(value)) * one.reference.loss_tolerance():
+            return False
+        shown += value != 1
+    return shown >= 3

@@ -1,0 +1,266 @@
+"""Which known mistake, or pair of them, predicts the candidate's very numbers on every network?
+
+A hypothesis is a fault with its constant. It predicts gradients, at its own scatter (where the truth saturates, the fault need not). It is
+refuted by one element of one network. A name is given only where a hypothesis survives all networks, those where the fault shows and those
+where it should not, and shows on at least ten: after one network half of all wrong names would still stand, after ten one in a hundred.
+Pairs are enumerated, not searched, and only where no single fault survives. A constant is fitted on one network and judged on the rest.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import textbook
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import architecture_of
+from verifier.diagnosis.faults import PREDICTING
+from verifier.diagnosis.probing import Answered
+from verifier.diagnosis.variation import Constant, Fault, Hypothesis, Prediction, predict, predict_nominal
+from verifier.problems.program import machine_epsilon
+
+FloatArray = NDArray[np.floating]
+
+SHOWN_ON = 10  # networks on which a fault must show before it is named
+PAIR_SHOWN_ON = 10
+COARSE = 1e-6  # a prediction further off than this part of a tensor's largest element, on an ordinary network, is refuted at once
+AFFINE = 1e-9
+
+
+@dataclass(frozen=True)
+class Match:
+    """A hypothesis that survived every network, and on how many of them it shows."""
+
+    hypothesis: Hypothesis
+    shown_on: int
+    asked: int
+
+
+@dataclass(frozen=True)
+class _Key:
+    """The network on which hypotheses are refuted first, with what they all share there."""
+
+    answered: Answered
+    values: Mapping[str, FloatArray]
+
+
+def match_faults(answered: Sequence[Answered], claims: Claims, *, at_least: int = SHOWN_ON) -> list[Match]:
+    """Every single fault that predicts the candidate's gradients on all networks, in the catalogue's order."""
+    ordered = _by_power(answered)
+    if not ordered:
+        return []
+    key = _key(ordered)
+    found = []
+    for fault in PREDICTING:
+        for hypothesis in _with_constants((fault,), key, ordered, claims):
+            match = _judge(hypothesis, key, ordered, claims)
+            if match is not None and match.shown_on >= at_least:
+                found.append(match)
+                break
+    return found
+
+
+def match_pairs(answered: Sequence[Answered], claims: Claims, *, at_least: int = PAIR_SHOWN_ON) -> list[Match]:
+    """Every pair of faults that predicts the candidate's gradients on all networks, where no single fault does."""
+    ordered = _by_power(answered)
+    if not ordered:
+        return []
+    key = _key(ordered)
+    found = []
+    for pair in combinations(_worth_pairing(key, claims), 2):
+        if pair[0].kind and pair[0].kind == pair[1].kind:
+            continue
+        for hypothesis in _with_constants(pair, key, ordered, claims):
+            match = _judge(hypothesis, key, ordered, claims)
+            if match is not None and match.shown_on >= at_least:
+                found.append(match)
+                break
+    return found
+
+
+def _by_power(answered: Sequence[Answered]) -> list[Answered]:
+    """Networks that refute most first: wrong ones, of several layers and samples, small; one of each shape before the rest."""
+    finite = [one for one in answered if all(bool(np.isfinite(g).all()) for g in one.claimed.gradients.values())]
+
+    def rank(one: Answered) -> tuple[bool, bool, bool, bool, int]:
+        architecture = architecture_of(one.problem)
+        size = sum(array.size for array in one.problem.arrays.values())
+        return (
+            not departs(one),
+            one.problem.dtype != "float64",
+            not 2 <= architecture.layers <= 3,
+            architecture.batch == 1,
+            size,
+        )
+
+    return sorted(finite, key=rank)
+
+
+def departs(one: Answered) -> bool:
+    """Whether the candidate is wrong on this network."""
+    right = one.reference.evaluation.gradients
+    return not all(
+        bool(np.all(np.abs(gradient - right[name]) <= one.reference.gradient_tolerance(name) + _own(one, name)))
+        for name, gradient in one.claimed.gradients.items()
+    )
+
+
+def _own(one: Answered, name: str) -> FloatArray | float:
+    return one.claimed.rounding.get(name, 0.0)
+
+
+def _key(ordered: Sequence[Answered]) -> _Key:
+    """Of the first networks, the one with the most elements that differ from one another: units alike refute little."""
+    chosen = max(ordered[:8], key=lambda one: (departs(one), _variety(one)))
+    return _Key(chosen, textbook.forward(chosen.problem.program, textbook.double(chosen.problem.arrays)))
+
+
+def _variety(one: Answered) -> int:
+    architecture = architecture_of(one.problem)
+    return sum(width > 1 for width in architecture.widths) + (architecture.batch > 1)
+
+
+def _worth_pairing(key: _Key, claims: Claims) -> list[Fault]:
+    """The faults that change something on the key network, one of those that change it alike."""
+    right = key.answered.reference.evaluation.gradients
+    seen: list[Mapping[str, FloatArray]] = []
+    found = []
+    for fault in PREDICTING:
+        guess = 0.37 if fault.constant is not None else 0.0
+        predicted = predict_nominal(key.answered.problem, claims, Hypothesis((fault,), (guess,)), key.values)
+        if predicted is None:
+            continue
+        if fault.constant is None and any(_near(predicted, other) for other in (right, *seen)):
+            continue
+        if fault.constant is None:
+            seen.append(predicted)
+        found.append(fault)
+    return found
+
+
+def _near(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray]) -> bool:
+    return all(bool(np.all(np.abs(one[name] - other[name]) <= COARSE * _largest(other[name]))) for name in other)
+
+
+def _largest(array: FloatArray) -> float:
+    return float(np.max(np.abs(array), initial=0.0))
+
+
+def _with_constants(faults: tuple[Fault, ...], key: _Key, ordered: Sequence[Answered], claims: Claims) -> Iterator[Hypothesis]:
+    """The hypotheses of these faults: with one free constant at most, fitted on one network."""
+    free = [index for index, fault in enumerate(faults) if fault.constant is not None]
+    if not free:
+        yield Hypothesis(faults, (0.0,) * len(faults))
+        return
+    if len(free) > 1:
+        return
+    place = free[0]
+    constant = faults[place].constant
+    assert constant is not None
+    for value in _guesses(constant, faults, place, key, ordered, claims):
+        yield Hypothesis(faults, tuple(value if index == place else 0.0 for index in range(len(faults))))
+
+
+def _guesses(
+    constant: Constant, faults: tuple[Fault, ...], place: int, key: _Key, ordered: Sequence[Answered], claims: Claims
+) -> Iterator[float]:
+    if constant.fit == "choices":
+        yield from constant.choices
+    elif constant.fit == "affine":
+        value = _fit_affine(faults, place, key, claims)
+        if value is not None:
+            yield from _plain(value)
+    else:
+        loudest = max(ordered, key=lambda one: _norm(one.reference.evaluation.gradients))
+        yield from _plain(_bound(constant.fit, loudest.claimed.gradients))
+
+
+def _plain(value: float) -> Iterator[float]:
+    """The number as somebody would have typed it, where it is within rounding of one; then as it was fitted."""
+    for digits in (1, 2, 3, 4, 6):
+        typed = float(f"{value:.{digits - 1}e}")
+        if typed != value and abs(typed - value) <= 1e-6 * abs(value):
+            yield typed
+            break
+    yield value
+
+
+def _norm(gradients: Mapping[str, FloatArray]) -> float:
+    return float(np.sqrt(sum(float((gradient**2).sum()) for gradient in gradients.values())))
+
+
+def _bound(fit: str, gradients: Mapping[str, FloatArray]) -> float:
+    if fit == "largest":
+        return max(_largest(gradient) for gradient in gradients.values())
+    if fit == "norm":
+        return _norm(gradients)
+    return max(float(np.sqrt((gradient**2).sum())) for gradient in gradients.values())
+
+
+def _fit_affine(faults: tuple[Fault, ...], place: int, key: _Key, claims: Claims) -> float | None:
+    """The constant by least squares over the tensors that are an affine function of it."""
+    at = []
+    for value in (0.0, 1.0, 2.0):
+        hypothesis = Hypothesis(faults, tuple(value if index == place else 0.0 for index in range(len(faults))))
+        predicted = predict_nominal(key.answered.problem, claims, hypothesis, key.values)
+        if predicted is None:
+            return None
+        at.append(predicted)
+    above, below = 0.0, 0.0
+    for name, claimed in key.answered.claimed.gradients.items():
+        slope, bend = at[1][name] - at[0][name], at[2][name] - 2 * at[1][name] + at[0][name]
+        if not np.isfinite(slope).all() or _largest(bend) > AFFINE * _largest(slope):
+            continue
+        weight = 1 / max(_largest(slope) ** 2, 1e-300)
+        above += weight * float((slope * (claimed - at[0][name])).sum())
+        below += weight * float((slope**2).sum())
+    return above / below if below > 0 and np.isfinite(above / below) else None
+
+
+def _judge(hypothesis: Hypothesis, key: _Key, ordered: Sequence[Answered], claims: Claims) -> Match | None:
+    """The match, or None where a network refutes the hypothesis: the key network roughly first, then each at the fault's own scatter."""
+    nominal = predict_nominal(key.answered.problem, claims, hypothesis, key.values)
+    if nominal is None or not _roughly(nominal, key.answered):
+        return None
+    shown = 0
+    for one in (key.answered, *(other for other in ordered if other is not key.answered)):
+        predicted = predict(one.problem, claims, hypothesis)
+        if predicted is None or not agrees(predicted, one):
+            return None
+        shown += shows(predicted, one)
+    return Match(hypothesis, shown, len(ordered))
+
+
+def _roughly(nominal: Mapping[str, FloatArray], one: Answered) -> bool:
+    """Whether a prediction is near enough to be held to its tolerance: a filter, which refutes nothing that the tolerance would keep."""
+    coarse = COARSE * max(1.0, machine_epsilon(one.problem.dtype) / machine_epsilon("float64") * 1e-4)
+    for name, claimed in one.claimed.gradients.items():
+        allowed = coarse * max(_largest(nominal[name]), _largest(claimed)) + 1e6 * one.reference.gradient_tolerance(name) + _own(one, name)
+        if not bool(np.all(np.abs(claimed - nominal[name]) <= allowed)):
+            return False
+    return True
+
+
+def agrees(predicted: Prediction, one: Answered) -> bool:
+    """Whether the candidate's gradients are those predicted, at the prediction's own tolerance."""
+    for name, claimed in one.claimed.gradients.items():
+        allowed = predicted.tolerance[name] + _own(one, name)
+        if not bool(np.all(np.abs(claimed - predicted.gradients[name]) <= allowed)):
+            return False
+    return True
+
+
+def shows(predicted: Prediction, one: Answered) -> bool:
+    """Whether the prediction is not the truth, by more than both tolerances."""
+    right = one.reference.evaluation.gradients
+    return any(
+        bool(
+            np.any(
+                np.abs(predicted.gradients[name] - right[name])
+                > predicted.tolerance[name] + one.reference.gradient_tolerance(name) + _own(one, name)
+            )
+        )
+        for name in one.claimed.gradients
+    )

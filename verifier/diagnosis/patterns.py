@@ -1,0 +1,165 @@
+"""Mistakes that no sweep of the textbook predicts to the last bits: single precision, differences of the loss, state between calls."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import architecture_of
+from verifier.diagnosis.faults import BY_ID
+from verifier.diagnosis.probing import Answered, Ask, draw_probes
+from verifier.diagnosis.variation import Fault
+from verifier.oracles.reference import Reference, precision_ratio
+from verifier.problems.program import Problem, machine_epsilon
+from verifier.results.evaluation import Evaluation
+from verifier.tolerance import safety
+
+FloatArray = NDArray[np.floating]
+
+# A smaller error than this part of float32's tolerance, on the typical network, is something else (differences in place of backprop: 1e-4).
+TYPICAL = 1e-2 / 32
+# A difference of two losses is a whole number of their last places; so near to one, times the step, a gradient must be.
+_STEPS = (
+    *(10.0**-power for power in range(2, 11)),
+    5e-5,
+    5e-6,
+    float(np.sqrt(machine_epsilon("float64"))),
+    float(np.cbrt(machine_epsilon("float64"))),
+)
+WHOLE = 0.02
+ROUGH = 1e-2  # a difference is nearer than this to the truth, relative to the tensor's largest element, on the typical network
+ENOUGH = 10
+SEQUENCES = 6
+
+
+def is_single_precision(answered: Sequence[Answered]) -> bool:
+    """Wrong at float64's tolerance and right at float32's, on every network, by as much as float32's rounding typically makes."""
+    worst = []
+    for one in answered:
+        if one.problem.dtype != "float64":
+            continue
+        ratios = [0.0]
+        for name, gradient in one.claimed.gradients.items():
+            if gradient.size:
+                allowed = one.reference.gradient_tolerance(name) + one.claimed.rounding.get(name, 0.0)
+                with np.errstate(all="ignore"):
+                    error = np.abs(gradient - one.reference.evaluation.gradients[name])
+                    ratios.append(float(np.max(np.where(error == 0, 0.0, error / allowed))))
+        worst.append(max(ratios))
+    # A comparison with NaN is false: an answer that is not finite is no question of precision.
+    return bool(worst) and all(ratio <= precision_ratio() for ratio in worst) and float(np.median(worst)) >= TYPICAL * precision_ratio()
+
+
+def is_numerical_differentiation(answered: Sequence[Answered]) -> bool:
+    """Roughly right everywhere, and every element is a whole number of the loss's last places divided by one usual step."""
+    usable = [one for one in answered if one.problem.dtype == "float64"]
+    if len(usable) < ENOUGH or float(np.median([_roughness(one) for one in usable])) > ROUGH:
+        return False
+    return any(all(_whole(one, width) for one in usable[: 4 * ENOUGH]) for step in _STEPS for width in (2 * step, step))
+
+
+def _roughness(one: Answered) -> float:
+    """The largest error relative to the largest element of its tensor."""
+    found = [0.0]
+    for name, right in one.reference.evaluation.gradients.items():
+        largest = float(np.max(np.abs(right), initial=0.0))
+        if largest > 0:
+            found.append(float(np.max(np.abs(one.claimed.gradients[name] - right))) / largest)
+    return max(found)
+
+
+def _whole(one: Answered, width: float) -> bool:
+    """Whether gradient times width is a multiple of half the loss's last place, as far as float64 can tell."""
+    loss = one.reference.evaluation.loss
+    if not loss:
+        return True
+    place = float(np.spacing(abs(loss))) / 2
+    parts = [gradient.ravel() * width / place for gradient in one.claimed.gradients.values()]
+    counts = np.abs(np.concatenate(parts))
+    counts = counts[counts < 1e12]
+    return counts.size == 0 or bool(np.mean(np.abs(counts - np.round(counts)) <= WHOLE + 1e-15 * counts) > 0.98)
+
+
+def find_state(claims: Claims, ask: Ask, answered: Sequence[Answered], *, seed: int) -> Fault | None:
+    """The fault of state between calls that a few calls in a row show: accumulation, or an earlier call's forward pass."""
+    probes = list(draw_probes(claims, seed=seed, count=SEQUENCES, batch=2 if claims.batch != "single" else 1))
+    if probes and all(_accumulates(problem, reference, ask) for problem, reference in probes):
+        return BY_ID["accumulated-between-calls"]
+    if _uses_first_forward(answered) or (probes and _uses_previous_forward(probes, ask)):
+        return BY_ID["stale-forward-state"]
+    return None
+
+
+def _accumulates(problem: Problem, reference: Reference, ask: Ask) -> bool:
+    """Three calls alike: what each adds to the one before is the right gradient."""
+    answers = [ask(problem) for _ in range(3)]
+    for before, after in itertools.pairwise(answers):
+        if before is None or after is None:
+            return False
+        for name, right in reference.evaluation.gradients.items():
+            size = (
+                safety(reference.longest)
+                * machine_epsilon(problem.dtype)
+                * (np.abs(before.gradients[name]) + np.abs(after.gradients[name]))
+            )
+            error = np.abs(after.gradients[name] - before.gradients[name] - right)
+            if not bool(np.all(error <= reference.gradient_tolerance(name) + size)):
+                return False
+    return True
+
+
+def _uses_first_forward(answered: Sequence[Answered]) -> bool:
+    """Whether each network's backward pass fits the forward pass of the first network of its shape."""
+    first: dict[tuple[object, ...], Problem] = {}
+    shown = 0
+    for one in answered:
+        architecture = architecture_of(one.problem)
+        key = (architecture.widths, architecture.batch)
+        if key not in first:
+            first[key] = one.problem
+            continue
+        if not _fits(one.claimed, gradients_with_state(one.problem, first[key]), one.reference):
+            return False
+        shown += 1
+    return shown >= ENOUGH
+
+
+def _uses_previous_forward(probes: Sequence[tuple[Problem, Reference]], ask: Ask) -> bool:
+    """Whether the second call of two of one shape answers with the forward pass of the first."""
+    for problem, reference in probes:
+        other = {
+            name: array[::-1].copy() if name == "x" else array * np.asarray(0.5, array.dtype) for name, array in problem.arrays.items()
+        }
+        before = Problem(
+            problem.program, {**other, "y": problem.arrays["y"]}, problem.dtype, problem.contract, problem.choices, problem.description
+        )
+        if ask(before) is None:
+            return False
+        claimed = ask(problem)
+        if claimed is None or not _fits(claimed, gradients_with_state(problem, before), reference):
+            return False
+    return True
+
+
+def gradients_with_state(problem: Problem, earlier: Problem) -> Mapping[str, FloatArray]:
+    """The gradients of a backward pass with this problem's weights and targets, and the values of an earlier problem's forward pass."""
+    from verifier import textbook
+
+    arrays = textbook.double(problem.arrays)
+    stale = textbook.forward(earlier.program, textbook.double(earlier.arrays))
+    kept = {name: value for name, value in stale.items() if name not in arrays or name == "x"}
+    return textbook.evaluation_of(problem.program, textbook.backward(problem.program, {**arrays, **kept})).gradients
+
+
+def _fits(claimed: Evaluation, predicted: Mapping[str, FloatArray], reference: Reference) -> bool:
+    return all(
+        bool(
+            np.all(
+                np.abs(claimed.gradients[name] - gradient)
+                <= reference.gradient_tolerance(name) + 1e-12 * np.max(np.abs(gradient), initial=0.0)
+            )
+        )
+        for name, gradient in predicted.items()
+    )

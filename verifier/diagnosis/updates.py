@@ -1,0 +1,136 @@
+"""Mistakes of the update rule, Wˡ ← Wˡ - η ∂L/∂Wˡ, where the gradients themselves are right: told from a few steps."""
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier import textbook
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import sample_of, with_arrays
+from verifier.diagnosis.faults import BY_ID
+from verifier.diagnosis.probing import draw_probes
+from verifier.diagnosis.variation import Fault
+from verifier.oracles.reference import Reference
+from verifier.problems.program import Problem, machine_epsilon
+from verifier.tolerance import SAFETY
+
+FloatArray = NDArray[np.floating]
+Parameters = Mapping[str, FloatArray]
+Step = Callable[[Problem, float], Parameters | None]  # the parameters after one step at this rate; None without a usable answer
+
+NETWORKS = 10
+RATES = (0.5, 0.125)
+_Judge = Callable[[Problem, Reference, Step, Claims, float], bool]
+
+
+def find_update_fault(claims: Claims, step: Step, *, seed: int) -> Fault | None:
+    """The known mistake of the update rule that every one of a few networks shows, or None."""
+    rate = claims.learning_rate or RATES[0]
+    probes = list(draw_probes(claims, seed=seed, count=NETWORKS, batch=3 if claims.batch != "single" else 1))
+    if not probes:
+        return None
+    judges: Sequence[tuple[str, _Judge]] = (
+        ("update-sign", _climbs),
+        ("update-without-biases", _biases_stay),
+        ("update-without-weights", _weights_stay),
+        ("update-ignores-rate", _ignores_rate),
+        ("update-with-momentum", _has_momentum),
+        ("update-sample-by-sample", _by_samples),
+    )
+    for name, judge in judges:
+        if all(judge(problem, reference, step, claims, rate) for problem, reference in probes):
+            return BY_ID[name]
+    return None
+
+
+def _moved(problem: Problem, after: Parameters) -> dict[str, FloatArray]:
+    return {name: np.asarray(problem.arrays[name], dtype=np.float64) - value for name, value in after.items()}
+
+
+def _near(claimed: FloatArray, right: FloatArray, problem: Problem, reference: Reference, name: str, rate: float) -> bool:
+    """Within what rounding of a step and of its gradient can do."""
+    before = np.abs(np.asarray(problem.arrays[name], dtype=np.float64))
+    allowed = rate * reference.gradient_tolerance(name) + SAFETY * machine_epsilon(problem.dtype) * (before + np.abs(right))
+    return bool(np.all(np.abs(claimed - right) <= allowed))
+
+
+def _steps_as(factor: Callable[[str], float], problem: Problem, reference: Reference, step: Step, rate: float) -> bool:
+    after = step(problem, rate)
+    if after is None:
+        return False
+    gradients = reference.evaluation.gradients
+    return all(
+        _near(moved, factor(name) * rate * gradients[name], problem, reference, name, rate)
+        for name, moved in _moved(problem, after).items()
+    )
+
+
+def _climbs(problem: Problem, reference: Reference, step: Step, claims: Claims, rate: float) -> bool:
+    return _steps_as(lambda name: -1.0, problem, reference, step, rate)
+
+
+def _biases_stay(problem: Problem, reference: Reference, step: Step, claims: Claims, rate: float) -> bool:
+    if claims.bias == "none":
+        return False
+    return _steps_as(lambda name: 0.0 if name.startswith("biases") else 1.0, problem, reference, step, rate)
+
+
+def _weights_stay(problem: Problem, reference: Reference, step: Step, claims: Claims, rate: float) -> bool:
+    return _steps_as(lambda name: 1.0 if name.startswith("biases") else 0.0, problem, reference, step, rate)
+
+
+def _ignores_rate(problem: Problem, reference: Reference, step: Step, claims: Claims, rate: float) -> bool:
+    """Two rates, one step: a constant times the gradient."""
+    if claims.learning_rate is not None:
+        return False
+    first, second = step(problem, RATES[0]), step(problem, RATES[1])
+    if first is None or second is None:
+        return False
+    one, other = _moved(problem, first), _moved(problem, second)
+    name = max(one, key=lambda name: float(np.max(np.abs(reference.evaluation.gradients[name]))))
+    gradient = reference.evaluation.gradients[name]
+    own = float((one[name] * gradient).sum() / (gradient**2).sum())
+    if not own:
+        return False
+    return all(
+        _near(one[name], other[name], problem, reference, name, abs(own))
+        and _near(one[name], own * reference.evaluation.gradients[name], problem, reference, name, 4 * abs(own))
+        for name in one
+    )
+
+
+def _has_momentum(problem: Problem, reference: Reference, step: Step, claims: Claims, rate: float) -> bool:
+    """Three steps alike: what each has beyond the gradient is one part of the step before, the same part twice."""
+    steps = [step(problem, rate) for _ in range(3)]
+    moved = [_moved(problem, after) for after in steps if after is not None]
+    if len(moved) < 3:
+        return False
+    parts = []
+    for before, after in itertools.pairwise(moved):
+        beyond = np.concatenate([(after[name] - rate * reference.evaluation.gradients[name]).ravel() for name in after])
+        earlier = np.concatenate([before[name].ravel() for name in after])
+        part = float(beyond @ earlier / max(float(earlier @ earlier), 1e-300))
+        if abs(part) < 1e-6 or float(np.max(np.abs(beyond - part * earlier))) > 1e-9 * float(np.max(np.abs(earlier))):
+            return False
+        parts.append(part)
+    return abs(parts[0] - parts[1]) <= 1e-6 * abs(parts[0])
+
+
+def _by_samples(problem: Problem, reference: Reference, step: Step, claims: Claims, rate: float) -> bool:
+    """One step a sample, each from the weights that the sample before it left; with or without the mean's 1/B."""
+    after = step(problem, rate)
+    rows = problem.arrays["x"].shape[0]
+    if after is None or rows < 2:
+        return False
+    moved = _moved(problem, after)
+    for share in (1.0, 1.0 / rows, float(rows)):
+        walked = problem
+        for row in range(rows):
+            gradients = textbook.evaluate(sample_of(walked, row, claims)).gradients
+            walked = with_arrays(walked, {name: walked.arrays[name] - share * rate * gradients[name] for name in gradients})
+        right = _moved(problem, {name: walked.arrays[name] for name in moved})
+        if all(_near(moved[name], right[name], problem, reference, name, rows * rate) for name in moved):
+            return True
+    return False

@@ -1,0 +1,88 @@
+"""From a failed run to its diagnosis: what the diagnosis needs to know of the findings, and how it may ask the candidate.
+
+The modules of the diagnosis are imported here, where they are used: a run that passes does not load them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from verifier.checks import autograd, forward, stages, update
+from verifier.checks.examination import Examination, Finding, Item, Unanswered
+from verifier.contracts.mlp.calling import read_update, update_call
+from verifier.problems.program import Problem
+from verifier.results.evaluation import Evaluation, FloatArray
+
+if TYPE_CHECKING:
+    from verifier.diagnosis.diagnosing import Diagnosed
+    from verifier.diagnosis.probing import Answered
+
+Same = Callable[[Item, Evaluation], bool]
+
+
+def explain_failure(findings: Mapping[str, Finding], examination: Examination) -> Diagnosed | None:
+    """What is wrong, where a check failed that the diagnosis knows of; None where none did."""
+    failed = [check for check, finding in findings.items() if finding.outcome.status == "fail"]
+    shown = tuple(finding.diagnosis for finding in findings.values() if finding.diagnosis is not None)
+    if not shown and not {autograd.ID, forward.ID, stages.ID, update.ID} & set(failed):
+        return None
+    from verifier.diagnosis.diagnosing import Symptoms, diagnose
+
+    symptoms = Symptoms(
+        claims=examination.claims,
+        answered=[answered(item, examination.evaluations[item.index]) for item in examination.answered],
+        failed=failed,
+        shown=shown,
+        stage=_first_wrong_stage(findings.get(stages.ID)),
+        ask=lambda problem: _gradients(examination, problem),
+        step=(lambda problem, rate: _step(examination, problem, rate)) if "update" in examination.asking.functions else None,
+        seed=examination.seed,
+    )
+    return diagnose(symptoms)
+
+
+def answered(item: Item, evaluation: Evaluation) -> Answered:
+    """A problem of the corpus with its answer, as the diagnosis takes it."""
+    from verifier.diagnosis.probing import Answered
+
+    return Answered(item.problem, item.reference, evaluation)
+
+
+def same_mistake(diagnosed: Diagnosed | None, examination: Examination) -> Same:
+    """Whether a network shows the mistake that was diagnosed: the named fault predicts the answer there, or the same equation departs."""
+    if diagnosed is None or (diagnosed.hypothesis is None and (diagnosed.departure is None or diagnosed.departure.equation is None)):
+        return lambda item, evaluation: True
+    from verifier.diagnosis.diagnosing import shows_the_same
+
+    return lambda item, evaluation: shows_the_same(diagnosed, answered(item, evaluation), examination.claims)
+
+
+def _gradients(examination: Examination, problem: Problem) -> Evaluation | None:
+    try:
+        return examination.asking.gradients(problem, where=f"Asked for the diagnosis: {problem.description}")
+    except Unanswered:
+        return None
+
+
+def _step(examination: Examination, problem: Problem, rate: float) -> dict[str, FloatArray] | None:
+    def read(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
+        return read_update(tree, arrays, problem, examination.claims)
+
+    call = update_call(problem, examination.claims, rate)
+    try:
+        answer: dict[str, FloatArray] = examination.asking.call(problem, call, read, where="Asked for the diagnosis.")
+    except Unanswered:
+        return None
+    return answer
+
+
+def _first_wrong_stage(finding: Finding | None) -> str | None:
+    """The equation of the first wrong stage: forward from the input, then deltas from the output."""
+    wrong = [] if finding is None else [measurement for measurement in finding.measurements if measurement.status == "fail"]
+    if not wrong:
+        return None
+    first = stages.first_wrong(wrong)
+    return stages.equation_of(first.tensor, first.network.split(",")[0].count("-"))
