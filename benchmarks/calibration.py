@@ -9,8 +9,6 @@ benchmarks.difference_calibration.
 """
 
 import argparse
-import json
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +20,8 @@ from numpy.typing import NDArray
 
 from benchmarks.any_claims import draw_block
 from benchmarks.engines import ENGINES
-from benchmarks.output import draw, progress, publish, table, versions
+from benchmarks.output import draw, publish, table, versions
+from benchmarks.resuming import measure, records
 from benchmarks.right_code import VARIANTS, Answer, backprop
 from verifier.checks.examination import Item
 from verifier.checks.finite_difference import role_of
@@ -107,9 +106,9 @@ def answers(item: Item, claims: Claims) -> Iterable[tuple[str, Answer]]:
         yield name, engine(item.problem, claims)
 
 
-def measure_block(seed: int, block: int, networks: int) -> dict[str, Any]:
+def measure_block(seed: int, block: int) -> dict[str, Any]:
     """One block as a plain record."""
-    claims, items = draw_block(seed, block, networks)
+    claims, items = draw_block(seed, block, NETWORKS_A_BLOCK)
     tallies: dict[tuple[str, str, str], Tally] = {}
     for item in items:
         for name, answer in answers(item, claims):
@@ -118,8 +117,6 @@ def measure_block(seed: int, block: int, networks: int) -> dict[str, Any]:
                 tallies.setdefault((item.problem.dtype, name, kind), Tally()).add(ratio, where)
     counts = Counter(item.problem.dtype for item in items)
     return {
-        "seed": seed,
-        "block": block,
         "networks": counts,
         "undecided": undecided_roles(items),
         "claims": claims.as_manifest(),
@@ -169,18 +166,12 @@ class Total:
         return whole
 
 
-def read_state(path: Path, seed: int) -> tuple[Total, set[int]]:
-    """What a state file holds of this seed; a line that was cut off is left out."""
-    total, blocks = Total(), set()
-    for line in path.read_text().splitlines() if path.exists() else []:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if record["seed"] == seed and record["block"] not in blocks:
-            blocks.add(record["block"])
-            total.add(record)
-    return total, blocks
+def read_state(path: Path, seed: int) -> Total:
+    """What a state file holds of this seed."""
+    total = Total()
+    for record in records(path, seed):
+        total.add(record)
+    return total
 
 
 def report(total: Total, seed: int) -> str:
@@ -241,18 +232,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--state", type=Path, default=Path("reports/calibration.jsonl"))
     arguments = parser.parse_args()
-    _, done = read_state(arguments.state, arguments.seed)
     blocks = -(-arguments.networks // NETWORKS_A_BLOCK)
-    tell, started = progress("blocks", blocks), time.monotonic()
-    arguments.state.parent.mkdir(parents=True, exist_ok=True)
-    for block in range(blocks):
-        if block not in done:
-            if time.monotonic() - started > 60 * arguments.minutes:
-                break
-            with arguments.state.open("a") as state:
-                state.write(json.dumps(measure_block(arguments.seed, block, NETWORKS_A_BLOCK)) + "\n")
-        tell(block + 1)
-    total, _ = read_state(arguments.state, arguments.seed)
+    measure(arguments.state, arguments.seed, blocks, arguments.minutes, lambda block: measure_block(arguments.seed, block))
+    total = read_state(arguments.state, arguments.seed)
     publish("calibration", report(total, arguments.seed))
     draw("calibration", paint(total))
 
