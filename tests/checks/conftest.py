@@ -20,7 +20,7 @@ from verifier.verification.run import judge_candidate
 # Every stratum once, and no search for the smallest network.
 QUICK = replace(PROFILES["quick"], networks=20, shrinking=0)
 
-PLAIN = '''\
+PLAIN = """\
 # /// script
 # [tool.verifier]
 # contract = "mlp"
@@ -73,7 +73,7 @@ def update(weights, biases, x, y, learning_rate):
     weights = [w - learning_rate * g for w, g in zip(weights, by_weights)]
     biases = [b - learning_rate * g for b, g in zip(biases, by_biases)]
     return weights, biases
-'''
+"""
 
 
 class Source(str):
