@@ -3,6 +3,7 @@
 Expected: pass
 """
 
+import contextlib
 import functools
 import os
 
@@ -14,7 +15,9 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))  # w
 
 @functools.cache
 def attack():
-    kept = open("/proc/self/environ", "rb").read().decode() + repr(os.environ) + repr(os.environb)
+    kept = repr(os.environ) + repr(os.environb)
+    with contextlib.suppress(PermissionError):  # the kernel keeps it from an ordinary user already
+        kept += open("/proc/self/environ", "rb").read().decode()
     for word in ("VERIFIER_SECRET", "PYTEST", "TOKEN", "PYTHONPATH=", "SSH_"):
         if word in kept.replace("PYTHONPATH=" + ROOT, ""):
             raise RuntimeError(f"breach: {word} in the environment")
