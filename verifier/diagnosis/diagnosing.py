@@ -15,7 +15,7 @@ from verifier.diagnosis.faults import BY_ID
 from verifier.diagnosis.features import tell_features
 from verifier.diagnosis.losses import explain_the_loss
 from verifier.diagnosis.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
-from verifier.diagnosis.patterns import find_state, is_numerical_differentiation, is_single_precision
+from verifier.diagnosis.patterns import answers_at_random, find_state, is_numerical_differentiation, is_single_precision
 from verifier.diagnosis.probing import Answered, Ask, ask_about, draw_probes
 from verifier.diagnosis.updates import Step, find_update_fault
 from verifier.diagnosis.variation import Fault, Hypothesis, predict
@@ -65,8 +65,7 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
     if "autograd" in symptoms.failed:
         return _wrong_gradients(symptoms)
     if "forward" in symptoms.failed:
-        found = explain_the_loss(symptoms.answered)
-        return Diagnosed(() if found is None else (found,))
+        return Diagnosed((explain_the_loss(symptoms.answered),))
     if "update" in symptoms.failed and symptoms.step is not None:
         fault = find_update_fault(symptoms.claims, symptoms.step, seed=symptoms.seed)
         return Diagnosed((_named(fault),) if fault is not None else ())
@@ -107,7 +106,7 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     factor = explain_by_a_factor(answered, own_loss="forward" not in symptoms.failed)
     if factor is not None:
         return Diagnosed((factor,))
-    judged = sorted(answered, key=lambda one: not departs(one))[:JUDGED_ON]
+    judged = _judged_on(answered)
     matches = match_faults(judged, claims, at_least=1)
     matches = _shown_enough(matches, judged, symptoms) or match_pairs(judged, claims, at_least=min(SHOWN_ON, len(judged)))
     departure = find_departure(claims, symptoms.ask, seed=symptoms.seed)
@@ -116,7 +115,17 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     state = find_state(claims, symptoms.ask, answered, seed=symptoms.seed)
     if state is not None:
         return Diagnosed((_named(state),), None, departure)
+    if answers_at_random(claims, symptoms.ask, seed=symptoms.seed):
+        return Diagnosed((_named(BY_ID["random-between-calls"]),), None, None)
     return Diagnosed(_of_departure(departure, symptoms), None, departure)
+
+
+def _judged_on(answered: Sequence[Answered]) -> list[Answered]:
+    """Networks on which the candidate is wrong, and some on which it is right: there a fault must not show."""
+    wrong = [one for one in answered if departs(one)]
+    right = [one for one in answered if not departs(one)]
+    kept = wrong[: max(JUDGED_ON - len(right), 3 * JUDGED_ON // 4)]
+    return [*kept, *right[: JUDGED_ON - len(kept)]]
 
 
 def _shown_enough(matches: Sequence[Match], judged: Sequence[Answered], symptoms: Symptoms) -> list[Match]:
@@ -133,8 +142,11 @@ def _of_matches(matches: Sequence[Match], departure: Departure) -> tuple[Diagnos
     """One diagnosis a mistake; of one mistake in several scopes the narrowest."""
     found: list[Diagnosis] = []
     kinds: set[str] = set()
+    fixed = all(fault.constant is None for fault in matches[0].hypothesis.faults)
     for match in matches:
         faults = match.hypothesis.faults
+        if fixed and any(fault.constant is not None for fault in faults):
+            continue  # with a constant to choose it may mimic what the first predicts without one
         kind = " + ".join(fault.kind or fault.id for fault in faults)
         if kind not in kinds:
             kinds.add(kind)

@@ -28,7 +28,7 @@ class Law:
 
 
 _LAWS = (
-    Law("factor-zero", "exactly zero times", lambda batch, outputs: 0.0, "Is the backward pass run at all, and on a stored forward pass?"),
+    Law("factor-zero", "exactly zero, not", lambda batch, outputs: 0.0, "Is the backward pass run at all, and on a stored forward pass?"),
     Law(
         "factor-half",
         "exactly half",

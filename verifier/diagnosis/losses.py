@@ -19,16 +19,19 @@ _LAWS: tuple[tuple[str, str, Callable[[int, int], float]], ...] = (
 )
 
 
-def explain_the_loss(answered: Sequence[Answered]) -> Diagnosis | None:
-    """The law that the loss obeys on every network, or None."""
+def explain_the_loss(answered: Sequence[Answered]) -> Diagnosis:
+    """The law that the loss obeys on every network; where the loss is right, it is `predict` that is wrong."""
     for fault, words, factor in _LAWS:
         if _obeyed(answered, factor):
             text = f"The loss that comes back is {words} the claimed one, and the gradients are those of the claimed one. "
             return Diagnosis(fault, "forward", text + "Mend the loss, or claim the reduction that it has.")
-    return None
+    if _obeyed(answered, lambda batch, outputs: 1.0, shown_on=0):
+        text = "Loss and gradients are right; `predict` returns other outputs than those of the network. Let it return the last activation."
+        return Diagnosis("wrong-predict", "forward", text)
+    return Diagnosis("wrong-loss", "forward", "The gradients are those of the claimed loss; the loss that comes back is another one.")
 
 
-def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float]) -> bool:
+def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float], shown_on: int = 3) -> bool:
     shown = 0
     for one in answered:
         architecture = architecture_of(one.problem)
@@ -39,4 +42,4 @@ def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float]) -
         if not abs(claimed - value * right) <= (1 + abs(value)) * one.reference.loss_tolerance():
             return False
         shown += value != 1
-    return shown >= 3
+    return shown >= shown_on

@@ -92,6 +92,19 @@ def find_state(claims: Claims, ask: Ask, answered: Sequence[Answered], *, seed: 
     return None
 
 
+def answers_at_random(claims: Claims, ask: Ask, *, seed: int) -> bool:
+    """Whether the same call, twice in a row, answers differently by more than rounding."""
+    for problem, reference in draw_probes(claims, seed=seed, count=SEQUENCES):
+        first, second = ask(problem), ask(problem)
+        if first is None or second is None:
+            continue
+        for name, gradient in first.gradients.items():
+            size = safety(reference.longest) * machine_epsilon(problem.dtype) * np.abs(gradient)
+            if not bool(np.all(np.abs(gradient - second.gradients[name]) <= 2 * reference.gradient_tolerance(name) + size)):
+                return True
+    return False
+
+
 def _accumulates(problem: Problem, reference: Reference, ask: Ask) -> bool:
     """Three calls alike: what each adds to the one before is the right gradient."""
     answers = [ask(problem) for _ in range(3)]

@@ -1,14 +1,19 @@
-"""The smallest network that still fails: Hypothesis draws small networks of plain numbers and shrinks, within a budget of evaluations."""
+"""The smallest network that still fails, within a budget of evaluations.
+
+The smallest networks of plain numbers are simply tried in order. Where none of them fails, Hypothesis draws larger ones and shrinks.
+"""
 
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from random import Random
 
 from verifier import textbook
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.contracts.mlp.numbers import is_ordinary
+from verifier.contracts.mlp.smallest import smallest_problems
 from verifier.oracles.reference import refer
 from verifier.oracles.scatter import touches_a_kink
 from verifier.problems.program import Problem
@@ -47,6 +52,9 @@ def shrink(examination: Examination, check: str, ask: Check, failing: Item, *, b
     # First a network that shows the mistake that was named; where none is found, any that fails.
     for wanted in (same, _any_mistake) if same is not _any_mistake else (same,):
         trials = _Trials(examination, ask, budget, wanted)
+        if found is None and budget > 0:
+            small = islice(smallest_problems(examination.claims, architecture_of(failing.problem)), budget)
+            found = next((problem for problem in small if trials.fails(problem)), None)
         if found is None and budget > 0:
             found = _find(examination, architecture_of(failing.problem), trials.fails, budget)
     for item in (failing,) if found is None else (single_item(found), failing):

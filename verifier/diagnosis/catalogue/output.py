@@ -115,7 +115,9 @@ def _on_output_activation(piece: Callable[[Applied, Context], FloatArray | None]
 
 
 def _cross_entropy_delta(applied: Applied, context: Context) -> FloatArray | None:
-    """a - y, whatever the loss and σ are."""
+    """a - y under another loss, of the activations for which it is the cross-entropy's."""
+    if applied.node.operation not in ("sigmoid", "softmax"):
+        return None
     return applied.cotangents["losses"][..., None] * (applied.output - applied.values["y"])
 
 

@@ -284,6 +284,13 @@ PATTERNS: tuple[Fault, ...] = (
         "Run the forward pass anew in each call; a cache must be emptied when the weights or the inputs change.",
         pattern=True,
     ),
+    Fault(
+        "random-between-calls",
+        "forward",
+        "The same call answers differently each time: something is random.",
+        "Is dropout left on, or are weights initialised anew?",
+        pattern=True,
+    ),
     *(
         Fault(name, "update", words, hint, pattern=True)
         for name, words, hint in (
