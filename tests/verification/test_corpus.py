@@ -1,0 +1,153 @@
+"""The kept corpus: bit for bit, without PyTorch or Hypothesis, and never trusted where it is damaged."""
+
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from verifier.contracts.mlp.claims import Claims
+from verifier.verification import corpus as module
+from verifier.verification.corpus import Corpus, cache_file, corpus_from_message, corpus_to_message, fresh_corpus, kept_corpus
+from verifier.verification.profiles import PROFILES
+
+SMALL = replace(PROFILES["quick"], networks=6)
+CLAIMS = Claims(activations=("tanh", "relu"), output_activations=("softmax",), losses=("cross_entropy",), dtypes=("float64", "float32"))
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("VERIFIER_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def draw(seed: int = 0) -> Corpus:
+    return fresh_corpus(CLAIMS, SMALL, seed, lambda done, total: None)
+
+
+def kept(seed: int = 0) -> Corpus | None:
+    return kept_corpus(CLAIMS, SMALL, seed)
+
+
+def bits(corpus: Corpus) -> object:
+    message, arrays = corpus_to_message(corpus)
+    return message, [(name, array.dtype.name, array.shape, array.tobytes()) for name, array in arrays.items()]
+
+
+def test_nothing_is_kept_before_the_first_run(cache):
+    assert kept() is None
+
+
+def test_a_kept_corpus_is_the_drawn_one_bit_for_bit(cache):
+    drawn = draw()
+    read = kept()
+    assert (drawn.kept, read.kept) == (False, True)
+    assert len(read.items) == 6 and len(read.extreme) == 5
+    assert bits(read) == bits(drawn)
+    for before, after in zip(drawn.items, read.items, strict=True):
+        assert after.where == before.where and after.ordinary
+        for name in before.reference.evaluation.gradients:
+            assert np.array_equal(after.reference.gradient_tolerance(name), before.reference.gradient_tolerance(name))
+        assert after.reference.loss_tolerance() == before.reference.loss_tolerance()
+        assert np.array_equal(after.reference.output_tolerance(), before.reference.output_tolerance())
+
+
+def test_claims_seed_and_size_have_a_corpus_each(cache):
+    files = {
+        cache_file(claims, profile, seed)
+        for claims in (CLAIMS, Claims(), replace(CLAIMS, bias="none"))
+        for profile in (SMALL, PROFILES["ci"])
+        for seed in (0, 1)
+    }
+    assert len(files) == 12
+    draw(seed=0)
+    assert kept(seed=1) is None
+
+
+def test_the_same_seed_draws_the_same_corpus_and_another_seed_another(cache):
+    assert bits(draw(seed=3)) == bits(draw(seed=3))
+    assert bits(draw(seed=3)) != bits(draw(seed=4))
+
+
+def damage(data: bytes, kind: str) -> bytes:
+    middle = len(data) // 2
+    return {
+        "empty": b"",
+        "cut": data[:middle],
+        "longer": data + b"\0",
+        "header": b"\xff" * 64 + data[64:],
+        "no problem": data.replace(b"differentiate", b"differentiatf"),
+        "another format": data.replace(b'\\"format\\": 1', b'\\"format\\": 7'),
+        "another index": data.replace(b'"0/losses/"', b'"9/losses/"').replace(b'\\"0/losses/\\"', b'\\"9/losses/\\"'),
+        "no slash": data.replace(b"0/losses/", b"0_losses_"),
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["empty", "cut", "longer", "header", "no problem", "another format", "another index", "no slash"])
+def test_a_damaged_file_counts_as_none_and_is_drawn_again(kind, cache):
+    before = bits(draw())
+    file = cache_file(CLAIMS, SMALL, 0)
+    whole = file.read_bytes()
+    file.write_bytes(damage(whole, kind))
+    assert file.read_bytes() != whole
+    assert kept() is None
+    draw()
+    assert bits(kept()) == before
+
+
+def test_a_message_of_another_format_is_refused():
+    with pytest.raises(ValueError, match="another format"):
+        corpus_from_message({"format": 0, "problems": []}, {})
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_does_no_harm(cache):
+    cache.mkdir(mode=0o500)
+    assert len(draw().items) == 6
+    assert kept() is None
+
+
+def test_a_file_in_the_place_of_the_folder_does_no_harm(cache):
+    cache.write_text("not a folder")
+    assert len(draw().items) == 6
+    assert kept() is None
+
+
+def test_a_write_that_fails_half_way_leaves_nothing_behind(cache, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module.os, "replace", full)
+    assert len(draw().items) == 6
+    assert [path for path in cache.rglob("*") if path.is_file()] == []
+
+
+def test_a_profile_that_keeps_nothing_writes_nothing(cache):
+    fresh_corpus(CLAIMS, replace(SMALL, kept=False), 0, lambda done, total: None)
+    assert not cache.exists()
+
+
+READ = """
+import sys
+from verifier.contracts.mlp.claims import Claims
+from verifier.verification.corpus import kept_corpus
+from verifier.verification.profiles import PROFILES
+from dataclasses import replace
+corpus = kept_corpus({claims!r}, replace(PROFILES["quick"], networks=6), 0)
+assert corpus is not None and corpus.kept
+print(sorted({{"torch", "hypothesis"}} & set(sys.modules)))
+"""
+
+
+def test_a_kept_corpus_is_read_without_importing_torch_or_hypothesis(cache):
+    draw()
+    done = subprocess.run([sys.executable, "-c", READ.format(claims=CLAIMS)], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("[]\n", "")
+
+
+def test_hypothesis_writes_nothing_where_the_user_is(cache, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draw()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]
