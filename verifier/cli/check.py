@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from verifier.cli import explain, say
-from verifier.cli.exit_status import FAIL_ON, INTERRUPTED, UNDECIDED, overall, status_of
+from verifier.cli.exit_status import FAIL_ON, INTERRUPTED, TERMINATED, UNDECIDED, overall, status_of
 from verifier.cli.progress import ProgressBar
 from verifier.errors import HarnessError, RequestError
 from verifier.reports.formats import FORMATS, default_formats
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from verifier.candidates.zygote import Isolation
+    from verifier.verification.journal import Journal
     from verifier.verification.judging import Judged
 
 PROFILES = ("quick", "ci", "thorough", "grading")
@@ -51,6 +55,7 @@ def known_checks(_context: click.Context, _parameter: click.Parameter, names: tu
 @click.option("--fail-on", multiple=True, type=click.Choice(FAIL_ON), help="What else ends with exit status 1 (may be repeated).")
 @click.option("--assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
+@click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Written beside report.json (may be repeated).")
 @click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
@@ -62,6 +67,7 @@ def check(
     fail_on: tuple[str, ...],
     assignment: str | None,
     limits: tuple[str, ...],
+    resume: bool,
     report_dir: str,
     formats: tuple[str, ...],
     isolation: Isolation,
@@ -75,12 +81,61 @@ def check(
     from verifier.reports.terminal import open_console
     from verifier.verification.judging import judge
 
-    with ProgressBar() as progress:
-        answers = judge(
-            candidates, profile=profile, seed=seed, only=only, assignment=assignment, limits=limits, isolation=isolation, progress=progress
-        )
+    asked: dict[str, Any] = {
+        "profile": profile,
+        "only": only,
+        "seed": seed,
+        "assignment": assignment,
+        "limits": limits,
+        "isolation": isolation,
+    }
+    with ProgressBar() as progress, ended_by_sigterm(), kept_journal(Path(report_dir), candidates, asked, resume) as journal:
+        answers = judge(candidates, **asked, progress=progress, journal=journal)
         run = Run(open_console(), Path(report_dir), formats, fail_on, progress.clear)
-        return run.take(answers)
+        status = run.take(answers)
+        if journal is not None:
+            journal.complete = run.complete
+        return status
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the run ends as by Ctrl-C, so that its workers and the progress bar are cleared away."""
+
+
+@contextlib.contextmanager
+def ended_by_sigterm() -> Iterator[None]:
+    """Raise Terminated where the process is told to end."""
+
+    def terminate(number: int, frame: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@contextlib.contextmanager
+def kept_journal(directory: Path, candidates: Sequence[str], asked: Mapping[str, Any], resume: bool) -> Iterator[Journal | None]:
+    """The run's journal; None where none can be written there, which whoever writes the reports will say."""
+    from verifier.verification.journal import open_journal
+
+    file = asked["assignment"]
+    decides = {**asked, "candidates": [os.path.abspath(path) if os.path.exists(path) else path for path in candidates]}
+    with contextlib.suppress(OSError):
+        decides["assignment"] = file and Path(file).read_text(encoding="utf-8", errors="replace")
+    try:
+        journal = open_journal(directory, decides, resume=resume)
+    except OSError:
+        yield None
+        return
+    try:
+        yield journal
+    finally:
+        journal.close()
+        if journal.trouble is not None:
+            say(f"The journal in {directory} takes no more ({journal.trouble}): what was judged since then cannot be resumed.")
 
 
 @dataclass
@@ -89,6 +144,7 @@ class Run:
 
     Attributes:
         before_printing: called before anything is shown (it takes the progress bar away).
+        complete: whether every candidate was judged and its report written.
     """
 
     console: Console
@@ -96,8 +152,10 @@ class Run:
     formats: Sequence[str] = ()
     fail_on: Sequence[str] = ()
     before_printing: Callable[[], None] = lambda: None
+    complete: bool = False
     reports: list[Report] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
+    _unwritten: bool = False
     _held: tuple[Report, Path | None, list[Path]] | None = None
 
     def take(self, answers: Iterator[Judged | RequestError | HarnessError]) -> int:
@@ -111,15 +169,18 @@ class Run:
                     self._judged(answer)
         except BrokenPipeError:
             raise
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as interrupt:
             self._end()
-            say(f"Interrupted: {len(self.reports)} judged before" + (f", their reports are in {self.directory}." if self.reports else "."))
-            return INTERRUPTED
+            word, status = ("Terminated", TERMINATED) if isinstance(interrupt, Terminated) else ("Interrupted", INTERRUPTED)
+            kept = f", their reports are in {self.directory}. The same command with --resume goes on." if self.reports else "."
+            say(f"{word}: {len(self.reports)} judged before{kept}")
+            return status
         except Exception as error:
             self._end()
             self.statuses.append(explain(error))
             return overall(self.statuses)
         self._end()
+        self.complete = not self._unwritten
         return overall(self.statuses)
 
     def _judged(self, judged: Judged) -> None:
@@ -145,6 +206,7 @@ class Run:
         except OSError as error:
             say(f"Error: cannot write the report to {folder}: {error.strerror or error}. Choose another place with --report-dir.")
             self.statuses.append(UNDECIDED)
+            self._unwritten = True
             return []
 
     def _show_held(self) -> None:

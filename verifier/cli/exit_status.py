@@ -6,6 +6,7 @@ from verifier.results.report import Report
 
 PASSED, CANDIDATE_WRONG, WRONG_REQUEST, UNDECIDED = 0, 1, 2, 3
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+TERMINATED = 143  # 128 + SIGTERM
 BROKEN_PIPE = 141  # 128 + SIGPIPE
 FAIL_ON = ("inconclusive", "note")
 

@@ -44,7 +44,10 @@ def write_folder(report: Report, counterexample: bytes | None, folder: Path, for
 def _write_whole(path: Path, content: bytes) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_bytes(content)
+        with open(temporary, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())  # else a name can outlive its content when the power goes
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):

@@ -17,7 +17,9 @@ from verifier.contracts.mlp.network import Architecture, architecture_of, with_c
 from verifier.errors import HarnessError, IsolationError, RequestError
 from verifier.oracles.reference import refer
 from verifier.problems.storage import problem_from_bytes
+from verifier.results.outcome import Outcome
 from verifier.verification.corpus import Corpus, fresh_corpus, kept_corpus
+from verifier.verification.journal import Journal
 from verifier.verification.profiles import PROFILES, Profile
 from verifier.verification.record import Judged, Request
 from verifier.verification.run import Progress, judge_candidate
@@ -35,11 +37,13 @@ def judge(
     limits: Sequence[str] = (),
     isolation: Isolation = "auto",
     progress: Progress | None = None,
+    journal: Journal | None = None,
 ) -> Iterator[Judged | RequestError | HarnessError]:
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
     Where the harness breaks on one candidate, that comes back too, with its cause, and the others are still judged.
-    `limits` are written NAME=VALUE and go before those of the assignment.
+    `limits` are written NAME=VALUE and go before those of the assignment. What the `journal` has of an interrupted run is taken from it,
+    and the rest is added to it.
 
     Raises:
         RequestError: profile, check, limit or assignment is wrong: nothing can be judged.
@@ -54,7 +58,7 @@ def judge(
     yield from errors
     if not candidates:
         return
-    request = Request(chosen, _seed(chosen, seed), tuple(only))
+    request = Request(chosen, _seed(chosen, seed, journal), tuple(only))
     corpora: dict[Claims, Corpus | None] = {}
     tell = progress or _silent
 
@@ -67,14 +71,23 @@ def judge(
 
     with Zygote(isolation=isolation) as zygote:
         for candidate in candidates:
+            kept = None if journal is None else journal.finished(candidate)
+            if kept is not None:
+                yield kept
+                continue
             if candidate.claims not in corpora:  # a kept one is read while the zygote warms up
                 corpora[candidate.claims] = kept_corpus(candidate.claims, chosen, request.seed)
+            found = partial(journal.found, candidate) if journal is not None else _forget
             try:
-                yield judge_candidate(candidate, partial(corpus_of, candidate), zygote, allowed, request, tell)
+                judged = judge_candidate(candidate, partial(corpus_of, candidate), zygote, allowed, request, tell, found)
             except IsolationError:
                 raise
             except Exception as error:
                 yield _broken(candidate, error)
+                continue
+            if journal is not None:
+                journal.add(candidate, judged)
+            yield judged
 
 
 def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress: Progress | None = None) -> Judged:
@@ -113,6 +126,10 @@ def _broken(candidate: Candidate, error: Exception) -> HarnessError:
     return broken
 
 
+def _forget(outcome: Outcome) -> None:
+    return None
+
+
 def _silent(phase: str, done: int, total: int) -> None:
     return None
 
@@ -129,10 +146,16 @@ def _refuse_unknown_checks(only: Sequence[str]) -> None:
             raise RequestError(f"there is no check {check!r}; there are {', '.join(check_ids())}")
 
 
-def _seed(profile: Profile, seed: int | None) -> int:
-    if seed is not None:
-        return seed
-    return randbits(31) if profile.seed is None else profile.seed
+def _seed(profile: Profile, seed: int | None, journal: Journal | None) -> int:
+    """The seed as asked, the profile's own, or a fresh one; the seed of the run that is resumed before all."""
+    chosen = None if journal is None else journal.seed
+    if chosen is None:
+        chosen = profile.seed if seed is None else seed
+    if chosen is None:
+        chosen = randbits(31)
+    if journal is not None:
+        journal.begin(chosen)
+    return chosen
 
 
 def _limits(profile: Profile, assignment: Assignment | None, options: Sequence[str]) -> Limits:

@@ -52,15 +52,21 @@ _SHRINKABLE: Mapping[str, Check] = {
 
 
 def judge_candidate(
-    candidate: Candidate, corpus: Callable[[], Corpus], zygote: Zygote, limits: Limits, request: Request, progress: Progress
+    candidate: Candidate,
+    corpus: Callable[[], Corpus],
+    zygote: Zygote,
+    limits: Limits,
+    request: Request,
+    progress: Progress,
+    found: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Judged:
     """Ask one candidate every check, weigh the witnesses, look for the smallest failing network, and write it all down.
 
-    `corpus` is called once the candidate has loaded: one that does not load is told at once.
+    `corpus` is called once the candidate has loaded: one that does not load is told at once. `found` is told each outcome at once.
     """
     clock = _Clock()
     with np.errstate(all="ignore"), Interview(zygote, candidate, limits) as interview:  # a candidate's infinities are no warning of ours
-        asked = _ask(candidate, corpus, interview, request, progress, clock)
+        asked = _ask(candidate, corpus, interview, request, progress, found, clock)
         shrunk = None
         if asked.examination is not None:
             shrunk = _counterexample(asked, request, clock, lambda: progress(f"{candidate.name}: smallest network", 0, 1))
@@ -82,7 +88,13 @@ class _Clock:
 
 
 def _ask(
-    candidate: Candidate, draw: Callable[[], Corpus], interview: Interview, request: Request, progress: Progress, clock: _Clock
+    candidate: Candidate,
+    draw: Callable[[], Corpus],
+    interview: Interview,
+    request: Request,
+    progress: Progress,
+    found: Callable[[Outcome], None],
+    clock: _Clock,
 ) -> Asked:
     try:
         interview.check_entry()
@@ -112,11 +124,18 @@ def _ask(
     if all(evaluation.loss is None for evaluation in evaluations.values()):
         interview.use_predict_for_losses()
     findings = {contract.ID: asked}
-    return _ask_the_rest(candidate, findings, examination, request, progress, clock)
+    found(asked.outcome)
+    return _ask_the_rest(candidate, findings, examination, request, progress, found, clock)
 
 
 def _ask_the_rest(
-    candidate: Candidate, findings: dict[str, Finding], examination: Examination, request: Request, progress: Progress, clock: _Clock
+    candidate: Candidate,
+    findings: dict[str, Finding],
+    examination: Examination,
+    request: Request,
+    progress: Progress,
+    found: Callable[[Outcome], None],
+    clock: _Clock,
 ) -> Asked:
     differenced: list[finite_difference.Differenced] = []
 
@@ -140,6 +159,7 @@ def _ask_the_rest(
     for position, check in enumerate(wanted):
         progress(f"{candidate.name}: {check}", position, len(wanted))
         findings[check] = _guarded(check, checks[check], examination)
+        found(findings[check].outcome)
         clock.lap(check)
     testimony = Testimony(findings, differenced)
     convention = _convention(testimony, examination)
