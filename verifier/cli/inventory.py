@@ -61,7 +61,7 @@ def entries(section: str) -> Iterator[tuple[str, str]]:
     elif section == "formats":
         from verifier.reports.formats import FORMATS
 
-        yield from ((format.name, format.file) for format in FORMATS.values())
+        yield from ((format.name, f"{format.file}: {format.summary}") for format in FORMATS.values())
     else:
         for group in PLUG_INS:
             yield from ((entry.name, f"{group}: {entry.value}") for entry in importlib.metadata.entry_points(group=group))

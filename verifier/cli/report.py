@@ -1,60 +1,51 @@
-"""`verifier report`: a stored report in another format."""
+"""`verifier report`: stored reports in another format."""
 
 from pathlib import Path
 
 import click
 
+from verifier.cli.stored import read_reports, write_text
 from verifier.errors import RequestError
 from verifier.reports.formats import FORMATS
-from verifier.results.report import SCHEMA_VERSION, Report
+from verifier.results.gathering import Gathering
 
 
 @click.command()
-@click.argument("file", metavar="REPORT.JSON")
+@click.argument("files", metavar="REPORT.JSON...", nargs=-1)
 @click.option("--format", "name", type=click.Choice(tuple(FORMATS)), default="terminal", show_default=True, help="The format to write.")
 @click.option("--output", "-o", metavar="FILE", help="Where to write it, instead of showing it.")
-def report(file: str, name: str, output: str | None) -> int:
-    """Write the stored REPORT.JSON (or the one in that folder) in another format."""
-    path = Path(file)
-    stored = read_report(path)
-    if output is not None:
-        _write(Path(output), FORMATS[name].write(stored))
-    elif name == "terminal":
+@click.option("--schema", is_flag=True, help="Show the JSON Schema of report.json instead.")
+def report(files: tuple[str, ...], name: str, output: str | None, schema: bool) -> int:
+    """Write stored reports in another format.
+
+    Each REPORT.JSON is such a file, a candidate's report folder, or a folder of them. Several are written together.
+    """
+    if schema:
+        from verifier.results.schema import schema_text
+
+        _show(schema_text(), output)
+        return 0
+    if not files:
+        raise click.UsageError("Missing argument 'REPORT.JSON...'.")
+    stored = [one for file in files for one in read_reports(Path(file))]
+    if name == "terminal" and output is None and len(stored) == 1:
         from verifier.reports.terminal import open_console, show
 
-        show(stored, open_console(), folder=path if path.is_dir() else path.parent)
+        path = Path(files[0])
+        show(stored[0], open_console(), folder=path if path.is_dir() else path.parent)
+        return 0
+    if len(stored) == 1:
+        _show(FORMATS[name].write(stored[0]), output)
     else:
-        click.echo(FORMATS[name].write(stored), nl=False)
+        _show(FORMATS[name].write_together(Gathering(tuple(stored))), output)
     return 0
 
 
-def read_report(path: Path) -> Report:
-    """The report in a file, or in the folder of that path.
-
-    Raises:
-        RequestError: there is none, or it is not one of this version.
-    """
-    import msgspec
-
-    from verifier.results.report import from_json
-
-    if path.is_dir():
-        path = path / "report.json"
+def _show(text: str, output: str | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
     try:
-        stored = from_json(path.read_bytes())
-    except FileNotFoundError:
-        raise RequestError(f"no such report: {path}") from None
+        write_text(Path(output), text)
     except OSError as error:
-        raise RequestError(f"cannot read {path}: {error.strerror}") from None
-    except msgspec.MsgspecError as error:
-        raise RequestError(f"{path} is not a report.json of this version: {error}") from None
-    if stored.schema_version != SCHEMA_VERSION:
-        raise RequestError(f"{path} has schema version {stored.schema_version}; this version reads {SCHEMA_VERSION}")
-    return stored
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise RequestError(f"cannot write {path}: {error.strerror}") from None
+        raise RequestError(f"cannot write {output}: {error.strerror}") from None

@@ -51,7 +51,7 @@ def differences_picture(measurement: Measurement) -> str:
     if drawable(measurement.step) and measurement.step and axes.x_low <= math.log10(measurement.step) <= axes.x_high:
         parts.append(_chosen(axes, measurement.step))
     parts.append(_curve(axes, seen))
-    chosen = f", chosen {number(measurement.step)}" if measurement.step else ""
+    chosen = f", chosen {number(measurement.step)}" if drawable(measurement.step) else ""
     label = f"Error of the gradient against the step of the difference: {number(seen[0][1])} at {number(seen[0][0])}{chosen}"
     return f'<svg class="plot" viewBox="0 0 {WIDTH:g} {HEIGHT:g}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
 

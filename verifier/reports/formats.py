@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from verifier.errors import RequestError
+from verifier.results.gathering import Gathering
 from verifier.results.outcome import Verdict
 from verifier.results.report import Report
 
@@ -17,26 +19,70 @@ class Format:
         name: as ``--format`` takes it.
         file: the name of the file in a candidate's report folder.
         function: ``"module:function"``, from a report to text.
+        together: ``"module:function"``, from the `Gathering` of a run to text; "" where one text holds one report.
+        summary: what it is for, in a few words.
     """
 
     name: str
     file: str
     function: str
+    together: str = ""
+    summary: str = ""
 
     def write(self, report: Report) -> str:
         """The report as text in this format; a function of the report alone."""
-        module, _, function = self.function.partition(":")
-        writer = cast(Callable[[Report], str], getattr(importlib.import_module(module), function))
-        return writer(report)
+        return cast(Callable[[Report], str], _load(self.function))(report)
+
+    def write_together(self, run: Gathering) -> str:
+        """All reports of a run in one text.
+
+        Raises:
+            RequestError: this format holds one report, and there are others, or none.
+        """
+        if self.together:
+            return cast(Callable[[Gathering], str], _load(self.together))(run)
+        if len(run.reports) != 1 or run.unjudged:
+            several = ", ".join(name for name, format in FORMATS.items() if format.together)
+            there = f"{len(run.reports)} reports" if run.reports else "no report"
+            raise RequestError(f"{self.name} holds one report, and there is {there}; several fit in {several}")
+        return self.write(run.reports[0])
+
+
+def _load(place: str) -> object:
+    module, _, function = place.partition(":")
+    return getattr(importlib.import_module(module), function)
+
+
+def _format(name: str, file: str, module: str, summary: str, *, together: bool = True) -> Format:
+    place = f"verifier.reports.{module}"
+    return Format(name, file, f"{place}:write", f"{place}:write_together" if together else "", summary)
 
 
 FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
-        Format("json", "report.json", "verifier.reports.formats:write_json"),
-        Format("markdown", "report.md", "verifier.reports.markdown:write"),
-        Format("html", "report.html", "verifier.reports.html:write"),
-        Format("terminal", "report.txt", "verifier.reports.terminal:write"),
+        Format("json", "report.json", "verifier.reports.formats:write_json", summary="the record that all others are written from"),
+        Format(
+            "markdown",
+            "report.md",
+            "verifier.reports.markdown:write",
+            "verifier.reports.run_summary:write_together",
+            "for a repository, a pull request, a step summary",
+        ),
+        _format("html", "report.html", "html", "a page with pictures that needs nothing else", together=False),
+        _format("terminal", "report.txt", "terminal", "as the command shows it"),
+        _format("junit", "junit.xml", "junit", "JUnit XML, a test case a check, for CI systems"),
+        _format("annotations", "annotations.txt", "annotations", "GitHub's workflow commands: what is wrong, beside the code"),
+        _format("csv", "checks.csv", "table", "a row a check, for a spreadsheet"),
+        Format(
+            "measurements",
+            "measurements.csv",
+            "verifier.reports.table:write_measurements",
+            "verifier.reports.table:write_measurements_together",
+            "a row a comparison, for a spreadsheet",
+        ),
+        _format("gradescope", "results.json", "gradescope", "an autograder's results, for Gradescope and otter"),
+        _format("baseline", "baseline.toml", "baseline", "what fails, as a file for --baseline"),
     )
 }
 

@@ -27,15 +27,32 @@ from verifier.results.report import Counterexample, Report
 PRINTED_LINES = 60
 ELEMENTS_SHOWN = 40
 COMPARISONS_A_CHECK = 3
+MOST_BYTES = 1_000_000  # GitHub takes 1 MiB of a step's summary, and shows none of a longer one
+CUT = "*Some of this is left out, for length; `report.json` has all of it.*"
 MARKS = {"pass": "✅", "fail": "❌", "error": "💥", "inconclusive": "❔", "skipped": "➖"}
 
 
 def write(report: Report) -> str:
-    """The report as GitHub-flavoured Markdown."""
-    blocks: list[str] = []
-    for section in (_head, _diagnosis, _to_do, _checks, _explanations, _notes, _measurements, _counterexample, _printed, _run):
-        blocks.extend(section(report))
-    return "\n\n".join(blocks) + "\n"
+    """The report as GitHub-flavoured Markdown, at most `MOST_BYTES` long."""
+    return "\n\n".join(fitting(blocks(report))) + "\n"
+
+
+def blocks(report: Report) -> list[str]:
+    """The report's paragraphs, tables and fences in order; whole ones may be left out."""
+    sections = (_head, _diagnosis, _to_do, _checks, _explanations, _notes, _measurements, _counterexample, _printed, _run)
+    return [block for section in sections for block in section(report)]
+
+
+def fitting(blocks: Sequence[str], limit: int = MOST_BYTES) -> list[str]:
+    """As many of the blocks as fit into `limit` bytes with the empty lines between them; a last one tells what was left out."""
+    shown: list[str] = []
+    length = len(CUT.encode()) + 2
+    for block in blocks:
+        size = len(block.encode(errors="replace")) + 2
+        if length + size <= limit:
+            shown.append(block)
+            length += size
+    return shown if len(shown) == len(blocks) else [*shown, CUT]
 
 
 def escape(text: str) -> str:

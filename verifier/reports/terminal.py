@@ -31,6 +31,7 @@ from verifier.reports.wording import (
     told_in_summary,
     untold_worst,
 )
+from verifier.results.gathering import Gathering
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis, Note, Report
 
@@ -53,6 +54,22 @@ def write(report: Report) -> str:
     # Not a terminal, whatever FORCE_COLOR says: this is a file.
     console = Console(file=page, width=80, force_terminal=False, color_system=None, markup=False, emoji=False, highlight=False)
     show(report, console)
+    return "".join(line.rstrip() + "\n" for line in page.getvalue().split("\n")[:-1])
+
+
+def write_together(run: Gathering) -> str:
+    """The reports of a run as plain text of 80 columns, each as briefly as the command shows several, with their table."""
+    if len(run.reports) == 1 and not run.unjudged:
+        return write(run.reports[0])
+    page = io.StringIO()
+    console = Console(file=page, width=80, force_terminal=False, color_system=None, markup=False, emoji=False, highlight=False)
+    for message in run.unjudged:
+        console.print(Text(f"Not judged: {one_line(message)}"), soft_wrap=True)
+    for report in run.reports:
+        show_short(report, console)
+    if run.reports:
+        console.print()
+        show_table(run.reports, console)
     return "".join(line.rstrip() + "\n" for line in page.getvalue().split("\n")[:-1])
 
 

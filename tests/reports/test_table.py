@@ -1,0 +1,40 @@
+import csv
+import io
+
+import msgspec
+
+from verifier.reports.table import CHECKS, MEASUREMENTS, write, write_measurements, write_together
+from verifier.results.gathering import Gathering
+from verifier.results.outcome import Outcome
+
+
+def rows(text):
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_a_row_a_check_with_what_it_was_held_to(failing):
+    found = {row["check"]: row for row in rows(write(failing))}
+    assert list(found) == ["contract", "finite-difference", "autograd", "update"]
+    autograd = found["autograd"]
+    assert (autograd["status"], autograd["error"], autograd["tolerance"], autograd["failed"]) == ("fail", "0.081", "4e-15", "198")
+    assert (autograd["fault"], autograd["tolerance_from"]) == ("half-gradient", "32 x rounding scatter")
+    assert set(autograd) == set(CHECKS)
+
+
+def test_a_row_a_comparison_with_all_digits(failing):
+    row = rows(write_measurements(failing))[1]
+    assert set(row) == set(MEASUREMENTS)
+    assert (row["index"], float(row["claimed"]), float(row["reference"])) == ("0 2", -0.08105245, -0.1621049)
+
+
+def test_several_candidates_share_one_heading_and_what_was_not_judged_has_its_row(passing, failing):
+    found = rows(write_together(Gathering((passing, failing), ("no such file: x.py",))))
+    assert [row["candidate"] for row in found] == ["vectorised_rows"] * 4 + ["factor_two"] * 4 + [""]
+    assert (found[-1]["verdict"], found[-1]["message"]) == ("not judged", "no such file: x.py")
+
+
+def test_a_message_cannot_be_a_formula_or_break_its_row(failing):
+    evil = Outcome("autograd", "fail", '=cmd|"/C calc"!A0\n,"\x1b[31m')
+    (row,) = rows(write(msgspec.structs.replace(failing, checks=(evil,), measurements=())))
+    assert row["message"] == '\'=cmd|"/C calc"!A0 ,"'
+    assert row["verdict"] == "fail"

@@ -1,0 +1,106 @@
+"""Reports as CSV: a row a check, or a row a comparison."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+from verifier.reports.untrusted import one_line
+from verifier.reports.wording import worst_measurement
+from verifier.results.gathering import Gathering
+from verifier.results.outcome import Measurement
+from verifier.results.report import Report
+
+CHECKS = (
+    "candidate", "path", "verdict", "fault", "equation", "check", "status", "error", "tolerance", "excludes_above", "networks",
+    "failed", "tensor", "network", "tolerance_from", "message", "profile", "seed",
+)  # fmt: skip
+MEASUREMENTS = (
+    "candidate", "check", "status", "problem", "network", "tensor", "index", "claimed", "reference", "error", "tolerance",
+    "tolerance_from", "excludes_above", "step",
+)  # fmt: skip
+Field = str | int | float | None
+
+
+def write(report: Report) -> str:
+    """One report, a row a check."""
+    return write_together(Gathering((report,)))
+
+
+def write_together(run: Gathering) -> str:
+    """All reports, a row a check; what could not be judged has a row with its message."""
+    rows = [row for report in run.reports for row in _check_rows(report)]
+    for message in run.unjudged:
+        rows.append([message if column == "message" else "not judged" if column == "verdict" else None for column in CHECKS])
+    return _table(CHECKS, rows)
+
+
+def write_measurements(report: Report) -> str:
+    """One report, a row a comparison."""
+    return write_measurements_together(Gathering((report,)))
+
+
+def write_measurements_together(run: Gathering) -> str:
+    """All reports, a row a comparison."""
+    return _table(MEASUREMENTS, [_measurement_row(report, one) for report in run.reports for one in report.measurements])
+
+
+def _check_rows(report: Report) -> Iterable[Sequence[Field]]:
+    best = report.diagnosis[0] if report.diagnosis else None
+    for outcome in report.checks:
+        worst = worst_measurement(report, outcome)
+        yield (
+            report.candidate.name,
+            report.candidate.path,
+            report.verdict,
+            best.fault if best else None,
+            best.equation if best else None,
+            outcome.id,
+            outcome.status,
+            outcome.error,
+            outcome.tolerance,
+            outcome.resolves,
+            outcome.problems,
+            outcome.failed,
+            outcome.tensor,
+            worst.network if worst else None,
+            worst.source if worst else None,
+            outcome.message,
+            report.profile,
+            report.seed,
+        )
+
+
+def _measurement_row(report: Report, one: Measurement) -> Sequence[Field]:
+    index = None if one.index is None else " ".join(map(str, one.index))
+    return (
+        report.candidate.name,
+        one.check,
+        one.status,
+        one.problem,
+        one.network,
+        one.tensor,
+        index,
+        one.claimed,
+        one.reference,
+        one.error,
+        one.tolerance,
+        one.source,
+        one.resolves,
+        one.step,
+    )
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[Field]]) -> str:
+    page = io.StringIO()
+    writer = csv.writer(page, lineterminator="\n")
+    writer.writerow(headings)
+    writer.writerows([_cell(field) for field in row] for row in rows)
+    return page.getvalue()
+
+
+def _cell(field: Field) -> Field:
+    """Text on one line; a spreadsheet must not take a candidate's words for a formula."""
+    if not isinstance(field, str):
+        return field
+    line = one_line(field)
+    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
