@@ -42,7 +42,7 @@ def test_a_counterexample_cannot_be_written_elsewhere(hostile, tmp_path):
 def test_every_format_writes_every_report(passing, failing, hostile):
     for format in FORMATS.values():
         for report in (passing, failing, hostile):
-            assert format.write(report)
+            assert format.write(report) or (format.name, report.verdict) == ("annotations", "pass")
 
 
 def test_the_page_is_written_only_where_there_is_something_to_see():
