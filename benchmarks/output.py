@@ -28,25 +28,25 @@ def versions(*packages: str) -> str:
     return ", ".join([f"Python {platform.python_version()}", platform.machine(), *found])
 
 
-def publish(name: str, text: str, folder: Path = RESULTS) -> None:
+def publish(name: str, text: str) -> None:
     """Print a result and keep it as `name`.txt."""
     print(text)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.txt").write_text(text.rstrip() + "\n", encoding="utf-8")
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / f"{name}.txt").write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
-def draw(name: str, paint: Callable[[Any], None], *, size: tuple[float, float] = (7.5, 4.5), folder: Path = RESULTS) -> None:
-    """Keep a picture as `name`.svg; the same numbers give the same bytes. `paint` gets the axes."""
+def draw(name: str, paint: Callable[[Any], None], *, size: tuple[float, float] = (7.5, 4.5), panels: int = 1) -> None:
+    """Keep a picture as `name`.svg; the same numbers give the same bytes. `paint` gets the axes, a list where there are several panels."""
     import matplotlib
 
     matplotlib.use("svg")
     matplotlib.rcParams.update({"svg.hashsalt": name, "svg.fonttype": "none", "font.size": 9.0})
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+    figure, axes = pyplot.subplots(1, panels, figsize=size, layout="constrained", sharey=True)
     paint(axes)
-    folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})
     pyplot.close(figure)
 
 
