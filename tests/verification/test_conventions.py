@@ -15,7 +15,7 @@ def lines(report) -> list[str]:
     return [note.manifest_line for note in report.notes if note.manifest_line]
 
 
-@pytest.mark.parametrize("epsilon", [1e-7, 1e-8, 1e-12, 2.220446049250313e-16])
+@pytest.mark.parametrize("epsilon", [1e-7, 1e-12])
 def test_an_epsilon_in_loss_and_gradient_passes_with_the_line_that_declares_it(epsilon, report, network):
     source = network(
         *CLASSIFIER,
@@ -25,8 +25,6 @@ def test_an_epsilon_in_loss_and_gradient_passes_with_the_line_that_declares_it(e
     )
     found = report(source)
     assert found.verdict == "pass", found.summary
-    if epsilon < 1e-14:
-        return  # below the rounding of most losses: nothing need be noted
     assert lines(found) == [f"log_epsilon = {epsilon!r}"]
     assert "Loss and gradient follow a convention" in found.notes[0].message
 
