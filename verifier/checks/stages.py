@@ -38,7 +38,7 @@ def _compare(examination: Examination, item: Item, call: Call, kinds: tuple[str,
         return read_stages(tree, arrays, item.problem, examination.claims, kinds)
 
     stages = examination.asking.call(item.problem, call, read, where=item.where)
-    scale = _delta_factor(examination, item)
+    scale = delta_factor(examination, item)
     found = []
     for name, claimed in stages.items():
         factor = scale if name.startswith("deltas") else 1.0
@@ -49,7 +49,7 @@ def _compare(examination: Examination, item: Item, call: Call, kinds: tuple[str,
     return found
 
 
-def _delta_factor(examination: Examination, item: Item) -> float:
+def delta_factor(examination: Examination, item: Item) -> float:
     """What `delta_scale = "sample"` leaves out of a delta: the reduction's divisor."""
     if examination.claims.delta_scale != "sample":
         return 1.0

@@ -88,9 +88,19 @@ def _counted(found: Sequence[Sequence[Wrong]], *, weak: bool) -> Departure:
 
 def wrong_equations(one: Answered, claims: Claims) -> list[Wrong]:
     """From the output back, the equations that a batch-of-one answer breaks, each on the candidate's own premises."""
+    return _read(one, claims)[0]
+
+
+def read_deltas(one: Answered, claims: Claims) -> dict[int, FloatArray]:
+    """The candidate's own δ of each layer, as a batch-of-one answer tells it; nothing for larger batches."""
+    return _read(one, claims)[1] if one.problem.arrays["x"].shape[0] == 1 else {}
+
+
+def _read(one: Answered, claims: Claims) -> tuple[list[Wrong], dict[int, FloatArray]]:
     architecture = architecture_of(one.problem)
     stages, gradients = one.reference.evaluation.stages, data_part(one.claimed.gradients, one.problem)
     found: list[Wrong] = []
+    deltas: dict[int, FloatArray] = {}
     above: FloatArray | None = None
     for layer in reversed(range(architecture.layers)):
         below = one.problem.arrays["x"] if layer == 0 else stages[f"activations[{layer - 1}]"]
@@ -102,8 +112,8 @@ def wrong_equations(one: Answered, claims: Claims) -> list[Wrong]:
         found += wrong
         if delta is None:
             break
-        above = delta
-    return found
+        above = deltas[layer] = delta
+    return found, deltas
 
 
 def _settled_below(

@@ -21,6 +21,7 @@ from verifier.reports.figures import differences_picture, margin_picture
 from verifier.reports.heat_map import gradient_grids, grid
 from verifier.reports.network_picture import network_picture
 from verifier.reports.untrusted import last_lines, one_line, plain
+from verifier.reports.walkthrough import lines_of
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Report
 
@@ -47,6 +48,7 @@ def write(report: Report) -> str:
         drawing=Markup(network_picture(example, equation)) if example else "",
         arrays=[grid(name, values) for name, values in example.arrays.items()] if example else [],
         gradients=gradient_grids(example),
+        worked=lines_of(example.walkthrough) if example else [],
         printed="\n".join(last_lines(report.printed, PRINTED_LINES)) if report.verdict != "pass" and report.printed.strip() else "",
         isolation=wording.isolation_words(report.isolation),
         isolation_gap=wording.isolation_gap(report.isolation),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from verifier.reports.untrusted import last_lines, one_line
+from verifier.reports.walkthrough import lines_of
 from verifier.reports.wording import (
     NOTHING,
     VERDICT_MEANS,
@@ -108,6 +109,8 @@ def _diagnosis(report: Report) -> Iterator[str]:
     best, *others = report.diagnosis
     equation = f" (equation {code(best.equation)})" if best.equation else ""
     yield f"**{escape(best.fault)}**{equation}: {escape(best.explanation)}"
+    if best.evidence:
+        yield escape(best.evidence)
     if others:
         yield "Other explanations, less likely:"
         yield "\n".join(f"- **{escape(other.fault)}** ({code(other.equation)}): {escape(other.explanation)}" for other in others)
@@ -194,6 +197,12 @@ def _counterexample(report: Report) -> Iterator[str]:
         yield fence(f"{one_line(name)} = {_array_text(values)}" for name, values in example.arrays.items())
     if example.claimed:
         yield table(("gradient", "claimed", "right"), _gradient_rows(example), "lrr")
+    if example.walkthrough:
+        yield "### Worked by hand"
+        yield fence(line.whole for line in lines_of(example.walkthrough))
+        parting = next((line for line in lines_of(example.walkthrough) if line.first), None)
+        if parting is not None:
+            yield f"The first line where the candidate parts belongs to {code(parting.equation)}: {escape(parting.text)}."
     if example.file:
         yield f"Stored beside this report as {code(example.file)}."
 

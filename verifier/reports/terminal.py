@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.reports.untrusted import last_lines, one_line
+from verifier.reports.walkthrough import Line, around_the_parting, first_parting, lines_of
 from verifier.reports.wording import (
     deciding_check,
     element,
@@ -41,6 +42,7 @@ STYLES = {"pass": "bold green", "fail": "bold red", "error": "bold magenta", "in
 PRINTED_LINES = 20  # of what the candidate printed; report.json has the rest
 NOTES_SHOWN = 5
 OTHER_EXPLANATIONS = 3
+WORKED_LINES = 9  # of the counterexample worked by hand: a screen holds the rest of the report too
 
 
 def open_console(file: IO[str] | None = None, *, stderr: bool = False, width: int | None = None) -> Console:
@@ -80,6 +82,7 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
     if report.diagnosis:
         console.print()
         _show_diagnosis(report.diagnosis, report.summary, console)
+    _show_walkthrough(report, console)
     console.print()
     console.print(_table_of_checks(report.checks))
     _show_not_passed(report, console)
@@ -167,8 +170,35 @@ def _show_diagnosis(diagnosis: Sequence[Diagnosis], summary: str, console: Conso
     console.print(Text.assemble(("Diagnosis: ", "bold cyan"), (one_line(best.fault), "bold"), equation))
     if one_line(best.explanation) not in one_line(summary):
         _indent(console, one_line(best.explanation))
+    if best.evidence:
+        _indent(console, one_line(best.evidence), "dim")
     for other in others[:OTHER_EXPLANATIONS]:
         _indent(console, f"or {one_line(other.fault)}: {first_sentence(other.explanation)}", "dim")
+
+
+def _show_walkthrough(report: Report, console: Console) -> None:
+    """The counterexample worked by hand, around the first line where the candidate parts from it."""
+    example = report.counterexample
+    if example is None or first_parting(example.walkthrough) is None:
+        return
+    shown, left_out = around_the_parting(lines_of(example.walkthrough), WORKED_LINES)
+    console.print()
+    console.print(Text.assemble(("By hand", "bold cyan"), " on that network (✓ the candidate agrees, ✗ it parts):"))
+    show_worked(shown, console)
+    if left_out:
+        console.print(Text(f"      … {left_out} more lines in the report.", "dim"))
+
+
+def show_worked(lines: Sequence[Line], console: Console) -> None:
+    """Lines of a problem worked by hand; the first that parts stands out and names its equation."""
+    for line in lines:
+        style = "bold red" if line.first else "" if line.mark == "✗" else "dim"
+        fits = len(line.whole) + 6 <= console.width
+        console.print(Text(f"    {'>' if line.first else ' '} {line.whole if fits else line.result}", style), soft_wrap=True)
+        if not fits and line.mark == "✗":
+            console.print(Text(f"        candidate: {line.claimed}", style), soft_wrap=True)
+        if line.first:
+            console.print(Text(f"        They part here: equation {line.equation}.", "red"), soft_wrap=True)
 
 
 def _table_of_checks(checks: Iterable[Outcome]) -> Table:

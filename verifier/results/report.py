@@ -38,6 +38,25 @@ class Diagnosis(msgspec.Struct, frozen=True, omit_defaults=True):
     evidence: str = ""
 
 
+class Step(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of a problem worked by hand.
+
+    Attributes:
+        equation: the id of the equation that the line applies.
+        name: the value that it gives: `pre_activations[0]`, `deltas[1]`, `loss`, or the tensor whose gradient (or update) it is.
+        text: the formula with its numbers, up to the result.
+        right, claimed: the result, and the candidate's where it is known.
+        parts: whether the two differ by more than rounding.
+    """
+
+    equation: str
+    name: str
+    text: str
+    right: float
+    claimed: float | None = None
+    parts: bool = False
+
+
 class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
     """The smallest network found that fails: the file that replays it, a description, and its arrays and gradients as nested lists.
 
@@ -47,6 +66,7 @@ class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
         check: id of the check that it fails.
         arrays: the problem's arrays by name.
         claimed, reference: gradients by array name, the candidate's and the right ones.
+        walkthrough: the network worked by hand, line by line; empty where it is too large for that.
     """
 
     file: str | None
@@ -55,6 +75,7 @@ class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
     arrays: dict[str, Any]
     claimed: dict[str, Any] = {}
     reference: dict[str, Any] = {}
+    walkthrough: tuple[Step, ...] = ()
 
 
 class Isolation(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,16 +5,19 @@ The modules of the diagnosis are imported here, where they are used: a run that 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from verifier.checks import autograd, forward, stages, update
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
-from verifier.contracts.mlp.calling import read_update, update_call
+from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
+from verifier.results.report import Step
 
 if TYPE_CHECKING:
     from verifier.diagnosis.diagnosing import Diagnosed
@@ -58,6 +61,32 @@ def same_mistake(diagnosed: Diagnosed | None, examination: Examination) -> Same:
     from verifier.diagnosis.diagnosing import shows_the_same
 
     return lambda item, evaluation: shows_the_same(diagnosed, answered(item, evaluation), examination.claims)
+
+
+def work_by_hand(examination: Examination, item: Item, evaluation: Evaluation) -> tuple[Step, ...]:
+    """The problem line by line, the right numbers beside the candidate's: its own stages and step where it has functions for them."""
+    from verifier.diagnosis.walkthrough import RATE, claimed_of, work_through
+
+    rate = examination.claims.learning_rate or RATE
+    updated = _step(examination, item.problem, rate) if "update" in examination.asking.functions else None
+    claimed = claimed_of(answered(item, evaluation), examination.claims, _shown_stages(examination, item), updated or {})
+    return work_through(item.problem, item.reference, claimed, rate=rate)
+
+
+def _shown_stages(examination: Examination, item: Item) -> dict[str, FloatArray]:
+    """What `forward` and `deltas` return for a problem; nothing where they are missing or do not answer."""
+    problem, claims = item.problem, examination.claims
+    found: dict[str, FloatArray] = {}
+    for function, call, kinds in (
+        ("forward", forward_call, ("pre_activations", "activations")),
+        ("deltas", deltas_call, ("deltas",)),
+    ):
+        if function in examination.asking.functions:
+            read = partial(read_stages, problem=problem, claims=claims, kinds=kinds)
+            with contextlib.suppress(Unanswered):
+                found |= examination.asking.call(problem, call(problem, claims), read, where=item.where)
+    factor = stages.delta_factor(examination, item)
+    return {name: value / factor if name.startswith("deltas") else value for name, value in found.items()}
 
 
 def _gradients(examination: Examination, problem: Problem) -> Evaluation | None:

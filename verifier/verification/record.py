@@ -127,6 +127,7 @@ def _stored(shrunk: Shrunk) -> tuple[Counterexample, bytes]:
         arrays={name: array.tolist() for name, array in problem.arrays.items()},
         claimed={name: _finite(gradient) for name, gradient in shrunk.evaluation.gradients.items()},
         reference={name: gradient.tolist() for name, gradient in shrunk.item.reference.evaluation.gradients.items()},
+        walkthrough=shrunk.walkthrough,
     )
     return record, problem_to_bytes(problem)
 

@@ -31,7 +31,7 @@ from verifier.results.outcome import Outcome
 from verifier.verification.asking import Interview
 from verifier.verification.conventions import Convention, find_convention
 from verifier.verification.corpus import Corpus
-from verifier.verification.explaining import explain_failure, same_mistake
+from verifier.verification.explaining import explain_failure, same_mistake, work_by_hand
 from verifier.verification.record import Asked, Judged, Request, write_down
 from verifier.verification.shrinking import Shrunk, shrink
 from verifier.verification.witnesses import Testimony, heard_again, weigh
@@ -236,4 +236,4 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, begin: Callab
     same = same_mistake(asked.diagnosed, examination)
     shrunk = shrink(examination, check, _SHRINKABLE[check], failing, budget=request.profile.shrinking, same=same)
     clock.lap("shrinking")
-    return shrunk
+    return None if shrunk is None else replace(shrunk, walkthrough=work_by_hand(examination, shrunk.item, shrunk.evaluation))

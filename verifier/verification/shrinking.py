@@ -18,6 +18,7 @@ from verifier.oracles.reference import refer
 from verifier.oracles.scatter import touches_a_kink
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
+from verifier.results.report import Step
 from verifier.tolerance import SAFETY
 from verifier.verification.corpus import hypothesis_at_home
 
@@ -27,12 +28,13 @@ Same = Callable[[Item, Evaluation], bool]
 
 @dataclass(frozen=True)
 class Shrunk:
-    """The smallest problem found that fails a check: what the candidate answers for it, and what the check finds there alone."""
+    """The smallest problem found that fails a check: what the candidate answers, what the check finds there alone, the work by hand."""
 
     check: str
     item: Item
     evaluation: Evaluation
     finding: Finding
+    walkthrough: tuple[Step, ...] = ()
 
 
 def _any_mistake(item: Item, evaluation: Evaluation) -> bool:
