@@ -25,6 +25,7 @@ def write_folder(report: Report, counterexample: bytes | None, folder: Path, for
         OSError: the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(folder)
     contents: dict[str, bytes] = {}
     if counterexample is not None and report.counterexample is not None and report.counterexample.file:
         contents[Path(report.counterexample.file).name] = counterexample
@@ -53,3 +54,14 @@ def _write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """What a run that was killed had begun to write."""
+    for left in folder.glob(".*"):
+        written_by = re.fullmatch(r"\..+\.([0-9]{1,9})", left.name)
+        if written_by is not None:
+            with contextlib.suppress(OSError):
+                os.kill(int(written_by[1]), 0)
+                continue
+            left.unlink(missing_ok=True)
