@@ -1,15 +1,16 @@
 """Verify a backpropagation implementation: finite differences of its own loss, PyTorch autograd, and properties of random networks.
 
-`check` and `Report` are loaded on first use, so that nobody pays for what they do not use.
+`check`, `assert_gradients` and `Report` are loaded on first use, so that nobody pays for what they do not use.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from verifier.assertions import assert_gradients
     from verifier.checking import check
     from verifier.results.report import Report
 
-__all__ = ["Report", "check"]
+__all__ = ["Report", "assert_gradients", "check"]
 
 
 def __getattr__(name: str) -> Any:
@@ -17,6 +18,10 @@ def __getattr__(name: str) -> Any:
         from verifier.checking import check
 
         return check
+    if name == "assert_gradients":
+        from verifier.assertions import assert_gradients
+
+        return assert_gradients
     if name == "Report":
         from verifier.results.report import Report
 

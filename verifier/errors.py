@@ -23,3 +23,7 @@ class HarnessError(VerifierError):
 
 class AnswerError(VerifierError):
     """What a candidate returned breaks its contract (a wrong number of arrays or elements); the text says what, and what is right."""
+
+
+class Inconclusive(VerifierError):
+    """`assert_gradients` could not decide: nothing was found wrong, and nothing was verified; the text says about which input, and why."""

@@ -1,0 +1,305 @@
+"""`assert_gradients` accuses what is wrong, passes what is right, and says when it cannot tell."""
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from verifier import assert_gradients
+from verifier.errors import Inconclusive
+
+RANDOM = np.random.default_rng(20261124)
+X, W = RANDOM.normal(size=(3, 4)), RANDOM.normal(size=(4, 2))
+
+
+def layer(x, w):
+    return np.tanh(x @ w)
+
+
+def layer_vjp(x, w, cotangent):
+    delta = cotangent * (1 - np.tanh(x @ w) ** 2)
+    return delta @ w.T, x.T @ delta
+
+
+def loss(x, w):
+    return float(np.sum(layer(x, w) ** 2))
+
+
+def loss_gradient(x, w):
+    return layer_vjp(x, w, 2 * layer(x, w))
+
+
+def test_a_right_gradient_of_a_number_passes_and_says_how_small_an_error_it_excludes():
+    verified = assert_gradients(loss, loss_gradient, X, W)
+    assert max(verified.resolves.values()) < 1e-7
+    assert set(verified.resolves) == {"x", "w"}
+
+
+def test_a_right_gradient_of_an_array_passes_for_the_cotangent_that_it_is_given():
+    assert_gradients(layer, layer_vjp, X, W)
+
+
+def test_a_tuple_of_outputs_is_given_a_tuple_of_cotangents():
+    assert_gradients(lambda x: (np.sin(x), x**2), lambda x, cotangents: cotangents[0] * np.cos(x) + cotangents[1] * 2 * x, X)
+    with pytest.raises(AssertionError, match=r"gradient of x"):
+        assert_gradients(lambda x: (np.sin(x), x**2), lambda x, cotangents: cotangents[0] * np.cos(x), X)
+
+
+def test_a_wrong_gradient_is_told_with_input_element_both_numbers_and_tolerance():
+    def wrong(x, w):
+        of_x, of_w = loss_gradient(x, w)
+        of_w = of_w.copy()
+        of_w[2, 1] *= 2
+        return of_x, of_w
+
+    right = loss_gradient(X, W)[1][2, 1]
+    with pytest.raises(AssertionError) as caught:
+        assert_gradients(loss, wrong, X, W)
+    text = str(caught.value)
+    assert f"w[2, 1] = {2 * right:.6g}, should be {right:.6g} (claimed / right = 2)" in text
+    assert "tolerance" in text
+    assert "x[" not in text
+
+
+@pytest.mark.parametrize("delta", [1.0, 1e-3, 1e-6])
+@pytest.mark.parametrize("shape", [(1,), (5,), (40, 50)])
+def test_one_element_that_is_off_is_found_however_many_there_are(shape, delta):
+    x = np.random.default_rng(1).normal(size=shape)
+
+    def wrong(x):
+        gradient = np.cos(x)
+        gradient[(0,) * x.ndim] *= 1 + delta
+        return gradient
+
+    assert_gradients(lambda x: float(np.sin(x).sum()), np.cos, x)
+    with pytest.raises(AssertionError, match=r"x\[0"):
+        assert_gradients(lambda x: float(np.sin(x).sum()), wrong, x)
+
+
+def test_the_number_of_evaluations_does_not_grow_with_the_number_of_elements():
+    def asked(size):
+        x = np.random.default_rng(0).normal(size=size)
+        return assert_gradients(lambda x: float(np.tanh(x).sum()), lambda x: 1 - np.tanh(x) ** 2, x).evaluations
+
+    assert asked(10_000) <= asked(10) + 20
+
+
+def test_a_gradient_that_cancels_in_the_sum_is_found():
+    # Their sum is right: a cotangent of ones would see nothing.
+    with pytest.raises(AssertionError):
+        assert_gradients(lambda x: 2 * x, lambda x, cotangent: 2 * np.flip(cotangent), X)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16])
+def test_a_narrow_type_is_differenced_in_float64(dtype):
+    x, w = X.astype(dtype), W.astype(dtype)
+    assert assert_gradients(layer, layer_vjp, x, w).resolves["w"] < 1e-6
+    with pytest.raises(AssertionError, match="w"):
+        assert_gradients(layer, lambda x, w, c: (layer_vjp(x, w, c)[0], layer_vjp(x, w, c)[1] * dtype(1.001)), x, w)
+
+
+def test_float32_code_that_takes_nothing_else_is_held_to_coarse_differences():
+    def squares(x):
+        return np.float32(np.sum(x.astype(np.float32) ** 2))
+
+    assert_gradients(squares, lambda x: 2 * x.astype(np.float32), X.astype(np.float32))
+    with pytest.raises(AssertionError):
+        assert_gradients(squares, lambda x: x.astype(np.float32), X.astype(np.float32))
+
+
+def test_a_gradient_right_in_float64_and_wrong_in_float32_is_found():
+    def wrong_constant(x):
+        slope = np.cos(x)
+        return slope if x.dtype == np.float64 else slope * np.float32(1.001)
+
+    with pytest.raises(AssertionError, match="float64"):
+        assert_gradients(lambda x: np.sum(np.sin(x)), wrong_constant, X.astype(np.float32))
+
+
+def test_a_function_that_writes_into_its_inputs_is_refused_and_the_users_arrays_stay():
+    def in_place(x):
+        x *= 2
+        return float(np.sum(x))
+
+    mine = X.copy()
+    with pytest.raises(AssertionError, match="changes x"):
+        assert_gradients(in_place, lambda x: np.full(x.shape, 2.0), mine)
+    assert mine.tobytes() == X.tobytes()
+
+
+def test_a_gradient_that_writes_into_its_cotangent_is_refused():
+    def masked(x, cotangent):
+        cotangent[x <= 0] = 0
+        return cotangent
+
+    with pytest.raises(AssertionError, match="cotangent"):
+        assert_gradients(lambda x: np.maximum(x, 0), masked, X)
+
+
+def test_a_gradient_that_accumulates_is_found_by_its_second_call():
+    kept = np.zeros(X.shape)
+
+    def accumulated(x):
+        kept.__iadd__(np.cos(x))
+        return kept.copy()
+
+    with pytest.raises(AssertionError, match="second time"):
+        assert_gradients(lambda x: np.sum(np.sin(x)), accumulated, X)
+
+
+def test_a_clipped_gradient_is_found_although_it_is_small_enough_here():
+    def clipped(x, cotangent):
+        return np.clip(cotangent * np.cos(x), -5, 5)
+
+    with pytest.raises(AssertionError, match="clipped"):
+        assert_gradients(np.sin, clipped, X)
+
+
+def test_none_counts_as_zero():
+    with pytest.raises(AssertionError, match="None"):
+        assert_gradients(loss, lambda x, w: (loss_gradient(x, w)[0], None), X, W)
+
+
+def test_an_input_without_effect_may_have_a_gradient_of_zero():
+    assert_gradients(lambda x, w: float(np.sum(x**2)), lambda x, w: (2 * x, np.zeros(w.shape)), X, W)
+
+
+@pytest.mark.parametrize(
+    ("gradient", "words"),
+    [
+        (lambda x, w: (loss_gradient(x, w)[0], loss_gradient(x, w)[1].T), "has shape (2, 4); right is (4, 2)"),
+        (lambda x, w: loss_gradient(x, w)[0], "returns 1 arrays; right is 2"),
+    ],
+)
+def test_a_gradient_of_another_form_says_what_is_right(gradient, words):
+    with pytest.raises(AssertionError) as caught:
+        assert_gradients(loss, gradient, X, W)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("arguments", [([X, W],), ({"x": X},), (np.arange(3),), ()])
+def test_a_call_that_makes_no_sense_is_a_type_error(arguments):
+    with pytest.raises(TypeError):
+        assert_gradients(loss, loss_gradient, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("function", "gradient", "x"),
+    [
+        (np.abs, lambda x, c: c * np.sign(x), np.zeros(3)),
+        (lambda x: np.sum(x) + np.random.default_rng().normal(), np.ones_like, X),
+        (lambda x: np.sum(np.sqrt(x)), lambda x: 1 / (2 * np.sqrt(x)), np.array([0.0, 1.0])),
+    ],
+    ids=["kink", "noise", "pole"],
+)
+def test_what_cannot_be_decided_says_so(function, gradient, x):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        with pytest.raises(Inconclusive, match="undecided about"):
+            assert_gradients(function, gradient, x)
+
+
+def test_the_same_call_gives_the_same_figures():
+    assert assert_gradients(loss, loss_gradient, X, W) == assert_gradients(loss, loss_gradient, X, W)
+
+
+@given(arrays(np.float64, (2, 3), elements=st.floats(-3, 3)))
+def test_it_stands_below_given_and_rejects_points_on_a_kink(x):
+    assert_gradients(lambda x: np.maximum(x, 0), lambda x, c: c * (x > 0), x)
+
+
+def test_below_given_a_wrong_gradient_is_still_found():
+    @settings(database=None, derandomize=True)
+    @given(arrays(np.float64, (2, 3), elements=st.floats(-3, 3)))
+    def wrong(x):
+        assert_gradients(lambda x: np.maximum(x, 0), lambda x, c: c, x)
+
+    with pytest.raises(AssertionError, match="should be"):
+        wrong()
+
+
+class Scaled(torch.autograd.Function):
+    """x · e^w, its backward pass as `of_w` says."""
+
+    @staticmethod
+    def forward(ctx, x, w, of_w):
+        ctx.save_for_backward(x, w)
+        ctx.of_w = of_w
+        return x * w.exp()
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        x, w = ctx.saved_tensors
+        return cotangent * w.exp(), ctx.of_w(x, w, cotangent), None
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16])
+def test_a_custom_function_is_judged_in_every_type(dtype):
+    x, w = torch.tensor(X, dtype=dtype), torch.tensor(X + 1, dtype=dtype)
+    assert_gradients(Scaled.apply, x, w, lambda x, w, c: c * x * w.exp())
+    with pytest.raises(AssertionError, match=r"gradient of w is not that of the function: w\[.*claimed / right = 0.5"):
+        assert_gradients(Scaled.apply, x, w, lambda x, w, c: c * x * w.exp() / 2)
+
+
+def test_no_gradient_from_backward_counts_as_zero():
+    with pytest.raises(AssertionError, match=r"gradient of w .* \(None\)"):
+        assert_gradients(Scaled.apply, torch.tensor(X), torch.tensor(X), lambda x, w, c: None)
+
+
+def test_backward_may_not_write_into_its_cotangent():
+    with pytest.raises(AssertionError, match="cotangent"):
+        assert_gradients(Scaled.apply, torch.tensor(X), torch.tensor(X), lambda x, w, c: c.mul_(x).mul_(w.exp()))
+
+
+def test_only_tensors_that_require_a_gradient_are_asked_about_where_there_are_some():
+    x, y = torch.tensor(X, requires_grad=True), torch.tensor(X)
+    assert set(assert_gradients(lambda x, y: ((x - y.detach()) ** 2).sum(), x, y).resolves) == {"x"}
+
+
+def test_a_module_is_judged_with_its_parameters_and_left_as_it_was():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3), torch.nn.Dropout(), torch.nn.Tanh())
+    before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    verified = assert_gradients(module, torch.tensor(X, dtype=torch.float32))
+    assert {"input", "0.weight", "1.bias"} <= set(verified.resolves)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+def test_the_users_random_numbers_go_on_as_if_nothing_had_been_asked():
+    torch.manual_seed(3)
+    wanted = torch.rand(1)
+    torch.manual_seed(3)
+    assert_gradients(torch.nn.functional.dropout, torch.tensor(X))
+    assert torch.equal(torch.rand(1), wanted)
+
+
+def test_a_reference_finds_a_forward_pass_that_is_another_function():
+    assert_gradients(lambda x: np.exp(x), lambda x, c: c * np.exp(x), X, reference=torch.exp)
+    with pytest.raises(AssertionError, match=r"output 0.*reference"):
+        assert_gradients(lambda x: 1.01 * np.exp(x), lambda x, c: 1.01 * c * np.exp(x), X, reference=torch.exp)
+
+
+def test_a_reference_finds_an_error_far_below_what_differences_see():
+    with pytest.raises(AssertionError, match=r"gradient of x.*reference"):
+        assert_gradients(np.exp, lambda x, c: c * np.exp(x) * (1 + 1e-12), X, reference=torch.exp)
+
+
+def test_a_reference_decides_where_differences_cannot():
+    zeros = np.zeros(3)
+    with pytest.raises(AssertionError, match="reference"):
+        assert_gradients(lambda x: np.maximum(x, 0), lambda x, c: c * 0.7, zeros, reference=torch.relu)
+
+
+def test_the_plain_form_loads_neither_torch_nor_hypothesis():
+    code = (
+        "import numpy as np, sys, verifier\n"
+        "verifier.assert_gradients(lambda x: float(np.sum(np.sin(x))), np.cos, np.ones(3))\n"
+        "assert not {'torch', 'hypothesis'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

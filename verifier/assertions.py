@@ -1,0 +1,187 @@
+"""`assert_gradients` for people's own tests: is this gradient that of this function? Trusted code, called in the test's own process.
+
+def test_gradient():
+    verifier.assert_gradients(loss, gradient_of_loss, weights, x)
+
+def test_custom_function():
+    verifier.assert_gradients(MyFunction.apply, x, weight)
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from verifier.errors import Inconclusive
+from verifier.oracles.finite_difference.ladder import KAPPA
+from verifier.oracles.finite_difference.line import DECISIVE
+from verifier.oracles.functions.differentiable import Differentiable, UnusableGradientError
+from verifier.oracles.functions.examine import Examined, examine
+from verifier.oracles.functions.plain import argument_names, plain_function
+from verifier.tolerance import SOURCE, Comparison
+
+DIFFERENCE = f"{KAPPA:g} x the error bound of the finite difference"
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a pass excludes.
+
+    Attributes:
+        resolves: by input, the smallest error that would have been seen, relative to the largest element of its gradient (relative to
+            what the outputs are, where the gradient is zero).
+        evaluations: how often the function was called to be differenced.
+    """
+
+    resolves: Mapping[str, float]
+    evaluations: int
+
+
+def assert_gradients(function: Callable[..., Any], *arguments: Any, reference: Callable[..., Any] | None = None) -> Verified:
+    """Raise AssertionError where a claimed gradient is not that of its function.
+
+    Called in two ways:
+
+    ``assert_gradients(function, gradient, *arrays)``, NumPy: `function(*arrays)` returns a number, and `gradient(*arrays)` an array for
+    each real one of the arrays (or the array alone). Where it returns an array or a tuple of them, `gradient(*arrays, cotangent)` is
+    given cotangents of the same form and returns the gradients of Σ cotangent · output.
+
+    ``assert_gradients(function, *tensors)``, PyTorch: `function` is a function of tensors, `apply` of a `torch.autograd.Function`, or a
+    module, whose parameters are then differentiated too. Of the tensors those that require a gradient are, or all real ones.
+
+    The gradient is held against finite differences of the function itself, projected on signed random cotangents, with a tolerance that
+    follows from the function's measured noise and curvature; narrower types are differenced in float64 where the code takes that. The
+    number of calls does not grow with the number of elements. Inputs and cotangents must stay unchanged, and a second call must agree.
+    The same call gives the same answer.
+
+    Args:
+        reference: the same function in PyTorch, differentiated by autograd in float64, as the second witness for outputs and gradients.
+    Returns:
+        How small an error was excluded.
+    Raises:
+        AssertionError: a gradient is wrong; the text says which input, which element, how far, and against which tolerance.
+        Inconclusive: nothing is wrong as far as can be seen, but some input could not be decided (a kink, noise, a narrow type). In a
+            test under Hypothesis the example is rejected instead, as by `hypothesis.assume`.
+        TypeError: the call makes no sense.
+    """
+    asked = _asked(function, arguments, reference)
+    try:
+        found = examine(*asked)
+    except UnusableGradientError as error:
+        raise AssertionError(str(error)) from None
+    problem = _wrong(found, asked[0])
+    if problem is not None:
+        raise AssertionError(problem)
+    if found.undecided:
+        _give_up(_open(found))
+    return Verified(found.resolves, found.evaluations)
+
+
+def _asked(
+    function: Callable[..., Any], arguments: tuple[Any, ...], reference: Callable[..., Any] | None
+) -> tuple[Differentiable, Differentiable | None]:
+    """The claim and the reference, whichever way they are called."""
+    if not arguments:
+        raise TypeError("assert_gradients takes a function, its gradient and arrays, or a function of tensors and tensors.")
+    plain = callable(arguments[0]) and not _is_tensor(arguments[0])
+    values = arguments[1:] if plain else arguments
+    try:
+        if plain:
+            names = argument_names(function, len(values))
+            claimed = plain_function(function, arguments[0], values, names)
+        else:
+            from verifier.oracles.torch_functions import signature_of, torch_function
+
+            readable, skip = signature_of(function)
+            names = argument_names(readable, len(values), skip=skip)
+            claimed = torch_function(function, values, names)
+        if reference is None:
+            return claimed, None
+        from verifier.oracles.torch_functions import to_tensors, torch_function
+
+        return claimed, torch_function(reference, to_tensors(values), names)
+    except UnusableGradientError as error:
+        raise AssertionError(str(error)) from None
+
+
+def _is_tensor(value: object) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)
+
+
+def _wrong(found: Examined, function: Differentiable) -> str | None:
+    """What is wrong, or None."""
+    if found.claim.changed:
+        return f"the gradient changes what it is given: {', '.join(found.claim.changed)} is not as it went in. Copy before you write."
+    if found.wrong is not None:
+        return _differs(found, function)
+    for outputs, against in ((True, found.outputs_against_reference), (False, found.against_reference)):
+        for name, comparison in against.items():
+            if not comparison.within:
+                return _departs(name if outputs else f"the gradient of {name}", comparison, "the reference in float64")
+    for name, comparison in found.rounding.items():
+        if not comparison.within:
+            return _departs(f"the gradient of {name}", comparison, "the same code in float64")
+    if found.second is not None:
+        return f"the gradient of {found.second[0]} is not reliable: {found.second[1]}"
+    return None
+
+
+def _differs(found: Examined, function: Differentiable) -> str:
+    """Finite differences contradict the claim."""
+    assert found.wrong is not None
+    name, claimed, right = found.wrong.tensor, found.wrong.claimed, found.wrong.estimated
+    sentences = [
+        f"the gradient of {name} is not that of the function: {_place(name, found.wrong.index)} = {claimed:.6g}, "
+        f"should be {right:.6g}{_ratio(claimed, right)}.",
+        f"Error {abs(claimed - right):.2g}, tolerance {found.wrong.tolerance:.2g} = {DIFFERENCE}.",
+    ]
+    if found.also_wrong:
+        sentences.append(f"Wrong too: {', '.join(found.also_wrong)}.")
+    absent = [one for one in found.claim.absent if one in (name, *found.also_wrong)]
+    if absent:
+        sentences.append(f"No gradient was given for {', '.join(absent)} (None), which counts as zero.")
+    if found.lifted:
+        sentences.append("Both were computed in float64 by the same code.")
+    if function.takes_cotangent:
+        sentences.append("It is the gradient of Σ cotangent · output, cotangents random of size ½ to 1 and of both signs.")
+    return " ".join(sentences)
+
+
+def _departs(what: str, comparison: Comparison, reference: str) -> str:
+    claimed, right = comparison.claimed, comparison.reference
+    where = f"{what}: element {list(comparison.index)}" if comparison.index else what
+    return (
+        f"{where} = {claimed:.9g} departs from {reference}, which has {right:.9g}{_ratio(claimed, right)}. "
+        f"Error {comparison.error:.2g}, tolerance {comparison.tolerance:.2g} = {SOURCE}, seen at inputs moved a little."
+    )
+
+
+def _place(name: str, index: tuple[int, ...]) -> str:
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
+def _ratio(claimed: float, right: float) -> str:
+    """Claimed ÷ right, where that says something."""
+    ratio = f"{claimed / right:.4g}" if right != 0 and claimed != 0 else "1"
+    return f" (claimed / right = {ratio})" if ratio != "1" else ""
+
+
+def _open(found: Examined) -> str:
+    """Why nothing can be said."""
+    reasons = list(found.reasons)
+    for name in found.undecided:
+        power = found.resolves.get(name, float("inf"))
+        if power > DECISIVE and not reasons:
+            seen = "no error at all" if power == float("inf") else f"no error below {power:.1g} of its largest element"
+            reasons.append(f"of {name} {seen} can be seen: is the point on a kink, is the function noisy, or its type narrow?")
+    return f"undecided about {', '.join(found.undecided)}: {'; '.join(reasons)}"
+
+
+def _give_up(message: str) -> None:
+    """In a test under Hypothesis the example is rejected: zeros, which it likes best, are kinks of many functions."""
+    hypothesis = sys.modules.get("hypothesis")
+    if hypothesis is not None and hypothesis.currently_in_test_context():
+        hypothesis.event("assert_gradients could not decide")
+        hypothesis.reject()
+    raise Inconclusive(f"assert_gradients: {message}")

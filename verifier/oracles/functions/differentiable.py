@@ -1,0 +1,55 @@
+"""A function and its claimed gradient over named arrays, as the examination asks them: NumPy arrays in, NumPy arrays out.
+
+Whoever makes one (the plain form in `assertions`, PyTorch in `oracles.torch_functions`) hides how the function is really called.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.results.evaluation import FloatArray
+
+Arrays = Mapping[str, FloatArray]
+Outputs = tuple[NDArray[np.floating], ...]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a gradient call gave.
+
+    Attributes:
+        gradients: by input name, float64; zeros where there was none.
+        absent: inputs for which the function gave no gradient at all.
+        changed: names of inputs, or "the cotangent", that were not as before after the call.
+    """
+
+    gradients: Arrays
+    absent: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Differentiable:
+    """A function with its claimed gradient at one point.
+
+    Attributes:
+        inputs: the point: what is differentiated, float64 arrays that hold numbers of the function's own type.
+        epsilon: machine epsilon of the narrowest type among the inputs.
+        values: (inputs, lifted) -> every real output; `lifted` asks for a computation in float64.
+        claim: (inputs, cotangents, lifted) -> the claimed gradient of Σ cotangent · output.
+        rounded: (inputs) -> the nearest inputs that the function's own types hold.
+        takes_cotangent: whether the gradient is that of any projection; else there is one number, and it is that of it.
+    """
+
+    inputs: Arrays
+    epsilon: float
+    values: Callable[[Arrays, bool], Outputs]
+    claim: Callable[[Arrays, Sequence[FloatArray], bool], Claim]
+    rounded: Callable[[Arrays], Arrays]
+    takes_cotangent: bool = True
+
+
+class UnusableGradientError(Exception):
+    """The gradient cannot be held against anything: a wrong shape, a wrong number of arrays; the text says what and what is right."""

@@ -1,0 +1,82 @@
+"""The outputs of a function as one number: their projection on signed, non-uniform cotangents. `sum()` and `mean()` hide what cancels."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from verifier.oracles.finite_difference.directions import direction_for
+from verifier.oracles.functions.differentiable import Arrays, Differentiable
+from verifier.results.evaluation import FloatArray
+
+COARSE_BITS = 7  # of a cotangent's magnitude where a type has few: exact in bfloat16 and float16
+
+
+def cotangents_for(function: Differentiable, outputs: Sequence[FloatArray]) -> tuple[FloatArray, ...]:
+    """A cotangent for each output: entries ±[1/2, 1], the same for the same shapes; 1 where there is one number and nothing to project.
+
+    Their numbers are exact in every type that the function computes in.
+    """
+    if not function.takes_cotangent:
+        return tuple(np.ones(output.shape) for output in outputs)
+    found = []
+    for index, output in enumerate(outputs):
+        signed = direction_for(0, index, "cotangent", output.shape)
+        coarse = np.round(signed * 2.0**COARSE_BITS) / 2.0**COARSE_BITS
+        found.append(coarse if function.epsilon > np.finfo(np.float32).eps else signed.astype(np.float32).astype(np.float64))
+    return tuple(found)
+
+
+class Projection:
+    """⟨cotangents, outputs⟩ at scaled points: each input is its scale times a variable of size 1, exactly, as scales are powers of two.
+
+    Attributes:
+        scales: by input.
+        theta: the point in the scaled variables.
+        evaluations: how often the function was asked.
+    """
+
+    def __init__(self, function: Differentiable, cotangents: Sequence[FloatArray], *, lifted: bool) -> None:
+        self._function, self._lifted = function, lifted
+        self._cotangent = flat(cotangents)
+        self.scales = {name: scale_of(array) for name, array in function.inputs.items()}
+        self.theta = {name: array / self.scales[name] for name, array in function.inputs.items()}
+        self.evaluations = 0
+
+    def outputs(self, direction: Mapping[str, FloatArray], step: float) -> FloatArray:
+        """All outputs at θ + t·v, one after another, as the function gives them for inputs of its own type."""
+        moved = {
+            name: (self.theta[name] + step * direction[name]) * self.scales[name] if name in direction else array
+            for name, array in self._function.inputs.items()
+        }
+        self.evaluations += 1
+        return flat(self._function.values(moved if self._lifted else self._function.rounded(moved), self._lifted))
+
+    def losses(self, direction: Mapping[str, FloatArray], steps: FloatArray) -> FloatArray:
+        """φ at each step; the `Points` of the finite-difference oracle."""
+        return np.array([self.project(self.outputs(direction, float(step))) for step in steps])
+
+    def project(self, outputs: FloatArray) -> float:
+        """Summed in extended precision where there is one: the projection's own rounding must not be the noise."""
+        with np.errstate(all="ignore"):
+            return float((self._cotangent.astype(np.longdouble) * outputs).sum())
+
+    def level(self, outputs: FloatArray) -> float:
+        """How large the outputs are together: 2-norm of cotangent · output, which rounding of each by its own last bit moves."""
+        return float(np.linalg.norm(self._cotangent * outputs))
+
+    def scaled(self, gradients: Arrays) -> dict[str, FloatArray]:
+        """Gradients with respect to the scaled variables."""
+        return {name: gradient * self.scales[name] for name, gradient in gradients.items()}
+
+
+SMALLEST_SCALE = 2.0**-20  # steps reach 2^-30 of it: what lives on a still smaller scale is found too, and tiny weights keep a step to see
+
+
+def scale_of(array: FloatArray) -> float:
+    """The power of two next to the largest element, 1 for zeros."""
+    largest = float(np.abs(array).max(initial=0.0))
+    return 2.0 ** round(np.log2(max(largest, SMALLEST_SCALE))) if largest > 0 else 1.0
+
+
+def flat(arrays: Sequence[FloatArray]) -> FloatArray:
+    return np.concatenate([np.asarray(array, dtype=np.float64).ravel() for array in arrays])
