@@ -18,9 +18,13 @@ from verifier.errors import HarnessError, RequestError, VerifierError
 
 COMMANDS = {
     "check": "verifier.cli.check:check",
+    "compare": "verifier.cli.compare:compare",
+    "explain": "verifier.cli.explain:explain",
+    "faults": "verifier.cli.faults:faults",
     "list": "verifier.cli.inventory:inventory",
     "replay": "verifier.cli.replay:replay",
     "report": "verifier.cli.report:report",
+    "selftest": "verifier.cli.selftest:selftest",
 }
 
 
