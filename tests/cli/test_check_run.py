@@ -1,6 +1,8 @@
 """What a run does with its answers, whatever gives them."""
 
+import contextlib
 import io
+import json
 import os
 from dataclasses import dataclass
 
@@ -8,8 +10,10 @@ import msgspec
 import pytest
 
 from verifier.cli.check import Run
+from verifier.cli.outputs import parse_outputs
 from verifier.errors import HarnessError, RequestError
 from verifier.reports.terminal import open_console
+from verifier.results.baseline import Known
 from verifier.results.outcome import Outcome
 from verifier.results.report import CandidateRecord, Isolation, Report, from_json
 
@@ -142,3 +146,65 @@ def test_the_counterexample_is_stored_and_its_replay_is_shown(take, tmp_path):
 def test_a_message_from_outside_stays_on_one_line(take, capsys):
     take(RequestError("bad\nname \x1b[31mred"))
     assert capsys.readouterr().err == "Error: bad name red\n"
+
+
+def test_the_whole_run_is_written_to_the_files_that_are_asked_for(take, tmp_path):
+    outputs = parse_outputs((f"csv={tmp_path / 'all.csv'}", f"junit={tmp_path / 'all.xml'}"))
+    status, _ = take(answer("a"), RequestError("no such file: x.py"), outputs=outputs)
+    assert status == 2
+    assert "not judged" in (tmp_path / "all.csv").read_text()
+    assert 'name="a"' in (tmp_path / "all.xml").read_text()
+
+
+@pytest.mark.parametrize("ending", [KeyboardInterrupt(), ZeroDivisionError(), HarnessError("gone"), BrokenPipeError()])
+def test_however_a_run_ends_its_files_are_written(ending, take, tmp_path):
+    output = parse_outputs((f"gradescope={tmp_path / 'results.json'}",))
+    with contextlib.suppress(BrokenPipeError):
+        take(ending, outputs=output)
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert results["score"] == 0
+    assert results["tests"][0]["status"] == "failed"
+
+
+def test_an_autograders_results_are_there_before_anything_was_judged(tmp_path):
+    (output,) = parse_outputs((f"gradescope={tmp_path / 'results.json'}",))
+    output.begin()
+    assert "ended before it had a verdict" in (tmp_path / "results.json").read_text()
+
+
+def test_an_output_that_cannot_be_written_is_told_and_loses_no_verdict(take, tmp_path, capsys):
+    status, shown = take(answer("a"), outputs=parse_outputs((f"csv={tmp_path / 'no' / 'all.csv'}",)))
+    assert status == 2
+    assert "PASS  a" in shown
+    assert "cannot write" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("word", ["junit", "junit=", "pdf=x", "=x"])
+def test_an_output_says_its_format_and_its_file(word):
+    with pytest.raises(RequestError, match="FORMAT=FILE"):
+        parse_outputs((word,))
+
+
+KNOWN = Known("a", "fail", ("autograd",), None, "issue 8349")
+
+
+def test_a_known_failure_that_fails_as_it_is_known_to_is_no_failure(take):
+    status, shown = take(answer("a", "fail"), answer("b"), baseline=(KNOWN,))
+    assert status == 0
+    assert "Baseline: a is a known failure: issue 8349" in shown
+    assert "FAIL  a" in shown  # and is shown as what it is
+
+
+def test_one_that_passes_or_fails_otherwise_is_told_and_fails(take):
+    status, shown = take(answer("a"), baseline=(KNOWN,))
+    assert status == 1
+    assert "BASELINE: a passes, although it is a known failure" in shown
+    status, shown = take(answer("a", "error"), baseline=(KNOWN,))
+    assert status == 1
+    assert "the verdict is error, not fail" in shown
+
+
+def test_a_failure_that_is_not_known_fails_and_a_known_one_that_was_not_met_is_told(take):
+    status, shown = take(answer("b", "fail"), baseline=(KNOWN,))
+    assert status == 1
+    assert "Baseline: a was not judged in this run." in shown

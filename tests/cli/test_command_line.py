@@ -37,7 +37,7 @@ def verifier(*arguments, **options):
 
 
 def test_help_and_version_end_well(capsys):
-    for arguments in (["--help"], ["check", "-h"], ["replay", "-h"], ["list", "-h"], ["report", "-h"], ["--version"]):
+    for arguments in (["--help"], ["check", "-h"], ["replay", "-h"], ["list", "-h"], ["report", "-h"], ["compare", "-h"], ["--version"]):
         assert main(arguments) == 0
     assert "verifier " in capsys.readouterr().out
 

@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from verifier.cli import explain, say
-from verifier.cli.exit_status import FAIL_ON, INTERRUPTED, TERMINATED, UNDECIDED, overall, status_of
+from verifier.cli.exit_status import CANDIDATE_WRONG, FAIL_ON, INTERRUPTED, PASSED, TERMINATED, UNDECIDED, overall, status_of
+from verifier.cli.outputs import Output, parse_outputs
 from verifier.cli.progress import ProgressBar
+from verifier.cli.project import read_project
 from verifier.errors import HarnessError, RequestError
 from verifier.reports.formats import FORMATS, default_formats
+from verifier.results.baseline import Held, Known, hold_against, not_met, read_baseline
+from verifier.results.gathering import Gathering
 from verifier.results.report import Report
 
 if TYPE_CHECKING:
@@ -47,7 +51,17 @@ def known_checks(_context: click.Context, _parameter: click.Parameter, names: tu
     return names
 
 
-@click.command()
+class InProject(click.Command):
+    """A command whose defaults stand in the project's pyproject.toml."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not set(args) & set(self.get_help_option_names(ctx)):
+            project = read_project(Path.cwd())
+            ctx.default_map = dict(project.options) | ({"candidates": project.candidates} if project.candidates else {})
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=InProject)
 @click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
 @click.option("--profile", type=click.Choice(PROFILES), default="ci", show_default=True, help="How many networks: 40, 200, 2,000, 200.")
 @click.option("--only", multiple=True, metavar="CHECK", callback=known_checks, help="Ask this check alone (may be repeated).")
@@ -58,6 +72,8 @@ def known_checks(_context: click.Context, _parameter: click.Parameter, names: tu
 @click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Written beside report.json (may be repeated).")
+@click.option("--output", "outputs", multiple=True, metavar="FORMAT=FILE", help="Write the whole run to a file (may be repeated).")
+@click.option("--baseline", metavar="FILE", help="Known failures, which must still fail for their stated reason.")
 @click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
 def check(
     candidates: tuple[str, ...],
@@ -70,11 +86,15 @@ def check(
     resume: bool,
     report_dir: str,
     formats: tuple[str, ...],
+    outputs: tuple[str, ...],
+    baseline: str | None,
     isolation: Isolation,
 ) -> int:
     """Judge backpropagation code: files, folders, package.module names or plug-ins.
 
     Each CANDIDATE is run in isolation on random networks and held against finite differences, PyTorch and general properties.
+
+    What is not said here is taken from [tool.verifier] in the nearest pyproject.toml that has it.
 
     Exit status: 0 all pass; 1 a candidate is wrong or unusable; 2 the request is wrong; 3 nothing could be decided.
     """
@@ -89,13 +109,28 @@ def check(
         "limits": limits,
         "isolation": isolation,
     }
+    files = parse_outputs(outputs)
+    known = () if baseline is None else read_baseline_file(baseline)
+    for output in files:
+        output.begin()
     with ProgressBar() as progress, ended_by_sigterm(), kept_journal(Path(report_dir), candidates, asked, resume) as journal:
         answers = judge(candidates, **asked, progress=progress, journal=journal)
-        run = Run(open_console(), Path(report_dir), formats, fail_on, progress.clear)
+        run = Run(open_console(), Path(report_dir), formats, fail_on, progress.clear, files, known)
         status = run.take(answers)
         if journal is not None:
             journal.complete = run.complete
         return status
+
+
+def read_baseline_file(file: str) -> tuple[Known, ...]:
+    """The known failures in a file. Raises RequestError where it cannot be read."""
+    try:
+        text = Path(file).read_text(encoding="utf-8")
+    except OSError as error:
+        raise RequestError(f"cannot read the baseline {file}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise RequestError(f"cannot read the baseline {file}: {error}") from None
+    return read_baseline(text, file)
 
 
 class Terminated(KeyboardInterrupt):
@@ -144,6 +179,9 @@ class Run:
 
     Attributes:
         before_printing: called before anything is shown (it takes the progress bar away).
+        outputs: the files that the whole run is written to, whatever ends it.
+        baseline: known failures; one that fails as it is known to counts as a pass, one that does not as a failure.
+        unjudged: a sentence for each candidate, or for the run, that ended without a report.
         complete: whether every candidate was judged and its report written.
     """
 
@@ -152,18 +190,32 @@ class Run:
     formats: Sequence[str] = ()
     fail_on: Sequence[str] = ()
     before_printing: Callable[[], None] = lambda: None
+    outputs: Sequence[Output] = ()
+    baseline: Sequence[Known] = ()
     complete: bool = False
+    unjudged: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     _unwritten: bool = False
+    _as_known: dict[str, Held] = field(default_factory=dict)
     _held: tuple[Report, Path | None, list[Path]] | None = None
 
     def take(self, answers: Iterator[Judged | RequestError | HarnessError]) -> int:
         """Show and write every answer; the exit status of the run. What the run itself breaks on does not lose the verdicts before it."""
         try:
+            status = self._take(answers)
+        except BrokenPipeError:
+            self._write_outputs()
+            raise
+        written = self._write_outputs()
+        return status if status in (INTERRUPTED, TERMINATED) else overall([status, *written])
+
+    def _take(self, answers: Iterator[Judged | RequestError | HarnessError]) -> int:
+        try:
             for answer in answers:
                 self.before_printing()
                 if isinstance(answer, (RequestError, HarnessError)):
+                    self.unjudged.append(str(answer))
                     self.statuses.append(explain(answer))
                 else:
                     self._judged(answer)
@@ -174,9 +226,11 @@ class Run:
             word, status = ("Terminated", TERMINATED) if isinstance(interrupt, Terminated) else ("Interrupted", INTERRUPTED)
             kept = f", their reports are in {self.directory}. The same command with --resume goes on." if self.reports else "."
             say(f"{word}: {len(self.reports)} judged before{kept}")
+            self.unjudged.append(f"{word}: the others were not judged.")
             return status
         except Exception as error:
             self._end()
+            self.unjudged.append(str(error) or type(error).__name__)
             self.statuses.append(explain(error))
             return overall(self.statuses)
         self._end()
@@ -186,7 +240,7 @@ class Run:
     def _judged(self, judged: Judged) -> None:
         report = judged.report
         self.reports.append(report)
-        self.statuses.append(status_of(report, self.fail_on))
+        self.statuses.append(self._status_of(report))
         written = self._write(judged)
         shown = (report, written[-1].parent if written else None, written)
         # The first is held until it is known whether it is the only one.
@@ -195,6 +249,27 @@ class Run:
             return
         self._show_held()
         self._show_short(shown)
+
+    def _status_of(self, report: Report) -> int:
+        known = next((known for known in self.baseline if known.candidate == report.candidate.name), None)
+        if known is None:
+            return status_of(report, self.fail_on)
+        held = hold_against(report, known)
+        self._as_known[known.candidate] = held
+        return PASSED if held.as_known else CANDIDATE_WRONG
+
+    def _write_outputs(self) -> list[int]:
+        """Write the whole run's files; the statuses of those that could not be."""
+        known = {name: held.message for name, held in self._as_known.items() if held.as_known}
+        unexpected = {name: held.message for name, held in self._as_known.items() if not held.as_known}
+        run = Gathering(tuple(self.reports), tuple(self.unjudged), known, unexpected)
+        statuses = []
+        for output in self.outputs:
+            try:
+                output.finish(run)
+            except RequestError as error:
+                statuses.append(explain(error))
+        return statuses
 
     def _write(self, judged: Judged) -> list[Path]:
         from verifier.reports.folder import report_folder, write_folder
@@ -232,3 +307,17 @@ class Run:
         elif len(self.reports) > 1:
             self.console.print()
             show_table(self.reports, self.console)
+        if self.baseline:
+            self._show_baseline()
+
+    def _show_baseline(self) -> None:
+        """What is known to fail, what does not fail as known, and what was not met."""
+        from verifier.reports.untrusted import one_line
+
+        self.console.print()
+        for held in self._as_known.values():
+            self.console.print(
+                f"{'Baseline' if held.as_known else 'BASELINE'}: {one_line(held.message)}", style=None if held.as_known else "bold red"
+            )
+        for name in not_met(self.baseline, self.reports):
+            self.console.print(f"Baseline: {one_line(name)} was not judged in this run.")

@@ -24,7 +24,8 @@ def write(report: Report) -> str:
 def write_together(run: Gathering) -> str:
     """The annotations of a run, errors first."""
     lines = [command("error", "verifier: not judged", message) for message in run.unjudged]
-    lines += [line for report in run.reports for line in _annotations(report)]
+    lines += [command("error", f"{name}: not as in the baseline", message) for name, message in run.unexpected.items()]
+    lines += [line for report in run.reports for line in _annotations(report, run.known.get(report.candidate.name))]
     order = ("::error", "::warning", "::notice")
     lines.sort(key=lambda line: order.index(line.split(" ")[0]))
     return "".join(f"{line}\n" for line in lines)
@@ -37,11 +38,13 @@ def command(kind: str, title: str, message: str, file: str | None = None, line: 
     return f"::{kind} {','.join([*place, f'title={_property(title)}'])}::{_data(one_line(message, LONGEST))}"
 
 
-def _annotations(report: Report) -> Iterator[str]:
+def _annotations(report: Report, known: str | None) -> Iterator[str]:
     name = one_line(report.candidate.name)
     path = one_line(report.candidate.path)
     file = path if path.endswith(".py") else None
-    if report.verdict != "pass":
+    if known is not None:
+        yield command("notice", f"{name}: known failure", known, file)
+    elif report.verdict != "pass":
         title = f"{name}: {report.verdict}, {VERDICT_MEANS[report.verdict]}"
         message = one_line(report.summary, LONGEST)
         if report.diagnosis:

@@ -16,10 +16,10 @@ GRAVITY = {"fail": 0, "error": 1, "inconclusive": 2, "pass": 3}
 
 def write_together(run: Gathering) -> str:
     """The summary of a run; that of one candidate is its report."""
-    if len(run.reports) == 1 and not run.unjudged:
+    if len(run.reports) == 1 and not (run.unjudged or run.known or run.unexpected):
         return write(run.reports[0])
     ordered = sorted(run.reports, key=lambda report: GRAVITY[report.verdict])
-    head = [_headline(run), *_unjudged(run.unjudged)]
+    head = [_headline(run), *_unjudged(run.unjudged), *_baseline(run)]
     if ordered:
         head.append(table(("candidate", "verdict", "failing check", "mistake", "what was found"), map(_row, ordered[:ROWS_SHOWN]), "lllll"))
     if len(ordered) > ROWS_SHOWN:
@@ -37,12 +37,22 @@ def _headline(run: Gathering) -> str:
     if run.unjudged:
         counted.append(f"{len(run.unjudged)} not judged")
     worst = min(verdicts, key=lambda verdict: GRAVITY[verdict], default="error")
-    mark = MARKS["error" if run.unjudged and worst == "pass" else worst]
-    return f"# {mark} {len(run.reports) + len(run.unjudged)} candidates: {', '.join(dict.fromkeys(counted))}"
+    if all(report.verdict == "pass" or report.candidate.name in run.known for report in run.reports):
+        worst = "fail" if run.unexpected else "error" if run.unjudged else "pass"
+    if run.known:
+        counted.append(f"{len(run.known)} known")
+    number = len(run.reports) + len(run.unjudged)
+    return f"# {MARKS[worst]} {number} candidate{'' if number == 1 else 's'}: {', '.join(dict.fromkeys(counted))}"
 
 
 def _unjudged(messages: Sequence[str]) -> list[str]:
     return ["\n".join(f"- Not judged: {escape(message)}" for message in messages[:ROWS_SHOWN])] if messages else []
+
+
+def _baseline(run: Gathering) -> list[str]:
+    lines = [f"- ❌ {escape(message)}" for message in run.unexpected.values()]
+    lines += [f"- {escape(message)}" for message in run.known.values()]
+    return ["\n".join(lines[:ROWS_SHOWN])] if lines else []
 
 
 def _row(report: Report) -> Sequence[str]:

@@ -1,13 +1,22 @@
 """What several candidates' reports are written from: the reports of one run, and why some candidates have none."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from verifier.results.report import Report
 
 
 @dataclass(frozen=True)
 class Gathering:
-    """The reports of a run in order; `unjudged` has a sentence for each candidate, or for the run itself, that ended without one."""
+    """The reports of a run in order, and what is not in them.
+
+    Attributes:
+        unjudged: a sentence for each candidate, or for the run itself, that ended without a report.
+        known: of the candidates that fail as a baseline knows, by name, the sentence that says so.
+        unexpected: of those that do not fail as it knows, or pass.
+    """
 
     reports: tuple[Report, ...]
     unjudged: tuple[str, ...] = ()
+    known: Mapping[str, str] = field(default_factory=dict)
+    unexpected: Mapping[str, str] = field(default_factory=dict)
