@@ -1,0 +1,44 @@
+"""What docs/gate.md says of formats, keys and inputs, held against what there is."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+from verifier.cli.project import KEYS, read_project
+from verifier.reports.formats import FORMATS
+from verifier.results.baseline import read_baseline
+
+ROOT = Path(__file__).parents[1]
+TEXT = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", TEXT, re.M | re.S)
+
+
+def test_every_format_has_its_row():
+    rows = re.findall(r"^\| `(\w+)` \| `([\w.]+)` \| ([^|]+) \|", TEXT, re.M)
+    assert [(name, file) for name, file, _ in rows] == [(format.name, format.file) for format in FORMATS.values()]
+    assert [name for name, _, holds in rows if holds != "no"] == [name for name, format in FORMATS.items() if format.together]
+
+
+def test_every_key_of_a_project_is_named_and_the_example_is_read(tmp_path):
+    assert all(f"`{key}`" in TEXT for key in KEYS)
+    known, project = blocks("toml")
+    (tmp_path / "pyproject.toml").write_text(project)
+    assert set(read_project(tmp_path).options) == {name.replace("-", "_") for name in tomllib.loads(project)["tool"]["verifier"]} - {
+        "candidates",
+        "output",
+    } | {"outputs"}
+    assert read_baseline(known, "example")[0].fault == "factor-outputs"
+
+
+def test_every_input_of_the_action_is_named():
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))["inputs"]
+    assert all(f"`{name}`" in TEXT for name in inputs)
+
+
+def test_what_is_linked_is_there():
+    assert all((ROOT / "docs" / link).exists() for link in re.findall(r"\]\(([^)#:]+)\)", TEXT))
