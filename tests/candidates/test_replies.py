@@ -1,0 +1,102 @@
+"""Whatever a worker sends, a reply that is taken has the form that was asked for; everything else is a WireError."""
+
+import socket
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from verifier.candidates.descriptors import Channel, TooLarge
+from verifier.candidates.replies import check_replies, plain_hello
+from verifier.wire import PREFIX, PROTOCOL, WireError, decode_blob, encode
+
+ARRAYS = {"a0": np.zeros(1), "a1": np.zeros(2)}
+CALL = {"function": "backprop", "arguments": ["weights", "x"], "form": ["array", "arrays"], "echo": True}
+LINE = {"function": "backprop", "arguments": [], "form": "array", "part": None}
+REQUEST = {"calls": [CALL], "lines": [LINE]}
+RAISED = {"type": "E", "text": "t", "traceback": "", "file": None, "line": 3, "function": "f"}
+
+words = st.sampled_from(
+    ["a0", "a1", "a7", "form", "raised", "refused", "echo", "weights", "x", "type", "text", "traceback", "file", "line", ""]
+)
+leaves = st.none() | st.booleans() | st.integers(-2, 2) | st.floats() | words
+nonsense = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=4), max_leaves=12)
+replies = st.fixed_dictionaries(
+    {}, optional={"form": nonsense, "echo": nonsense, "raised": nonsense | st.just(RAISED), "refused": nonsense}
+)
+
+
+@given(st.lists(replies | nonsense, max_size=2), st.lists(replies | nonsense, max_size=2))
+def test_a_reply_that_is_taken_holds_what_was_asked_for(results, lines):
+    try:
+        check_replies(REQUEST, {"results": results, "lines": lines}, ARRAYS)
+    except WireError:
+        return
+    (result,), (line,) = results, lines
+    if "raised" in result:
+        assert all(isinstance(result["raised"][key], str) for key in ("type", "text", "traceback"))
+    elif "refused" in result:
+        assert isinstance(result["refused"], str)
+    else:
+        loss, gradients = result["form"]
+        assert loss is None or loss in ARRAYS
+        assert all(name is None or name in ARRAYS for name in gradients)
+        assert result["echo"].keys() == {"weights", "x"}
+    assert "raised" in line or "refused" in line or line["form"] is None or line["form"] in ARRAYS
+
+
+def test_good_replies_are_taken():
+    echo = {"weights": ["a0", None], "x": "a1"}
+    for result in ({"form": ["a0", ["a1", None]], "echo": echo}, {"raised": RAISED}, {"refused": "no"}):
+        check_replies(REQUEST, {"results": [result], "lines": [{"form": "a0"}]}, ARRAYS)
+
+
+@given(nonsense, nonsense)
+def test_a_hello_that_is_taken_has_lines_by_function_and_a_readable_error(functions, error):
+    try:
+        hello = plain_hello({"files": True}, {"functions": functions, "load_error": error})
+    except WireError:
+        return
+    assert all(isinstance(line, int) for line in hello["functions"].values())
+    assert hello["isolation"] == {"files": True}
+    assert "load_error" not in hello or isinstance(hello["load_error"]["text"], str)
+
+
+frames = st.builds(
+    lambda length, version, data: PREFIX.pack(length, version) + data,
+    st.integers(0, 1 << 64 - 1),
+    st.integers(0, 3),
+    st.binary(max_size=40),
+)
+good = st.just(encode({"a": 1}, {"x": np.ones(2)}))
+
+
+@given(st.lists(st.binary(max_size=40) | frames | good, max_size=4).map(b"".join), st.lists(st.integers(1, 50), max_size=6))
+def test_a_channel_reads_frames_in_any_pieces_and_takes_no_memory_that_did_not_arrive(data, cuts):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        channel = Channel(ours, 1 << 12)
+        pieces = []
+        for cut in cuts:
+            pieces, data = [*pieces, data[:cut]], data[cut:]
+        try:
+            for piece in [*pieces, data]:
+                theirs.sendall(piece)
+                while (blob := channel.receive()) is not None:
+                    decode_blob(blob)
+                assert len(channel._blob) <= 1 << 12
+        except (WireError, TooLarge):
+            return
+        theirs.close()
+        assert channel.receive() is None
+        assert channel.closed
+
+
+@pytest.mark.parametrize("length", [1 << 40, (1 << 64) - 1])
+def test_an_absurd_length_is_refused_at_once(length):
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(PREFIX.pack(length, PROTOCOL))
+        with pytest.raises(TooLarge):
+            Channel(ours, 1 << 20).receive()
