@@ -90,6 +90,8 @@ def _seen_by_checks(symptoms: Symptoms) -> Diagnosed:
     """What a check saw itself, named more precisely where a few calls in a row show which state is kept."""
     if any(diagnosis.fault == "state-kept-between-calls" for diagnosis in symptoms.shown):
         fault = find_state(symptoms.claims, symptoms.ask, symptoms.answered, seed=symptoms.seed)
+        if fault is None and answers_at_random(symptoms.claims, symptoms.ask, seed=symptoms.seed):
+            fault = BY_ID["random-between-calls"]
         if fault is not None:
             return Diagnosed((_named(fault), *symptoms.shown))
     return Diagnosed(symptoms.shown)
@@ -101,7 +103,8 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
         # One network tells no law: a stored one that is replayed is looked at beside others.
         answered = [*answered, *ask_about(draw_probes(claims, seed=symptoms.seed + 1, count=PROBED_ON), symptoms.ask)]
     for name, pattern in (("single-precision", is_single_precision), ("numerical-differentiation", is_numerical_differentiation)):
-        if pattern(answered):
+        # A small mistake may look like rounding in float32; but no rounding is predicted to float64's last bits by a fault.
+        if pattern(answered) and not match_faults(_judged_on(answered), claims):
             return Diagnosed((_named(BY_ID[name]),))
     factor = explain_by_a_factor(answered, own_loss="forward" not in symptoms.failed)
     if factor is not None:

@@ -243,7 +243,7 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
         "The probabilities are clipped to [{c}, 1 - {c}] in the gradient, and not in the loss.",
         "Clip in both, or in neither (a - y needs none).",
         back=_with_attribute("clip_output"),
-        constant=Constant("bound", "choices", (*_EPSILONS, 1e-3, 1e-2, 0.05, 0.1)),
+        constant=Constant("bound", "choices", (*_EPSILONS, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.25, 0.3)),
         unfused=True,
     ),
 )

@@ -249,7 +249,7 @@ _KINDS = (
         "Once is right; with a cross-entropy's a - y it is in already.",
         _doubled,
     ),
-    _Kind("derivative-sign", "σ' has the wrong sign {where}.", "σ' of a rising activation is not negative.", _negated),
+    _Kind("derivative-sign", "σ' has the wrong sign {where}.", "σ' of a rising activation is not negative.", _negated, scopes=("every",)),
 )
 
 

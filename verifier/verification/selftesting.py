@@ -1,0 +1,160 @@
+"""The harness measured on itself: every fault planted in the textbook, every check asked, found or not, named rightly or not.
+
+Each fault is planted under the first of a few contracts on which it shows on most networks. Networks come from the diagnosis' own drawing,
+with the textbook's references: neither PyTorch nor Hypothesis is needed, and no process.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity, unit_permutation, update
+from verifier.checks.examination import Examination, Finding, Item, Unanswered
+from verifier.contracts.mlp.claims import Claims
+from verifier.diagnosis.departure import find_departure, wrong_equations
+from verifier.diagnosis.faults import FAULTS
+from verifier.diagnosis.matching import shows
+from verifier.diagnosis.probing import Answered, draw_probes
+from verifier.diagnosis.variation import Fault, predict, single
+from verifier.problems.program import Problem
+from verifier.results.evaluation import Evaluation
+from verifier.verification.explaining import explain_failure
+from verifier.verification.planted import Planted
+
+NETWORKS = 30
+DIFFERENCED = 6
+_SQUARE = (3, 3, 3, 3)
+
+CONTRACTS: tuple[tuple[str, Claims], ...] = (
+    ("sigmoid, squared error", Claims()),
+    ("tanh, squared error", Claims(activations=("tanh",), output_activations=("tanh",))),
+    ("sigmoid, binary cross-entropy", Claims(losses=("binary_cross_entropy",))),
+    ("ReLU, squared error", Claims(activations=("relu",), output_activations=("relu",))),
+    ("leaky ReLU, squared error", Claims(activations=("leaky_relu",), output_activations=("leaky_relu",))),
+    ("tanh then softmax, cross-entropy", Claims(activations=("tanh",), output_activations=("softmax",), losses=("cross_entropy",))),
+    ("tanh then softmax, squared error", Claims(activations=("tanh",), output_activations=("softmax",))),
+    ("sigmoid, squared error, l2", Claims(l2=0.05)),
+    ("softplus, squared error", Claims(activations=("softplus",), output_activations=("softplus",))),
+    ("sigmoid, layers 3-3-3-3", Claims(layers=3, sizes=_SQUARE)),
+)
+CONSTANTS: Mapping[str, float] = {
+    "clipped-by-value": 0.05,
+    "clipped-by-norm": 0.1,
+    "clipped-by-norm-each": 0.05,
+    "epsilon-in-gradient-alone": 1e-8,
+    "clip-in-gradient-alone": 0.3,
+    "constant-factor": 3.0,
+    "reshaped-weights": 0.0,
+}
+_CHECKS: Mapping[str, Callable[[Examination], Finding]] = {
+    forward.ID: forward.check,
+    finite_difference.ID: lambda examination: finite_difference.check(examination)[0],
+    autograd.ID: autograd.check,
+    update.ID: update.check,
+    purity.ID: purity.check,
+    batch_additivity.ID: batch_additivity.check,
+    unit_permutation.ID: unit_permutation.check,
+}
+CHECK_IDS: tuple[str, ...] = tuple(_CHECKS)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fault under one contract.
+
+    Attributes:
+        statuses: by check id.
+        named: what the diagnosis named, best first; several where no network tells them apart.
+        equation: of the diagnosis.
+    """
+
+    fault: str
+    contract: str
+    statuses: Mapping[str, str]
+    named: tuple[str, ...]
+    equation: str
+
+    @property
+    def found(self) -> bool:
+        return "fail" in self.statuses.values()
+
+    @property
+    def rightly(self) -> bool:
+        return self.fault in self.named
+
+    @property
+    def wrongly(self) -> bool:
+        """Named something, and neither the fault itself nor one of a group that holds it."""
+        return bool(self.named) and not self.rightly and self.named[0] != "no-known-mistake"
+
+
+def try_faults(faults: Sequence[Fault] = FAULTS, *, seed: int = 0) -> Iterator[Trial]:
+    """Every fault in turn, under the first contract on which it shows."""
+    drawn: dict[Claims, list[Item]] = {}
+
+    def items(claims: Claims) -> list[Item]:
+        if claims not in drawn:
+            drawn[claims] = [Item(i, p, r) for i, (p, r) in enumerate(draw_probes(claims, seed=seed, count=NETWORKS))]
+        return drawn[claims]
+
+    for fault in faults:
+        chosen = next(((name, claims) for name, claims in CONTRACTS if shows_under(fault, items(claims), claims)), CONTRACTS[0])
+        yield _try(fault, chosen[0], chosen[1], items(chosen[1]), seed)
+
+
+def shows_under(fault: Fault, items: Sequence[Item], claims: Claims) -> bool:
+    """Whether a fault is there to be seen on most of these networks."""
+    if fault.pattern:
+        return claims.sizes is not None if fault.id in ("accumulated-between-calls", "stale-forward-state") else True
+    seen = 0
+    for item in items[:9]:
+        predicted = predict(item.problem, claims, single(fault, constant_of(fault)))
+        if predicted is None:
+            return False
+        seen += shows(predicted, Answered(item.problem, item.reference, item.reference.evaluation))
+    return seen >= 5
+
+
+def constant_of(fault: Fault) -> float:
+    """A usual value of a fault's free constant."""
+    return CONSTANTS.get(fault.id, 0.25) if fault.constant is not None else 0.0
+
+
+def _try(fault: Fault, contract: str, claims: Claims, items: Sequence[Item], seed: int) -> Trial:
+    examination = examine(Planted(claims, single(fault, constant_of(fault))), claims, items, seed)
+    findings = ask_checks(examination)
+    diagnosed = explain_failure(findings, examination)
+    named = () if diagnosed is None else tuple(diagnosis.fault for diagnosis in diagnosed.diagnosis)
+    equation = "" if diagnosed is None or not diagnosed.diagnosis else diagnosed.diagnosis[0].equation
+    return Trial(fault.id, contract, {check: finding.outcome.status for check, finding in findings.items()}, named, equation)
+
+
+def examine(asking: Planted, claims: Claims, items: Sequence[Item], seed: int) -> Examination:
+    """The examination of a candidate that is asked in this process."""
+    evaluations = {}
+    for item in items:
+        try:
+            evaluations[item.index] = asking.gradients(item.problem, where=item.where)
+        except Unanswered:
+            continue
+    return Examination(claims, "backprop", items, (), evaluations, asking, seed, DIFFERENCED)
+
+
+def ask_checks(examination: Examination) -> dict[str, Finding]:
+    """Every check's finding."""
+    return {check: ask(examination) for check, ask in _CHECKS.items()}
+
+
+def right_code_is_accused(claims: Claims, *, seed: int, networks: int) -> list[str]:
+    """What the diagnosis says of right code, asked although nothing failed; empty where it keeps silent."""
+    asking = Planted(claims, None)
+
+    def ask(problem: Problem) -> Evaluation:
+        return asking.gradients(problem, where="")
+
+    told = [
+        f"{wrong.equation} on {problem.description}"
+        for problem, reference in draw_probes(claims, seed=seed, count=networks, batch=1)
+        for wrong in wrong_equations(Answered(problem, reference, asking.gradients(problem, where="")), claims)
+    ]
+    departure = find_departure(claims, ask, seed=seed)
+    return told + ([] if departure.equation is None else [departure.equation])
