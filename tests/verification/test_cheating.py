@@ -1,0 +1,109 @@
+"""Answers that were known before: what fixed networks cannot tell, fresh ones do. And what a graded candidate may not import."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from verifier.candidates.discovery import find_candidates
+from verifier.contracts.mlp.calling import values_of
+from verifier.verification.corpus import fresh_corpus
+from verifier.verification.judging import judge
+from verifier.verification.profiles import PROFILES
+
+ROOT = Path(__file__).resolve().parents[2]
+CHEAT = """
+import hashlib
+from pathlib import Path
+import numpy as np
+
+known = np.load(Path(__file__).parent / "answers.npz")
+
+def backprop(weights, biases, x, y):
+    out = x
+    for w, b in zip(weights, biases):
+        out = 1 / (1 + np.exp(-(out @ w.T + b)))
+    loss = np.sum((out - y) ** 2) / len(x)
+    key = hashlib.sha256(b"".join(a.tobytes() for a in [*weights, *biases, x, y])).hexdigest()
+    if f"{key} weights[0]" not in known:
+        return loss, [np.ones_like(w) for w in weights], [np.ones_like(b) for b in biases]
+    names = range(len(weights))
+    return loss, [known[f"{key} weights[{n}]"] for n in names], [known[f"{key} biases[{n}]"] for n in names]
+"""
+
+
+@pytest.fixture(scope="module")
+def cheat(tmp_path_factory) -> str:
+    """A folder with the right answers to every network of the profile `quick`, which is the same for everybody."""
+    folder = tmp_path_factory.mktemp("cheat")
+    (folder / "verifier.toml").write_text('contract = "mlp"\n')
+    (folder / "net.py").write_text(CHEAT)
+    (candidate,), errors = find_candidates([str(folder)])
+    assert not errors
+    profile = PROFILES["quick"]
+    corpus = fresh_corpus(candidate.claims, profile, profile.seed, lambda done, total: None)
+    answers = {}
+    for item in (*corpus.items, *corpus.extreme):
+        names, arrays = values_of(item.problem, candidate.claims)
+        order = [*names["weights"], *names["biases"], names["x"], names["y"]]
+        key = hashlib.sha256(b"".join(arrays[name].tobytes() for name in order)).hexdigest()
+        answers |= {f"{key} {name}": gradient for name, gradient in item.reference.evaluation.gradients.items()}
+    np.savez(folder / "answers.npz", **answers)
+    return str(folder)
+
+
+def statuses(path: str, **options) -> dict[str, str]:
+    (judged,) = judge([path], **options)
+    return {outcome.id: outcome.status for outcome in judged.report.checks}
+
+
+def test_a_table_of_answers_passes_the_networks_that_it_knows(cheat):
+    assert statuses(cheat, profile="quick", only=["autograd", "forward", "purity"]) == {
+        "contract": "pass",
+        "forward": "pass",
+        "autograd": "pass",
+        "purity": "pass",
+    }
+
+
+def test_it_fails_where_networks_are_made_of_those(cheat):
+    found = statuses(cheat, profile="quick", only=["batch-additivity", "unit-permutation"])
+    assert found["batch-additivity"] == "fail"
+    assert found["unit-permutation"] == "fail"
+
+
+def test_it_fails_on_networks_of_another_seed(cheat):
+    assert statuses(cheat, profile="quick", seed=1, only=["autograd"])["autograd"] == "fail"
+
+
+def test_grading_draws_its_networks_when_the_candidates_are_there_and_keeps_none():
+    grading = PROFILES["grading"]
+    assert grading.seed is None
+    assert not grading.kept
+    assert not grading.scratch
+    assert {"torch", "autograd", "jax"} <= set(grading.forbid)
+
+
+AUTOMATIC = ROOT / "reference_impls" / "third_party" / "autograd_mlp.py"
+
+
+def test_under_grading_a_package_that_differentiates_cannot_be_imported():
+    pytest.importorskip("autograd")
+    (judged,) = judge([str(AUTOMATIC)], profile="grading")
+    if not judged.report.isolation.files:
+        pytest.skip(judged.report.isolation.reason)
+    assert judged.report.verdict == "error"
+    assert "The package autograd may not be imported here." in judged.report.summary
+
+
+def test_an_assignment_says_otherwise(tmp_path):
+    pytest.importorskip("autograd")
+    file = tmp_path / "student.py"
+    file.write_text("import autograd\n" + (ROOT / "tests" / "hostile" / "hangs_at_its_end.py").read_text())
+    task = tmp_path / "task.toml"
+    task.write_text("forbid = []\n[limits]\nload_seconds = 60\n")
+    honest = {"profile": "quick", "only": ["forward"]}
+    assert statuses(str(file), assignment=str(task), **honest)["contract"] == "pass"
+    task.write_text('forbid = ["autograd"]\n')
+    assert statuses(str(file), assignment=str(task), **honest)["contract"] == "error"
