@@ -6,7 +6,7 @@ where it should not, and shows on at least ten: after one network half of all wr
 Pairs are enumerated, not searched, and only where no single fault survives. A constant is fitted on one network and judged on the rest.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -69,8 +69,9 @@ def match_pairs(answered: Sequence[Answered], claims: Claims, *, at_least: int =
         return []
     key = _key(ordered)
     found = []
-    for pair in combinations(_worth_pairing(key, claims), 2):
-        if pair[0].kind and pair[0].kind == pair[1].kind:
+    for first, second in combinations(_worth_pairing(key, claims), 2):
+        pair = (first.fault, second.fault)
+        if (pair[0].kind and pair[0].kind == pair[1].kind) or not _may_meet(first, second, key.answered.claimed.gradients):
             continue
         for hypothesis in _with_constants(pair, key, ordered, claims):
             match = _judge(hypothesis, key, ordered, claims)
@@ -122,26 +123,57 @@ def _variety(one: Answered) -> int:
     return sum(width > 1 for width in architecture.widths) + (architecture.batch > 1)
 
 
-def _worth_pairing(key: _Key, claims: Claims) -> list[Fault]:
+@dataclass(frozen=True)
+class _Alone:
+    """What a fault does alone on the key network: the gradients that it changes, and those that it predicts as the candidate has them."""
+
+    fault: Fault
+    changed: frozenset[str]
+    fitted: frozenset[str]
+
+
+def _worth_pairing(key: _Key, claims: Claims) -> list[_Alone]:
     """The faults that change something on the key network, one of those that change it alike."""
-    right = key.answered.reference.evaluation.gradients
+    right, claimed = key.answered.reference.evaluation.gradients, key.answered.claimed.gradients
     seen: list[Mapping[str, FloatArray]] = []
     found = []
     for fault in PREDICTING:
-        guess = 0.37 if fault.constant is not None else 0.0
-        predicted = predict_nominal(key.answered.problem, claims, Hypothesis((fault,), (guess,)), key.values)
+        free = fault.constant is not None
+        predicted = predict_nominal(key.answered.problem, claims, Hypothesis((fault,), (_some(fault.constant),)), key.values)
         if predicted is None:
             continue
-        if fault.constant is None and any(_near(predicted, other) for other in (right, *seen)):
-            continue
-        if fault.constant is None:
+        if not free:
+            if any(_near(predicted, other) for other in (right, *seen)):
+                continue
             seen.append(predicted)
-        found.append(fault)
+        changed = frozenset(name for name in predicted if not _close(predicted[name], right[name]))
+        fitted = frozenset(name for name in predicted if (free and name in changed) or _close(predicted[name], claimed[name]))
+        found.append(_Alone(fault, changed, fitted))
     return found
 
 
+def _some(constant: Constant | None) -> float:
+    """A value with which the fault changes whatever it can change."""
+    if constant is None:
+        return 0.0
+    return {"affine": 0.37, "choices": constant.choices[-1] if constant.choices else 0.0}.get(constant.fit, 1e-3)
+
+
+def _may_meet(first: _Alone, second: _Alone, names: Iterable[str]) -> bool:
+    """Whether two faults together can predict every gradient: one that the second leaves alone, the first must predict by itself."""
+    both = first.changed & second.changed
+    return all(
+        name in both or (name not in second.changed and name in first.fitted) or (name not in first.changed and name in second.fitted)
+        for name in names
+    )
+
+
 def _near(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray]) -> bool:
-    return all(bool(np.all(np.abs(one[name] - other[name]) <= COARSE * _largest(other[name]))) for name in other)
+    return all(_close(one[name], other[name]) for name in other)
+
+
+def _close(one: FloatArray, other: FloatArray) -> bool:
+    return bool(np.all(np.abs(one - other) <= COARSE * max(_largest(one), _largest(other))))
 
 
 def _largest(array: FloatArray) -> float:
