@@ -4,6 +4,7 @@ import importlib.util
 import os
 import socket
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
@@ -133,6 +134,34 @@ def test_raw_system_calls_with_high_bits_set_are_refused_too(attempt):
     assert attempt(lines)["text"] == "[-1, -1, -1]"
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a worker a user of its own")
+def test_as_root_each_worker_is_a_user_of_its_own_where_all_can_read_its_file(zygote):
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        file = Path(folder, "student.py")
+        file.write_text(
+            "import os, threading, time\n"
+            "def backprop():\n    open('mine', 'w').write('x')\n    return [os.getuid(), os.getgid(), len(os.getgroups()), "
+            "os.stat('mine').st_uid]\n"
+            "def many():\n    for _ in range(100):\n        threading.Thread(target=time.sleep, args=(0.1,), daemon=True).start()\n"
+        )
+        target = Target(file, None, (file,))
+        call = {"arguments": [], "form": "array"}
+        with zygote.start(target, Limits()) as closed:
+            assert not closed.hello["isolation"]["own_user"]  # a temporary folder is its owner's alone
+        os.chmod(folder, 0o755)
+        users = []
+        with zygote.start(target, Limits(threads=8)) as one, zygote.start(target, Limits(threads=8)) as other:
+            if not one.hello["isolation"]["own_user"]:
+                pytest.skip("the interpreter is readable to root alone, or there is no other user")
+            for session in (one, other):
+                user, group, groups, owner = session.ask({"calls": [{"function": "backprop", **call}]}, {}).arrays["a0"].tolist()
+                assert (group, groups, owner) == (user, 0, user)
+                users.append(user)
+            raised = one.ask({"calls": [{"function": "many", **call}]}, {}).message["results"][0]["raised"]
+            assert raised["text"] == "can't start new thread"
+        assert len({0, *users}) == 3
+
+
 def test_root_has_no_capabilities_left(start):
     worker = start(
         "def backprop():\n    return [int(l.split()[1], 16) for l in open('/proc/self/status') if l.startswith(('CapEff', 'CapPrm'))]\n"
@@ -213,7 +242,6 @@ ORDINARY = {
     "the null device": "open('/dev/null', 'w').write('x'); open('/dev/null').read()",
     "the time zone": "import time, datetime; time.localtime(); datetime.datetime.now().astimezone()",
     "a warning": "import warnings; warnings.warn('x')",
-    "its own memory map": "open('/proc/self/maps').read()",
     "a pool of threads from multiprocessing": "from multiprocessing.pool import ThreadPool; import multiprocessing.dummy",
     "dataclasses and inspect": "import dataclasses, inspect; inspect.getsource(backprop)",
 }

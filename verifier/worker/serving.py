@@ -18,6 +18,7 @@ from verifier import wire
 from verifier.worker.calling import Caller, flush_prints
 from verifier.worker.confinement import Preparation, confine, die_with_parent
 from verifier.worker.loading import Origin, describe_raised, load
+from verifier.worker.own_user import become_own_user, limit_threads
 
 CHANNEL = 800  # the private descriptor is at least this: out of the way of what closes or guesses small ones
 NOWHERE = "/nonexistent"  # the home of who has none, as the system's own users have it
@@ -59,9 +60,12 @@ def serve(start: Mapping[str, Any], channel: int, output: int, scratch: str, par
 
 def _prepare(start: Mapping[str, Any], scratch: str, parent: int, preparation: Preparation) -> dict[str, Any]:
     os.setsid()
-    die_with_parent(parent)
+    own_user = start["isolation"] != "off" and become_own_user(start["target"]["readable"], scratch)
+    die_with_parent(parent)  # after the change of user, which clears it
+    if own_user:
+        limit_threads(start["limits"]["threads"])
     _settle(scratch, start["target"])
-    return confine(preparation, start["target"]["readable"], scratch, start["limits"])
+    return {**confine(preparation, start["target"]["readable"], scratch, start["limits"]), "own_user": own_user}
 
 
 def _contest(target: Mapping[str, Any], channel: int, room: int) -> None:

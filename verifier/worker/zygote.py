@@ -58,6 +58,8 @@ def run(control: socket.socket, home: str, *, isolated: bool) -> None:
     preparations: dict[Packages, Preparation] = {(): prepare(_never_readable(root), isolated)}
     _warm_up()
     _forget_the_verifier()
+    with contextlib.suppress(OSError):
+        os.chmod(home, 0o711)  # each worker may have a user of its own, who must get to its own folder within
     wakeup = _wake_on_dead_children()
     workers: dict[int, Worker] = {}
     gc.collect()
