@@ -38,6 +38,30 @@ def test_right_code_in_any_form_raises_no_false_alarm(variant, drawn):
     assert largest_ratio(variant, items[::8] if variant.name.endswith(SCALAR) else items) <= 1
 
 
+@pytest.mark.parametrize(
+    ("kind", "unstable"),
+    [
+        ("softplus", lambda z: np.log(1 + np.exp(z))),
+        ("sigmoid", lambda z: (1 + np.tanh(z / 2)) / 2),
+        ("tanh", lambda z: 2 / (1 + np.exp(-2 * z)) - 1),
+    ],
+)
+def test_a_form_that_loses_the_digits_of_a_small_activation_is_right_code_still(kind, unstable):
+    # a is about 1e-9, and right to an epsilon of 1 only: seven digits of the gradient of the weights that it is multiplied with.
+    claims = Claims(activations=(kind,), output_activations=("identity",))
+    bias = {"softplus": -20.0, "sigmoid": -20.0, "tanh": 1e-9}[kind]
+    arrays = {"weights[0]": np.array([[1e-10]]), "biases[0]": np.array([bias])}
+    arrays |= {"weights[1]": np.array([[0.5]]), "biases[1]": np.array([0.25])}
+    arrays |= {"x": np.array([[1.0], [0.3]]), "y": np.array([[1.0], [-2.0]])}
+    problem = build_problem(Architecture((1, 1, 1), (kind, "identity"), "squared_error", 2), arrays, claims)
+    reference = refer(problem)
+    a = unstable(arrays["x"] @ arrays["weights[0]"].T + bias)
+    claimed = (2 * (a @ arrays["weights[1]"].T + 0.25 - arrays["y"]) / 2).T @ a
+    found = compare(claimed, reference.evaluation.gradients["weights[1]"], reference.gradient_tolerance("weights[1]"))
+    assert found.within
+    assert found.error > 1e-10 * abs(found.reference)  # far beyond what a relative error of each number could do
+
+
 def test_the_scatter_of_every_ordinary_network_is_finite_and_not_nothing(drawn):
     for item in drawn(NETWORKS):
         scatter = item.reference.scatter

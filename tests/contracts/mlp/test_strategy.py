@@ -140,6 +140,12 @@ def test_a_softmax_has_at_least_two_outputs_wherever_it_may():
     assert min(network.widths[-1] for network in networks) >= 2
 
 
+@pytest.mark.parametrize("narrow", [{"max_width": 1}, {"sizes": (3, 0, 1), "layers": 2}])
+def test_one_output_is_never_a_softmax_where_the_claims_have_another(narrow):
+    outputs = {(network.activations[-1], network.loss) for network, _ in drawn(replace(EVERYTHING, **narrow))}
+    assert outputs and not any(activation == "softmax" or loss == "softmax_cross_entropy" for activation, loss in outputs)
+
+
 def test_no_network_of_a_corpus_has_only_zero_gradients_under_the_default_claims():
     dead = 0
     for index, (network, recipe) in enumerate(drawn(Claims(), count=100)[:100]):

@@ -65,11 +65,20 @@ def _held(low: int, high: int, limits: tuple[int, int]) -> tuple[int, int]:
 def architectures(draw: DrawFn, claims: Claims, stratum: Stratum) -> Architecture:
     """Architectures of a stratum that the claims allow."""
     layers = _layers(draw, claims, stratum)
-    output_activation, loss = draw(st.sampled_from(claims.pairs()))
+    output_activation, loss = draw(st.sampled_from(_pairs(claims)))
     hidden = tuple(draw(st.sampled_from(claims.activations)) for _ in range(layers - 1))
     widths = _widths(draw, claims, stratum, layers, output_activation, loss)
     batch = 1 if claims.batch == "single" else draw(st.integers(*stratum.batch))
     return Architecture(widths, (*hidden, output_activation), loss, batch, draw(st.sampled_from(claims.dtypes)))
+
+
+def _pairs(claims: Claims) -> tuple[tuple[str, str], ...]:
+    """The claimed pairs; without softmax where there is one output only: it is always 1, and its log(1 - p) infinite."""
+    last = claims.sizes[-1] if claims.sizes is not None else 0
+    if (last or claims.max_width) > 1:
+        return claims.pairs()
+    several = {("softmax", loss) for _, loss in claims.pairs()} | {(output, "softmax_cross_entropy") for output, _ in claims.pairs()}
+    return tuple(pair for pair in claims.pairs() if pair not in several) or claims.pairs()
 
 
 def _layers(draw: DrawFn, claims: Claims, stratum: Stratum) -> int:
