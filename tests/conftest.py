@@ -5,6 +5,8 @@ import os
 import hypothesis
 import pytest
 
+pytest_plugins = ["pytester"]
+
 # A busy machine is slow, not wrong. In CI the examples are the same each time: a red run must be red for its own change.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("suite")
