@@ -130,6 +130,12 @@ def test_claimed_and_right_share_their_shades_and_the_difference_has_its_own():
     assert [cell.shade for cell in gradient.difference.rows[0]] == ["", "n5", "", "no"]
 
 
+def test_what_only_rounding_moved_is_not_shaded_as_if_it_were_wrong():
+    example = Counterexample(None, "", "autograd", {}, {"v": [1.0, 2.0], "w": [2.0]}, {"v": [1.0, 2.0 + 4e-16], "w": [1.0]})
+    shades = {gradient.name: [cell.shade for cell in gradient.difference.rows[0]] for gradient in gradient_grids(example)}
+    assert shades == {"v": ["", ""], "w": ["p5"]}
+
+
 def test_each_point_of_the_picture_leads_to_its_network(failing):
     page = write(failing)
     assert page.count('<a class="p fail c') == 2

@@ -10,6 +10,7 @@ from verifier.results.report import Counterexample
 
 ROWS_SHOWN, COLUMNS_SHOWN = 24, 16
 LEVELS = 5  # shades of each sign
+LEAST_SHARE = 1e-3  # of the largest deviation: below, a number is drawn as right. A picture's choice; no verdict rests on it
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,12 @@ class GradientGrids:
     difference: Grid
 
 
-def grid(name: str, values: Any, scale: float | None = None) -> Grid:
+def grid(name: str, values: Any, scale: float | None = None, least: float = 0.0) -> Grid:
     """A nested list as a table: a vector is one row, a matrix its rows; more dimensions are one row per last axis.
 
     Args:
         scale: the number of the darkest shade; without it nothing is shaded.
+        least: what is smaller is not shaded.
     """
     rows = _rows(values)
     cut = []
@@ -52,7 +54,7 @@ def grid(name: str, values: Any, scale: float | None = None) -> Grid:
     widest = max((len(row) for row in rows), default=0)
     if widest > COLUMNS_SHOWN:
         cut.append(f"{widest - COLUMNS_SHOWN} more columns")
-    shown = tuple(tuple(_cell(value, scale) for value in row[:COLUMNS_SHOWN]) for row in rows[:ROWS_SHOWN])
+    shown = tuple(tuple(_cell(value, scale, least) for value in row[:COLUMNS_SHOWN]) for row in rows[:ROWS_SHOWN])
     return Grid(name, shown, " and ".join(cut))
 
 
@@ -60,14 +62,21 @@ def gradient_grids(example: Counterexample | None) -> list[GradientGrids]:
     """The counterexample's gradients, claimed and right side by side."""
     if example is None:
         return []
+    differences = {name: _minus(claimed, example.reference.get(name, [])) for name, claimed in example.claimed.items()}
+    scales = {name: _largest(claimed, example.reference.get(name)) for name, claimed in example.claimed.items()}
+    worst = max((_largest(difference) / (scales[name] or 1.0) for name, difference in differences.items()), default=0.0)
     found = []
     for name, claimed in example.claimed.items():
-        reference = example.reference.get(name, [])
-        difference = _minus(claimed, reference)
-        scale = max((abs(value) for values in (claimed, reference) for value in _numbers(values)), default=0.0)
-        largest = max((abs(value) for value in _numbers(difference)), default=0.0)
-        found.append(GradientGrids(name, grid(name, claimed, scale), grid(name, reference, scale), grid(name, difference, largest)))
+        reference, scale = example.reference.get(name, []), scales[name]
+        # What only rounding has moved is not shaded as if it were wrong.
+        darkest = max(_largest(differences[name]), worst * LEAST_SHARE * (scale or 1.0))
+        difference = grid(name, differences[name], darkest, least=worst * LEAST_SHARE * (scale or 1.0))
+        found.append(GradientGrids(name, grid(name, claimed, scale), grid(name, reference, scale), difference))
     return found
+
+
+def _largest(*values: Any) -> float:
+    return max((abs(number) for nested in values for number in _numbers(nested)), default=0.0)
 
 
 def _rows(values: Any) -> list[list[Any]]:
@@ -95,12 +104,12 @@ def _minus(claimed: Any, reference: Any) -> Any:
     return None
 
 
-def _cell(value: Any, scale: float | None) -> Cell:
+def _cell(value: Any, scale: float | None, least: float) -> Cell:
     if value is None:
         return Cell("not finite", "no" if scale is not None else "")
     if not isinstance(value, (int, float)):
         return Cell(one_line(str(value), 40), "no" if scale is not None else "")
-    return Cell(number(float(value), 6), _shade(float(value), scale) if scale else "")
+    return Cell(number(float(value), 6), _shade(float(value), scale) if scale and abs(value) >= least else "")
 
 
 def _shade(value: float, scale: float) -> str:

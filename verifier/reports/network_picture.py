@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from verifier.reports.heat_map import LEAST_SHARE
 from verifier.reports.wording import EQUATIONS
 from verifier.results.report import Counterexample
 
@@ -12,7 +13,6 @@ COLUMN, ROW, RADIUS = 150.0, 40.0, 12.0
 LEFT, TOP, BOTTOM = 46.0, 58.0, 46.0
 BARE_TOP = 8.0  # where no equation stands above
 LONGEST = 7  # layers
-LEAST_SHARE = 1e-3  # of the largest deviation: below, an element is drawn as right. A picture's choice; no verdict rests on it
 
 
 @dataclass(frozen=True)
