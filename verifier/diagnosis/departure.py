@@ -96,6 +96,7 @@ def read_deltas(one: Answered, claims: Claims) -> dict[int, FloatArray]:
     return _read(one, claims)[1] if one.problem.arrays["x"].shape[0] == 1 else {}
 
 
+@np.errstate(all="ignore")
 def _read(one: Answered, claims: Claims) -> tuple[list[Wrong], dict[int, FloatArray]]:
     architecture = architecture_of(one.problem)
     stages, gradients = one.reference.evaluation.stages, data_part(one.claimed.gradients, one.problem)
@@ -270,6 +271,7 @@ def _of_batches(claims: Claims, ask: Ask, *, seed: int) -> Departure:
     return Departure(equations[0] if equations else None, equations, batch=bool(found), networks=asked, showing=len(found))
 
 
+@np.errstate(all="ignore")
 def _kinds_that_do_not_add_up(one: Answered, singles: Sequence[Answered], claims: Claims) -> set[str]:
     share = 1.0 if claims.reduction == "sum" else 1.0 / len(singles)
     whole = data_part(one.claimed.gradients, one.problem)

@@ -106,6 +106,7 @@ _LAWS = (
 )
 
 
+@np.errstate(all="ignore")
 def explain_by_a_factor(answered: Sequence[Answered], *, own_loss: bool) -> Diagnosis | None:
     """The law that every network obeys, or a constant factor without a name, or None.
 

@@ -13,6 +13,7 @@ FloatArray = NDArray[np.floating]
 ALL_ALIKE = 1e-9  # how exactly a feature must hold to be told
 
 
+@np.errstate(all="ignore")
 def tell_features(answered: Sequence[Answered]) -> list[str]:
     """Sentences about the networks on which the candidate is wrong; each holds on all of them."""
     wrong = [(one, _wrong_tensors(one)) for one in answered]

@@ -99,6 +99,7 @@ def _by_power(answered: Sequence[Answered]) -> list[Answered]:
     return sorted(finite, key=rank)
 
 
+@np.errstate(all="ignore")
 def departs(one: Answered) -> bool:
     """Whether the candidate is wrong on this network."""
     right = one.reference.evaluation.gradients
@@ -265,6 +266,7 @@ def _judge(hypothesis: Hypothesis, key: _Key, ordered: Sequence[Answered], claim
     return Match(hypothesis, shown, len(ordered))
 
 
+@np.errstate(all="ignore")
 def _roughly(nominal: Mapping[str, FloatArray], one: Answered) -> bool:
     """Whether a prediction is near enough to be held to its tolerance: a filter, which refutes nothing that the tolerance would keep."""
     coarse = COARSE * max(1.0, machine_epsilon(one.problem.dtype) / machine_epsilon("float64") * 1e-4)
@@ -275,6 +277,7 @@ def _roughly(nominal: Mapping[str, FloatArray], one: Answered) -> bool:
     return True
 
 
+@np.errstate(all="ignore")
 def agrees(predicted: Prediction, one: Answered) -> bool:
     """Whether the candidate's gradients are those predicted, at the prediction's own tolerance."""
     for name, claimed in one.claimed.gradients.items():
@@ -284,6 +287,7 @@ def agrees(predicted: Prediction, one: Answered) -> bool:
     return True
 
 
+@np.errstate(all="ignore")
 def shows(predicted: Prediction, one: Answered) -> bool:
     """Whether the prediction is not the truth, by more than both tolerances."""
     right = one.reference.evaluation.gradients

@@ -52,6 +52,7 @@ def is_single_precision(answered: Sequence[Answered]) -> bool:
     return bool(worst) and all(ratio <= precision_ratio() for ratio in worst) and float(np.median(worst)) >= TYPICAL * precision_ratio()
 
 
+@np.errstate(all="ignore")
 def is_numerical_differentiation(answered: Sequence[Answered]) -> bool:
     """Roughly right everywhere, and every element is a whole number of the loss's last places divided by one usual step."""
     usable = [one for one in answered if one.problem.dtype == "float64"]
@@ -82,6 +83,7 @@ def _whole(one: Answered, width: float) -> bool:
     return counts.size == 0 or bool(np.mean(np.abs(counts - np.round(counts)) <= WHOLE + 1e-15 * counts) > 0.98)
 
 
+@np.errstate(all="ignore")
 def find_state(claims: Claims, ask: Ask, answered: Sequence[Answered], *, seed: int) -> Fault | None:
     """The fault of state between calls that a few calls in a row show: accumulation, or an earlier call's forward pass."""
     probes = list(draw_probes(claims, seed=seed, count=SEQUENCES, batch=2 if claims.batch != "single" else 1))
@@ -92,6 +94,7 @@ def find_state(claims: Claims, ask: Ask, answered: Sequence[Answered], *, seed: 
     return None
 
 
+@np.errstate(all="ignore")
 def answers_at_random(claims: Claims, ask: Ask, *, seed: int) -> bool:
     """Whether the same call, twice in a row, answers differently by more than rounding."""
     for problem, reference in draw_probes(claims, seed=seed, count=SEQUENCES):

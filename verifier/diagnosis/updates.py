@@ -25,6 +25,7 @@ RATES = (0.5, 0.125)
 _Judge = Callable[[Problem, Reference, Step, Claims, float], bool]
 
 
+@np.errstate(all="ignore")
 def find_update_fault(claims: Claims, step: Step, *, seed: int) -> Fault | None:
     """The known mistake of the update rule that every one of a few networks shows, or None."""
     rate = claims.learning_rate or RATES[0]
