@@ -21,10 +21,12 @@ COMMANDS = {
     "compare": "verifier.cli.compare:compare",
     "explain": "verifier.cli.explain:explain",
     "faults": "verifier.cli.faults:faults",
+    "init": "verifier.cli.init:init",
     "list": "verifier.cli.inventory:inventory",
     "replay": "verifier.cli.replay:replay",
     "report": "verifier.cli.report:report",
     "selftest": "verifier.cli.selftest:selftest",
+    "watch": "verifier.cli.watch:watch",
 }
 
 
