@@ -19,7 +19,7 @@ from verifier.errors import HarnessError, RequestError, VerifierError
 COMMANDS = {
     "check": "verifier.cli.check:check",
     "compare": "verifier.cli.compare:compare",
-    "explain": "verifier.cli.explain:explain",
+    "explain": "verifier.cli.explanation:explain",
     "faults": "verifier.cli.faults:faults",
     "init": "verifier.cli.init:init",
     "list": "verifier.cli.inventory:inventory",

@@ -1,4 +1,7 @@
-"""`verifier explain`: a stored problem, or the worked example, line by line."""
+"""`verifier explain`: a stored problem, or the worked example, line by line.
+
+Not in a module `explain`: importing it would put the module in the place of the package's function of that name.
+"""
 
 from __future__ import annotations
 
