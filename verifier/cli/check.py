@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import click
 
 from verifier.cli import explain, say
 from verifier.cli.exit_status import CANDIDATE_WRONG, FAIL_ON, INTERRUPTED, PASSED, TERMINATED, UNDECIDED, overall, status_of
+from verifier.cli.interrupts import Terminated, interruptible
 from verifier.cli.outputs import Output, parse_outputs
 from verifier.cli.progress import ProgressBar
 from verifier.cli.project import read_project
@@ -113,10 +113,11 @@ def check(
     known = () if baseline is None else read_baseline_file(baseline)
     for output in files:
         output.begin()
-    with ProgressBar() as progress, ended_by_sigterm(), kept_journal(Path(report_dir), candidates, asked, resume) as journal:
+    with ProgressBar() as progress, kept_journal(Path(report_dir), candidates, asked, resume) as journal:
         answers = judge(candidates, **asked, progress=progress, journal=journal)
         run = Run(open_console(), Path(report_dir), formats, fail_on, progress.clear, files, known)
-        status = run.take(answers)
+        with interruptible():
+            status = run.take(answers)
         if journal is not None:
             journal.complete = run.complete
         return status
@@ -131,24 +132,6 @@ def read_baseline_file(file: str) -> tuple[Known, ...]:
     except UnicodeDecodeError as error:
         raise RequestError(f"cannot read the baseline {file}: {error}") from None
     return read_baseline(text, file)
-
-
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: the run ends as by Ctrl-C, so that its workers and the progress bar are cleared away."""
-
-
-@contextlib.contextmanager
-def ended_by_sigterm() -> Iterator[None]:
-    """Raise Terminated where the process is told to end."""
-
-    def terminate(number: int, frame: object) -> None:
-        raise Terminated
-
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,54 @@
+"""SIGINT and SIGTERM as exceptions that cannot get lost.
+
+Python drops an exception that a signal raises inside a finaliser or a garbage collector's callback (Hypothesis has one), and the run would
+go on as if nothing had been asked. So a clock raises it again until somebody handles it.
+"""
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+
+AGAIN_SECONDS = 0.25
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: the run ends as by Ctrl-C, so that its workers and the progress bar are cleared away."""
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Within this, SIGINT raises KeyboardInterrupt and SIGTERM Terminated in the main thread, once; both until it is handled."""
+    asked: list[type[KeyboardInterrupt]] = []
+
+    def interrupt(number: int, frame: object) -> None:
+        asked.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
+        raise asked[-1]
+
+    def remind(number: int, frame: object) -> None:
+        if asked and not _is_being_handled(sys.exc_info()[1]):
+            raise asked[-1]
+
+    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGALRM: remind}
+    try:
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    except ValueError:  # not the main thread: signals are somebody else's
+        yield
+        return
+    try:
+        yield
+    finally:
+        asked.clear()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _is_being_handled(error: BaseException | None) -> bool:
+    """Whether an interrupt is on its way already: what runs now, runs to clear up."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__context__
+    return False
