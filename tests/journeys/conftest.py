@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from verifier.results.report import Report, from_json
+
 ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -24,3 +26,18 @@ def command(tmp_path_factory) -> Command:
         return subprocess.run(words, cwd=ROOT, env={**environment, **options}, capture_output=True, text=True, timeout=600)
 
     return run
+
+
+Judged = dict[str, tuple[subprocess.CompletedProcess[str], dict[str, Report]]]
+
+
+@pytest.fixture(scope="session")
+def judged(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Judged:
+    """One run over each folder of reference implementations that needs no other installation, and its reports by the file's name."""
+    found = {}
+    for folder in ("correct", "faulty", "worked_example"):
+        reports = tmp_path_factory.mktemp(folder)
+        done = command("check", f"reference_impls/{folder}", "--profile", "quick", "--report-dir", reports)
+        written = [from_json(path.read_bytes()) for path in reports.glob("*/report.json")]
+        found[folder] = done, {Path(report.candidate.path).stem: report for report in written}
+    return found

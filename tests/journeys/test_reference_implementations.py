@@ -1,12 +1,9 @@
 """Every candidate in reference_impls/, judged by the command: its README says what must come out."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
-
-from verifier.results.report import Report, from_json
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `([\w/]+?)(?:\.py|/)` \|.*\| ([^|]*) \|$")
@@ -21,18 +18,6 @@ def promised() -> list[tuple[str, str, str]]:
         elif (row := ROW.match(line)) and folder != "third_party":
             rows.append((folder, row[1], row[2]))
     return rows
-
-
-@pytest.fixture(scope="session")
-def judged(command, tmp_path_factory) -> dict[str, tuple[subprocess.CompletedProcess[str], dict[str, Report]]]:
-    """One run over each folder, and its reports by the file's name."""
-    found = {}
-    for folder in dict.fromkeys(folder for folder, *_ in promised()):
-        reports = tmp_path_factory.mktemp(folder)
-        done = command("check", f"reference_impls/{folder}", "--profile", "quick", "--report-dir", reports)
-        written = [from_json(path.read_bytes()) for path in reports.glob("*/report.json")]
-        found[folder] = done, {Path(report.candidate.path).stem: report for report in written}
-    return found
 
 
 def test_the_readme_lists_what_is_there():
