@@ -57,10 +57,14 @@ def _workers(file: Path, isolation: Isolation, repeats: int) -> None:
         for words, limits in (("start to first answer", Limits()), ("the same, grading", Limits(forbid=DIFFERENTIATE, scratch_bytes=0))):
             starts: list[float] = []
             ends: list[float] = []
+            spent: list[float] = []
             for _ in range(repeats + 2):
                 session = timed(starts, partial(_first_answer, zygote, target, limits))
                 timed(ends, session.close)
+                assert session.death is not None
+                spent.append(session.death.cpu)
             _show(words, starts[2:])
+            _show("of that, CPU time of the worker", spent[2:])
             _show("ended and cleared away", ends[2:])
         with zygote.start(target) as session:
             for words, size in (("question and answer, 8 bytes", 1), ("question and answer, 1 MB", 1 << 17)):
