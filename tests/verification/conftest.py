@@ -13,7 +13,7 @@ from verifier.verification.record import Judged
 CORRECT = Path(__file__).parents[2] / "reference_impls" / "correct"
 
 # An ordinary network of one kind: what stands for ACTIVATE, SLOPE, LOSS and DELTA is a test's own.
-NETWORK = '''\
+NETWORK = """\
 # /// script
 # [tool.verifier]
 # contract = "mlp"
@@ -45,7 +45,7 @@ def backprop(weights, biases, x, y):
         h = a[l]
         delta = delta @ weights[l] * (SLOPE)
     return loss, by_weights, by_biases
-'''
+"""
 
 
 class Source(str):
