@@ -1,0 +1,59 @@
+"""Which known mistake predicts the numbers: of code written apart from the textbook, never of right code."""
+
+import pytest
+
+from benchmarks.diagnosis_power import IMPLEMENTATIONS
+from verifier.contracts.mlp.claims import Claims
+from verifier.diagnosis.matching import SHOWN_ON, match_faults, match_pairs
+
+SQUARE = Claims(layers=3, sizes=(3, 3, 3, 3))
+
+
+def first(matches):
+    return matches[0].hypothesis.id if matches else None
+
+
+@pytest.mark.parametrize("style", ["vectorised", "einsum", "loops"])
+@pytest.mark.parametrize("fault", ["hidden-derivative-missing", "bias-one-number", "derivative-of-activation", "last-sample-only"])
+def test_a_planted_fault_is_matched_however_the_code_sums(fault, style, answers):
+    assert first(match_faults(answers(Claims(), [fault], style=style), Claims())) == fault
+
+
+@pytest.mark.parametrize("fault", ["untransposed-weights", "same-layer-weights", "activation-of-own-layer", "bias-of-layer-above"])
+def test_faults_of_square_layers_are_told_apart(fault, answers):
+    assert first(match_faults(answers(SQUARE, [fault]), SQUARE)) == fault
+
+
+def test_right_code_matches_nothing(answers):
+    for _, claims in IMPLEMENTATIONS[:6]:
+        right = answers(claims, count=SHOWN_ON + 2)
+        assert match_faults(right, claims) == []
+
+
+def test_a_free_constant_is_fitted_and_told(answers):
+    claims = Claims(activations=("leaky_relu",), output_activations=("identity",))
+    [match, *_] = match_faults(answers(claims, ["hidden-leaky-slope"]), claims)
+    assert match.hypothesis.id == "hidden-leaky-slope"
+    assert match.hypothesis.constants == (0.25,)
+
+
+def test_the_rate_of_weights_updated_first_is_recovered(answers):
+    [match, *_] = match_faults(answers(Claims(), ["updated-before-propagated"]), Claims())
+    assert (match.hypothesis.id, match.hypothesis.constants) == ("updated-before-propagated", (0.25,))
+
+
+def test_nine_networks_are_too_few_for_a_name(answers):
+    few = answers(Claims(), ["sign"], count=SHOWN_ON - 1)
+    assert match_faults(few, Claims()) == []
+
+
+def test_two_faults_at_once_are_named_as_a_pair_and_no_single_fault_explains_them(answers):
+    both = answers(Claims(), ["hidden-derivative-missing", "bias-one-number"])
+    assert match_faults(both, Claims()) == []
+    assert first(match_pairs(both, Claims())) == "hidden-derivative-missing + bias-one-number"
+
+
+def test_one_network_that_disagrees_refutes_a_name(answers):
+    wrong, right = answers(Claims(), ["sign"], count=20), answers(Claims(), count=1, seed=9)
+    assert first(match_faults(wrong, Claims())) == "sign"
+    assert match_faults([*wrong, *right], Claims()) == []
