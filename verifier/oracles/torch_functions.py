@@ -125,9 +125,13 @@ def signature_of(function: Callable[..., Any]) -> tuple[Callable[..., Any], int]
 
 @contextmanager
 def _same_randomness() -> Iterator[None]:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    """The processor's generator from its beginning, and afterwards as it was."""
+    state = torch.get_rng_state()
+    torch.default_generator.manual_seed(0)  # not torch.manual_seed, which walks the stack for other devices at each call
+    try:
         yield
+    finally:
+        torch.set_rng_state(state)
 
 
 def _copied(value: Any, lifted: bool) -> Any:

@@ -1,0 +1,255 @@
+"""`assert_gradients` on 10,000 random functions whose gradient is right, and on the same with one planted error: who is accused?
+
+    python -m benchmarks.assertion_calibration [functions] [seed]
+
+The functions are random compositions in PyTorch, differentiated by autograd: smooth and with kinks, poles and saturation, with large
+offsets and scales, cancellation, parts in float32, inputs that are zero, equal, huge or tiny; a fifth in float32. A function for which
+autograd gives a gradient that is not finite is drawn again. Nothing is known of them but their values, as in somebody's own test.
+The planted error multiplies one input's gradient, or its largest element, by 1 + δ; where that gradient is zero there is none to plant.
+Its result is kept in benchmarks/results/assertion_calibration.txt.
+"""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from benchmarks.output import publish, versions
+from verifier.assertions import assert_gradients
+from verifier.errors import Inconclusive
+
+FUNCTIONS = 10_000
+DELTAS = (1.0, 1e-2, 1e-4, 1e-6)
+REDRAWS = 30
+
+Array = NDArray[np.floating]
+Unary = Callable[[Tensor], Tensor]
+
+
+def _float32_inside(x: Tensor) -> Tensor:
+    return torch.tanh(x.float()).to(x.dtype)
+
+
+SMOOTH: dict[str, Unary] = {
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "sin": torch.sin,
+    "fast sin": lambda x: torch.sin(30 * x),
+    "exp": lambda x: torch.exp(x.clamp(max=20.0) if bool((x > 20).any()) else x),
+    "square": torch.square,
+    "cube": lambda x: x**3,
+    "softplus": lambda x: torch.logaddexp(x, torch.zeros_like(x)),
+    "gelu": torch.nn.functional.gelu,
+    "softmax": lambda x: torch.softmax(x, -1),
+    "log softmax": lambda x: torch.log_softmax(x, -1),
+    "naive log softmax": lambda x: torch.log(torch.softmax(x, -1)),
+    "normalise": lambda x: (x - x.mean(-1, keepdim=True)) / torch.sqrt(x.var(-1, keepdim=True, unbiased=False) + 1e-5),
+    "cumsum": lambda x: torch.cumsum(x, -1),
+    "erf": torch.erf,
+}
+POLES: dict[str, Unary] = {
+    "reciprocal": lambda x: 1 / x,
+    "log": lambda x: torch.log(x.abs()),
+    "sqrt": lambda x: torch.sqrt(x.abs()),
+    "norm": lambda x: x / x.norm(),
+    "power": lambda x: x.abs() ** 1.7,
+}
+KINKS: dict[str, Unary] = {
+    "relu": torch.relu,
+    "leaky": lambda x: torch.nn.functional.leaky_relu(x, 0.01),
+    "abs": torch.abs,
+    "clamp": lambda x: x.clamp(-1, 1),
+    "max": lambda x: x.max(-1, keepdim=True).values * x,
+    "sort": lambda x: torch.sort(x, -1).values,
+    "huber": lambda x: torch.nn.functional.smooth_l1_loss(x, torch.zeros_like(x), reduction="none"),
+}
+HARD: dict[str, Unary] = {
+    "cancel": lambda x: torch.exp(x.clamp(-20, 20)) - 1 - x,
+    "1 - cos": lambda x: 1 - torch.cos(x),
+    "offset": lambda x: x + 1e6,
+    "scale up": lambda x: 1e5 * x,
+    "scale down": lambda x: 1e-5 * x,
+    "saturate": lambda x: torch.sigmoid(20 * x),
+    "float32 inside": _float32_inside,
+    "log(1 + e^x)": lambda x: torch.log(1 + torch.exp(x.clamp(-30, 30))),
+}
+KINDS = (SMOOTH, SMOOTH, SMOOTH, KINKS, POLES, HARD)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A random function of two arrays, and a point."""
+
+    names: tuple[str, ...]
+    call: Callable[[Tensor, Tensor], Tensor]
+    x: Array
+    w: Array
+
+
+def draw(generator: np.random.Generator) -> Drawn:
+    """Three to six steps over x and w: a product or a sum of the two somewhere, then a number or an array."""
+    rows, columns = (int(size) for size in generator.integers(1, 8, size=2))
+    outputs = int(generator.integers(1, 8))
+    steps: list[tuple[str, Unary]] = []
+    for _ in range(int(generator.integers(1, 5))):
+        kind = KINDS[int(generator.integers(len(KINDS)))]
+        name = str(generator.choice(sorted(kind)))
+        steps.append((name, kind[name]))
+    first = int(generator.integers(0, len(steps) + 1))
+    reduce = generator.choice(["none", "sum", "mean", "square", "none"])
+
+    def call(x: Tensor, w: Tensor) -> Tensor:
+        value = x
+        for _, step in steps[:first]:
+            value = step(value)
+        value = value @ w
+        for _, step in steps[first:]:
+            value = step(value)
+        if reduce == "sum":
+            return value.sum()
+        if reduce == "mean":
+            return value.mean()
+        return value.square().sum() if reduce == "square" else value
+
+    dtype = np.float32 if generator.random() < 0.2 else np.float64
+    x, w = _numbers(generator, (rows, columns)), _numbers(generator, (columns, outputs))
+    names = (*(name for name, _ in steps), str(reduce), np.dtype(dtype).name)
+    return Drawn(names, call, x.astype(dtype), w.astype(dtype))
+
+
+def _numbers(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    numbers = generator.normal(size=shape)
+    kind = generator.choice(["plain", "plain", "plain", "plain", "large", "tiny", "zeros", "equal", "whole", "mixed"])
+    if kind == "zeros":
+        numbers *= generator.random(size=shape) < 0.5
+    if kind == "whole":
+        numbers = np.round(numbers)
+    if kind == "equal":
+        numbers[...] = numbers.flat[0]
+    factor = {"large": 30.0, "tiny": 1e-6}.get(str(kind), 1.0)
+    spread: Array = 10.0 ** generator.uniform(-4, 2, size=shape) if kind == "mixed" else np.ones(shape)
+    return numbers * factor * spread
+
+
+def right_gradient(drawn: Drawn, x: Array, w: Array, cotangent: Array) -> tuple[Array, Array]:
+    """By autograd, in the type of the arrays."""
+    tensors = [torch.tensor(array, requires_grad=True) for array in (x, w)]
+    output = drawn.call(*tensors)
+    grads = torch.autograd.grad(output, tensors, torch.as_tensor(cotangent).to(output.dtype).reshape(output.shape))
+    return grads[0].numpy(), grads[1].numpy()
+
+
+def value(drawn: Drawn, x: Array, w: Array) -> Array:
+    with torch.no_grad():
+        result: Array = drawn.call(torch.tensor(x), torch.tensor(w)).numpy()
+    return result
+
+
+def draw_finite(seed: int, index: int) -> Drawn:
+    for attempt in range(REDRAWS):
+        drawn = draw(np.random.default_rng([seed, index, attempt]))
+        output = value(drawn, drawn.x, drawn.w)
+        finite = np.isfinite(output).all() and np.abs(output).max() < 1e30
+        if finite and all(np.isfinite(gradient).all() for gradient in right_gradient(drawn, drawn.x, drawn.w, np.ones(output.shape))):
+            return drawn
+    raise RuntimeError("no function with a finite gradient was drawn")
+
+
+def ask(drawn: Drawn, plant: Callable[[Array, Array], tuple[Array, Array]] | None = None) -> tuple[str, str]:
+    """The verdict, and its text."""
+
+    def gradient(x: Array, w: Array, *cotangent: Array) -> tuple[Array, Array]:
+        right = right_gradient(drawn, x, w, cotangent[0] if cotangent else np.ones(()))
+        return right if plant is None else plant(*right)
+
+    try:
+        assert_gradients(lambda x, w: value(drawn, x, w), gradient, drawn.x, drawn.w)
+    except AssertionError as error:
+        return "fail", str(error)
+    except Inconclusive as error:
+        return "inconclusive", str(error)
+    return "pass", ""
+
+
+def planted(generator: np.random.Generator, delta: float) -> Callable[[Array, Array], tuple[Array, Array]]:
+    """One input's gradient, or its largest element, times 1 + δ."""
+    which, whole = int(generator.integers(2)), bool(generator.random() < 0.5)
+
+    def plant(*gradients: Array) -> tuple[Array, Array]:
+        wrong = [gradient.copy() for gradient in gradients]
+        chosen = np.unravel_index(int(np.abs(wrong[which]).argmax()), wrong[which].shape)
+        wrong[which][... if whole else chosen] *= 1 + delta
+        return wrong[0], wrong[1]
+
+    return plant
+
+
+def visible(drawn: Drawn, plant: Callable[[Array, Array], tuple[Array, Array]]) -> bool:
+    """Whether the planted error changes anything."""
+    right = right_gradient(drawn, drawn.x, drawn.w, np.ones(value(drawn, drawn.x, drawn.w).shape))
+    return any(not np.array_equal(one, other) for one, other in zip(right, plant(*right), strict=True))
+
+
+def main() -> int:
+    functions = int(sys.argv[1]) if len(sys.argv) > 1 else FUNCTIONS
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    torch.set_num_threads(1)
+    verdicts: Counter[tuple[str, str]] = Counter()
+    found: Counter[tuple[str, float, str]] = Counter()
+    by_step: Counter[str] = Counter()
+    accused = []
+    started = time.perf_counter()
+    for index in range(functions):
+        drawn = draw_finite(seed, index)
+        dtype = drawn.names[-1]
+        verdict, text = ask(drawn)
+        verdicts[dtype, verdict] += 1
+        if verdict == "fail":
+            accused.append(f"{index}: {', '.join(drawn.names)}: {text}")
+            print(f"FALSE ALARM {accused[-1]}", file=sys.stderr)
+        if verdict == "inconclusive":
+            by_step.update(set(drawn.names[:-2]))
+        delta = DELTAS[index // 2 % len(DELTAS)]
+        if verdict == "pass" and index % 2 == 0:
+            plant = planted(np.random.default_rng([seed, index, REDRAWS]), delta)
+            if visible(drawn, plant):
+                found[dtype, delta, ask(drawn, plant)[0]] += 1
+    text = report(functions, seed, verdicts, found, by_step)
+    if functions == FUNCTIONS:
+        publish("assertion_calibration", f"{text}\n\n{versions('numpy', 'torch')}")
+    else:
+        print(text)
+    print(f"{(time.perf_counter() - started) / functions * 1e3:.0f} ms a function, the planted ones included", file=sys.stderr)
+    return 1 if accused else 0
+
+
+def report(
+    functions: int,
+    seed: int,
+    verdicts: Counter[tuple[str, str]],
+    found: Counter[tuple[str, float, str]],
+    by_step: Counter[str],
+) -> str:
+    lines = [f"{functions} random functions with their right gradient, seed {seed}", "", "type     pass  inconclusive  fail (false alarm)"]
+    for dtype in ("float64", "float32"):
+        lines.append(f"{dtype} {verdicts[dtype, 'pass']:6} {verdicts[dtype, 'inconclusive']:13} {verdicts[dtype, 'fail']:6}")
+    lines += ["", "one planted error, in functions that passed: found (fail) of all", "type     1 + δ = 2      1.01     1.0001  1.000001"]
+    for dtype in ("float64", "float32"):
+        cells = []
+        for delta in DELTAS:
+            total = sum(found[dtype, delta, outcome] for outcome in ("pass", "inconclusive", "fail"))
+            cells.append(f"{found[dtype, delta, 'fail']}/{total}".rjust(10))
+        lines.append(f"{dtype} {' '.join(cells)}")
+    often = ", ".join(f"{name} {count}" for name, count in by_step.most_common(8))
+    lines += ["", f"steps in undecided functions: {often}"]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
