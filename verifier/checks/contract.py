@@ -16,6 +16,7 @@ def ask_all(asking: Asking, items: Sequence[Item], progress: Callable[[int, int]
     evaluations: dict[int, Evaluation] = {}
     errors: list[tuple[int, str]] = []
     asked = 0
+    given_up = False
     for item in items:
         asked += 1
         progress(asked, len(items))
@@ -24,16 +25,19 @@ def ask_all(asking: Asking, items: Sequence[Item], progress: Callable[[int, int]
         except Unanswered as error:
             if item.ordinary:
                 errors.append((item.index, str(error)))
-            if error.fatal:
+            given_up = error.fatal
+            if given_up:
                 break
-    return Finding(_outcome(errors, evaluations, asked)), evaluations
+    return Finding(_outcome(errors, evaluations, asked, len(items) - asked if given_up else 0)), evaluations
 
 
-def _outcome(errors: list[tuple[int, str]], evaluations: Mapping[int, Evaluation], asked: int) -> Outcome:
+def _outcome(errors: list[tuple[int, str]], evaluations: Mapping[int, Evaluation], asked: int, never_asked: int) -> Outcome:
     notes = list(dict.fromkeys(note for evaluation in evaluations.values() for note in evaluation.notes))
     shown = tuple(notes[:SHOWN_NOTES])
     if not errors:
         return Outcome(ID, "pass", f"Answered all {asked} problems in the claimed form.", problems=asked, notes=shown)
     problem, text = errors[0]
     others = f" So on {len(errors)} of {asked} problems." if len(errors) > 1 else ""
+    if never_asked:
+        others += f" Then the candidate was given up: {never_asked} problems were never asked."
     return Outcome(ID, "error", text + others, problems=asked, failed=len(errors), problem=problem, notes=shown)

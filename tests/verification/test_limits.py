@@ -1,0 +1,57 @@
+"""A limit ends what it should, on the rest the candidate goes on, and the report says which limit it was, after how much."""
+
+from pathlib import Path
+
+import pytest
+
+from verifier.verification.judging import judge
+
+ROOT = Path(__file__).resolve().parents[2]
+HONEST = (ROOT / "tests" / "hostile" / "hangs_at_its_end.py").read_text().partition("def backprop")[2].partition("activations = [x]")[2]
+
+
+def judged(tmp_path: Path, first_lines: str, *limits: str, head: str = "", **options):
+    """The report about right code that begins with these lines."""
+    file = tmp_path / "student.py"
+    body = "".join(f"    {line}\n" for line in first_lines.splitlines())
+    file.write_text(f"import time\nimport numpy as np\n{head}\ndef backprop(weights, biases, x, y):\n{body}    activations = [x]{HONEST}")
+    (answer,) = judge([str(file)], profile="quick", only=["autograd"], limits=limits, **options)
+    return answer.report
+
+
+@pytest.mark.parametrize(
+    ("lines", "limits", "told"),
+    [
+        ("time.sleep(0.05)", ["all_wall_seconds=0.3"], "took more than 0.3 s for all its answers (wall limit)"),
+        ("time.sleep(0.3)", ["wall_seconds=0.1"], "did not answer within 0.1 s (wall limit)"),
+        ("while True: pass", ["cpu_seconds=0.2"], "used more than 0.2 s of CPU time for one answer (CPU limit)"),
+        (
+            "end = time.process_time() + 0.3\nwhile time.process_time() < end: pass",
+            ["all_cpu_seconds=1"],
+            "1 s of CPU time in all (CPU limit)",
+        ),
+        ("print('x' * 2000)", ["output_bytes=1000"], "printed more than 1000 bytes (output limit)"),
+        ("np.ones(1 << 25)", ["memory=300 MiB"], "Unable to allocate 256. MiB"),
+    ],
+)
+def test_each_limit_ends_a_candidate_and_is_named(tmp_path, lines, limits, told):
+    report = judged(tmp_path, lines, *limits)
+    assert report.verdict == "error"
+    assert told in report.summary
+    if "limit)" in told:
+        assert "Then the candidate was given up: " in report.summary
+
+
+def test_a_candidate_that_dies_twice_is_asked_about_the_rest(tmp_path):
+    lines = "import os\nif len(x) == 1 and x.shape[1] == 8: os._exit(3)"
+    report = judged(tmp_path, lines)
+    (contract,) = [outcome for outcome in report.checks if outcome.id == "contract"]
+    assert contract.status == "error"
+    assert contract.problems > 40 or "given up" in contract.message
+
+
+def test_options_go_before_the_assignment_and_that_before_the_profile(tmp_path):
+    task = tmp_path / "task.toml"
+    task.write_text("[limits]\nwall_seconds = 0.1\n")
+    assert "within 0.1 s" in judged(tmp_path, "time.sleep(0.15)", assignment=str(task)).summary
+    assert judged(tmp_path, "time.sleep(0.15)", "wall_seconds=5", assignment=str(task), seed=0).verdict == "pass"
