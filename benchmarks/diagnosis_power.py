@@ -28,6 +28,7 @@ from verifier.diagnosis.departure import find_departure, wrong_equations
 from verifier.diagnosis.faults import BY_ID, FAULTS
 from verifier.diagnosis.matching import departs
 from verifier.diagnosis.probing import Answered, draw_probes
+from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
 from verifier.verification.corpus import draw_corpus
@@ -99,7 +100,10 @@ class Asked:
         named = {f"weights[{layer}]": g for layer, g in enumerate(by_weights)} | {
             f"biases[{layer}]": g for layer, g in enumerate(by_biases)
         }
-        return Evaluation(loss, None, {name: self._back(name, g, problem) for name, g in named.items() if name in problem.arrays})
+        try:
+            return Evaluation(loss, None, {name: self._back(name, g, problem) for name, g in named.items() if name in problem.arrays})
+        except AnswerError as error:
+            raise Unanswered(f"{error} {where}") from None
 
     def _arguments(self, problem: Problem) -> tuple[list[FloatArray], list[FloatArray], FloatArray, FloatArray, tuple[str, ...]]:
         """As the claimed layout has them, and from there into rows: what a candidate of that layout does."""
@@ -229,7 +233,9 @@ def try_singles(names: Sequence[str], implementations: int) -> Iterator[Result]:
     for name in names:
         places = [place for place in _worth_trying(name) if shows(place, (name,))][:implementations]
         for place in places:
-            yield try_one(place, (name,), shrinking=True)
+            result = try_one(place, (name,), shrinking=True)
+            print(result, flush=True)
+            yield result
         if len(places) < implementations:
             print(f"{name}: shows in {len(places)} implementations only")
 
@@ -257,7 +263,9 @@ def try_pairs(count: int) -> Iterator[Result]:
         if (kinds[0] and kinds[0] == kinds[1]) or not _all_differ(place, pair):
             continue
         done += 1
-        yield try_one(place, pair, shrinking=False)
+        result = try_one(place, pair, shrinking=False)
+        print(result, flush=True)
+        yield result
 
 
 def _all_differ(place: int, pair: tuple[str, str]) -> bool:

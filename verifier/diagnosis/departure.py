@@ -91,22 +91,33 @@ def wrong_equations(one: Answered, claims: Claims) -> list[Wrong]:
     return _read(one, claims)[0]
 
 
-def read_deltas(one: Answered, claims: Claims) -> dict[int, FloatArray]:
-    """The candidate's own δ of each layer, as a batch-of-one answer tells it; nothing for larger batches."""
-    return _read(one, claims)[1] if one.problem.arrays["x"].shape[0] == 1 else {}
+def read_deltas(one: Answered, claims: Claims, *, products_right: bool = False) -> dict[int, FloatArray]:
+    """The candidate's own δ of each layer, as a batch-of-one answer tells it; nothing for larger batches.
+
+    Args:
+        products_right: whether the weight gradients are known to be δ aᵀ with the right a: then they tell δ where nothing else does.
+    """
+    if one.problem.arrays["x"].shape[0] != 1:
+        return {}
+    deltas = _read(one, claims)[1]
+    for layer in range(architecture_of(one.problem).layers) if products_right else ():
+        reading = _reading(one, layer, data_part(one.claimed.gradients, one.problem), claims)
+        delta = None if layer in deltas else reading.delta_of_weights()
+        if delta is not None:
+            deltas[layer] = delta
+    return deltas
 
 
 @np.errstate(all="ignore")
 def _read(one: Answered, claims: Claims) -> tuple[list[Wrong], dict[int, FloatArray]]:
     architecture = architecture_of(one.problem)
-    stages, gradients = one.reference.evaluation.stages, data_part(one.claimed.gradients, one.problem)
+    gradients = data_part(one.claimed.gradients, one.problem)
     found: list[Wrong] = []
     deltas: dict[int, FloatArray] = {}
     above: FloatArray | None = None
     for layer in reversed(range(architecture.layers)):
-        below = one.problem.arrays["x"] if layer == 0 else stages[f"activations[{layer - 1}]"]
         expected, allowed = _expected(one, layer, above, claims)
-        reading = _Reading(one, layer, gradients, np.asarray(below[0], dtype=np.float64), claims)
+        reading = _reading(one, layer, gradients, claims)
         delta, wrong = reading.judge(expected, allowed)
         if delta is None and wrong and layer:
             delta, wrong = _settled_below(reading, one, claims, expected, allowed) or (None, wrong)
@@ -117,13 +128,17 @@ def _read(one: Answered, claims: Claims) -> tuple[list[Wrong], dict[int, FloatAr
     return found, deltas
 
 
+def _reading(one: Answered, layer: int, gradients: Mapping[str, FloatArray], claims: Claims) -> "_Reading":
+    below = one.problem.arrays["x"] if layer == 0 else one.reference.evaluation.stages[f"activations[{layer - 1}]"]
+    return _Reading(one, layer, gradients, np.asarray(below[0], dtype=np.float64), claims)
+
+
 def _settled_below(
     reading: "_Reading", one: Answered, claims: Claims, expected: FloatArray, allowed: FloatArray
 ) -> tuple[FloatArray, list[Wrong]] | None:
     """Where weights and biases contradict each other and neither gives the right δ: the reading with which the layer below is right."""
-    stages, layer = one.reference.evaluation.stages, reading.layer - 1
-    below = one.problem.arrays["x"] if layer == 0 else stages[f"activations[{layer - 1}]"]
-    lower = _Reading(one, layer, reading.gradients, np.asarray(below[0], dtype=np.float64), claims)
+    layer = reading.layer - 1
+    lower = _reading(one, layer, reading.gradients, claims)
     for delta, culprit in ((reading.of_biases, "weight-gradient"), (reading.delta_of_weights(), "bias-gradient")):
         if delta is None:
             continue

@@ -35,13 +35,17 @@ class Claimed:
     updated: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
-def claimed_of(one: Answered, claims: Claims, stages: Mapping[str, FloatArray], updated: Mapping[str, FloatArray]) -> Claimed:
+def claimed_of(
+    one: Answered, claims: Claims, stages: Mapping[str, FloatArray], updated: Mapping[str, FloatArray], *, equation: str = ""
+) -> Claimed:
     """The candidate's numbers on one problem: its own stages where it shows them, else δ as its gradients tell it.
 
-    `updated`: the parameters after one step of its own, where it has an `update`.
+    Args:
+        updated: the parameters after one step of its own, where it has an `update`.
+        equation: the one that is diagnosed; where it is a δ's, the products are right and tell δ.
     """
     told = dict(stages)
-    for layer, delta in read_deltas(one, claims).items():
+    for layer, delta in read_deltas(one, claims, products_right=equation.endswith("-delta")).items():
         told.setdefault(f"deltas[{layer}]", delta[None, :])
     return Claimed(one.claimed.loss, one.claimed.gradients, told, updated)
 

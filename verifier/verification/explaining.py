@@ -63,13 +63,15 @@ def same_mistake(diagnosed: Diagnosed | None, examination: Examination) -> Same:
     return lambda item, evaluation: shows_the_same(diagnosed, answered(item, evaluation), examination.claims)
 
 
-def work_by_hand(examination: Examination, item: Item, evaluation: Evaluation) -> tuple[Step, ...]:
+def work_by_hand(examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Diagnosed | None) -> tuple[Step, ...]:
     """The problem line by line, the right numbers beside the candidate's: its own stages and step where it has functions for them."""
     from verifier.diagnosis.walkthrough import RATE, claimed_of, work_through
 
     rate = examination.claims.learning_rate or RATE
     updated = _step(examination, item.problem, rate) if "update" in examination.asking.functions else None
-    claimed = claimed_of(answered(item, evaluation), examination.claims, _shown_stages(examination, item), updated or {})
+    equation = diagnosed.diagnosis[0].equation if diagnosed is not None and diagnosed.diagnosis else ""
+    shown = _shown_stages(examination, item)
+    claimed = claimed_of(answered(item, evaluation), examination.claims, shown, updated or {}, equation=equation)
     return work_through(item.problem, item.reference, claimed, rate=rate)
 
 

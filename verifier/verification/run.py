@@ -236,4 +236,6 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, begin: Callab
     same = same_mistake(asked.diagnosed, examination)
     shrunk = shrink(examination, check, _SHRINKABLE[check], failing, budget=request.profile.shrinking, same=same)
     clock.lap("shrinking")
-    return None if shrunk is None else replace(shrunk, walkthrough=work_by_hand(examination, shrunk.item, shrunk.evaluation))
+    if shrunk is None:
+        return None
+    return replace(shrunk, walkthrough=work_by_hand(examination, shrunk.item, shrunk.evaluation, asked.diagnosed))
