@@ -7,6 +7,9 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
+# Before NumPy is imported, here and in every process that a test starts: more threads give other last bits, and some tests forbid them.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 # A busy machine is slow, not wrong. In CI the examples are the same each time: a red run must be red for its own change.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))
 hypothesis.settings.load_profile("suite")
