@@ -13,7 +13,8 @@ import numpy as np
 def backprop(weights, biases, x, y):
     for number in itertools.count():
         os.mkdir(f"folder{number}")
-        time.sleep(0.001)
+        if number % 100 == 99:
+            time.sleep(0.01)
     activations = [x]
     for w, b in zip(weights, biases, strict=True):
         activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))
