@@ -150,11 +150,12 @@ class Result:
     equation: str
     seconds: float
     smallest: tuple[int, int] | None  # layers and width of the counterexample
+    same: bool  # whether what was named first, planted in the same implementation, gives the very same gradients
 
     @property
     def rightly(self) -> bool:
         wanted = set(self.faults)
-        return any(set(name.split(" + ")) == wanted for name in self.named)
+        return self.same or any(set(name.split(" + ")) == wanted for name in self.named)
 
     @property
     def wrongly(self) -> bool:
@@ -225,7 +226,26 @@ def try_one(place: int, faults: Sequence[str], *, shrinking: bool) -> Result:
     seconds = time.perf_counter() - started
     told = () if diagnosed is None else diagnosed.diagnosis
     found = any(finding.outcome.status == "fail" for finding in findings.values())
-    return Result(tuple(faults), place, found, tuple(one.fault for one in told), told[0].equation if told else "", seconds, smallest)
+    named = tuple(one.fault for one in told)
+    equation = told[0].equation if told else ""
+    return Result(tuple(faults), place, found, named, equation, seconds, smallest, _same_gradients(place, examination, named[:1]))
+
+
+def _same_gradients(place: int, examination: Examination, named: tuple[str, ...]) -> bool:
+    """Whether the mistake that was named, planted instead, answers alike on every network: σ' wrong everywhere or only where σ is used."""
+    names = named[0].split(" + ") if named else []
+    if not names or not all(name in BY_ID and not BY_ID[name].pattern for name in names):
+        return False
+    other = examine(place, names)
+    for item in examination.answered:
+        if item.index not in other.evaluations:
+            return False
+        answer = Answered(item.problem, item.reference, examination.evaluations[item.index])
+        for name, gradient in other.evaluations[item.index].gradients.items():
+            size = item.reference.gradient_tolerance(name) + 1e-12 * np.abs(gradient)
+            if not bool(np.all(np.abs(answer.claimed.gradients[name] - gradient) <= size)):
+                return False
+    return True
 
 
 def try_singles(names: Sequence[str], implementations: int) -> Iterator[Result]:

@@ -18,7 +18,7 @@ from verifier.diagnosis.matching import SHOWN_ON, Match, agrees, departs, match_
 from verifier.diagnosis.patterns import answers_at_random, find_state, is_numerical_differentiation, is_single_precision
 from verifier.diagnosis.probing import Answered, Ask, ask_about, draw_probes
 from verifier.diagnosis.updates import Step, find_update_fault
-from verifier.diagnosis.variation import Fault, Hypothesis, predict
+from verifier.diagnosis.variation import Fault, Hypothesis, predict, single
 from verifier.results.report import Diagnosis
 
 JUDGED_ON = 60  # networks of the corpus that hypotheses are held against; those on which the candidate is wrong first
@@ -78,12 +78,21 @@ def shows_the_same(diagnosed: Diagnosed, one: Answered, claims: Claims) -> bool:
     """Whether one network shows what was diagnosed: the hypothesis predicts the answer there, else the same first equation departs."""
     if diagnosed.hypothesis is not None:
         predicted = predict(one.problem, claims, diagnosed.hypothesis)
-        return predicted is not None and agrees(predicted, one) and shows(predicted, one)
+        return predicted is not None and agrees(predicted, one) and shows(predicted, one) and _needs_each(diagnosed.hypothesis, one, claims)
     departure = diagnosed.departure
     if departure is None or departure.equation is None:
         return True
     told = signature(one, claims)
     return told[:1] == (("batch",) if departure.batch else (departure.equation,))
+
+
+def _needs_each(hypothesis: Hypothesis, one: Answered, claims: Claims) -> bool:
+    """Whether none of several faults explains the network alone: all of them are to be seen there."""
+    for fault, constant in zip(hypothesis.faults, hypothesis.constants, strict=True):
+        alone = None if len(hypothesis.faults) == 1 else predict(one.problem, claims, single(fault, constant))
+        if alone is not None and agrees(alone, one):
+            return False
+    return True
 
 
 def _seen_by_checks(symptoms: Symptoms) -> Diagnosed:
