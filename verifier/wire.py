@@ -51,7 +51,8 @@ def encode_blob(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) 
     Raises WireError for a message that is no JSON and for an array of another dtype than those of `DTYPES` (any byte order).
     """
     try:
-        metadata = {"message": json.dumps(message), "names": json.dumps(list(arrays))}
+        # One entry: safetensors writes several in an order that changes from call to call, and equal problems must be equal files.
+        metadata = {"frame": json.dumps({"names": list(arrays), "message": message})}
     except (TypeError, ValueError, RecursionError) as error:
         raise WireError(f"the message cannot be written as JSON: {error}") from error
     portable = {name: _portable(name, array) for name, array in arrays.items()}  # keeps alive the memory that the pointers point into
@@ -77,8 +78,10 @@ def decode_blob(blob: bytes | bytearray) -> tuple[dict[str, Any], dict[str, NDAr
     metadata = header.pop(METADATA, None)
     if not isinstance(metadata, dict):
         raise WireError("the header has no metadata")
-    message = _read_json(metadata.get("message"), "message")
-    names = _read_json(metadata.get("names"), "names")
+    frame = _read_json(metadata.get("frame"), "frame")
+    if not isinstance(frame, dict):
+        raise WireError("the frame is not a table")
+    message, names = frame.get("message"), frame.get("names")
     if not isinstance(message, dict):
         raise WireError("the message is not a table")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

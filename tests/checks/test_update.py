@@ -57,6 +57,15 @@ def test_weights_that_are_updated_before_they_carry_the_delta_are_told_by_what_c
     assert "changes with η" in verified.report.diagnosis[0].explanation
 
 
+def test_a_first_layer_that_never_learns_does_not_change_with_the_rate(verify, plain):
+    stuck = UPDATED_FIRST.replace("range(len(weights) - 1, -1, -1)", "range(len(weights) - 1, 0, -1)")
+    stuck = stuck.replace("        weights[l] -=", "        below = delta @ weights[l]\n        weights[l] -=")
+    stuck = stuck.replace("            delta = delta @ weights[l] *", "            delta = below *")
+    verified = verify(plain.without("update") + "\n\n" + stuck, only=("update",))
+    assert verified.status("update") == "fail"
+    assert "updated-before-propagated" not in [diagnosis.fault for diagnosis in verified.report.diagnosis]
+
+
 def test_the_same_code_with_the_delta_carried_first_passes(verify, plain):
     right = UPDATED_FIRST.replace("        weights[l] -=", "        below = delta @ weights[l]\n        weights[l] -=")
     right = right.replace("            delta = delta @ weights[l] *", "            delta = below *")

@@ -24,8 +24,8 @@ channel = next(number for number in range(3, 1 << 16) if is_socket(number))
 
 headers = itertools.cycle([
     b"[" * 1_000_000,
-    b'{"__metadata__": {"message": "{}", "names": "[\\"a\\"]"}, "a": {"dtype": "F64", "shape": [1099511627776], "data_offsets": [0, 8]}}',
-    b'{"__metadata__": {"message": "{\\"number\\": 1e999}", "names": "[]"}}' + b" " * 1_000_000,
+    b'{"__metadata__": {"frame": "{\\"message\\": {}, \\"names\\": [\\"a\\"]}"}, "a": {"dtype": "F64", "shape": [1099511627776], "data_offsets": [0, 8]}}',
+    b'{"__metadata__": {"frame": "{\\"message\\": {\\"number\\": 1e999}, \\"names\\": []}"}}' + b" " * 1_000_000,
 ])
 
 

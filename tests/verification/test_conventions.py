@@ -116,3 +116,30 @@ def test_a_declared_convention_that_the_code_does_not_follow_fails(report, netwo
     )
     found = report(leaky)
     assert found.verdict == "fail", found.notes
+
+
+@pytest.mark.parametrize(
+    ("line", "loss"),
+    [
+        ("log_epsilon = 1e-07", "-np.sum(y * np.log(p + 1e-7)) / len(x)"),
+        ("clip_output = 1e-07", "-np.sum(y * np.log(np.clip(p, 1e-7, 1 - 1e-7))) / len(x)"),
+    ],
+)
+def test_the_gradient_of_the_plain_loss_passes_where_the_convention_is_declared_too(line, loss, report, network):
+    found = report(network(*CLASSIFIER, line, **{**SOFTMAX, "loss": loss}))
+    assert found.verdict == "pass", found.summary
+    if lines(found):  # none where no probability of the corpus is beyond the clip
+        assert lines(found) == [line]
+        assert "without the convention that the manifest declares" in found.notes[0].message
+
+
+@pytest.mark.parametrize("epsilon", [1e-6, 1e-5, 1e-3])
+def test_a_large_epsilon_in_the_loss_passes_with_its_line(epsilon, report, network):
+    found = report(network(*CLASSIFIER, **{**SOFTMAX, "loss": f"-np.sum(y * np.log(p + {epsilon})) / len(x)"}))
+    assert (found.verdict, lines(found)) == ("pass", [f"log_epsilon = {epsilon!r}"]), found.summary
+
+
+def test_a_clip_from_below_alone_can_be_declared(report, network):
+    one_sided = {**SOFTMAX, "loss": "-np.sum(y * np.log(np.clip(p, 1e-3, 1.0))) / len(x)"}
+    assert lines(report(network(*CLASSIFIER, **one_sided))) == ["clip_output = [0.001, 1.0]"]
+    assert report(network(*CLASSIFIER, "clip_output = [1e-3, 1.0]", **one_sided)).verdict == "pass"

@@ -1,5 +1,6 @@
 """The kept corpus: bit for bit, without PyTorch or Hypothesis, and never trusted where it is damaged."""
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -79,19 +80,29 @@ def damage(data: bytes, kind: str) -> bytes:
         "longer": data + b"\0",
         "header": b"\xff" * 64 + data[64:],
         "no problem": data.replace(b"differentiate", b"differentiatf"),
-        "another format": data.replace(b'\\"format\\": 1', b'\\"format\\": 7'),
+        "another format": data.replace(b'\\"format\\": 2', b'\\"format\\": 7'),
         "another index": data.replace(b'"0/losses/"', b'"9/losses/"').replace(b'\\"0/losses/\\"', b'\\"9/losses/\\"'),
         "no slash": data.replace(b"0/losses/", b"0_losses_"),
+        "a flipped bit": data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
     }[kind]
 
 
-@pytest.mark.parametrize("kind", ["empty", "cut", "longer", "header", "no problem", "another format", "another index", "no slash"])
+def signed(blob: bytes) -> bytes:
+    """With its digest before it, as `corpus` writes it."""
+    return hashlib.sha256(blob).digest() + blob
+
+
+@pytest.mark.parametrize(
+    "kind", ["empty", "cut", "longer", "header", "no problem", "another format", "another index", "no slash", "a flipped bit"]
+)
 def test_a_damaged_file_counts_as_none_and_is_drawn_again(kind, cache):
     before = bits(draw())
     file = cache_file(CLAIMS, SMALL, 0)
     whole = file.read_bytes()
-    file.write_bytes(damage(whole, kind))
-    assert file.read_bytes() != whole
+    damaged = damage(whole[32:], kind)
+    assert damaged != whole[32:]
+    # With a digest of its own the content must be found wrong; a flipped bit only the digest shows.
+    file.write_bytes(whole[:32] + damaged if kind == "a flipped bit" else signed(damaged))
     assert kept() is None
     draw()
     assert bits(kept()) == before

@@ -66,5 +66,11 @@ def test_the_first_verdict_that_applies_is_given(first, second, undecided):
     assert verdict_of([Outcome("a", first, ""), Outcome("b", second, "")], undecided) == right
 
 
+def test_that_it_answers_alone_decides_nothing_where_more_was_asked():
+    asked = [Outcome("contract", "pass", ""), Outcome("finite-difference", "skipped", "no loss")]
+    assert verdict_of(asked, ()) == "inconclusive"
+    assert verdict_of(asked[:1], ()) == "pass"
+
+
 def test_a_note_changes_no_verdict():
     assert verdict_of([Outcome("stability", "pass", "", notes=("wrong when saturated",))], ()) == "pass"

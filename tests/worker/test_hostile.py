@@ -150,7 +150,7 @@ def is_socket(n):
         return False
 channel = next(n for n in range(3, 1 << 16) if is_socket(n))
 def write_frame(message):
-    blob = save({}, {"message": json.dumps(message), "names": "[]"})
+    blob = save({}, {"frame": json.dumps({"message": message, "names": []})})
     os.write(channel, struct.pack("<QI", len(blob), 1) + blob)
 """
 

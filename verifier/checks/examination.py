@@ -206,16 +206,27 @@ def place(measurement: Measurement) -> str:
     return f"{measurement.tensor}[{', '.join(map(str, index))}]" if index else measurement.tensor
 
 
-def number(value: float | None) -> str:
-    """A number in a message: four digits."""
-    if value is None:
-        return "none"
-    return f"{value:.4g}"
+def told_apart(claimed: float | None, right: float | None) -> tuple[str, str]:
+    """Two numbers in as many digits as tell them apart, four at least."""
+    if claimed is None or right is None or not np.isfinite(claimed) or not np.isfinite(right):
+        return _plain(claimed), _plain(right)
+    for digits in range(4, 18):
+        texts = f"{claimed:.{digits}g}", f"{right:.{digits}g}"
+        if texts[0] != texts[1]:
+            return texts
+    return texts
+
+
+def _plain(value: float | None) -> str:
+    return "not finite" if value is None or not np.isfinite(value) else f"{value:.4g}"
 
 
 def departs(measurement: Measurement) -> str:
     """`weights[1][0, 2] = -0.0811, should be -0.1621. Error 0.081, tolerance 4e-15 = 32 x rounding scatter.`"""
+    claimed, right = told_apart(measurement.claimed, measurement.reference)
+    if measurement.error is None or measurement.tolerance is None or not np.isfinite(measurement.error):
+        return f"{place(measurement)} is {claimed}, should be {right}."
     return (
-        f"{place(measurement)} = {number(measurement.claimed)}, should be {number(measurement.reference)}. "
+        f"{place(measurement)} = {claimed}, should be {right}. "
         f"Error {measurement.error:.2g}, tolerance {measurement.tolerance:.2g} = {measurement.source}."
     )

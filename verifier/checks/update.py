@@ -1,6 +1,6 @@
 """`update`: is a step gradient descent, W ← W - η ∂L/∂W, with the right gradient at every learning rate?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier import textbook
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step, read_update, update_call
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.contracts.mlp.numbers import is_ordinary
 from verifier.oracles.reference import Reference, refer
 from verifier.oracles.scatter import touches_a_kink
 from verifier.problems.program import Problem, machine_epsilon
+from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
 from verifier.results.report import Diagnosis
 from verifier.tolerance import SAFETY, compare
@@ -36,12 +37,10 @@ def check(examination: Examination) -> Finding:
         return skipped(ID, "The candidate has no `update`.")
     fixed = examination.claims.learning_rate
     items = examination.answered[:RECOVERED_ON]
-    recovered: list[Measurement] = []
-    second: list[Measurement] = []
-    for item in items:
-        recovered += _recover(examination, item, RECOVERY_RATE if fixed is None else fixed)
-        if fixed is None:
-            second += _recover(examination, item, SECOND_RATE)
+    first = [_recover(examination, item, RECOVERY_RATE if fixed is None else fixed) for item in items]
+    other = [_recover(examination, item, SECOND_RATE) for item in items] if fixed is None else []
+    recovered = [measurement for item, gradients in zip(items, first, strict=True) for measurement in _compare(item, gradients)]
+    second = [measurement for item, gradients in zip(items, other, strict=bool(other)) for measurement in _compare(item, gradients)]
     path = _along_a_path(examination, items, PATH_RATE if fixed is None else fixed)
     finding = concluded(
         ID,
@@ -49,7 +48,9 @@ def check(examination: Examination) -> Finding:
         passed="Every step is W - η ∂L/∂W.",
         failed=lambda worst, wrong: _failed(recovered, second, path),
     )
-    return replace(finding, diagnosis=_updated_first(recovered, second)) if finding.outcome.status == "fail" else finding
+    if finding.outcome.status != "fail" or not other:
+        return finding
+    return replace(finding, diagnosis=_updated_first(items, first, other))
 
 
 def step(examination: Examination, problem: Problem, rate: float, *, where: str) -> dict[str, FloatArray]:
@@ -62,9 +63,12 @@ def step(examination: Examination, problem: Problem, rate: float, *, where: str)
     return answer
 
 
-def _recover(examination: Examination, item: Item, rate: float) -> list[Measurement]:
+def _recover(examination: Examination, item: Item, rate: float) -> Evaluation:
     updated = step(examination, item.problem, rate, where=f"learning rate {rate:g}. {item.where}")
-    recovered = gradients_of_step(updated, item.problem, rate)
+    return gradients_of_step(updated, item.problem, rate)
+
+
+def _compare(item: Item, recovered: Evaluation) -> list[Measurement]:
     found = []
     for name, gradient in recovered.gradients.items():
         allowed = item.reference.gradient_tolerance(name) + recovered.rounding[name]
@@ -116,36 +120,34 @@ def _compare_step(item: Item, problem: Problem, reference: Reference, updated: M
 
 def _failed(recovered: list[Measurement], second: list[Measurement], path: list[Measurement]) -> str:
     wrong = {kind: [m for m in found if m.status == "fail"] for kind, found in (("first", recovered), ("second", second), ("path", path))}
-    worst = next(found[0] for found in wrong.values() if found)
+    kind, worst = next((kind, found[0]) for kind, found in wrong.items() if found)
     problems = len({measurement.problem for measurement in recovered})
     networks = len({measurement.problem for found in wrong.values() for measurement in found})
-    return f"A step is not W - η ∂L/∂W: it shows the gradient {departs(worst)} So on {networks} of {problems} networks."
+    shows = "after a step along a path" if kind == "path" else "it shows the gradient"
+    return f"A step is not W - η ∂L/∂W: {shows} {departs(worst)} So on {networks} of {problems} networks."
 
 
-def _updated_first(recovered: list[Measurement], second: list[Measurement]) -> Diagnosis | None:
-    """Weights updated before they carry the delta down: the output layer's gradient is right at both rates, one below changes with η."""
-    outputs = [m for m in (*recovered, *second) if m.tensor == f"weights[{_layers(m) - 1}]"]
-    below = [m for m in second if m.tensor.startswith("weights") and m.tensor != f"weights[{_layers(m) - 1}]"]
-    at_first = {(m.problem, m.tensor): m for m in recovered}
-    changed = [m for m in below if _differs(m, at_first.get((m.problem, m.tensor)))]
-    if not changed or any(m.status == "fail" for m in outputs):
+def _updated_first(items: Sequence[Item], first: Sequence[Evaluation], other: Sequence[Evaluation]) -> Diagnosis | None:
+    """Weights updated before they carry the delta down: the output layer's gradient is the same at both rates, one below changes with η."""
+    changed: set[str] = set()
+    for item, one, two in zip(items, first, other, strict=True):
+        names = [name for name in one.gradients if _changes(item, name, one, two)]
+        last = architecture_of(item.problem).layers - 1
+        if {f"weights[{last}]", f"biases[{last}]"} & set(names):
+            return None
+        changed |= set(names)
+    if not changed:
         return None
     return Diagnosis(
         "updated-before-propagated",
         "hidden-delta",
-        f"The gradient of {changed[0].tensor}, as a step shows it, changes with η, and that of the output layer does not: "
+        f"The gradient of {max(changed)}, as a step shows it, changes with η, and that of the output layer does not: "
         "weights are updated before they carry the delta down. Compute every gradient first, then step.",
     )
 
 
-def _layers(measurement: Measurement) -> int:
-    return measurement.network.split(",")[0].count("-")
-
-
-def _differs(second: Measurement, first: Measurement | None) -> bool:
-    """Whether the two rates show errors that their tolerances do not cover."""
-    if first is None or first.error is None or second.error is None:
-        return False
-    return "fail" in (first.status, second.status) and not abs(first.error - second.error) <= (first.tolerance or 0.0) + (
-        second.tolerance or 0.0
-    )
+def _changes(item: Item, name: str, one: Evaluation, two: Evaluation) -> bool:
+    """Whether a gradient is another one at the other rate, beyond rounding; one that is wrong at both is held to its own size."""
+    own = own_rounding(item, one)[name] + own_rounding(item, two)[name]
+    allowed = 2 * item.reference.gradient_tolerance(name) + one.rounding[name] + two.rounding[name] + own
+    return bool(np.any(np.abs(one.gradients[name] - two.gradients[name]) > allowed))

@@ -51,8 +51,8 @@ def _softmax_cross_entropy(inputs: tuple[Tensor, ...], attributes: Attributes) -
 
 
 def _inside(p: Tensor, attributes: Attributes) -> Tensor:
-    bound = attributes.get("clip_output")
-    return p if bound is None else torch.clamp(p, bound, 1 - bound)
+    low = attributes.get("clip_output")
+    return p if low is None else torch.clamp(p, low, attributes.get("clip_output_high", 1 - low))
 
 
 def _weighted(weight: Tensor, value: Tensor) -> Tensor:

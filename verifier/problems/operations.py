@@ -140,10 +140,11 @@ def _squared(half: bool) -> tuple[Forward, Vjp]:
 
 def _inside(p: FloatArray, attributes: Attributes) -> tuple[FloatArray, FloatArray | float]:
     """The probability as the logarithm sees it, and 1 where its derivative passes: a clip acts inside the logarithm only."""
-    bound = attributes.get("clip_output")
-    if bound is None:
+    low = attributes.get("clip_output")
+    if low is None:
         return p, 1.0
-    return np.clip(p, bound, 1 - bound), ((p > bound) & (p < 1 - bound)).astype(p.dtype)
+    high = attributes.get("clip_output_high", 1 - low)
+    return np.clip(p, low, high), ((p > low) & ((p < high) | (high >= 1))).astype(p.dtype)
 
 
 def _where_weighted(weight: FloatArray, value: FloatArray) -> FloatArray:
@@ -244,8 +245,8 @@ def _total_vjp(
 
 
 def _clip_kinks(attributes: Attributes) -> tuple[float, ...]:
-    bound = attributes.get("clip_output")
-    return () if bound is None else (bound, 1 - bound)
+    low = attributes.get("clip_output")
+    return () if low is None else (low, attributes.get("clip_output_high", 1 - low))
 
 
 _CATALOGUE = (

@@ -87,8 +87,8 @@ class Interview:
             return
         there = ", ".join(sorted(self.functions)[:12]) or "no function at all"
         raise Unanswered(
-            f"{self._shown}: there is no function {self._candidate.entry!r}; it has {there}. "
-            f'Define {self._candidate.entry}, or name yours in the manifest: entry = "…".',
+            f"{self._shown}: there is no function {self._candidate.entry!r}; it has {there}. Define {self._candidate.entry}, or name "
+            'yours in the manifest: entry = "…" (a method needs an object: net = Network(…) in the file, and entry = "net.backprop").',
             fatal=True,
         )
 
@@ -281,15 +281,25 @@ class Interview:
         if traceback and traceback not in self._printed:
             self._print(traceback)
         told = text.rstrip(".") + (", while it was loaded." if loading else ".")
-        forbidden = self._forbidden(raised)
-        return f"{told} The package {forbidden} may not be imported here." if forbidden else told
+        advice = self._advice(str(raised.get("type")), str(raised.get("text")))
+        return f"{told} {advice}" if advice else told
 
-    def _forbidden(self, raised: Mapping[str, Any]) -> str | None:
-        """The forbidden package that an exception is about, where it is about one."""
-        if raised.get("type") not in ("PermissionError", "ModuleNotFoundError", "ImportError"):
-            return None
-        words = re.split(r"[^\w-]+", str(raised.get("text")))
-        return next((package for package in self._limits.forbid if package in words), None)
+    def _advice(self, kind: str, text: str) -> str:
+        """What to do about an exception that the contract or the confinement brought about; "" where the code is at fault."""
+        if kind in ("PermissionError", "ModuleNotFoundError", "ImportError"):
+            words = re.split(r"[^\w-]+", text)
+            forbidden = next((package for package in self._limits.forbid if package in words), None)
+            if forbidden:
+                return f"The package {forbidden} may not be imported here."
+        keyword = re.search(r"unexpected keyword argument '(activations|loss)'", text)
+        if kind == "TypeError" and keyword:
+            word = keyword[1]
+            return f"The manifest claims several, so {word}=… says which one is meant: add the parameter, or claim one alone."
+        if kind == "PermissionError" and self._candidate.root is None:
+            return "A single file may read nothing but itself: put both into a folder with a verifier.toml."
+        if kind in ("gaierror", "URLError", "ConnectionError"):
+            return "There is no network here."
+        return ""
 
 
 def _as_named(candidate: Candidate, file: object) -> str:

@@ -1,4 +1,7 @@
-"""Undeclared conventions: does one catalogued deliberate difference, with one value, explain loss and gradient on every network?"""
+"""Undeclared conventions: does one catalogued deliberate difference, with one value, explain loss and gradient on every network?
+
+Also the commonest habit of published code, declared or not: a loss with an ε or a clip, and the gradient of the loss without it.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,23 +11,28 @@ import numpy as np
 
 from verifier.checks.examination import Item
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import with_claims
+from verifier.contracts.mlp.network import architecture_of, with_claims
+from verifier.contracts.mlp.numbers import is_ordinary
 from verifier.oracles.reference import Reference, refer
+from verifier.oracles.scatter import touches_a_kink
 from verifier.results.evaluation import Evaluation
-from verifier.tolerance import compare
+from verifier.tolerance import compare, safety
+
+Value = float | tuple[float, float]
 
 # What published code uses. The value must fit every network at the derived tolerance, so that a long list excuses nobody wrongly.
 _EPSILONS = (
-    *(10.0**-power for power in (15, 12, 10, 9, 8, 7, 16, 14, 13, 11)),
+    *(10.0**-power for power in (15, 12, 10, 9, 8, 7, 16, 14, 13, 11, 20, 6, 5, 4, 3)),
     float(np.finfo(np.float64).eps),
     float(np.finfo(np.float32).eps),
 )
-_VALUES: dict[str, tuple[float, ...]] = {
+_VALUES: dict[str, tuple[Value, ...]] = {
     "log_epsilon": _EPSILONS,
-    "clip_output": _EPSILONS,
+    "clip_output": (*_EPSILONS, *((epsilon, 1.0) for epsilon in _EPSILONS)),
     "clip_preactivation": (20.0, 10.0, 15.0, 25.0, 30.0),
     "leaky_slope": (0.1, 0.2, 0.3, 0.05, 0.02, 0.001, 0.25, 0.5, 0.15, 0.03, 1 / 3, 0.4, 0.005, 0.125),
 }
+_OF_THE_LOSS = ("log_epsilon", "clip_output")
 
 
 @dataclass(frozen=True)
@@ -32,22 +40,28 @@ class Convention:
     """One convention that explains what was seen.
 
     Attributes:
-        key, value: the manifest line that would declare it.
+        key, value: the manifest line that declares it.
         gradient_too: whether the gradient is that of the loss with the convention; else it is that of the plain loss.
+        declared: whether the manifest declares it already (then the gradient is that of the plain loss).
     """
 
     key: str
-    value: float
+    value: Value
     gradient_too: bool
+    declared: bool = False
 
     def assumed(self, claims: Claims) -> Claims:
-        """The claims with the convention declared."""
-        declared: dict[str, Any] = {self.key: self.value}
-        return replace(claims, **declared)
+        """The claims under which what failed is right: with the convention, or without one that is declared and not differentiated."""
+        return _with(claims, self.key, None if self.declared else self.value)
+
+    def of_the_loss(self, claims: Claims) -> Claims:
+        """The claims that the loss obeys."""
+        return _with(claims, self.key, self.value)
 
     @property
     def manifest_line(self) -> str:
-        return f"{self.key} = {self.value!r}"
+        value = list(self.value) if isinstance(self.value, tuple) else self.value
+        return f"{self.key} = {value!r}"
 
 
 def find_convention(claims: Claims, answered: Sequence[tuple[Item, Evaluation]], *, gradients_agree: bool) -> Convention | None:
@@ -59,19 +73,41 @@ def find_convention(claims: Claims, answered: Sequence[tuple[Item, Evaluation]],
     """
     if not answered or any(evaluation.loss is None for _, evaluation in answered):
         return None
+    for key in _OF_THE_LOSS:
+        value: Value | None = getattr(claims, key)
+        if value is not None and not gradients_agree and _of_the_plain_loss(_with(claims, key, None), answered):
+            return Convention(key, value, gradient_too=False, declared=True)
     for key, value in _hypotheses(claims):
-        fits = _fits(Convention(key, value, True).assumed(claims), answered, gradients_agree)
+        fits = _fits(_with(claims, key, value), answered, gradients_agree)
         if fits is not None:
             return Convention(key, value, fits)
     return None
 
 
-def _hypotheses(claims: Claims) -> Iterator[tuple[str, float]]:
+def reassessed(item: Item, claims: Claims) -> Item | None:
+    """A problem as other claims would have it, or None where it is then no ordinary one, or stands at a kink: that decides nothing."""
+    problem = with_claims(item.problem, claims)
+    if problem.program == item.problem.program:
+        return item
+    reference = refer(problem, seed=item.index)
+    if not is_ordinary(problem, architecture_of(problem), reference.evaluation.stages):
+        return None
+    if touches_a_kink(problem, reference.scatter, safety(reference.longest)):
+        return None
+    return replace(item, problem=problem, reference=reference)
+
+
+def _with(claims: Claims, key: str, value: Value | None) -> Claims:
+    changed: dict[str, Any] = {key: value}
+    return replace(claims, **changed)
+
+
+def _hypotheses(claims: Claims) -> Iterator[tuple[str, Value]]:
     """Conventions that the claims leave undeclared and that could show."""
     logarithmic = {"cross_entropy", "binary_cross_entropy"} & set(claims.losses)
     leaky = "leaky_relu" in (*claims.activations, *claims.output_activations)
     for key, values in _VALUES.items():
-        if key in ("log_epsilon", "clip_output") and (not logarithmic or getattr(claims, key) is not None):
+        if key in _OF_THE_LOSS and (not logarithmic or getattr(claims, key) is not None):
             continue
         if key == "leaky_slope" and not leaky:
             continue
@@ -82,16 +118,26 @@ def _hypotheses(claims: Claims) -> Iterator[tuple[str, float]]:
 
 def _fits(assumed: Claims, answered: Sequence[tuple[Item, Evaluation]], gradients_agree: bool) -> bool | None:
     """True where loss and gradient fit everywhere, False where the loss does and the gradient is the plain loss's, None where neither."""
-    with_gradient = True
+    with_gradient, decided = True, 0
     for item, evaluation in answered:
-        problem = with_claims(item.problem, assumed)
-        reference = item.reference if problem.program == item.problem.program else refer(problem, seed=item.index)
-        if not _loss_fits(reference, evaluation):
+        under = reassessed(item, assumed)
+        if under is None:
+            continue
+        decided += 1
+        if not _loss_fits(under.reference, evaluation):
             return None
-        with_gradient = with_gradient and _gradients_fit(reference, evaluation)
+        with_gradient = with_gradient and _gradients_fit(under.reference, evaluation)
         if not with_gradient and not gradients_agree:
             return None
-    return with_gradient
+    return with_gradient if 2 * decided > len(answered) else None
+
+
+def _of_the_plain_loss(plain: Claims, answered: Sequence[tuple[Item, Evaluation]]) -> bool:
+    """Whether every loss is the declared one and every gradient that of the loss without the convention."""
+    if not all(_loss_fits(item.reference, evaluation) for item, evaluation in answered):
+        return False
+    under = [(reassessed(item, plain), evaluation) for item, evaluation in answered]
+    return all(item is None or _gradients_fit(item.reference, evaluation) for item, evaluation in under)
 
 
 def _loss_fits(reference: Reference, evaluation: Evaluation) -> bool:

@@ -32,7 +32,8 @@ from verifier.verification.profiles import Profile
 
 FloatArray = NDArray[np.floating]
 
-FORMAT = 1
+FORMAT = 2
+_DIGEST = hashlib.sha256().digest_size
 ATTEMPTS = 20  # to draw numbers that do not stand at a kink; then the recipe's weights give way to ordinary ones
 
 
@@ -67,22 +68,24 @@ def draw_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable[
     from verifier.contracts.mlp.numbers import Recipe, draw_problem
     from verifier.oracles import autograd
 
-    def item(index: int) -> Item:
+    def item(index: int) -> Item | None:
         architecture, recipe = drawn[index]
         ordinary = index < profile.networks
         for attempt in range(2 * ATTEMPTS):
-            recipe = recipe if attempt < ATTEMPTS else Recipe()
+            recipe = recipe if attempt < ATTEMPTS or not ordinary else Recipe()
             problem = draw_problem(architecture, recipe, claims, seed=seed, index=index, attempt=attempt)
             reference = refer(problem, autograd.evaluate, seed=index)
-            if not ordinary or not touches_a_kink(problem, reference.scatter, safety(reference.longest)):
-                break
-        return Item(index, problem, reference, ordinary)
+            if not touches_a_kink(problem, reference.scatter, safety(reference.longest)):
+                return Item(index, problem, reference, ordinary)
+        return None  # without biases a ReLU may always stand at its kink
 
-    items = []
+    items: list[Item] = []
     for index in range(len(drawn)):
-        items.append(item(index))
+        found = item(index)
+        items += [] if found is None else [found]
         progress(index + 1, len(drawn))
-    return Corpus(tuple(items[: profile.networks]), tuple(items[profile.networks :]), kept=False)
+    ordinary = tuple(item for item in items if item.ordinary)
+    return Corpus(ordinary, tuple(item for item in items if not item.ordinary), kept=False)
 
 
 @contextlib.contextmanager
@@ -150,7 +153,8 @@ def _write(path: Path, corpus: Corpus) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(wire.encode_blob(message, arrays))
+                blob = wire.encode_blob(message, arrays)
+                file.write(hashlib.sha256(blob).digest() + blob)
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
@@ -159,7 +163,11 @@ def _write(path: Path, corpus: Corpus) -> None:
 
 def _read(path: Path) -> Corpus | None:
     try:
-        return corpus_from_message(*wire.decode_blob(path.read_bytes()))
+        data = path.read_bytes()
+        digest, blob = data[:_DIGEST], data[_DIGEST:]
+        if hashlib.sha256(blob).digest() != digest:
+            return None  # a flipped bit in an answer would be a false verdict
+        return corpus_from_message(*wire.decode_blob(blob))
     except (OSError, wire.WireError, RequestError, KeyError, TypeError, ValueError):
         return None
 

@@ -145,7 +145,10 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
     if verdict == "pass":
         return _passed(by_id, asked)
     if verdict == "inconclusive":
-        tensors = ", ".join(asked.undecided) or "any tensor"
+        if not asked.undecided:
+            skipped = next(outcome for outcome in outcomes if outcome.status == "skipped")
+            return f"Nothing was asked that could decide. {skipped.id}: {skipped.message}"
+        tensors = ", ".join(asked.undecided)
         return f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there."
     wanted = "fail" if verdict == "fail" else "error"
     headline = next(by_id[check] for check in (*_HEADLINES, *by_id) if check in by_id and by_id[check].status == wanted)
@@ -170,7 +173,11 @@ def _passed(by_id: Mapping[str, Outcome], asked: Asked) -> str:
     power = ""
     if compared is not None and compared.resolves is not None:
         power = f"; autograd would have seen errors above {compared.resolves:.1g} of a tensor's largest element (median)"
-    noted = f" It uses a convention that it does not declare: {asked.convention.manifest_line}." if asked.convention is not None else ""
+    convention, noted = asked.convention, ""
+    if convention is not None and convention.declared:
+        noted = f" Its gradient is that of the loss without {convention.manifest_line}."
+    elif convention is not None:
+        noted = f" It uses a convention that it does not declare: {convention.manifest_line}."
     return f"Right on {networks} networks in {len(passed)} checks{power}.{noted}"
 
 
@@ -179,7 +186,9 @@ def _notes(verdict: Verdict, outcomes: Sequence[Outcome], convention: Convention
     told = [outcome for outcome in outcomes if verdict == "pass" or outcome.id != stability.ID]
     notes = [Note(outcome.id, text) for outcome in told for text in outcome.notes]
     if convention is not None:
-        if convention.gradient_too:
+        if convention.declared:
+            text = "The gradient is that of the loss without the convention that the manifest declares; the loss is held to this line:"
+        elif convention.gradient_too:
             text = "Loss and gradient follow a convention that the manifest does not declare; with this line they are held to it:"
         else:
             text = "The loss follows a convention that the manifest does not declare, and the gradient is that of the loss without it:"

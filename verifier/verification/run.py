@@ -24,12 +24,11 @@ from verifier.checks import (
 from verifier.checks.catalogue import check_ids
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.checks.finite_difference import role_of, undecided_roles
-from verifier.contracts.mlp.network import with_claims
+from verifier.contracts.mlp.claims import Claims
 from verifier.oracles.finite_difference.line import DECISIVE
-from verifier.oracles.reference import refer
 from verifier.results.outcome import Outcome
 from verifier.verification.asking import Interview
-from verifier.verification.conventions import Convention, find_convention
+from verifier.verification.conventions import Convention, find_convention, reassessed
 from verifier.verification.corpus import Corpus
 from verifier.verification.explaining import explain_failure, same_mistake, work_by_hand
 from verifier.verification.record import Asked, Judged, Request, write_down
@@ -163,11 +162,12 @@ def _ask_the_rest(
         clock.lap(check)
     testimony = Testimony(findings, differenced)
     convention = _convention(testimony, examination)
-    assumed = None if convention is None else _assuming(examination, convention)
-    if convention is not None and assumed is not None:
+    if convention is not None:
+        assumed = _assuming(examination, convention.assumed(examination.claims))
+        own = _assuming(examination, convention.of_the_loss(examination.claims))
         affected = {check: checks[check] for check in wanted if check != finite_difference.ID and findings[check].outcome.status == "fail"}
         again = {check: _guarded(check, ask, assumed) for check, ask in affected.items()}
-        testimony, convention = heard_again(testimony, assumed, again, convention)
+        testimony, convention = heard_again(testimony, own, again, convention)
     weighed = weigh(testimony, examination)
     clock.lap("weighing")
     diagnosed = explain_failure(weighed, examination)
@@ -195,18 +195,13 @@ def _convention(testimony: Testimony, examination: Examination) -> Convention | 
     return find_convention(examination.claims, answered, gradients_agree=testimony.status(autograd.ID) == "pass")
 
 
-def _assuming(examination: Examination, convention: Convention) -> Examination:
-    """The same answers, judged as if the manifest declared the convention."""
-    claims = convention.assumed(examination.claims)
+def _assuming(examination: Examination, claims: Claims) -> Examination:
+    """The same answers, judged by other claims; networks that these do not make ordinary are left out."""
 
-    def assumed(item: Item) -> Item:
-        problem = with_claims(item.problem, claims)
-        same = problem.program == item.problem.program
-        return item if same else replace(item, problem=problem, reference=refer(problem, seed=item.index))
+    def under(items: Sequence[Item]) -> tuple[Item, ...]:
+        return tuple(item for item in (reassessed(item, claims) for item in items) if item is not None)
 
-    return replace(
-        examination, claims=claims, items=tuple(map(assumed, examination.items)), extreme=tuple(map(assumed, examination.extreme))
-    )
+    return replace(examination, claims=claims, items=under(examination.items), extreme=())
 
 
 def _undecided(findings: Mapping[str, Finding], differenced: Sequence[finite_difference.Differenced]) -> list[str]:

@@ -188,3 +188,21 @@ def test_every_claim_that_is_taken_can_be_drawn(table: dict[str, Any]) -> None:
         assume(False)
     assert {loss for _, loss in claims.pairs()} == set(claims.losses)
     assert claims.layers is None or claims.sizes is None or claims.layers == len(claims.sizes) - 1
+
+
+@pytest.mark.parametrize("table", [{"sizes": [2, 1]}, {"max_width": 1}])
+def test_a_softmax_of_one_output_is_refused(table):
+    with pytest.raises(TableError, match="always 1"):
+        claims_from({"output_activations": ["softmax"], "losses": ["cross_entropy"], **table})
+
+
+@pytest.mark.parametrize(("value", "read"), [(1e-7, 1e-7), ([1e-7, 1.0], (1e-7, 1.0)), ([1e-12, 0.999], (1e-12, 0.999))])
+def test_a_clip_of_outputs_has_one_end_or_both(value, read):
+    claims = claims_from({"output_activations": ["softmax"], "losses": ["cross_entropy"], "clip_output": value})
+    assert claims.clip_output == read
+
+
+@pytest.mark.parametrize("value", [0.7, [1e-7], [0.5, 0.1], [0.0, 1.0], [1e-7, 2.0], "1e-7"])
+def test_a_clip_of_outputs_that_clips_nothing_or_everything_is_refused(value):
+    with pytest.raises(TableError, match="clip_output"):
+        claims_from({"output_activations": ["softmax"], "losses": ["cross_entropy"], "clip_output": value})

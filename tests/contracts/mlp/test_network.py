@@ -92,12 +92,19 @@ def test_a_logarithmic_loss_is_computed_from_its_logits_where_it_can_be(loss, ou
     assert (node.operation, node.inputs) == (operation, (argument, "y"))
 
 
-@pytest.mark.parametrize("convention", ["log_epsilon", "clip_output"])
+@pytest.mark.parametrize(
+    ("convention", "value", "attributes"),
+    [
+        ("log_epsilon", 1e-3, {"log_epsilon": 1e-3}),
+        ("clip_output", 1e-3, {"clip_output": 1e-3, "clip_output_high": 1 - 1e-3}),
+        ("clip_output", (1e-3, 1.0), {"clip_output": 1e-3, "clip_output_high": 1.0}),
+    ],
+)
 @pytest.mark.parametrize(("loss", "output"), [("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid")])
-def test_a_convention_inside_a_logarithm_is_computed_on_the_probability(convention, loss, output):
-    claims = replace(Claims(output_activations=(output,), losses=(loss,)), **{convention: 1e-3})
+def test_a_convention_inside_a_logarithm_is_computed_on_the_probability(convention, value, attributes, loss, output):
+    claims = replace(Claims(output_activations=(output,), losses=(loss,)), **{convention: value})
     node = next(node for node in build_program(Architecture((2, 2), (output,), loss, 2), claims).nodes if node.output == "losses")
-    assert (node.operation, node.inputs, dict(node.attributes)) == (loss, ("activations[0]", "y"), {convention: 1e-3})
+    assert (node.operation, node.inputs, dict(node.attributes)) == (loss, ("activations[0]", "y"), attributes)
 
 
 def test_a_clipped_pre_activation_stands_before_exponentials_only():

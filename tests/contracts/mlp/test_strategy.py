@@ -104,6 +104,11 @@ def test_a_corpus_visits_every_corner_that_faults_hide_in():
     assert {recipe.targets for recipe in recipes} == {"ordinary", "extreme"}
 
 
+def test_even_a_small_corpus_has_networks_of_the_greatest_depth_claimed():
+    deepest = [network for network, _ in drawn(Claims(), count=40)[:40] if network.layers == Claims().max_layers]
+    assert len(deepest) >= 2
+
+
 def test_some_layers_are_square_and_most_are_not():
     # A square layer hides a transposed matrix; some faults run only there: 40 % with equal neighbours.
     networks = [network for network, _ in drawn(Claims(), count=200)[:200]]
@@ -114,9 +119,9 @@ def test_some_layers_are_square_and_most_are_not():
 
 @drawn_for
 def test_the_extreme_networks_come_last_with_their_own_recipe(claims):
-    networks = drawn(claims, count=20, extreme=7)
-    assert [recipe == EXTREME.recipe for _, recipe in networks] == [False] * 20 + [True] * 7
-    assert [recipe for _, recipe in networks[:20]] == [stratum.recipe for stratum in STRATA]
+    networks = drawn(claims, count=len(STRATA), extreme=7)
+    assert [recipe == EXTREME.recipe for _, recipe in networks] == [False] * len(STRATA) + [True] * 7
+    assert [recipe for _, recipe in networks[: len(STRATA)]] == [stratum.recipe for stratum in STRATA]
 
 
 @drawn_for

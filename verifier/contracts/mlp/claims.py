@@ -68,7 +68,7 @@ class Claims:
     learning_rate: float | None = None
     leaky_slope: float = 0.01
     log_epsilon: float | None = None
-    clip_output: float | None = None
+    clip_output: float | tuple[float, float] | None = None
     clip_preactivation: float | None = None
     delta_scale: str = "loss"
     stable: bool = False
@@ -102,6 +102,19 @@ class Claims:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
+_CLIP_ALLOWED = "a number above 0 and below 0.5, or two, [low, high] with 0 < low < high ≤ 1"
+
+
+def _clip(key: str, value: Any) -> float | tuple[float, float]:
+    """ε for [ε, 1 - ε], or both ends: published code often clips below alone."""
+    if not isinstance(value, list):
+        return float(number(_CLIP_ALLOWED, lambda bound: 0 < bound < 0.5).read(key, value))
+    ends = [float(number(_CLIP_ALLOWED, lambda bound: 0 < bound <= 1).read(key, end)) for end in value]
+    if len(ends) != 2 or not ends[0] < ends[1]:
+        raise TableError(key, f"is {shown(value)}; it takes {_CLIP_ALLOWED}.")
+    return ends[0], ends[1]
+
+
 KEYS: Mapping[str, Key] = {
     "activations": words(*HIDDEN_ACTIVATIONS, aliases=ACTIVATION_ALIASES, elsewhere=HIDDEN_SOFTMAX),
     "output_activations": words(*OUTPUT_ACTIVATIONS, aliases=ACTIVATION_ALIASES),
@@ -122,7 +135,7 @@ KEYS: Mapping[str, Key] = {
     "learning_rate": number("a number above 0", lambda value: value > 0),
     "leaky_slope": number("a number of at least 0 and below 1", lambda value: 0 <= value < 1),
     "log_epsilon": number("a number above 0 and below 0.1", lambda value: 0 < value < 0.1),
-    "clip_output": number("a number above 0 and below 0.5", lambda value: 0 < value < 0.5),
+    "clip_output": Key(_clip, _CLIP_ALLOWED),
     "clip_preactivation": number("a number above 0", lambda value: value > 0),
     "delta_scale": word("loss", "sample"),
     "stable": flag(),
@@ -188,6 +201,10 @@ def _check_widths(claims: Claims, said: Mapping[str, Any]) -> None:
     beyond = [size for size in claims.sizes or () if size > said.get("max_width", MOST_WIDTH)]
     if beyond:
         raise TableError("sizes", f"holds {beyond[0]}, beyond max_width = {claims.max_width}; max_width bounds the free sizes, raise it.")
+    outputs = (claims.sizes[-1] if claims.sizes else 0) or claims.max_width
+    if outputs == 1 and claims.output_activations == ("softmax",):
+        key = "sizes" if claims.sizes and claims.sizes[-1] == 1 else "max_width"
+        raise TableError(key, "leaves one output, and a softmax of one output is always 1: nothing is left to differentiate.")
     weights = _most_weights(claims)
     if weights > MOST_WEIGHTS:
         key = next((key for key in ("sizes", "max_width") if key in said), "max_layers")

@@ -131,7 +131,8 @@ def _loss(architecture: Architecture, claims: Claims) -> Node:
         if claims.log_epsilon is not None:
             attributes["log_epsilon"] = claims.log_epsilon
         if claims.clip_output is not None:
-            attributes["clip_output"] = claims.clip_output
+            low, high = claims.clip_output if isinstance(claims.clip_output, tuple) else (claims.clip_output, 1 - claims.clip_output)
+            attributes |= {"clip_output": low, "clip_output_high": high}
     fused = _FUSED.get((loss, activation))
     if fused is not None and not attributes:
         return Node(fused, (logits, "y"), "losses")

@@ -36,6 +36,7 @@ STRATA = (
     Stratum(layers=(2, 2), batch=(2, 8), widths=(2, 8)),
     Stratum(layers=(3, 3), batch=(2, 8), widths=(2, 8)),
     Stratum(layers=(4, 20), batch=(1, 4), widths=(2, 6)),
+    Stratum(layers=(20, 20), batch=(2, 4), widths=(2, 4)),
     Stratum(layers=(2, 2), batch=(2, 8), widths=(2, 8), square=True),
     Stratum(layers=(3, 3), batch=(2, 8), widths=(2, 8), square=True),
     Stratum(layers=(2, 3), batch=(1, 1), widths=(2, 8), square=True),
