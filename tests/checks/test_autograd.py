@@ -9,7 +9,7 @@ def test_right_gradients_pass_and_the_pass_says_what_it_would_have_seen(verify, 
     outcome = verified.outcome("autograd")
     assert (outcome.status, outcome.problems, outcome.failed) == ("pass", 20, 0)
     assert outcome.error <= outcome.tolerance
-    assert 0 < outcome.resolves < 1e-9  # numerics.md: median 3e-14, and 98 % of elements show 1e-9
+    assert 0 < outcome.resolves < 1e-9  # docs/tolerance.md: the median is 3e-14
     assert not verified.report.notes and not verified.report.diagnosis
 
 

@@ -36,6 +36,7 @@ from verifier.results.gathering import Gathering
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis, Note, Report
 
+NO_KNOWN_MISTAKE = "no-known-mistake"  # the name that a diagnosis has where no fault of the catalogue fits
 LONGEST_NAME = 26  # columns of a name in the table over several candidates
 INDENT = " " * 6  # below the verdict's word
 STYLES = {"pass": "bold green", "fail": "bold red", "error": "bold magenta", "inconclusive": "bold yellow", "skipped": "dim"}
@@ -118,7 +119,7 @@ def show_short(report: Report, console: Console, *, folder: Path | None = None, 
 def show_table(reports: Sequence[Report], console: Console) -> None:
     """All candidates of a run in one table, a line each, and how many got which verdict."""
     rows = [
-        (one_line(report.candidate.name), report.verdict.upper(), deciding_check(report), first_sentence(report.summary))
+        (one_line(report.candidate.name), report.verdict.upper(), deciding_check(report), _found(report))
         for report in reports
     ]
     rows.insert(0, ("candidate", "verdict", "failing check", "what was found"))
@@ -139,6 +140,12 @@ def show_table(reports: Sequence[Report], console: Console) -> None:
         console.print(Text.assemble(("Isolation: ", "bold yellow"), gap))
     runs = dict.fromkeys(f"profile {one_line(report.profile)}, seed {report.seed}" for report in reports)
     console.print(f"{tally(reports)} ({'; '.join(runs)})")
+
+
+def _found(report: Report) -> str:
+    """The mistake by name where it has one: a sentence would be cut off before its point."""
+    named = [diagnosis.fault for diagnosis in report.diagnosis if diagnosis.fault != NO_KNOWN_MISTAKE]
+    return one_line(", ".join(named)) if named else first_sentence(report.summary)
 
 
 def tally(reports: Sequence[Report]) -> str:
