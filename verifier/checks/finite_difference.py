@@ -11,8 +11,8 @@ from verifier.checks.examination import Examination, Finding, Item, Unanswered, 
 from verifier.contracts.mlp.network import architecture_of
 from verifier.oracles.finite_difference.line import DirectionResult
 from verifier.oracles.finite_difference.problem import Moves, ProblemDifferences, check_problem
-from verifier.problems.operations import OPERATIONS
-from verifier.problems.program import Problem, machine_epsilon
+from verifier.problems.operations import OPERATIONS, exact
+from verifier.problems.program import Node, Problem, machine_epsilon
 from verifier.results.outcome import Measurement, Outcome, Status
 
 FloatArray = NDArray[np.floating]
@@ -86,17 +86,16 @@ def _differences(examination: Examination, item: Item) -> ProblemDifferences:
 
 def moves_of(problem: Problem) -> Moves:
     """How far the reference's pre-activations move along a direction, and whether a kink is crossed on the way."""
-    arrays = textbook.double(problem.arrays)
+    arrays = {name: array[None] for name, array in textbook.double(problem.arrays).items()}
     kinked = [node for node in problem.program.nodes if OPERATIONS[node.operation].kinks(node.attributes)]
     watched = [name for name in problem.program.stages if name.startswith("pre_activations")]
+    wanted = {*watched, *(node.inputs[0] for node in kinked)}
+    last = max((index for index, node in enumerate(problem.program.nodes) if node.output in wanted), default=-1)
 
     def moves(direction: Mapping[str, FloatArray], step: float) -> tuple[float, bool]:
         along = np.array([0.0, step, -step, step / 2, -step / 2])
-        stacked = {name: array[None] for name, array in arrays.items()}
-        for name, entries in direction.items():
-            stacked[name] = arrays[name] + along.reshape((-1,) + (1,) * entries.ndim) * entries
         with np.errstate(all="ignore"):
-            values = textbook.forward(problem.program, stacked)
+            values = _moved(problem.program.nodes[: last + 1], arrays, direction, along)
             largest = max((float(np.max(np.abs(values[name] - values[name][:1]))) for name in watched), default=0.0)
         for node in kinked:
             argument = values[node.inputs[0]]
@@ -107,6 +106,28 @@ def moves_of(problem: Problem) -> Moves:
         return largest, False
 
     return moves
+
+
+def _moved(
+    nodes: Sequence[Node], arrays: Mapping[str, FloatArray], direction: Mapping[str, FloatArray], along: FloatArray
+) -> Mapping[str, FloatArray]:
+    """Every node's output at these steps, the steps as its leading axis.
+
+    An affine node is linear in its parameters, z = (W + t·V) a = W a + t·V a: five copies of the weights would be five times the network.
+    """
+    values = dict(arrays)
+
+    def moved(name: str) -> FloatArray:
+        return values[name] + along.reshape((-1,) + (1,) * direction[name].ndim) * direction[name]
+
+    for node in nodes:
+        weights = node.inputs[1] if node.operation == "affine" else ""
+        inputs = tuple(moved(name) if name in direction and name != weights else values[name] for name in node.inputs)
+        output = OPERATIONS[node.operation].forward(inputs, node.attributes, exact)
+        if weights in direction:
+            output = output + along[:, None, None] * (inputs[0] @ direction[weights].T)
+        values[node.output] = output
+    return values
 
 
 def conclude(done: Sequence[Differenced], unanswered: Sequence[str] = ()) -> Finding:

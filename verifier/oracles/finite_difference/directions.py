@@ -62,20 +62,27 @@ def first_step(moves: Callable[[float], tuple[float, bool]]) -> float | None:
         moves: of a step t: the largest move of any pre-activation between the middle and ±t in the reference's forward pass, and
             whether a kink is crossed on the way.
     """
-    if not _trusted(moves, SMALLEST_EXPONENT):
+    largest, crossed = moves(2.0**SMALLEST_EXPONENT)
+    if not _is_trusted(largest, crossed):
         return None
     trusted, beyond = SMALLEST_EXPONENT, LARGEST_EXPONENT + 1
-    while beyond - trusted > 1:  # bisection: moves grow with the step
-        middle = (trusted + beyond) // 2
-        if _trusted(moves, middle):
-            trusted = middle
+    guess = _reach(largest)
+    while beyond - trusted > 1:  # moves grow with the step, in proportion where nothing bends: asked there first, then by halves
+        near = [exponent for exponent in (guess, guess + 1, guess - 1) if trusted < exponent < beyond]
+        exponent = near[0] if near else (trusted + beyond) // 2
+        if _is_trusted(*moves(2.0**exponent)):
+            trusted = exponent
         else:
-            beyond = middle
+            beyond = exponent
     return 2.0**trusted
 
 
-def _trusted(moves: Callable[[float], tuple[float, bool]], exponent: int) -> bool:
-    largest, crossed = moves(2.0**exponent)
+def _reach(largest: float) -> int:
+    """The largest exponent trusted if moves were proportional to the step, from the largest move at the smallest step."""
+    return SMALLEST_EXPONENT + math.floor(math.log2(LARGEST_MOVE / largest)) if largest > 0 else LARGEST_EXPONENT
+
+
+def _is_trusted(largest: float, crossed: bool) -> bool:
     return largest <= LARGEST_MOVE and not crossed  # NaN moves are not trusted
 
 

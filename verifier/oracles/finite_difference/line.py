@@ -36,7 +36,7 @@ Status = Literal["pass", "fail", "undecided"]
 DECISIVE = 1e-2  # a direction that cannot see an error of 1 % of the tensor's largest gradient decides nothing
 
 
-BLOCK = 2**20  # elements held at once: small problems are done in one go, large ones step by step
+BLOCK = 2**17  # elements held at once, a megabyte: what a pass leaves in the processor's cache, the next one finds there
 
 
 @dataclass(frozen=True)
@@ -140,10 +140,13 @@ def _result(
     return DirectionResult(_only(direction), status, slope.value, tolerance, resolves, powers, slope, middle, evaluations, direction)
 
 
-def _realised_step(theta: FloatArray, direction: FloatArray, step: float | FloatArray, dtype: DTypeLike) -> FloatArray:
-    """θ(t) − θ in float64, with θ(t) rounded to the candidate's dtype as the worker rounds it."""
-    start = theta.astype(np.float64)
-    return (start + step * direction).astype(dtype).astype(np.float64) - start
+def _realised_step(start: FloatArray, direction: FloatArray, step: float | FloatArray, dtype: DTypeLike) -> FloatArray:
+    """θ(t) − θ in float64, with θ(t) rounded to the candidate's dtype as the worker rounds it. `start` is θ in float64."""
+    moved = np.asarray(step * direction)
+    moved += start
+    realised: FloatArray = moved.astype(dtype, copy=False).astype(np.float64, copy=False)
+    realised -= start
+    return realised
 
 
 def _predictions(
@@ -155,13 +158,15 @@ def _predictions(
 ) -> tuple[FloatArray, FloatArray]:
     """Σ ĝ·(θ(t) − θ) at each step, and what float64 may lose in that sum."""
     start, claimed, along = (_flat(arrays, direction) for arrays in (theta, gradients, direction))
-    rows = max(1, BLOCK // max(1, start.size))
-    predicted, magnitude = [], []
-    for first in range(0, len(steps), rows):
-        terms = claimed * _realised_step(start, along, steps[first : first + rows, None], dtype)
-        predicted.append(terms.sum(axis=1))
-        magnitude.append(np.abs(terms).sum(axis=1))
-    return np.concatenate(predicted), np.concatenate(magnitude) * float(np.finfo(np.float64).eps)
+    predicted, magnitude = np.zeros(len(steps)), np.zeros(len(steps))
+    columns = max(1, BLOCK // max(1, len(steps)))
+    for first in range(0, start.size, columns):
+        part = slice(first, first + columns)
+        terms = _realised_step(start[part], along[part], steps[:, None], dtype)
+        terms *= claimed[part]
+        predicted += terms.sum(axis=1)
+        magnitude += np.abs(terms, out=terms).sum(axis=1)
+    return predicted, magnitude * float(np.finfo(np.float64).eps)
 
 
 def _flat(arrays: Mapping[str, FloatArray], names: Iterable[str]) -> FloatArray:
@@ -190,9 +195,14 @@ def _realised_share(theta: FloatArray, along: FloatArray, step: float, dtype: DT
     """How much of the intended step was left after rounding, at most 1."""
     if not np.isfinite(step):
         return 1.0
-    moved = _realised_step(theta, along, step, dtype) - _realised_step(theta, along, -step, dtype)
-    intended = float(np.abs(along).sum()) * 2 * step
-    return min(1.0, float(np.abs(moved).sum()) / intended) if intended > 0 else 0.0
+    flat, directed = np.asarray(theta, dtype=np.float64).ravel(), along.ravel()
+    intended = moved = 0.0
+    for first in range(0, flat.size, BLOCK):
+        part = slice(first, first + BLOCK)
+        difference = _realised_step(flat[part], directed[part], step, dtype) - _realised_step(flat[part], directed[part], -step, dtype)
+        moved += float(np.abs(difference).sum())
+        intended += float(np.abs(directed[part]).sum()) * 2 * step
+    return min(1.0, moved / intended) if intended > 0 else 0.0
 
 
 def _only(names: Iterable[str]) -> str:
