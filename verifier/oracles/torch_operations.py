@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from verifier import plugins
+
 Attributes = Mapping[str, float]
 Reference = Callable[[tuple[Tensor, ...], Attributes], Tensor]
 
@@ -90,7 +92,16 @@ def _l2(inputs: tuple[Tensor, ...], attributes: Attributes) -> Tensor:
     return attributes["factor"] * torch.stack([weights.square().sum() for weights in inputs]).sum()
 
 
-TORCH_OPERATIONS: dict[str, Reference] = {
+class _References(dict[str, Reference]):
+    """References by name; that of an operation which is plugged in is imported with it."""
+
+    def __missing__(self, name: str) -> Reference:
+        reference: Reference = plugins.part_of(plugins.OPERATIONS, name, "reference")
+        self[name] = reference
+        return reference
+
+
+_REFERENCES: dict[str, Reference] = {
     "affine": _affine,
     "sigmoid": lambda inputs, _: _sigmoid(inputs[0]),
     "tanh": lambda inputs, _: _tanh(inputs[0]),
@@ -110,3 +121,5 @@ TORCH_OPERATIONS: dict[str, Reference] = {
     "l2": _l2,
     "total": lambda inputs, attributes: attributes["scale"] * torch.stack([part.reshape(()) for part in inputs]).sum(),
 }
+
+TORCH_OPERATIONS: dict[str, Reference] = _References(_REFERENCES)

@@ -13,6 +13,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier import plugins
+
 FloatArray = NDArray[np.floating]
 Attributes = Mapping[str, float]
 
@@ -286,4 +288,19 @@ _CATALOGUE = (
     Operation("total", "scale · (data + penalty)", _total, _total_vjp),
 )
 
-OPERATIONS: dict[str, Operation] = {operation.name: operation for operation in _CATALOGUE}
+
+class _Operations(dict[str, Operation]):
+    """Operations by name; one that is plugged in is imported when it is first asked for."""
+
+    def __missing__(self, name: str) -> Operation:
+        if name not in plugins.plugged_in(plugins.OPERATIONS):
+            raise KeyError(name)
+        operation: Operation = plugins.part_of(plugins.OPERATIONS, name, "operation")
+        self[name] = operation
+        return operation
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in plugins.plugged_in(plugins.OPERATIONS)
+
+
+OPERATIONS: dict[str, Operation] = _Operations({operation.name: operation for operation in _CATALOGUE})

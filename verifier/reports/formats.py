@@ -1,10 +1,12 @@
 """The formats by name: each turns a report into text, and is imported when it is asked for (a web page's template engine is not free)."""
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
+from verifier import plugins
 from verifier.errors import RequestError
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Verdict
@@ -85,6 +87,15 @@ FORMATS: dict[str, Format] = {
         _format("baseline", "baseline.toml", "baseline", "what fails, as a file for --baseline"),
     )
 }
+
+
+def _plugged_in() -> dict[str, Format]:
+    """Formats of other distributions: the name of the entry point is that of the format and of the file."""
+    points = plugins.plugged_in(plugins.REPORTS)
+    return {name: Format(name, name, f"{point.value}:write", summary=f"plug-in {point.value}") for name, point in points.items()}
+
+
+FORMATS |= {name: format for name, format in _plugged_in().items() if name not in FORMATS and os.path.basename(name) == name}
 
 
 def write_json(report: Report) -> str:

@@ -24,6 +24,7 @@ from verifier.contracts.mlp.claims import Claims
 from verifier.errors import RequestError
 from verifier.oracles.reference import Reference, refer
 from verifier.oracles.scatter import Scatter, touches_a_kink
+from verifier.plugins import OPERATIONS, versions_of
 from verifier.problems.program import Problem, longest_sum
 from verifier.problems.storage import problem_from_message, problem_to_message
 from verifier.results.evaluation import Evaluation
@@ -119,6 +120,7 @@ def cache_file(claims: Claims, profile: Profile, seed: int) -> Path:
         "seed": seed,
         "versions": versions(),
         "code": _code_digest(),
+        "operations": versions_of(OPERATIONS),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
     return cache_folder() / "corpora" / f"{digest[:32]}.safetensors"

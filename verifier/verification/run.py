@@ -21,7 +21,7 @@ from verifier.checks import (
     unit_permutation,
     update,
 )
-from verifier.checks.catalogue import check_ids
+from verifier.checks.catalogue import check_ids, plugged_check, plugged_ids
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.checks.finite_difference import role_of, undecided_roles
 from verifier.contracts.mlp.claims import Claims
@@ -154,6 +154,7 @@ def _ask_the_rest(
         unit_permutation.ID: unit_permutation.check,
         stability.ID: stability.check,
     }
+    checks |= {check: plugged_check(check) for check in plugged_ids() if request.wants(check)}
     wanted = [check for check in checks if request.wants(check)]
     for position, check in enumerate(wanted):
         progress(f"{candidate.name}: {check}", position, len(wanted))

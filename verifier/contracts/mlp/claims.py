@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
+from verifier import plugins
 from verifier.contracts.keys import Key, TableError, flag, number, read_table, shown, whole, wholes, word, words
 
 HIDDEN_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "softplus", "identity")
@@ -115,9 +116,23 @@ def _clip(key: str, value: Any) -> float | tuple[float, float]:
     return ends[0], ends[1]
 
 
+def _activations(*known: str, elsewhere: Mapping[str, str] | None = None) -> Key:
+    """A key that takes a list of activations: ours, and those that are plugged in, which are looked for only where others are named."""
+    ours = words(*known, aliases=ACTIVATION_ALIASES, elsewhere=elsewhere)
+
+    def read(key: str, value: Any) -> tuple[str, ...]:
+        foreign = isinstance(value, list) and any(isinstance(entry, str) and entry not in known for entry in value)
+        plugged = plugins.plugged_in(plugins.OPERATIONS) if foreign else ()
+        chosen = words(*known, *plugged, aliases=ACTIVATION_ALIASES, elsewhere=elsewhere) if plugged else ours
+        activations: tuple[str, ...] = chosen.read(key, value)
+        return activations
+
+    return Key(read, ours.allowed)
+
+
 KEYS: Mapping[str, Key] = {
-    "activations": words(*HIDDEN_ACTIVATIONS, aliases=ACTIVATION_ALIASES, elsewhere=HIDDEN_SOFTMAX),
-    "output_activations": words(*OUTPUT_ACTIVATIONS, aliases=ACTIVATION_ALIASES),
+    "activations": _activations(*HIDDEN_ACTIVATIONS, elsewhere=HIDDEN_SOFTMAX),
+    "output_activations": _activations(*OUTPUT_ACTIVATIONS),
     "losses": words(*LOSSES, aliases=LOSS_ALIASES),
     "reduction": word("mean", "sum", "mean_all"),
     "loss_scale": number("a finite number other than 0", lambda value: value != 0),
@@ -144,7 +159,7 @@ KEYS: Mapping[str, Key] = {
 
 def goes_with(output_activation: str, loss: str) -> bool:
     """Whether networks with this output activation and this loss are drawn."""
-    return output_activation in NEEDED_OUTPUTS.get(loss, OUTPUT_ACTIVATIONS)
+    return loss not in NEEDED_OUTPUTS or output_activation in NEEDED_OUTPUTS[loss]
 
 
 def claims_from(table: Mapping[str, Any]) -> Claims:
