@@ -100,7 +100,7 @@ def _sigmoid_for_all(applied: Applied, context: Context) -> FloatArray | None:
 def _sigmoid_of_z_for_all(applied: Applied, context: Context) -> FloatArray | None:
     if _of(applied, "sigmoid", "softmax"):
         return None
-    own = sigmoid(applied.inputs[0])
+    own = applied.store(sigmoid(applied.inputs[0]), True)
     return own * (1 - own)
 
 
