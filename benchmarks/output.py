@@ -35,7 +35,7 @@ def publish(name: str, text: str) -> None:
     (RESULTS / f"{name}.txt").write_text(text.rstrip() + "\n", encoding="utf-8")
 
 
-def draw(name: str, paint: Callable[[Any], None], *, size: tuple[float, float] = (7.5, 4.5), panels: int = 1) -> None:
+def draw(name: str, paint: Callable[[Any], None], *, size: tuple[float, float] = (7.5, 4.5), panels: int = 1, share: bool = False) -> None:
     """Keep a picture as `name`.svg; the same numbers give the same bytes. `paint` gets the axes, a list where there are several panels."""
     import matplotlib
 
@@ -43,7 +43,7 @@ def draw(name: str, paint: Callable[[Any], None], *, size: tuple[float, float] =
     matplotlib.rcParams.update({"svg.hashsalt": name, "svg.fonttype": "none", "font.size": 9.0})
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, panels, figsize=size, layout="constrained", sharey=True)
+    figure, axes = pyplot.subplots(1, panels, figsize=size, layout="constrained", sharey=share)
     paint(axes)
     RESULTS.mkdir(parents=True, exist_ok=True)
     figure.savefig(RESULTS / f"{name}.svg", metadata={"Date": None})

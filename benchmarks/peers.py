@@ -100,7 +100,9 @@ def jax_check_grads(question: Question) -> bool:
     function = jax.custom_vjp(by_numpy)
     claimed = tuple(np.asarray(question.claimed[name], dtype=dtype) for name in question.names)
     function.defvjp(lambda *arrays: (by_numpy(*arrays), None), lambda _, cotangent: tuple(cotangent * array for array in claimed))
-    return _accepts(lambda: check_grads(function, tuple(question.parameters.values()), order=1, modes=("rev",)))
+    accepted = _accepts(lambda: check_grads(function, tuple(question.parameters.values()), order=1, modes=("rev",)))
+    jax.clear_caches()  # each question is a function of its own: gigabytes else
+    return accepted
 
 
 def autograd_check_grads(question: Question) -> bool:
