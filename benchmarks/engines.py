@@ -82,8 +82,9 @@ def _losses(ops: Ops, loss: str, activation: str, z: Any, a: Any, y: Any, claims
         p = _activate(ops, OF_LOGITS[loss], z if OF_LOGITS[loss] == activation else a, claims)
     else:
         p, epsilon = a, claims.log_epsilon or 0.0
-        if claims.clip_output is not None:
-            p = ops.minimum(ops.maximum(p, claims.clip_output), 1 - claims.clip_output)
+        if claims.clip_ends is not None:
+            low, high = claims.clip_ends
+            p = ops.minimum(ops.maximum(p, low), high)
     if loss in CROSS_ENTROPY:
         return -y * ops.log(p + epsilon)
     return -(y * ops.log(p + epsilon) + (1 - y) * ops.log(1 - p + epsilon))

@@ -118,10 +118,7 @@ def show_short(report: Report, console: Console, *, folder: Path | None = None, 
 
 def show_table(reports: Sequence[Report], console: Console) -> None:
     """All candidates of a run in one table, a line each, and how many got which verdict."""
-    rows = [
-        (one_line(report.candidate.name), report.verdict.upper(), deciding_check(report), _found(report))
-        for report in reports
-    ]
+    rows = [(one_line(report.candidate.name), report.verdict.upper(), deciding_check(report), _found(report)) for report in reports]
     rows.insert(0, ("candidate", "verdict", "failing check", "what was found"))
     # By hand: rich shrinks every column where one is long, and a name or a verdict cut to two letters says nothing.
     widths = [min(max(len(row[column]) for row in rows), LONGEST_NAME) for column in range(3)]

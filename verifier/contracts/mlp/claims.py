@@ -74,6 +74,13 @@ class Claims:
     delta_scale: str = "loss"
     stable: bool = False
 
+    @property
+    def clip_ends(self) -> tuple[float, float] | None:
+        """Both ends of the interval that `clip_output` holds probabilities in, or None."""
+        if self.clip_output is None or isinstance(self.clip_output, tuple):
+            return self.clip_output
+        return self.clip_output, 1 - self.clip_output
+
     def targets_for(self, loss: str) -> str:
         """The kind of targets drawn for this loss: `real`, `probability`, `binary` or `one_hot`.
 

@@ -130,8 +130,8 @@ def _loss(architecture: Architecture, claims: Claims) -> Node:
     if loss in ("cross_entropy", "binary_cross_entropy"):
         if claims.log_epsilon is not None:
             attributes["log_epsilon"] = claims.log_epsilon
-        if claims.clip_output is not None:
-            low, high = claims.clip_output if isinstance(claims.clip_output, tuple) else (claims.clip_output, 1 - claims.clip_output)
+        if claims.clip_ends is not None:
+            low, high = claims.clip_ends
             attributes |= {"clip_output": low, "clip_output_high": high}
     fused = _FUSED.get((loss, activation))
     if fused is not None and not attributes:

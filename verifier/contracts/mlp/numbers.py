@@ -14,7 +14,7 @@ from verifier.problems.program import Problem
 
 FloatArray = NDArray[np.floating]
 
-# Beyond these pre-activations right textbook code overflows or loses its digits: (float64, float32). benchmarks/calibration measures within them.
+# Beyond these pre-activations right textbook code overflows or loses its digits; benchmarks/calibration measures within them.
 ORDINARY_RANGE = {"float64": 30.0, "float32": 15.0}
 LOGARITHMIC_RANGE = {"float64": 15.0, "float32": 8.0}
 
