@@ -58,6 +58,7 @@ class Channel:
         try:
             while self._unsent:
                 self._unsent = self._unsent[self._socket.send(self._unsent) :]
+            self._unsent = memoryview(b"")  # an empty view of the frame would keep all of it
         except BlockingIOError:
             return
         except OSError:

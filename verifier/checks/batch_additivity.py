@@ -44,8 +44,7 @@ def _compare(examination: Examination, item: Item) -> list[Measurement]:
         own = own_rounding(Item(item.index, sample, reference), single)
         for name, gradient in data_part(single.gradients, sample).items():
             total[name] += share * gradient
-            rounding = reference.gradient_tolerance(name) + single.rounding.get(name, 0.0) + own[name]
-            allowed[name] = allowed[name] + share * rounding
+            allowed[name] += share * (reference.gradient_tolerance(name) + single.rounding.get(name, 0.0) + own[name])
     comparisons = {name: compare(claimed[name], total[name], allowed[name]) for name in claimed}
     return [measured(ID, item, name, comparison, SOURCE) for name, comparison in comparisons.items() if comparison is not None]
 

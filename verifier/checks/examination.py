@@ -145,7 +145,7 @@ def own_rounding(item: Item, claimed: Evaluation) -> dict[str, FloatArray]:
         largest = float(np.max(np.abs(gradient), initial=0.0))
         wrong = bool(np.any(np.abs(gradient - right) > allowed))
         own = safety(item.reference.longest) * machine_epsilon(item.problem.dtype) * largest if wrong else 0.0
-        found[name] = np.full(gradient.shape, own)
+        found[name] = np.broadcast_to(own, gradient.shape)
     return found
 
 

@@ -54,14 +54,22 @@ class _Perturbation:
         shape = (len(self._relative), *value.shape[1:])
         spread = (-1,) + (1,) * (value.ndim - 1)
         noise = self._noise(shape)
-        result: FloatArray = value * (1.0 + self._relative.reshape(spread) * noise) + self._additive.reshape(spread) * noise
+        # In place, since the largest of these arrays are the network's own size: value · (1 + u ξ) + additive · ξ.
+        result: FloatArray = noise * self._relative.reshape(spread)
+        result += 1.0
+        result *= value
+        if self._additive.any():
+            noise *= self._additive.reshape(spread)
+            result += noise
         if absolute:
             # Noise of its own: with the relative one's the two would cancel where a tanh is -1.
             result += self._relative.reshape(spread) * self._noise(shape)
         return result
 
     def _noise(self, shape: tuple[int, ...]) -> FloatArray:
-        noise = 2.0 * self._generator.random(shape) - 1.0
+        noise = self._generator.random(shape)
+        noise *= 2.0
+        noise -= 1.0
         if len(shape) > 1:
             for copy in self._as_one:
                 noise[copy] = noise[copy].flat[0]
@@ -121,8 +129,13 @@ class _Spread:
                 self._exact[name] = value[0]
             scales = self._scales[group].reshape((-1,) + (1,) * (value.ndim - 1))
             with np.errstate(all="ignore"):
-                departure = (np.abs(value - self._exact[name]) * scales).max(axis=0)
-            self._largest[name] = np.maximum(self._largest[name], departure) if name in self._largest else departure
+                departures: FloatArray = value - self._exact[name]
+                np.abs(departures, out=departures)
+                departures *= scales
+                departure = (departures if len(departures) == 1 else departures.max(axis=0, keepdims=True))[0, ...]
+            if name in self._largest:
+                np.maximum(self._largest[name], departure, out=departure)
+            self._largest[name] = departure
 
     def scatter(self, epsilon: float) -> Scatter:
         def part(kind: str) -> dict[str, FloatArray]:
