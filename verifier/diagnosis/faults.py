@@ -14,8 +14,9 @@ FAULTS: tuple[Fault, ...] = (
     *FORWARD_FAULTS,
     *OUTPUT_FAULTS,
     *slope_faults(),
-    *HIDDEN_FAULTS,
+    *(fault for fault in HIDDEN_FAULTS if fault.kind != "updated"),
     *PRODUCT_FAULTS,
+    *(fault for fault in HIDDEN_FAULTS if fault.kind == "updated"),  # these step by the weight gradients, wrong ones too
     *FACTOR_FAULTS,
     *PENALTY_FAULTS,
     *CLIPPING_FAULTS,

@@ -115,13 +115,14 @@ def _own(one: Answered, name: str) -> FloatArray | float:
 
 def _key(ordered: Sequence[Answered]) -> _Key:
     """Of the first networks, the one with the most elements that differ from one another: units alike refute little."""
-    chosen = max(ordered[:8], key=lambda one: (departs(one), _variety(one)))
+    chosen = max(ordered[:24], key=lambda one: (departs(one), _variety(one)))
     return _Key(chosen, textbook.forward(chosen.problem.program, textbook.double(chosen.problem.arrays)))
 
 
 def _variety(one: Answered) -> int:
     architecture = architecture_of(one.problem)
-    return sum(width > 1 for width in architecture.widths) + (architecture.batch > 1)
+    batch, outputs = architecture.batch, architecture.widths[-1]
+    return sum(width > 1 for width in architecture.widths) + (batch > 2) + (outputs > 2) + (batch != outputs) + (batch > 1) + (outputs > 1)
 
 
 @dataclass(frozen=True)
@@ -134,21 +135,19 @@ class _Alone:
 
 
 def _worth_pairing(key: _Key, claims: Claims) -> list[_Alone]:
-    """The faults that change something on the key network, one of those that change it alike."""
+    """The faults that change something on the key network."""
     right, claimed = key.answered.reference.evaluation.gradients, key.answered.claimed.gradients
-    seen: list[Mapping[str, FloatArray]] = []
     found = []
     for fault in PREDICTING:
         free = fault.constant is not None
         predicted = predict_nominal(key.answered.problem, claims, Hypothesis((fault,), (_some(fault.constant),)), key.values)
         if predicted is None:
             continue
-        if not free:
-            if any(_near(predicted, other) for other in (right, *seen)):
-                continue
-            seen.append(predicted)
         changed = frozenset(name for name in predicted if not _close(predicted[name], right[name]))
-        fitted = frozenset(name for name in predicted if (free and name in changed) or _close(predicted[name], claimed[name]))
+        if not changed:
+            continue
+        open_ = frozenset(claimed) if fault.couples else changed if free else frozenset()
+        fitted = open_ | {name for name in predicted if _close(predicted[name], claimed[name])}
         found.append(_Alone(fault, changed, fitted))
     return found
 
@@ -167,10 +166,6 @@ def _may_meet(first: _Alone, second: _Alone, names: Iterable[str]) -> bool:
         name in both or (name not in second.changed and name in first.fitted) or (name not in first.changed and name in second.fitted)
         for name in names
     )
-
-
-def _near(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray]) -> bool:
-    return all(_close(one[name], other[name]) for name in other)
 
 
 def _close(one: FloatArray, other: FloatArray) -> bool:
@@ -206,8 +201,7 @@ def _guesses(
         if value is not None:
             yield from _plain(value)
     else:
-        loudest = max(ordered, key=lambda one: _norm(one.reference.evaluation.gradients))
-        yield from _plain(_bound(constant.fit, loudest.claimed.gradients))
+        yield from _plain(max(_bound(constant.fit, one.claimed.gradients) for one in ordered))
 
 
 def _plain(value: float) -> Iterator[float]:

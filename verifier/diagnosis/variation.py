@@ -78,6 +78,7 @@ class Fault:
         hint: how to mend it, one sentence.
         kind: faults of one kind are scopes of the same mistake and never combined.
         unfused: whether it needs the chain rule through output activation and loss, which δ = a - y has cancelled.
+        couples: whether what it does to one tensor depends on the others, so that a second fault anywhere changes what it does here.
         pattern: it is recognised by a test of its own (precision, state, differences), not by a prediction.
     """
 
@@ -92,6 +93,7 @@ class Fault:
     kind: str = ""
     unfused: bool = False
     pattern: bool = False
+    couples: bool = False
 
 
 @dataclass(frozen=True)

@@ -243,6 +243,7 @@ CLIPPING_FAULTS: tuple[Fault, ...] = (
         "Clip where the step is taken, not in the gradient.",
         finish=_clipped_by_norm,
         constant=Constant("bound", "norm"),
+        couples=True,
     ),
     Fault(
         "clipped-by-norm-each",
@@ -252,7 +253,7 @@ CLIPPING_FAULTS: tuple[Fault, ...] = (
         finish=_clipped_each,
         constant=Constant("bound", "norm_each"),
     ),
-    Fault("normalised", _W, "The whole gradient is scaled to norm 1.", "Leave its length as it is.", finish=_normalised),
+    Fault("normalised", _W, "The whole gradient is scaled to norm 1.", "Leave its length as it is.", finish=_normalised, couples=True),
 )
 
 PATTERNS: tuple[Fault, ...] = (
