@@ -1,6 +1,7 @@
 """What holds for every test: nothing is written into the user's cache, and Hypothesis does not judge by the clock."""
 
 import os
+import signal
 
 import hypothesis
 import pytest
@@ -9,6 +10,10 @@ pytest_plugins = ["pytester"]
 
 # Before NumPy is imported, here and in every process that a test starts: more threads give other last bits, and some tests forbid them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would every command that they start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow, not wrong. In CI the examples are the same each time: a red run must be red for its own change.
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=bool(os.environ.get("CI")))

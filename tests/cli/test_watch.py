@@ -95,7 +95,10 @@ def test_a_student_sees_the_verdict_change_with_the_save(tmp_path):
         file.write_text(RIGHT)
         assert "PASS" in screen(process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 0
+        try:
+            assert process.wait(60) == 0
+        finally:
+            process.kill()  # a command that does not end must not keep the suite waiting
 
 
 def screen(process):
