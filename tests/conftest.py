@@ -2,11 +2,16 @@
 
 import os
 import signal
+import sys
+from pathlib import Path
 
 import hypothesis
 import pytest
 
 pytest_plugins = ["pytester"]
+
+# The benchmarks are not installed; behind everything else, so that the package under test stays the installed one.
+sys.path.append(str(Path(__file__).parents[1]))
 
 # Before NumPy is imported, here and in every process that a test starts: more threads give other last bits, and some tests forbid them.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
