@@ -2,9 +2,10 @@
 
 A right implementation may round every stored quantity differently, and may compute it in another form. So the textbook is swept
 K times with every stored quantity times 1 + uξ (ξ uniform on [-1, 1], u = 2⁻⁴⁰: far above float64's own rounding, far below
-curvature), and with an absolute uξ on every sigmoid, tanh and softplus output, whose right forms are not exact near 0. One more
-copy adds 2⁻⁶⁰ξ to everything, for underflow. The largest departure, scaled back from u to the machine epsilon of the candidate's
-dtype, is the *scatter*: the unit in which errors of right code are small (docs/tolerance.md has the figures).
+curvature), twice more with ξ shared by what may round alike, and with an absolute uξ on every sigmoid, tanh and softplus output,
+whose right forms are not exact near 0. One more copy adds 2⁻⁶⁰ξ to everything, for underflow. The largest departure, scaled back
+from u to the machine epsilon of the candidate's dtype, is the *scatter*: the unit in which errors of right code are small
+(docs/tolerance.md has the figures).
 This is stochastic arithmetic: CESTAC (Vignes 1978), Monte Carlo arithmetic (Parker 1997).
 """
 
