@@ -25,7 +25,7 @@ def test_faults_of_square_layers_are_told_apart(fault, answers):
 
 
 def test_right_code_matches_nothing(answers):
-    for _, claims in IMPLEMENTATIONS[:6]:
+    for _, claims in IMPLEMENTATIONS[:3]:
         right = answers(claims, count=SHOWN_ON + 2)
         assert match_faults(right, claims) == []
 
