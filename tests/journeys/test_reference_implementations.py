@@ -40,7 +40,9 @@ def test_each_gets_the_verdict_that_is_promised(folder, name, words, judged):
     failed = {outcome.id for outcome in report.checks if outcome.status == "fail"}
     if words.startswith("pass"):
         assert report.verdict == "pass", report.summary
-        assert bool(report.notes) == ("note" in words), report.notes
+        # What happens on saturated networks depends on which are drawn, and promises nothing.
+        notes = [note for note in report.notes if note.check != "stability"]
+        assert bool(notes) == ("note" in words), notes
     else:
         assert report.verdict == "fail", report.summary
         assert set(re.findall(r"`([\w-]+)`", words)) <= failed, report.summary
