@@ -1,5 +1,6 @@
 """`assert_gradients` accuses what is wrong, passes what is right, and says when it cannot tell."""
 
+import contextlib
 import subprocess
 import sys
 import warnings
@@ -303,3 +304,26 @@ def test_the_plain_form_loads_neither_torch_nor_hypothesis():
         "assert not {'torch', 'hypothesis'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def cancel(x):
+    return torch.exp(x) - 1 - x
+
+
+HOSTILE = {
+    "a saw of rounding": (lambda x: cancel(1e-13 * x * x), torch.linspace(0.1, 2, 6, dtype=torch.float64)),
+    "a constant whose gradient is rounding": (lambda x: torch.softmax(30 * x, -1).sum(), torch.tensor(X)),
+    "a norm that is always 1": (lambda x: (x / x.norm()).square().sum(), torch.tensor(100 * X)),
+    "no digits left in float32": (lambda x: 1 / cancel(x), torch.tensor(1e-6 * np.abs(X) + 1e-6, dtype=torch.float32)),
+    "float32 inside": (lambda x: torch.tanh((4 * x).float()).double().sum(), torch.tensor(X)),
+    "zero by cancellation": (torch.nn.functional.gelu, torch.full((3,), -9.0, dtype=torch.float64)),
+    "a fast sine": (lambda x: torch.sin(1e5 * x).sum() * 1e-17, torch.tensor(X)),
+    "a pole nearby": (lambda x: torch.sqrt(x).log(), torch.tensor([1e-9, 1.0, 1e9], dtype=torch.float64)),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_right_code_is_not_accused_however_hostile_the_function_is(name):
+    function, x = HOSTILE[name]
+    with contextlib.suppress(Inconclusive):
+        assert_gradients(function, x)

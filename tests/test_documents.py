@@ -13,6 +13,7 @@ from verifier.checks.catalogue import check_ids
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(?:python|toml) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+VERDICTS = ("fail", "inconclusive", "pass")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -75,3 +76,6 @@ def test_the_figures_of_assert_gradients_are_those_of_its_benchmarks():
     calibrated = (results / "assertion_calibration.txt").read_text()
     assert calibrated.startswith("10000 random functions")
     assert re.findall(r"^float(?:64|32) +\d+ +\d+ +(\d+)$", calibrated, re.MULTILINE) == ["0", "0"]
+    doubled = {outcome: sum(map(int, re.findall(rf"^float(?:64|32)  {outcome} +(\d+)", calibrated, re.MULTILINE))) for outcome in VERDICTS}
+    found, undecided, passed = doubled.values()
+    assert f"{found} of {sum(doubled.values())} found, {undecided} undecided, {passed or 'none'} passed" in page

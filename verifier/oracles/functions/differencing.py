@@ -107,6 +107,7 @@ class _Asking:
         self._largest = max(self._level, far if np.isfinite(far) else 0.0)
         wander = self._wander_of_outputs(center)
         self._scatter = (self._level * shown + projection.level(wander)) / self._epsilon + HIDDEN
+        # Not with HIDDEN: an output that is small and true may still turn within its noise, and then the first step must be short.
         self._moves = moves_of(projection.outputs, center, shown * np.abs(center) + wander)
 
     def _wander_of_outputs(self, center: FloatArray) -> FloatArray:
@@ -136,9 +137,11 @@ class _Asking:
                 return
             asked = self._ask(remaining)
             found.lines.extend(line for line in asked.directions if line.status != "fail")
+            unconfirmed = {name for line in asked.directions if line.status == "fail" for name in line.direction}
             if asked.status != "fail":
-                for name, power in asked.resolves.items():
-                    found.resolves[name] = min(found.resolves[name], power)
+                found.doubtful += sorted(unconfirmed)
+                for name in remaining.keys() - unconfirmed:
+                    found.resolves[name] = min(found.resolves[name], asked.resolves[name])
                 return
             if asked.element is not None and self._stands(asked.element):
                 found.wrong = asked.element

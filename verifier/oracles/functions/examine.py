@@ -143,8 +143,18 @@ def _rounding(function: Differentiable, cotangents: Sequence[FloatArray]) -> dic
     def ask(inputs: Arrays) -> tuple[Arrays, Arrays]:
         return function.claim(inputs, cotangents, False).gradients, function.claim(inputs, cotangents, True).gradients
 
-    floors = _floors(function, cotangents)
+    # A type that leaves no digits of the outputs (1 / (exp(x) - 1 - x)) owes none of their gradient.
+    lost = _digits_lost(function)
+    right = ask(function.inputs)[1]
+    floors = {name: floor + lost * float(np.abs(right[name]).max(initial=0.0)) for name, floor in _floors(function, cotangents).items()}
     return compare_by_jitter(ask, function.inputs, function.rounded, epsilon=function.epsilon, floors=floors)
+
+
+def _digits_lost(function: Differentiable) -> float:
+    """How far the outputs of the function's own type are from those of float64, relative to their size."""
+    own, right = (flat(function.values(function.inputs, lifted)) for lifted in (False, True))
+    size = float(np.linalg.norm(right))
+    return float(np.linalg.norm(own - right)) / size if size > 0 else 0.0
 
 
 def _floors(function: Differentiable, cotangents: Sequence[FloatArray]) -> dict[str, float]:
