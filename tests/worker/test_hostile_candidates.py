@@ -33,8 +33,8 @@ AS_USER: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": []}
 FEWER = "VERIFIER_HOSTILE_FEWER"  # set where the tests run again, as an ordinary user: what the sandbox refuses, not what checks find
 SIZE = Profile("hostile", networks=12, differences=3, seed=0, kept=False, shrinking=0)
 LIMITS = Limits(
-    wall_seconds=0.4,
-    cpu_seconds=0.6,
+    wall_seconds=1.0,
+    cpu_seconds=1.5,
     load_seconds=1.0,
     output_bytes=2 * MIB,
     scratch_bytes=8 * MIB,
