@@ -120,7 +120,8 @@ def test_a_hostile_candidate_gets_its_outcome_and_leaves_nothing(file, zygote, c
     if "for one answer" in words or ("wall limit" in words and "load" not in words):
         assert "Then the candidate was given up: " in told
     if report.verdict == "error":
-        assert took < DEATHS * (limit_of(told) + 1), took
+        # One second is the promise on a machine that is not busy; the rest is for one that is.
+        assert took < DEATHS * (limit_of(told) + 10), took
     assert left_behind(zygote, before) == []
 
 
