@@ -1,6 +1,6 @@
 """An endless loop.
 
-Expected: error; did not answer within 1 s \(wall limit\)
+Expected: error; did not answer within 0.4 s \(wall limit\)
 """
 
 import numpy as np

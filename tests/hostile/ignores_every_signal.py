@@ -1,6 +1,6 @@
 """Ignores every signal that can be ignored, and blocks the others.
 
-Expected: error; did not answer within 1 s \(wall limit\)
+Expected: error; did not answer within 0.4 s \(wall limit\)
 """
 
 import signal

@@ -1,6 +1,6 @@
 """Is lost in C code that never looks at a signal: a regular expression that backtracks for years.
 
-Expected: error; did not answer within 1 s \(wall limit\)
+Expected: error; did not answer within 0.4 s \(wall limit\)
 """
 
 import re

@@ -1,6 +1,6 @@
 """Sleeps for ever.
 
-Expected: error; did not answer within 1 s \(wall limit\)
+Expected: error; did not answer within 0.4 s \(wall limit\)
 """
 
 import time

@@ -1,6 +1,6 @@
 """Sends a byte now and then, so that something always seems to come.
 
-Expected: error; did not answer within 1 s \(wall limit\)
+Expected: error; did not answer within 0.4 s \(wall limit\)
 """
 
 import os

@@ -156,7 +156,7 @@ def test_a_full_disk_costs_no_verdict_and_the_run_is_resumed(largest, starter, w
     folder = tmp_path / "reports"
     status = starter.run(folder, largest=largest)
     shown, told = (tmp_path / "reports.out").read_text(), (tmp_path / "reports.err").read_text()
-    assert status in (1, 3, 120)  # 120 is Python's own, where even its output could not be flushed
+    assert status in (1, 3)
     assert "Traceback" not in told and "broke" not in told
     if largest:  # else nothing can be shown either: it goes to a file here
         assert all(path.stem in shown for path in CANDIDATES) or largest < 8_000
