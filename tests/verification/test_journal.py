@@ -4,6 +4,7 @@ import json
 import os
 import random
 import re
+import resource
 import select
 import signal
 import subprocess
@@ -53,6 +54,7 @@ class Starter:
 
     def __init__(self, cache: Path) -> None:
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "VERIFIER_CACHE": str(cache)}
+        environment.pop("PYTHONUNBUFFERED", None)  # what is buffered fails later, at the end of the process too
         self.process = subprocess.Popen(
             [sys.executable, "-c", textwrap.dedent(STARTER)], env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -165,6 +167,45 @@ def test_a_full_disk_costs_no_verdict_and_the_run_is_resumed(largest, starter, w
     assert starter.run(folder, "--resume") == 1
     assert reports(folder) == whole[0]
     assert not list(folder.glob("*/.*"))
+
+
+@pytest.fixture
+def small_disk(tmp_path, request) -> Iterator[Path]:
+    """A file system of its own of so many bytes."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={request.param}", "none", folder], capture_output=True, check=False)
+    if mounted.returncode:
+        pytest.skip("only root may mount a file system here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.parametrize("small_disk", [8_192, 65_536], indirect=True)
+def test_a_disk_that_is_full_costs_no_verdict(small_disk, starter, whole, tmp_path):
+    folder = tmp_path / "reports"
+    folder.symlink_to(small_disk)
+    status = starter.run(folder)
+    shown, told = (tmp_path / "reports.out").read_text(), (tmp_path / "reports.err").read_text()
+    assert status in (1, 3)
+    assert "No space left on device" in told and "Traceback" not in told and "broke" not in told
+    assert all(path.stem in shown for path in CANDIDATES)
+    for file in (folder / FOLDER).glob("*.jsonl"):
+        assert_valid(file)
+    subprocess.run(["mount", "-o", "remount,size=64m", small_disk], check=True)
+    assert starter.run(folder, "--resume") == 1
+    assert reports(folder) == whole[0]
+
+
+def test_no_place_for_temporary_files_is_said(tmp_path):
+    def no_files() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, -1))
+
+    command = [sys.executable, "-m", "verifier", "check", CANDIDATES[0], "--profile", "quick", "--report-dir", tmp_path]
+    ended = subprocess.run(command, cwd=ROOT, preexec_fn=no_files, capture_output=True, text=True, check=False)
+    assert ended.returncode == 3
+    assert "no temporary folder for the workers can be made" in ended.stderr and "TMPDIR" in ended.stderr
+    assert "broke" not in ended.stderr
 
 
 def test_a_folder_that_cannot_be_written_costs_no_verdict(starter, tmp_path):

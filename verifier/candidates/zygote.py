@@ -39,8 +39,12 @@ class Zygote:
     def __init__(self, *, isolation: Isolation = "auto") -> None:
         self._isolation = isolation
         self._lock = threading.Lock()
-        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process that writes into it
-        self._home = tempfile.mkdtemp(prefix="verifier-")  # the zygote removes it; this side does where it was killed
+        try:
+            self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process that writes into it
+            self._home = tempfile.mkdtemp(prefix="verifier-")  # the zygote removes it; this side does where it was killed
+        except OSError as error:
+            remedy = "free some space, or set TMPDIR to a folder that takes files"
+            raise HarnessError(f"no temporary folder for the workers can be made ({error.strerror}): {remedy}") from None
         self._control, theirs = socket.socketpair()
         with theirs:
             arguments = ["-m", "verifier.worker", str(theirs.fileno()), "off" if isolation == "off" else "on", self._home]

@@ -4,12 +4,14 @@ A sub-command returns its exit status. What goes wrong ends here, in one line an
 2 the request is wrong, 3 the harness (or its isolation) could not decide, 130 interrupted.
 """
 
+import contextlib
+import errno
 import importlib
 import importlib.metadata
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -28,6 +30,8 @@ COMMANDS = {
     "selftest": "verifier.cli.selftest:selftest",
     "watch": "verifier.cli.watch:watch",
 }
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Commands(click.Group):
@@ -84,14 +88,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("Interrupted.")
         return INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has left; Python must not fail again when it flushes at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go(sys.stdout)
         return BROKEN_PIPE
     except Exception as error:
         if isinstance(error, OSError):
-            # Where the output takes no more (a full disk), Python must not fail again at its end, with a status of its own.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _let_go(sys.stdout)
         return explain(error)
+
+
+def _let_go(stream: TextIO) -> None:
+    """A stream that takes no more (its reader has left, its disk is full) must not fail again when Python flushes it at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _refuse(error: click.ClickException) -> int:
@@ -110,6 +118,9 @@ def explain(error: Exception) -> int:
     if isinstance(error, RequestError):
         say(f"Error: {error}")
         return WRONG_REQUEST
+    if isinstance(error, OSError) and error.errno in FULL:
+        say(f"No more can be written ({error.strerror}). Free some space and run the same command again.")
+        return UNDECIDED
     if os.environ.get("VERIFIER_DEBUG", "") not in ("", "0"):
         import traceback
 
@@ -147,7 +158,10 @@ def _tracker() -> str:
 
 
 def say(message: str) -> None:
-    """One line on stderr, whatever the message holds."""
+    """One line on stderr, whatever the message holds; nothing where stderr takes no more, for the exit status still says it."""
     from verifier.reports.untrusted import one_line
 
-    click.echo(one_line(message), err=True)
+    try:
+        click.echo(one_line(message), err=True)
+    except OSError:
+        _let_go(sys.stderr)
