@@ -60,15 +60,14 @@ def compare(claimed: FloatArray, reference: FloatArray, tolerance: FloatArray) -
     with np.errstate(all="ignore"):
         error = np.abs(claimed - reference)
         ratio = np.where(error == 0, 0.0, error / tolerance)
-    ratio = np.where(np.isfinite(claimed), ratio, np.inf)
-    ratio = np.where(np.isnan(ratio), np.inf, ratio)
-    worst = int(np.argmax(ratio))
+    worst = int(np.argmax(ratio))  # a NaN, where there is one: the error of what is not finite
+    largest_ratio = float(ratio.flat[worst])
     index = tuple(int(i) for i in np.unravel_index(worst, reference.shape))
     largest = float(np.max(np.abs(reference)))
     return Comparison(
         error=float(error.flat[worst]),
         tolerance=float(tolerance.flat[worst]),
-        ratio=float(ratio.flat[worst]),
+        ratio=largest_ratio if largest_ratio == largest_ratio else np.inf,
         index=index,
         claimed=float(claimed.flat[worst]),
         reference=float(reference.flat[worst]),

@@ -1,6 +1,7 @@
 """The kept corpus: bit for bit, without PyTorch or Hypothesis, and never trusted where it is damaged."""
 
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -11,7 +12,15 @@ import pytest
 
 from verifier.contracts.mlp.claims import Claims
 from verifier.verification import corpus as module
-from verifier.verification.corpus import Corpus, cache_file, corpus_from_message, corpus_to_message, fresh_corpus, kept_corpus
+from verifier.verification.corpus import (
+    Corpus,
+    cache_file,
+    corpus_from_message,
+    corpus_to_message,
+    fresh_corpus,
+    hypothesis_at_home,
+    kept_corpus,
+)
 from verifier.verification.profiles import PROFILES
 
 SMALL = replace(PROFILES["quick"], networks=6)
@@ -70,6 +79,26 @@ def test_claims_seed_and_size_have_a_corpus_each(cache):
 def test_the_same_seed_draws_the_same_corpus_and_another_seed_another(cache):
     assert bits(draw(seed=3)) == bits(draw(seed=3))
     assert bits(draw(seed=3)) != bits(draw(seed=4))
+
+
+def test_code_that_happens_to_be_loaded_changes_no_draw(tmp_path, monkeypatch):
+    """Hypothesis would draw the large numbers that it reads there."""
+    from verifier.contracts.mlp.strategy import draw_architectures
+
+    wide = replace(CLAIMS, max_width=2000)
+
+    def architectures() -> object:
+        with hypothesis_at_home():
+            return draw_architectures(wide, seed_=3, count=200, extreme=5)
+
+    before = architectures()
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "numbers_around.py").write_text(f"NUMBERS = {list(range(401, 467))}")
+    importlib.import_module("numbers_around")
+    try:
+        assert architectures() == before
+    finally:
+        del sys.modules["numbers_around"]
 
 
 def damage(data: bytes, kind: str) -> bytes:

@@ -11,15 +11,18 @@ SUMMARY = "the candidate loads, and answers every problem with the right number 
 SHOWN_NOTES = 3
 
 
-def ask_all(asking: Asking, items: Sequence[Item], progress: Callable[[int, int], None]) -> tuple[Finding, Mapping[int, Evaluation]]:
-    """Ask for every problem's gradients: the outcome, and the answers that can be used, by problem index."""
+def ask_all(asking: Asking, items: Sequence[Item], before: Callable[[Item, int], None]) -> tuple[Finding, Mapping[int, Evaluation]]:
+    """Ask for every problem's gradients: the outcome, and the answers that can be used, by problem index.
+
+    `before` is called with each problem before it is asked, and how many that makes.
+    """
     evaluations: dict[int, Evaluation] = {}
     errors: list[tuple[int, str]] = []
     asked = 0
     given_up = False
     for item in items:
         asked += 1
-        progress(asked, len(items))
+        before(item, asked)
         try:
             evaluations[item.index] = asking.gradients(item.problem, where=item.where)
         except Unanswered as error:

@@ -45,30 +45,28 @@ class _Perturbation:
 
     def __init__(self, copies: NDArray[np.intp], seed: int) -> None:
         self._generator = np.random.Generator(np.random.SFC64([seed, *copies.tolist()]))
-        relative, additive = np.zeros(ALL_COPIES), np.zeros(ALL_COPIES)
+        relative = np.zeros(ALL_COPIES)
         relative[1:-1] = RELATIVE
-        additive[-1] = UNDERFLOW
-        self._relative, self._additive = relative[copies], additive[copies]
-        self._by_row, self._as_one = np.flatnonzero(copies == COPIES + 1), np.flatnonzero(copies == COPIES + 2)
+        self._relative = relative[copies]
+        self._by_row, self._as_one, self._additive = (np.flatnonzero(copies == COPIES + kind) for kind in (1, 2, 3))
 
     def __call__(self, value: FloatArray, absolute: bool = False) -> FloatArray:
         shape = (len(self._relative), *value.shape[1:])
         spread = (-1,) + (1,) * (value.ndim - 1)
         noise = self._noise(shape)
-        # In place, since the largest of these arrays are the network's own size: value · (1 + u ξ) + additive · ξ.
+        # In place, since the largest of these arrays are the network's own size: value · (1 + u ξ), and one copy plus 2⁻⁶⁰ξ.
         result: FloatArray = noise * self._relative.reshape(spread)
         result += 1.0
         result *= value
-        if self._additive.any():
-            noise *= self._additive.reshape(spread)
-            result += noise
+        for copy in self._additive:
+            result[copy] += UNDERFLOW * noise[copy]
         if absolute:
             # Noise of its own: with the relative one's the two would cancel where a tanh is -1.
             result += self._relative.reshape(spread) * self._noise(shape)
         return result
 
-    def _noise(self, shape: tuple[int, ...]) -> FloatArray:
-        noise = self._generator.random(shape)
+    def _noise(self, shape: tuple[int, ...]) -> NDArray[np.float32]:
+        noise = self._generator.random(shape, dtype=np.float32)  # 24 bits are enough for noise, and half the time of float64
         noise *= 2.0
         noise -= 1.0
         if len(shape) > 1:

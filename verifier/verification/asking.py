@@ -24,6 +24,8 @@ from verifier.checks.examination import Unanswered
 from verifier.contracts.mlp.calling import (
     RECOVERY_RATE,
     Call,
+    deltas_call,
+    forward_call,
     gradient_call,
     gradients_of_step,
     predict_call,
@@ -43,6 +45,9 @@ FloatArray = NDArray[np.floating]
 Read = TypeVar("Read")
 
 DEATHS = 3  # a candidate that has died so often is given up
+TOGETHER_ELEMENTS = (
+    100_000  # of a problem's arrays; above, the answers that are kept would be large, and a message costs little beside them
+)
 
 
 class Interview:
@@ -52,6 +57,8 @@ class Interview:
         self._zygote, self._candidate, self._limits = zygote, candidate, limits
         self._session: Session | None = None
         self._put: Problem | None = None
+        self._kept: dict[int, tuple[Problem, list[tuple[Call, Answer, dict[str, Any]]]]] = {}
+        self._may_ask_together = False
         self._deaths = 0
         self._given_up = ""
         self._wall = self._cpu = 0.0  # spent over all its workers, in seconds
@@ -96,6 +103,25 @@ class Interview:
         """The last of what the candidate printed, over all its workers."""
         return self._printed + (self._session.printed() if self._session is not None else "")
 
+    def ask_together(self, problem: Problem, functions: Collection[str]) -> None:
+        """Ask for the gradients and for these functions in one message, and keep the answers until each is asked for.
+
+        Only after a first answer, and never again where the worker ended on it: which call was at fault, each asked alone will show.
+        """
+        elements = sum(array.size for array in problem.arrays.values())
+        if not self._may_ask_together or self._session is None or elements > TOGETHER_ELEMENTS:
+            return
+        claims = self._candidate.claims
+        others = {"predict": predict_call, "forward": forward_call, "deltas": deltas_call}
+        calls = [self._entry_call(problem), *(others[name](problem, claims) for name in functions if name in self.functions)]
+        try:
+            answer = self._send(self._session, problem, {"calls": [call.message() for call in calls]}, {})
+        except WorkerEnded:
+            self._may_ask_together = False
+            self._close()
+            return
+        self._kept[id(problem)] = problem, [(call, answer, result) for call, result in zip(calls, answer.message["results"], strict=True)]
+
     def gradients(self, problem: Problem, *, where: str) -> Evaluation:
         claims = self._candidate.claims
         if self.entry != "update":
@@ -119,7 +145,7 @@ class Interview:
         if self.entry == "update":
             return {}  # a step may work in place
         answer = self._exchange(problem, {"calls": [call.message(echo=True)]}, {}, where)
-        echo = self._result(answer, "results", call.function, where).get("echo") or {}
+        echo = self._result(answer, answer.message["results"][0], call.function, where).get("echo") or {}
         names, _ = values_of(problem, self._candidate.claims)
         return dict(_echoed(names, echo, answer.arrays))
 
@@ -137,7 +163,7 @@ class Interview:
         call, part = self._loss_call(problem)
         line = {**call.message(), "directions": directions, "steps": "steps", "part": part}
         answer = self._exchange(problem, {"lines": [line]}, extra, where)
-        points = answer.arrays[self._result(answer, "lines", call.function, where)["form"]]
+        points = answer.arrays[self._result(answer, answer.message["lines"][0], call.function, where)["form"]]
         self.evaluated += len(steps)
         if part is not None:
             if points.size != len(steps):
@@ -180,16 +206,33 @@ class Interview:
         return gradient_call(problem, claims, self.entry)
 
     def _ask(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Read], where: str) -> Read:
-        answer = self._exchange(problem, {"calls": [call.message()]}, {}, where)
+        answer, result = self._take_kept(problem, call) or self._ask_alone(problem, call, where)
         self.evaluated += 1
-        result = self._result(answer, "results", call.function, where)
+        form = self._result(answer, result, call.function, where)["form"]
         try:
-            return read(result["form"], answer.arrays)
+            return read(form, answer.arrays)
         except AnswerError as error:
             raise Unanswered(f"{self._shown}, in {call.function}: {error} {where}.") from None
 
+    def _take_kept(self, problem: Problem, call: Call) -> tuple[Answer, dict[str, Any]] | None:
+        """The answer that `ask_together` kept; once, since whoever asks again wants to know whether it is the same."""
+        _, kept = self._kept.get(id(problem), (problem, []))
+        found = next((position for position, (asked, _, _) in enumerate(kept) if asked == call), None)
+        return None if found is None else kept.pop(found)[1:]
+
+    def _ask_alone(self, problem: Problem, call: Call, where: str) -> tuple[Answer, dict[str, Any]]:
+        answer = self._exchange(problem, {"calls": [call.message()]}, {}, where)
+        self._may_ask_together = self._deaths == 0
+        return answer, answer.message["results"][0]
+
     def _exchange(self, problem: Problem, message: dict[str, Any], extra: Mapping[str, NDArray[Any]], where: str) -> Answer:
         session = self._worker(where)
+        try:
+            return self._send(session, problem, message, extra)
+        except WorkerEnded as ended:
+            raise self._died(ended, where) from None
+
+    def _send(self, session: Session, problem: Problem, message: dict[str, Any], extra: Mapping[str, NDArray[Any]]) -> Answer:
         arrays: dict[str, NDArray[Any]] = dict(extra)
         if self._put is not problem:
             message["put"], values = values_of(problem, self._candidate.claims)
@@ -197,25 +240,17 @@ class Interview:
         began = time.monotonic()
         try:
             answer = session.ask(message, arrays, seconds=max(0.0, self._limits.all_wall_seconds - self._wall))
-        except WorkerEnded as ended:
+        finally:
             self._wall += time.monotonic() - began
-            raise self._died(ended, where) from None
-        self._wall += time.monotonic() - began
         self._put = problem
         return answer
 
-    def _result(self, answer: Answer, kind: str, function: str, where: str) -> dict[str, Any]:
-        """The only result of an answer, or Unanswered where it is an exception or a refusal. Nothing in it is trusted to be there."""
-        results = answer.message.get(kind)
-        result = results[0] if isinstance(results, list) and len(results) == 1 else None
-        if not isinstance(result, dict):
-            raise Unanswered(f"{self._shown}: the worker's answer makes no sense. {where}.")
+    def _result(self, answer: Answer, result: dict[str, Any], function: str, where: str) -> dict[str, Any]:
+        """A result of an answer, or Unanswered where it is an exception or a refusal."""
         if "raised" in result:
             raise Unanswered(f"{self._raised(result['raised'])} {where}.")
         if "refused" in result:
             raise Unanswered(f"{self._shown}, in {function}: {result['refused']}. {where}.")
-        if not _well_formed(result.get("form"), answer.arrays):
-            raise Unanswered(f"{self._shown}: the worker's answer makes no sense. {where}.")
         return result
 
     def _worker(self, where: str) -> Session:
@@ -312,14 +347,6 @@ def _as_named(candidate: Candidate, file: object) -> str:
         named = Path(candidate.path)
         return str((named.parent if named.suffix == ".py" else named) / Path(file).relative_to(candidate.root))
     return file
-
-
-def _well_formed(form: Any, arrays: Mapping[str, NDArray[Any]]) -> bool:
-    if form is None:
-        return True
-    if isinstance(form, list):
-        return all(_well_formed(part, arrays) for part in form)
-    return isinstance(form, str) and form in arrays
 
 
 def _echoed(names: Mapping[str, Any], echo: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> list[tuple[str, NDArray[Any]]]:

@@ -49,6 +49,9 @@ _SHRINKABLE: Mapping[str, Check] = {
     unit_permutation.ID: unit_permutation.check,
 }
 
+# What a check asks of every ordinary problem beside its gradients.
+_FUNCTIONS: Mapping[str, Sequence[str]] = {forward.ID: ("predict",), stages.ID: ("forward", "deltas")}
+
 
 def judge_candidate(
     candidate: Candidate,
@@ -105,7 +108,14 @@ def _ask(
     corpus = draw()
     clock.lap("corpus")
     items = (*corpus.items, *corpus.extreme)
-    asked, evaluations = contract.ask_all(interview, items, lambda done, total: progress(f"{candidate.name}: contract", done, total))
+    later = [function for check, functions in _FUNCTIONS.items() if request.wants(check) for function in functions]
+
+    def before(item: Item, count: int) -> None:
+        progress(f"{candidate.name}: contract", count, len(items))
+        if item.ordinary and later:
+            interview.ask_together(item.problem, later)
+
+    asked, evaluations = contract.ask_all(interview, items, before)
     clock.lap(contract.ID)
     examination = Examination(
         candidate.claims,

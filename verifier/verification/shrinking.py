@@ -1,6 +1,7 @@
 """The smallest network that still fails, within a budget of evaluations.
 
-The smallest networks of plain numbers are simply tried in order. Where none of them fails, Hypothesis draws larger ones and shrinks.
+A few networks of each depth tell how many layers it takes; of this depth the smallest networks of plain numbers are simply tried in
+order. Where no depth shows it, Hypothesis draws larger ones and shrinks.
 """
 
 import contextlib
@@ -13,7 +14,7 @@ from verifier import textbook
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.contracts.mlp.numbers import is_ordinary
-from verifier.contracts.mlp.smallest import smallest_problems
+from verifier.contracts.mlp.smallest import depths, probing_problems, smallest_problems
 from verifier.oracles.reference import refer
 from verifier.oracles.scatter import touches_a_kink
 from verifier.problems.program import Problem
@@ -55,8 +56,7 @@ def shrink(examination: Examination, check: str, ask: Check, failing: Item, *, b
     for wanted in (same, _any_mistake) if same is not _any_mistake else (same,):
         trials = _Trials(examination, ask, budget, wanted)
         if found is None and budget > 0:
-            small = islice(smallest_problems(examination.claims, architecture_of(failing.problem)), budget)
-            found = next((problem for problem in small if trials.fails(problem)), None)
+            found = _smallest(examination, architecture_of(failing.problem), trials.fails, budget)
         if found is None and budget > 0:
             found = _find(examination, architecture_of(failing.problem), trials.fails, budget)
     for item in (failing,) if found is None else (single_item(found), failing):
@@ -114,6 +114,16 @@ def alone(examination: Examination, item: Item, answer: Evaluation) -> Examinati
     """An examination about one problem."""
     evaluations: Mapping[int, Evaluation] = {item.index: answer}
     return replace(examination, items=(item,), extreme=(), evaluations=evaluations)
+
+
+def _smallest(examination: Examination, like: Architecture, fails: Callable[[Problem], bool], budget: int) -> Problem | None:
+    """The smallest failing problem of the first depth at which some probing problem fails."""
+    for layers in depths(examination.claims, like):
+        shown = next((problem for problem in probing_problems(examination.claims, like, layers) if fails(problem)), None)
+        if shown is not None:
+            small = islice(smallest_problems(examination.claims, like, layers), budget // 2)
+            return next((problem for problem in small if fails(problem)), shown)
+    return None
 
 
 def _find(examination: Examination, like: Architecture, fails: Callable[[Problem], bool], budget: int) -> Problem | None:

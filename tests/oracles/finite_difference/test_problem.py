@@ -170,6 +170,24 @@ def test_a_candidate_that_answers_noise_is_undecided():
     assert noisy.status == "undecided"
 
 
+@pytest.mark.parametrize("scale", [1.0, 0.01, 0.001, 0.0003])
+def test_a_loss_that_is_stored_in_half_precision_raises_no_alarm(scale):
+    """Beside a large constant the whole ladder lies on one stair or on few."""
+    for seed in range(60):
+        network = Network(seed=seed)
+
+        def points(direction, steps, network=network):
+            return (1.0 + scale * network.points(direction, steps)).astype(np.float16).astype(np.float64)
+
+        gradients = {name: scale * gradient for name, gradient in network.gradient().items()}
+        assert network.check(gradients, points=points, loss_scatter=1.0).status != "fail"
+
+
+def test_a_constant_loss_with_a_gradient_fails():
+    network = Network()
+    assert network.check(network.gradient(), points=lambda direction, steps: np.full(len(steps), 0.7)).status == "fail"
+
+
 def test_a_wrong_number_of_losses_is_refused():
     network = Network()
     with pytest.raises(ValueError, match="asked for 21 losses"):

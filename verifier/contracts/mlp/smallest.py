@@ -4,7 +4,7 @@ Numbers come from short lists by turns: 1 and ½ before anything else, never 0 i
 number is which. Every turn begins elsewhere in the lists, so that signs and sizes change.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 
 import numpy as np
@@ -16,8 +16,10 @@ from verifier.problems.program import Problem
 
 FloatArray = NDArray[np.floating]
 
-MOST_LAYERS, MOST_WIDTH, MOST_BATCH = 3, 3, 3
+MOST_LAYERS, MOST_WIDTH, MOST_BATCH = 6, 3, 3
+DEEP = 4  # layers from which on two units are the most: their combinations are many
 TURNS = 6
+PROBES = 3  # turns of a probing problem
 _WEIGHTS = (0.5, 1.0, -1.0, 2.0, -0.5, 1.5, -2.0)
 _BIASES = (0.5, 1.0, -1.0, -0.5, 2.0)
 _INPUTS = (1.0, 0.5, 2.0, -1.0, 3.0)
@@ -25,34 +27,64 @@ _TARGETS = {"real": (1.0, 0.5, 2.0, -1.0), "probability": (0.75, 0.25, 0.5), "bi
 _SHARES = {2: ((0.75, 0.25), (0.25, 0.75)), 3: ((0.5, 0.25, 0.25), (0.25, 0.5, 0.25))}
 
 
-def smallest_problems(claims: Claims, like: Architecture) -> Iterator[Problem]:
-    """Problems of the output activation, loss and dtype of a network that failed, and of hidden activations that it has, by their size."""
-    for architecture in sorted(_architectures(claims, like), key=_size):
-        for turn in range(TURNS):
-            arrays = {name: _numbers(name, shape, architecture, claims, turn) for name, shape in array_shapes(architecture, claims).items()}
-            yield build_problem(architecture, {name: array.astype(like.dtype) for name, array in arrays.items()}, claims)
+def depths(claims: Claims, like: Architecture) -> Sequence[int]:
+    """Numbers of layers that the claims allow, from one up to those of a network that failed, and to what can be worked by hand."""
+    if claims.layers:
+        return [claims.layers] if claims.layers <= MOST_LAYERS else []
+    return range(1, min(max(2, like.layers), MOST_LAYERS, claims.max_layers) + 1)
 
 
-def _size(architecture: Architecture) -> tuple[int, int, int]:
-    """Layers first, then units, then samples: what a person has to go through."""
-    return architecture.layers, sum(architecture.widths), architecture.batch
+def probing_problems(claims: Claims, like: Architecture, layers: int) -> Iterator[Problem]:
+    """A few problems of a depth, of the most, the fewest and of different units: a mistake that shows at this depth mostly shows on one."""
+    least, most = _width_range(claims, like, layers)
+    every = (most,) * (layers + 1), (1,) * layers + (least,), (*(min(most, 1 + unit % most) for unit in range(layers)), most)
+    batches = sorted({1, _largest_batch(claims, like)}, reverse=True)
+    for widths in dict.fromkeys(tuple(size or width for size, width in zip(_sizes(claims, layers), each, strict=True)) for each in every):
+        for architecture in _of_widths(claims, like, widths, batches):
+            yield from _turns(architecture, claims, PROBES)
 
 
-def _architectures(claims: Claims, like: Architecture) -> Iterator[Architecture]:
-    depths = [claims.layers] if claims.layers else range(1, min(MOST_LAYERS, claims.max_layers) + 1)
-    hidden = sorted(set(like.activations[:-1])) or sorted(set(claims.activations))
+def smallest_problems(claims: Claims, like: Architecture, layers: int) -> Iterator[Problem]:
+    """Problems of this depth, of the output activation, loss and dtype of a network that failed, and of hidden activations that it has.
+
+    In the order of what a person has to go through: units, then samples.
+    """
+    least, most = _width_range(claims, like, layers)
+    units = product(*((size,) if size else range(1, most + 1) for size in _sizes(claims, layers)))
+    batches = range(1, 1 + _largest_batch(claims, like))
+    architectures = [one for widths in units if widths[-1] >= least for one in _of_widths(claims, like, widths, batches)]
+    for architecture in sorted(architectures, key=lambda one: (sum(one.widths), one.batch)):
+        yield from _turns(architecture, claims, TURNS)
+
+
+def _sizes(claims: Claims, layers: int) -> Sequence[int]:
+    """The claimed number of units of every layer, 0 where it is free."""
+    return claims.sizes or (0,) * (layers + 1)
+
+
+def _width_range(claims: Claims, like: Architecture, layers: int) -> tuple[int, int]:
+    """The fewest outputs, and the most units of any layer."""
     least = 2 if like.activations[-1] == "softmax" or like.loss in SOFTMAX_LOSSES else 1
-    most = max(least, min(MOST_WIDTH, claims.max_width))
-    for layers in depths:
-        if layers > MOST_LAYERS:
-            continue
-        sizes = claims.sizes or (0,) * (layers + 1)
-        for widths in product(*((size,) if size else range(1, most + 1) for size in sizes)):
-            if widths[-1] < least:
-                continue
-            for activation in hidden if layers > 1 else hidden[:1]:
-                for batch in range(1, 1 + (1 if claims.batch == "single" else min(MOST_BATCH, max(like.batch, 1)))):
-                    yield Architecture(widths, (*[activation] * (layers - 1), like.activations[-1]), like.loss, batch, like.dtype)
+    return least, max(least, min(MOST_WIDTH if layers < DEEP else 2, claims.max_width))
+
+
+def _largest_batch(claims: Claims, like: Architecture) -> int:
+    return 1 if claims.batch == "single" else min(MOST_BATCH, max(like.batch, 1))
+
+
+def _of_widths(claims: Claims, like: Architecture, widths: tuple[int, ...], batches: Iterable[int]) -> Iterator[Architecture]:
+    layers = len(widths) - 1
+    hidden = sorted(set(like.activations[:-1])) or sorted(set(claims.activations))
+    for activation in hidden if layers > 1 else hidden[:1]:
+        for batch in batches:
+            yield Architecture(widths, (*[activation] * (layers - 1), like.activations[-1]), like.loss, batch, like.dtype)
+
+
+def _turns(architecture: Architecture, claims: Claims, turns: int) -> Iterator[Problem]:
+    for turn in range(turns):
+        shapes = array_shapes(architecture, claims)
+        arrays = {name: _numbers(name, shape, architecture, claims, turn) for name, shape in shapes.items()}
+        yield build_problem(architecture, {name: array.astype(architecture.dtype) for name, array in arrays.items()}, claims)
 
 
 def _numbers(name: str, shape: tuple[int, ...], architecture: Architecture, claims: Claims, turn: int) -> FloatArray:

@@ -15,6 +15,7 @@ NEAR_POINTS = 7  # as ECNoise, Moré & Wild (2012): enough to see noise, few eno
 SCATTER_SAFETY = 4.0  # the scatter is the largest of a few perturbed copies
 FIT_SAFETY = 2.0  # what a cubic leaves of seven points of noise is about half of the noise
 NARROWER_TYPES = (8, 11, 24)  # significant bits of bfloat16, float16, float32
+WIDEST_STAIR = float(np.finfo(np.float16).eps)  # relative to the loss
 CUBIC = 3  # degree: points far enough apart to leave a plateau of a narrower type need more than a straight line
 
 
@@ -93,7 +94,8 @@ def noise_of_stairs(losses: FloatArray, *, center: float, noise: float, growth: 
     """The noise, where the loss does not change at all over small steps: at least its smallest change over larger ones.
 
     Where no step changes it, it is a constant or a stair wider than the ladder. Such stairs come from a part computed in the next
-    narrower type, so the noise is then that of this type: a constant whose claimed gradient is plainly not zero still shows.
+    narrower type, or from a loss stored in float16, so the noise is then that of these: a constant whose claimed gradient is plainly
+    not zero still shows.
 
     Args:
         losses: at -h_k and +h_k, shape (steps, 2).
@@ -103,7 +105,7 @@ def noise_of_stairs(losses: FloatArray, *, center: float, noise: float, growth: 
     changes = np.abs(losses - center)
     flat = (changes == 0).all(axis=1)
     if flat.all():
-        return noise * max(1.0, growth)
+        return max(noise * max(1.0, growth), WIDEST_STAIR * abs(center))
     return max(noise, float(changes[changes > 0].min())) if flat.any() else noise
 
 
