@@ -31,11 +31,3 @@ def cache_of_the_session(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VERIFIER_CACHE", str(tmp_path_factory.mktemp("corpora")))
         yield
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
-    """Where pytest-xdist spreads the suite (tox: -n 2 --dist loadgroup), what shares an expensive fixture stays in one process."""
-    for item in items:
-        shared = "judged" if "judged" in getattr(item, "fixturenames", ()) else item.location[0]
-        item.add_marker(pytest.mark.xdist_group(shared))

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -210,6 +210,7 @@ def test_the_same_call_gives_the_same_figures():
     assert assert_gradients(loss, loss_gradient, X, W) == assert_gradients(loss, loss_gradient, X, W)
 
 
+@settings(suppress_health_check=[HealthCheck.filter_too_much])  # most drawn arrays hold a zero, which is the kink
 @given(arrays(np.float64, (2, 3), elements=st.floats(-3, 3)))
 def test_it_stands_below_given_and_rejects_points_on_a_kink(x):
     assert_gradients(lambda x: np.maximum(x, 0), lambda x, c: c * (x > 0), x)
