@@ -1,6 +1,6 @@
 """`verifier.check`: the main job for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike, fspath
 from typing import Literal
 
@@ -16,6 +16,7 @@ def check(
     seed: int | None = None,
     only: Sequence[str] = (),
     assignment: str | PathLike[str] | None = None,
+    limits: Mapping[str, int | float | str] | None = None,
     isolation: Literal["auto", "require", "off"] = "auto",
 ) -> Report:
     """Judge one candidate; nothing is printed or written but the corpus in the user's cache.
@@ -26,11 +27,14 @@ def check(
         seed: of the networks; the profile's own where it is None.
         only: ids of the checks to ask; all where it is empty.
         assignment: a TOML file that fixes claims and limits.
+        limits: what the candidate may use, named and written as in an assignment's [limits], before which they go:
+            `{"wall_seconds": 5, "memory": "1 GiB"}`. The names are memory, wall_seconds, cpu_seconds, load_seconds, all_wall_seconds,
+            all_cpu_seconds, threads, open_files, output_bytes and scratch_bytes; docs/manifest.md has what each is.
         isolation: `require` refuses to run where files and system calls cannot be confined.
     Returns:
         The report; `report.verdict` is `pass`, `fail`, `inconclusive` or `error`.
     Raises:
-        RequestError: there is no such candidate, its manifest is wrong, or it is a folder of several.
+        RequestError: there is no such candidate, its manifest is wrong, a limit is not one, or it is a folder of several.
         IsolationError: isolation was required and is not to be had.
         HarnessError: the harness broke.
     """
@@ -41,6 +45,7 @@ def check(
             seed=seed,
             only=only,
             assignment=None if assignment is None else fspath(assignment),
+            limits=limits or {},
             isolation=isolation,
         )
     )

@@ -68,6 +68,16 @@ def read_assignment(path: str) -> Assignment:
     return Assignment(path, own.get("contract", "mlp"), claims, _read_limits(document, limits), own.get("forbid"))
 
 
+def read_limits(limits: Sequence[str] | Mapping[str, int | float | str]) -> dict[str, int | float]:
+    """Limits as a mapping, or as options NAME=VALUE; names and values are those of an assignment's [limits]. Raises RequestError."""
+    if isinstance(limits, Mapping):
+        try:
+            return read_table({str(name): value for name, value in limits.items()}, LIMIT_KEYS)
+        except TableError as error:
+            raise RequestError(f'the limit "{printable(error.key)}" {error.says}') from None
+    return read_limit_options(limits)
+
+
 def read_limit_options(options: Sequence[str]) -> dict[str, int | float]:
     """The limits of `--limit NAME=VALUE`, each as in an assignment's [limits]; bytes with a unit need no quotes. Raises RequestError."""
     limits: dict[str, int | float] = {}

@@ -19,10 +19,20 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", metavar="FILE")
 @click.argument("candidate", metavar="CANDIDATE")
+@click.option("--assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
+@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
 @click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
 @click.option("--report-dir", metavar="DIR", help="Also write a report to DIR/<name>/ (by default nothing is written).")
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Beside report.json, with --report-dir.")
-def replay(file: str, candidate: str, isolation: Isolation, report_dir: str | None, formats: tuple[str, ...]) -> int:
+def replay(
+    file: str,
+    candidate: str,
+    assignment: str | None,
+    limits: tuple[str, ...],
+    isolation: Isolation,
+    report_dir: str | None,
+    formats: tuple[str, ...],
+) -> int:
     """Run the stored counterexample FILE on CANDIDATE.
 
     FILE is the counterexample.safetensors in the report folder of a run that failed. The exit status is that of check.
@@ -31,7 +41,7 @@ def replay(file: str, candidate: str, isolation: Isolation, report_dir: str | No
     from verifier.verification.judging import replay as replay_file
 
     with ProgressBar() as progress:
-        judged = replay_file(file, candidate, isolation=isolation, progress=progress)
+        judged = replay_file(file, candidate, assignment=assignment, limits=limits, isolation=isolation, progress=progress)
         if report_dir is not None:
             return Run(open_console(), Path(report_dir), formats, before_printing=progress.clear).take(iter([judged]))
         progress.clear()

@@ -1,12 +1,12 @@
 """The request as the faces make it -> judged candidates, one after another; what is wrong with one does not keep the others waiting."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from secrets import randbits
 from typing import Any
 
-from verifier.candidates.assignment import Assignment, read_assignment, read_limit_options
+from verifier.candidates.assignment import Assignment, read_assignment, read_limits
 from verifier.candidates.discovery import Candidate, find_candidates
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Isolation, Zygote
@@ -24,7 +24,9 @@ from verifier.verification.profiles import PROFILES, Profile
 from verifier.verification.record import Judged, Request
 from verifier.verification.run import Progress, judge_candidate
 
-__all__ = ["Judged", "Progress", "judge", "replay"]
+__all__ = ["Judged", "Progress", "StatedLimits", "judge", "replay"]
+
+StatedLimits = Sequence[str] | Mapping[str, int | float | str]  # NAME=VALUE each, or by name
 
 
 def judge(
@@ -34,7 +36,7 @@ def judge(
     seed: int | None = None,
     only: Sequence[str] = (),
     assignment: str | None = None,
-    limits: Sequence[str] = (),
+    limits: StatedLimits = (),
     isolation: Isolation = "auto",
     progress: Progress | None = None,
     journal: Journal | None = None,
@@ -42,7 +44,7 @@ def judge(
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
     Where the harness breaks on one candidate, that comes back too, with its cause, and the others are still judged.
-    `limits` are written NAME=VALUE and go before those of the assignment. What the `journal` has of an interrupted run is taken from it,
+    `limits` go before those of the assignment. What the `journal` has of an interrupted run is taken from it,
     and the rest is added to it.
 
     Raises:
@@ -90,12 +92,24 @@ def judge(
             yield judged
 
 
-def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress: Progress | None = None) -> Judged:
-    """Ask one candidate about one stored problem, judged by the candidate's own claims.
+def replay(
+    file: str,
+    candidate: str,
+    *,
+    assignment: str | None = None,
+    limits: StatedLimits = (),
+    isolation: Isolation = "auto",
+    progress: Progress | None = None,
+) -> Judged:
+    """Ask one candidate about one stored problem, judged by the candidate's own claims, or by those of the assignment.
 
     Raises:
-        RequestError: the file or the candidate is not what it should be, or the candidate does not claim such networks.
+        RequestError: the file or the candidate is not what it should be, the candidate does not claim such networks, or a limit or the
+            assignment is wrong.
     """
+    profile = replace(PROFILES["quick"], name="replay", networks=1, differences=1, every_tensor=True, shrinking=0)
+    fixed = None if assignment is None else read_assignment(assignment)
+    allowed = _limits(profile, fixed, limits)
     try:
         with open(file, "rb") as stored:
             problem = problem_from_bytes(stored.read())
@@ -103,7 +117,7 @@ def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress
         raise RequestError(f"{file}: cannot be read: {error.strerror}") from None
     except RequestError as error:
         raise RequestError(f"{file}: {error}") from None
-    found, errors = find_candidates([candidate])
+    found, errors = find_candidates([candidate], assignment=fixed)
     if errors:
         raise errors[0]
     if len(found) != 1:
@@ -113,9 +127,8 @@ def replay(file: str, candidate: str, *, isolation: Isolation = "auto", progress
 
     problem = with_claims(problem, found[0].claims)
     corpus = Corpus((Item(0, problem, refer(problem, autograd.evaluate)),), (), kept=False)
-    profile = replace(PROFILES["quick"], name="replay", networks=1, differences=1, every_tensor=True, shrinking=0)
     with Zygote(isolation=isolation) as zygote:
-        return judge_candidate(found[0], lambda: corpus, zygote, Limits(), Request(profile, 0), progress or _silent)
+        return judge_candidate(found[0], lambda: corpus, zygote, allowed, Request(profile, 0), progress or _silent)
 
 
 def _broken(candidate: Candidate, error: Exception) -> HarnessError:
@@ -158,15 +171,15 @@ def _seed(profile: Profile, seed: int | None, journal: Journal | None) -> int:
     return chosen
 
 
-def _limits(profile: Profile, assignment: Assignment | None, options: Sequence[str]) -> Limits:
-    """The profile's limits, those of the assignment before them, those of options first of all."""
+def _limits(profile: Profile, assignment: Assignment | None, limits: StatedLimits) -> Limits:
+    """The profile's limits, those of the assignment before them, those that are stated first of all."""
     stated: dict[str, Any] = {"forbid": profile.forbid}
     if not profile.scratch:
         stated["scratch_bytes"] = 0
     if assignment is not None and assignment.forbid is not None:
         stated["forbid"] = assignment.forbid
     fixed = {} if assignment is None else assignment.limits
-    return replace(Limits(), **{**stated, **fixed, **read_limit_options(options)})
+    return replace(Limits(), **{**stated, **fixed, **read_limits(limits)})
 
 
 def _refuse_foreign(file: str, architecture: Architecture, candidate: Candidate) -> None:
