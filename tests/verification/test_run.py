@@ -3,11 +3,15 @@
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
 import pytest
 
+from verifier.candidates.discovery import find_candidates
+from verifier.candidates.session import Target
+from verifier.candidates.zygote import Zygote
 from verifier.checks.catalogue import check_ids
 from verifier.results.report import from_json, to_json
 
@@ -68,6 +72,27 @@ def test_every_measurement_shows_its_error_beside_a_tolerance_with_a_source(repo
 def test_a_report_survives_its_json(report, plain):
     found = report(plain.but("delta.sum(axis=0)", "delta.mean(axis=0)"))
     assert to_json(from_json(to_json(found))) == to_json(found)
+
+
+def test_the_report_says_whether_the_worker_was_a_user_of_its_own(report, plain):
+    assert report(plain, only=("contract",)).isolation.own_user is False  # tmp_path is its owner's alone
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o755)
+        file = Path(folder, "student.py")
+        file.write_text(plain, encoding="utf-8")
+        (candidate,), _ = find_candidates([str(file)])
+        with Zygote() as zygote, zygote.start(Target(candidate.file, None, candidate.readable)) as worker:
+            told = worker.hello["isolation"]["own_user"]
+        assert told is False or os.geteuid() == 0
+        assert report(file, only=("contract",)).isolation.own_user is told
+
+
+def test_an_older_report_does_not_say_so_and_stays_readable(report, plain):
+    found = to_json(report(plain, only=("contract",)))
+    told = b',\n    "own_user": false'
+    assert found.count(told) == 1
+    assert from_json(found.replace(told, b"")).isolation.own_user is None
+    assert b"own_user" not in to_json(from_json(found.replace(told, b"")))
 
 
 def test_what_was_printed_is_kept_where_it_fails_and_not_where_it_passes(report, plain):

@@ -79,13 +79,18 @@ class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Isolation(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What confined the candidate: each promise kept or not, and why not."""
+    """What confined the candidate: each promise kept or not, and why not.
+
+    Attributes:
+        own_user: whether the worker was a user of its own, as it can be where the harness runs as root; None where a report does not say.
+    """
 
     files: bool
     system_calls: bool
     limits: bool
     landlock_abi: int | None = None
     reason: str | None = None
+    own_user: bool | None = None
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -198,13 +198,14 @@ def _notes(verdict: Verdict, outcomes: Sequence[Outcome], convention: Convention
 
 def _isolation(told: Mapping[str, object]) -> Isolation:
     """What the worker's hello says of its confinement; it was sent before the candidate's code was loaded."""
-    abi, reason = told.get("landlock_abi"), told.get("reason")
+    abi, reason, own_user = told.get("landlock_abi"), told.get("reason"), told.get("own_user")
     return Isolation(
         files=told.get("files") is True,
         system_calls=told.get("system_calls") is True,
         limits=told.get("limits") is True,
         landlock_abi=abi if isinstance(abi, int) else None,
         reason=reason if isinstance(reason, str) else None,
+        own_user=own_user if isinstance(own_user, bool) else None,
     )
 
 
