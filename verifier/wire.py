@@ -34,7 +34,7 @@ _CODES = {dtype: code for code, dtype in DTYPES.items()}
 # In this order safetensors lays out arrays: those that must be aligned most come first.
 _RANKS = {DTYPES[code]: rank for rank, code in enumerate(("I64", "F64", "F32", "I32", "F16", "I8", "U8", "BOOL"))}
 _LENGTH = struct.Struct("<Q")
-Part = bytes | NDArray[Any]
+Part = bytes | memoryview
 
 
 class WireError(ValueError):
@@ -44,7 +44,7 @@ class WireError(ValueError):
 def encode(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """One frame that carries the message and the arrays. Raises WireError as `encode_blob` does."""
     parts = _parts(message, arrays)
-    return b"".join((PREFIX.pack(sum(map(_bytes_of, parts)), PROTOCOL), *parts))
+    return b"".join((PREFIX.pack(sum(memoryview(part).nbytes for part in parts), PROTOCOL), *parts))
 
 
 def encode_blob(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
@@ -75,11 +75,7 @@ def _parts(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> li
     except (TypeError, ValueError, RecursionError) as error:
         raise WireError(f"the message cannot be written as JSON: {error}") from error
     head += b" " * (-len(head) % _LENGTH.size)
-    return [_LENGTH.pack(len(head)), head, *(portable[name] for name in laid)]
-
-
-def _bytes_of(part: Part) -> int:
-    return len(part) if isinstance(part, bytes) else part.nbytes
+    return [_LENGTH.pack(len(head)), head, *(portable[name].data for name in laid)]
 
 
 def read_prefix(prefix: bytes) -> int:
