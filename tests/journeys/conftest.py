@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,17 +16,23 @@ Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
-def command(tmp_path_factory) -> Command:
-    """`verifier` with these arguments, in the project's folder; what it wrote and its exit status."""
+def python(tmp_path_factory) -> Command:
+    """`python -m` with these arguments, in the project's folder, from a home of its own; what it wrote and its exit status."""
     home = tmp_path_factory.mktemp("home")
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "XDG_CACHE_HOME": str(home / "cache"), "HOME": str(home), "COLUMNS": "80"}
     environment.pop("VERIFIER_DEBUG", None)
 
     def run(*arguments: str, **options: str) -> subprocess.CompletedProcess[str]:
-        words = [sys.executable, "-m", "verifier", *map(str, arguments)]
+        words = [sys.executable, "-m", *map(str, arguments)]
         return subprocess.run(words, cwd=ROOT, env={**environment, **options}, capture_output=True, text=True, timeout=600)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def command(python: Command) -> Command:
+    """`verifier` with these arguments; what it wrote and its exit status."""
+    return partial(python, "verifier")
 
 
 Judged = dict[str, tuple[subprocess.CompletedProcess[str], dict[str, Report]]]
