@@ -1,6 +1,9 @@
 """`pytest --verify` collects candidates' checks, and passes where `verifier check` does."""
 
+import html
+import json
 import os
+import re
 import subprocess
 import sys
 import xml.etree.ElementTree as xml
@@ -82,6 +85,14 @@ def test_the_ini_file_lists_candidates_beside_itself(verify, tmp_path):
     assert "test_other.py::test_other PASSED" in done.stdout
 
 
+def test_a_candidate_outside_of_the_root_is_named_by_where_it_is(verify, tmp_path):
+    (tmp_path / "mine.py").write_text("def backprop(:\n")
+    done = verify("--rootdir", ROOT, "--verify", "mine.py")
+    (shown,) = re.findall(r"^FAILED (\S+)::verdict", done.stdout, re.M)
+    assert (tmp_path / shown).resolve() == tmp_path / "mine.py"
+    assert "  |     def backprop(:\n" in done.stdout, "what it printed keeps its place"
+
+
 def test_a_wrong_request_fails_by_itself_and_the_others_still_run(verify):
     done = verify("--verify", "nowhere.py", "--verify", NO_MANIFEST, "--verify", RIGHT, "-k", "request or contract")
     assert done.returncode == 1
@@ -93,6 +104,20 @@ def test_a_wrong_request_fails_by_itself_and_the_others_still_run(verify):
 def test_a_report_is_written_where_it_is_asked_for(verify, tmp_path):
     verify("--verify", WRONG, "--verify-report-dir=out")
     assert {"report.json", "report.html", "counterexample.safetensors"} <= set(os.listdir(tmp_path / "out" / "sign"))
+
+
+def test_the_page_of_pytest_html_has_every_check_with_its_outcome(verify, tmp_path):
+    pytest.importorskip("pytest_html", reason="pytest-html is not installed: pip install .[test]")
+    done = verify("--verify", WRONG, "--html=out.html", "--self-contained-html")
+    assert done.returncode == 1, done.stdout
+    page = (tmp_path / "out.html").read_text(encoding="utf-8")
+    tests = json.loads(html.unescape(re.search(r'data-jsonblob="([^"]*)"', page)[1]))["tests"]
+    found = {name.rpartition("::")[2]: [run["result"] for run in runs] for name, runs in tests.items()}
+    logs = {name.rpartition("::")[2]: runs[0]["log"] for name, runs in tests.items()}
+    assert found.keys() == {*check_ids(), "verdict"}
+    assert {name for name, results in found.items() if results == ["Failed"]} == {"finite-difference", "autograd", "verdict"}
+    assert (found["forward"], found["update"]) == (["Passed"], ["Skipped"])
+    assert "minus one times" in logs["autograd"], "what the check says, with the diagnosis"
 
 
 def test_it_runs_spread_over_processes(verify, tmp_path):

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 PROFILES = ("quick", "ci", "thorough", "grading")
 ISOLATION = ("auto", "require", "off")
 VERDICT = "verdict"
+PRINTED_LINES = 10
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -80,11 +81,11 @@ def _collect(session: pytest.Session, paths: Sequence[str]) -> Iterator[pytest.I
 
 
 def _node_id(candidate: Candidate, config: pytest.Config) -> str:
-    """The path as every other item has it, relative to the root; a plug-in or module by its name."""
+    """The path as every other item has it, relative to the root (also where it lies outside); a plug-in or module by its name."""
     path = Path(os.path.abspath(candidate.path))
-    if not path.exists() or not path.is_relative_to(config.rootpath):
+    if not path.exists() or path.drive != config.rootpath.drive:
         return candidate.path
-    return path.relative_to(config.rootpath).as_posix()
+    return Path(os.path.relpath(path, config.rootpath)).as_posix()
 
 
 class Bench:
@@ -230,10 +231,10 @@ class CheckFailed(Exception):
 
 
 def _words(report: Report, outcome: Outcome) -> str:
-    from verifier.reports.untrusted import one_line
+    from verifier.reports.untrusted import last_lines, one_line
 
     lines = [one_line(outcome.message)]
     lines += [f"Diagnosis: {one_line(found.fault)}: {one_line(found.explanation)}" for found in report.diagnosis[:1]]
     if report.printed.strip():
-        lines += ["It printed:", *(f"  | {one_line(line)}" for line in report.printed.strip().splitlines()[-10:])]
+        lines += ["It printed:", *(f"  | {line}" for line in last_lines(report.printed, PRINTED_LINES))]
     return "\n".join(lines)
