@@ -1,5 +1,6 @@
-"""What docs/gate.md says of formats, keys and inputs, held against what there is."""
+"""What docs/gate.md says of formats, keys, inputs and scores, held against what there is."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -8,7 +9,10 @@ import yaml
 
 from verifier.cli.project import KEYS, read_project
 from verifier.reports.formats import FORMATS
+from verifier.reports.gradescope import write
 from verifier.results.baseline import read_baseline
+from verifier.results.outcome import Outcome
+from verifier.results.report import CandidateRecord, Isolation, Report
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "gate.md").read_text(encoding="utf-8")
@@ -42,3 +46,19 @@ def test_every_input_of_the_action_is_named():
 
 def test_what_is_linked_is_there():
     assert all((ROOT / "docs" / link).exists() for link in re.findall(r"\]\(([^)#:]+)\)", TEXT))
+
+
+def test_a_grader_that_wants_all_or_nothing_rescores_as_the_page_says(tmp_path, monkeypatch):
+    (code,) = blocks("python")
+    (tmp_path / "results").mkdir()
+    file = tmp_path / "results" / "results.json"
+    monkeypatch.chdir(tmp_path)
+    for verdict, score in (("fail", 0.0), ("pass", 10.0)):
+        record = CandidateRecord("c", "c.py", "mlp", {})
+        checks = (Outcome("contract", "pass", "Words."), Outcome("autograd", verdict, "Words."))
+        file.write_text(
+            write(Report(1, verdict, "Words.", record, "ci", 0, checks, (), (), (), None, Isolation(True, True, True), {}, "", {}))
+        )
+        before = json.loads(file.read_text())
+        exec(compile(code, "gate.md", "exec"), {})
+        assert json.loads(file.read_text()) == {**before, "score": score}

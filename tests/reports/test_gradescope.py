@@ -70,6 +70,20 @@ def test_the_score_is_that_of_the_tests(failing, passing):
     assert results["extra_data"]["max_score"] == 3
 
 
+def test_what_one_witness_could_not_decide_costs_a_right_candidate_nothing(passing, failing):
+    def undecided(report):
+        checks = tuple(
+            msgspec.structs.replace(check, status="inconclusive") if check.id == "finite-difference" else check for check in report.checks
+        )
+        return conform(write(msgspec.structs.replace(report, checks=checks)))
+
+    results = undecided(passing)
+    assert results["score"] == results["extra_data"]["max_score"] == 3
+    assert {test["status"] for test in results["tests"]} == {"passed"}
+    results = undecided(failing)
+    assert [(test["name"], test["score"]) for test in results["tests"][1:]] == [("contract", 1), ("finite-difference", 0), ("autograd", 0)]
+
+
 def test_a_candidate_that_could_not_be_judged_has_no_points_for_what_went_well_before(failing):
     assert conform(write(msgspec.structs.replace(failing, verdict="error")))["score"] == 0.0
 

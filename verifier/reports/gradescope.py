@@ -20,7 +20,7 @@ UNFINISHED = "The grader ended before it had a verdict. This says nothing about 
 
 
 def write(report: Report) -> str:
-    """The results of one submission: a point for each check that was asked and passed, none at all where it could not be judged."""
+    """The results of one submission: a point for each check that was asked, as `_points` gives them."""
     asked = [outcome for outcome in report.checks if outcome.status != "skipped"]
     tests = [_summary(report), *_details(report, asked)]
     results: dict[str, Any] = {
@@ -80,7 +80,11 @@ def write_unfinished(reasons: Sequence[str] = (UNFINISHED,)) -> str:
 
 
 def _points(report: Report, outcome: Outcome) -> int:
-    return int(outcome.status == "pass" and report.verdict != "error")
+    """One where it passed, none at all where the candidate could not be judged.
+
+    What a check could not decide costs nothing where the verdict is a pass: the other witness has decided, and the gradients are right.
+    """
+    return int(report.verdict == "pass" or (outcome.status == "pass" and report.verdict != "error"))
 
 
 def _summary(report: Report) -> dict[str, Any]:
@@ -112,7 +116,7 @@ def _details(report: Report, asked: Sequence[Outcome]) -> Iterator[dict[str, Any
             "number": str(position),
             "score": float(_points(report, outcome)),
             "max_score": 1.0,
-            "status": "passed" if outcome.status == "pass" else "failed",
+            "status": "passed" if outcome.status == "pass" or _points(report, outcome) else "failed",
             "output": f"{escape(outcome.message)}\n\n{escape(figures)}\n\n{code(reproduce_command(report))}",
             "output_format": "md",
             "tags": [outcome.status],
