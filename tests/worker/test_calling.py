@@ -165,7 +165,13 @@ def test_everything_else_is_refused_with_its_type(start, expression):
 PARTS = ["loss", "weight_gradients", "bias_gradients"]
 REFUSED_PARTS = {
     "{'loss': 1}": "returned a dict, expected (loss, weight_gradients, bias_gradients)",
-    "None": "returned None, expected (loss, weight_gradients, bias_gradients)",
+    "None": "returned None, expected (loss, weight_gradients, bias_gradients): "
+    "end it with `return loss, weight_gradients, bias_gradients`, also where it stores them or changes them in place",
+    "(part for part in (1, [], []))": "returned a generator, expected (loss, weight_gradients, bias_gradients): "
+    "end it with `return loss, weight_gradients, bias_gradients`, without yield",
+    "(1, (one for one in [2.0]), [])": "returned as weight_gradients a generator, expected a list of arrays: make it one by list(…)",
+    "(1, [], map(float, [2]))": "returned as bias_gradients a map, expected a list of arrays: make it one by list(…)",
+    "(1, [iter([2.0])], [])": "returned as weight_gradients[0] a list_iterator, expected an array or a number",
     "(1, [])": "returned 2 parts, expected (loss, weight_gradients, bias_gradients)",
     "(1, 2.0, [])": "returned as weight_gradients a float, expected a list of arrays",
     "(1, [1, 2j], [])": "returned as weight_gradients[1] a complex: complex, expected real numbers",
@@ -177,6 +183,13 @@ REFUSED_PARTS = {
 def test_a_part_that_cannot_be_taken_is_named(start, expression):
     reply = start(f"def backprop():\n    return {expression}\n").reply({"form": THREE, "parts": PARTS})
     assert reply == {"refused": REFUSED_PARTS[expression]}
+
+
+def test_a_step_in_place_is_told_what_to_return(start):
+    source = "def update(weights):\n    weights[0] -= 1\n"
+    call = {"function": "update", "arguments": ["weights"], "form": ["arrays", "arrays"], "parts": ["weights", "biases"]}
+    told = start(source).reply(call, put={"weights": ["w"]}, arrays={"w": np.ones(2)})
+    assert told["refused"].startswith("returned None, expected (weights, biases): end it with `return weights, biases`, also where it ")
 
 
 def test_none_is_absent(start):

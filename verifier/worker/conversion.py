@@ -4,7 +4,7 @@ Numbers, (nested) lists, integers and every real float are taken; float16, float
 float64. Values that are not finite pass: the referee judges them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -59,11 +59,11 @@ def pack(value: Any, form: Form, parts: Sequence[str], basket: Basket) -> Any:
 
 def split(value: Any, form: Sequence[Any], parts: Sequence[str]) -> Sequence[Any]:
     """The parts of a tuple or list. Raises Refused where it is none, or has another number of parts than the form."""
-    expected = f"({', '.join(part_name(index, parts) for index in range(len(form)))})"
+    names = ", ".join(part_name(index, parts) for index in range(len(form)))
     if not isinstance(value, tuple | list):
-        raise Refused(f"returned {described(value)}, expected {expected}")
+        raise Refused(f"returned {described(value)}, expected ({names}){_remedy(value, names)}")
     if len(value) != len(form):
-        raise Refused(f"returned {len(value)} parts, expected {expected}")
+        raise Refused(f"returned {len(value)} parts, expected ({names})")
     return value
 
 
@@ -96,6 +96,13 @@ def described(value: Any) -> str:
     return f"{article} {name}{shape}"
 
 
+def _remedy(value: Any, names: str) -> str:
+    """What to write instead of nothing, or of a generator."""
+    if value is None:
+        return f": end it with `return {names}`, also where it stores them or changes them in place"
+    return f": end it with `return {names}`, without yield" if isinstance(value, Iterator) else ""
+
+
 def _converted(array: NDArray[Any], value: Any, name: str) -> NDArray[Any]:
     if array.dtype.kind == "O":
         return _from_objects(array, value, name)
@@ -112,12 +119,13 @@ def _pack_part(value: Any, kind: str, name: str, basket: Basket) -> Any:
     if value is None:
         return []
     if not (isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim > 0)):
-        raise Refused(f"{subject(name)} {described(value)}, expected a list of arrays")
+        remedy = ": make it one by list(…)" if isinstance(value, Iterator) else ""
+        raise Refused(f"{subject(name)} {described(value)}, expected a list of arrays{remedy}")
     return [None if item is None else basket.add(to_array(item, f"{name}[{index}]")) for index, item in enumerate(value)]
 
 
 def _as_array(value: Any, name: str) -> NDArray[Any]:
-    if isinstance(value, dict | set | frozenset | str | bytes):
+    if isinstance(value, dict | set | frozenset | str | bytes | Iterator):
         raise Refused(f"{subject(name)} {described(value)}, expected an array or a number")
     try:
         return asarray(value)
