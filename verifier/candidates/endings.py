@@ -42,12 +42,17 @@ def explain_death(death: Death, limits: Limits, *, loading: bool) -> WorkerEnded
         return WorkerEnded("left", f"left {when}, with exit status {code}{LEFT_BY.get(code, '')}")
     number = os.WTERMSIG(death.status)
     spent = death.cpu >= limits.all_cpu_seconds
-    if number == getattr(signal, "SIGXCPU", None) or (number == signal.SIGKILL and spent):
+    if ended_by_cpu_limit(death) or (number == signal.SIGKILL and spent):
         return used_up_cpu(limits)
     if number == signal.SIGKILL:
         in_use = f"{death.peak_memory / 2**20:.0f} MiB were in use"
         return WorkerEnded("memory", f"was killed by the kernel, most likely for want of memory ({in_use})")
     return WorkerEnded("crash", f"was killed by {_signal_name(number)}")
+
+
+def ended_by_cpu_limit(death: Death) -> bool:
+    """Whether the kernel ended it for its CPU time in all, by a clock that need not agree with `death.cpu` to the last digit."""
+    return os.WIFSIGNALED(death.status) and os.WTERMSIG(death.status) == getattr(signal, "SIGXCPU", None)
 
 
 def used_up_cpu(limits: Limits) -> WorkerEnded:

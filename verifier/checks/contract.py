@@ -1,6 +1,8 @@
 """`contract`: does the candidate answer every problem, in the form that its manifest claims?"""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 from verifier.checks.examination import Asking, Finding, Item, Unanswered
 from verifier.results.evaluation import Evaluation
@@ -11,36 +13,77 @@ SUMMARY = "the candidate loads, and answers every problem with the right number 
 SHOWN_NOTES = 3
 
 
-def ask_all(asking: Asking, items: Sequence[Item], before: Callable[[Item, int], None]) -> tuple[Finding, Mapping[int, Evaluation]]:
+class Interviewed(Asking, Protocol):
+    """Asking that counts: a candidate that dies too often is given up."""
+
+    @property
+    def deaths_left(self) -> int:
+        """How many more times it may die; at the last it is given up."""
+
+
+@dataclass
+class _Asked:
+    """What came of the problems so far: unusable answers by problem, and what became of those that do not decide."""
+
+    evaluations: dict[int, Evaluation] = field(default_factory=dict)
+    asked: int = 0
+    never_asked: int = 0
+    errors: list[tuple[int, str]] = field(default_factory=list)
+    deaths: list[str] = field(default_factory=list)
+    spared: int = 0
+
+
+def ask_all(asking: Interviewed, items: Sequence[Item], before: Callable[[Item, int], None]) -> tuple[Finding, Mapping[int, Evaluation]]:
     """Ask for every problem's gradients: the outcome, and the answers that can be used, by problem index.
 
-    `before` is called with each problem before it is asked, and how many that makes.
+    Saturated networks decide nothing, so no candidate is given up for dying on them: with one life left it is not asked about more of them,
+    and a note tells how many. `before` is called with each problem before it is asked, and how many that makes.
     """
-    evaluations: dict[int, Evaluation] = {}
-    errors: list[tuple[int, str]] = []
-    asked = 0
-    given_up = False
-    for item in items:
-        asked += 1
-        before(item, asked)
+    found = _Asked()
+    for position, item in enumerate(items):
+        left = asking.deaths_left
+        if left <= 1 and not item.ordinary:
+            found.spared += 1
+            continue
+        found.asked += 1
+        before(item, found.asked)
         try:
-            evaluations[item.index] = asking.gradients(item.problem, where=item.where)
+            found.evaluations[item.index] = asking.gradients(item.problem, where=item.where)
         except Unanswered as error:
-            if item.ordinary:
-                errors.append((item.index, str(error)))
-            given_up = error.fatal
-            if given_up:
+            if item.ordinary or error.fatal:
+                found.errors.append((item.index, str(error)))
+            elif asking.deaths_left < left:
+                found.deaths.append(str(error))
+            if error.fatal:
+                found.never_asked = len(items) - position - 1
                 break
-    return Finding(_outcome(errors, evaluations, asked, len(items) - asked if given_up else 0)), evaluations
+    return Finding(_outcome(found)), found.evaluations
 
 
-def _outcome(errors: list[tuple[int, str]], evaluations: Mapping[int, Evaluation], asked: int, never_asked: int) -> Outcome:
-    notes = list(dict.fromkeys(note for evaluation in evaluations.values() for note in evaluation.notes))
-    shown = tuple(notes[:SHOWN_NOTES])
-    if not errors:
-        return Outcome(ID, "pass", f"Answered all {asked} problems in the claimed form.", problems=asked, notes=shown)
-    problem, text = errors[0]
-    others = f" So on {len(errors)} of {asked} problems." if len(errors) > 1 else ""
-    if never_asked:
-        others += f" Then the candidate was given up: {never_asked} problems were never asked."
-    return Outcome(ID, "error", text + others, problems=asked, failed=len(errors), problem=problem, notes=shown)
+def _outcome(found: _Asked) -> Outcome:
+    notes = list(dict.fromkeys(note for evaluation in found.evaluations.values() for note in evaluation.notes))
+    shown = (*_beyond(found), *notes[:SHOWN_NOTES])
+    if not found.errors:
+        return Outcome(ID, "pass", _passed(found), problems=found.asked, notes=shown)
+    problem, text = found.errors[0]
+    others = f" So on {len(found.errors)} of {found.asked} problems." if len(found.errors) > 1 else ""
+    if found.never_asked:
+        others += f" Then the candidate was given up: {found.never_asked} problems were never asked."
+    return Outcome(ID, "error", text + others, problems=found.asked, failed=len(found.errors), problem=problem, notes=shown)
+
+
+def _passed(found: _Asked) -> str:
+    unanswered = found.asked - len(found.evaluations)
+    if unanswered or found.spared:
+        return f"Answered all ordinary problems in the claimed form, and all but {unanswered + found.spared} of the saturated ones."
+    return f"Answered all {found.asked} problems in the claimed form."
+
+
+def _beyond(found: _Asked) -> list[str]:
+    """Notes about saturated networks on which it died, or about which it was not asked any more."""
+    notes, times = [], len(found.deaths)
+    if times:
+        notes.append(f"It died on {times} saturated network{'s' if times > 1 else ''}, beyond the range that decides. {found.deaths[0]}")
+    if found.spared:
+        notes.append(f"It was not asked about {found.spared} saturated networks: at one more such end it would have been given up.")
+    return notes

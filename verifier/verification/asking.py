@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from verifier.candidates.descriptors import KEPT_OUTPUT
 from verifier.candidates.discovery import Candidate
-from verifier.candidates.endings import used_up_cpu, used_up_wall
+from verifier.candidates.endings import ended_by_cpu_limit, used_up_cpu, used_up_wall
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Answer, Session, Target, WorkerEnded
 from verifier.candidates.zygote import Zygote
@@ -58,7 +58,8 @@ class Interview:
         self._session: Session | None = None
         self._put: Problem | None = None
         self._kept: dict[int, tuple[Problem, list[tuple[Call, Answer, dict[str, Any]]]]] = {}
-        self._may_ask_together = False
+        self._answered = False  # a first question
+        self._asks_alone = False  # each question, since a worker ended
         self._deaths = 0
         self._given_up = ""
         self._wall = self._cpu = 0.0  # spent over all its workers, in seconds
@@ -99,6 +100,11 @@ class Interview:
             fatal=True,
         )
 
+    @property
+    def deaths_left(self) -> int:
+        """How many more times the candidate may die; at the last it is given up."""
+        return DEATHS - self._deaths
+
     def printed(self) -> str:
         """The last of what the candidate printed, over all its workers."""
         return self._printed + (self._session.printed() if self._session is not None else "")
@@ -106,10 +112,11 @@ class Interview:
     def ask_together(self, problem: Problem, functions: Collection[str]) -> None:
         """Ask for the gradients and for these functions in one message, and keep the answers until each is asked for.
 
-        Only after a first answer, and never again where the worker ended on it: which call was at fault, each asked alone will show.
+        Only after a first answer, and never again once the worker ended: which call was at fault, each asked alone will show. Such an end
+        counts as no death, since several calls had to share the time of one; there is at most one.
         """
         elements = sum(array.size for array in problem.arrays.values())
-        if not self._may_ask_together or self._session is None or elements > TOGETHER_ELEMENTS:
+        if not self._answered or self._asks_alone or self._session is None or elements > TOGETHER_ELEMENTS:
             return
         claims = self._candidate.claims
         others = {"predict": predict_call, "forward": forward_call, "deltas": deltas_call}
@@ -117,8 +124,7 @@ class Interview:
         try:
             answer = self._send(self._session, problem, {"calls": [call.message() for call in calls]}, {})
         except WorkerEnded:
-            self._may_ask_together = False
-            self._close()
+            self._ended()
             return
         self._kept[id(problem)] = problem, [(call, answer, result) for call, result in zip(calls, answer.message["results"], strict=True)]
 
@@ -222,7 +228,7 @@ class Interview:
 
     def _ask_alone(self, problem: Problem, call: Call, where: str) -> tuple[Answer, dict[str, Any]]:
         answer = self._exchange(problem, {"calls": [call.message()]}, {}, where)
-        self._may_ask_together = self._deaths == 0
+        self._answered = True
         return answer, answer.message["results"][0]
 
     def _exchange(self, problem: Problem, message: dict[str, Any], extra: Mapping[str, NDArray[Any]], where: str) -> Answer:
@@ -276,14 +282,19 @@ class Interview:
 
     def _died(self, ended: WorkerEnded, where: str) -> Unanswered:
         self._deaths += 1
-        self._close()
-        ended = self._used_up() or ended
-        told = f"{self._shown}: the candidate {ended.text}"
-        if self._used_up():
-            self._given_up = f"{told}; given up."
-        elif self._deaths >= DEATHS:
+        self._ended()
+        told = f"{self._shown}: the candidate {(self._used_up() or ended).text}"
+        if not self._given_up and self._deaths >= DEATHS:
             self._given_up = f"{told}; given up after {self._deaths} such ends."
         return Unanswered(f"{told}. {where}.", fatal=bool(self._given_up))
+
+    def _ended(self) -> None:
+        """A worker is gone: from now on each question is asked alone; given up where no time is left for another worker."""
+        self._asks_alone = True
+        self._close()
+        spent = self._used_up()
+        if spent is not None:
+            self._given_up = f"{self._shown}: the candidate {spent.text}; given up."
 
     def _used_up(self) -> WorkerEnded | None:
         """What it spent over all its workers, where that is more than it may."""
@@ -295,8 +306,11 @@ class Interview:
         if self._session is not None:
             self._print(self._session.printed())
             self._session.close()
-            if self._session.death is not None:
-                self._cpu += self._session.death.cpu
+            death = self._session.death
+            if death is not None:
+                self._cpu += death.cpu
+                if ended_by_cpu_limit(death):
+                    self._cpu = max(self._cpu, self._limits.all_cpu_seconds)
             self._session = None
 
     def _print(self, text: str) -> None:

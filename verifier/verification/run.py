@@ -49,8 +49,10 @@ _SHRINKABLE: Mapping[str, Check] = {
     unit_permutation.ID: unit_permutation.check,
 }
 
-# What a check asks of every ordinary problem beside its gradients.
-_FUNCTIONS: Mapping[str, Sequence[str]] = {forward.ID: ("predict",), stages.ID: ("forward", "deltas")}
+# What a check asks of every ordinary problem beside its gradients, in the order in which one message asks. A `forward` that only shows what
+# the last `predict` stored is found out because it comes first; functions that show what `backprop` stored, by the first problem, about
+# which each is asked alone and much later.
+_FUNCTIONS: Mapping[str, Sequence[str]] = {stages.ID: ("forward", "deltas"), forward.ID: ("predict",)}
 
 
 def judge_candidate(
