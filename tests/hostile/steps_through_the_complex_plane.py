@@ -1,4 +1,4 @@
-"""No backpropagation: complex steps, right to the last digits. Only its time tells.
+"""No backpropagation: complex steps, right to the last digits. Its complex numbers tell.
 
 Expected: pass
 """

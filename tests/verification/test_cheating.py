@@ -107,3 +107,59 @@ def test_an_assignment_says_otherwise(tmp_path):
     assert statuses(str(file), assignment=str(task), **honest)["contract"] == "pass"
     task.write_text('forbid = ["autograd"]\n')
     assert statuses(str(file), assignment=str(task), **honest)["contract"] == "error"
+
+
+COMPLEX_STEPS = ROOT / "tests" / "hostile" / "steps_through_the_complex_plane.py"
+
+
+def notes_on_complex_numbers(path: Path) -> list[str]:
+    (judged,) = judge([str(path)], profile="quick", only=["purity"])
+    assert judged.report.verdict == "pass", judged.report.summary
+    return [note.message for note in judged.report.notes if "complex" in note.message]
+
+
+def test_complex_steps_are_noted_with_their_place_and_stay_right():
+    (note,) = notes_on_complex_numbers(COMPLEX_STEPS)
+    assert "It handles complex numbers while it answers (weights in loss_of, line 9)." in note
+    (judged,) = judge([str(COMPLEX_STEPS)], profile="quick")
+    assert judged.report.verdict == "pass"
+    assert statuses(str(COMPLEX_STEPS), profile="quick", only=["autograd"])["autograd"] == "pass"
+
+
+CORRECT = [path for path in sorted((ROOT / "reference_impls" / "correct").iterdir()) if path.name != "__pycache__"]
+LIBRARIES = ["autograd_mlp", "micrograd_mlp", "sklearn_one_output"]
+
+
+@pytest.mark.parametrize("path", CORRECT, ids=lambda path: path.stem)
+def test_no_right_code_gets_that_note(path):
+    assert notes_on_complex_numbers(path) == []
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_no_library_gets_that_note(name):
+    pytest.importorskip(name.partition("_")[0])
+    path = ROOT / "reference_impls" / "third_party" / f"{name}.py"
+    assert notes_on_complex_numbers(path) == []
+
+
+def test_a_gradient_that_checks_itself_by_complex_steps_elsewhere_gets_no_note(tmp_path):
+    file = tmp_path / "student.py"
+    steps = COMPLEX_STEPS.read_text().replace("def backprop", "def complex_steps_for_my_own_tests").replace("Expected", "")
+    right = (ROOT / "tests" / "hostile" / "hangs_at_its_end.py").read_text().partition("def backprop")[2].partition("activations = [x]")[2]
+    file.write_text(f"{steps}\n\ndef backprop(weights, biases, x, y):\n    activations = [x]{right}")
+    assert notes_on_complex_numbers(file) == []
+
+
+@pytest.mark.parametrize("harm", ["raise RecursionError", "os._exit(3)", "weights[0][:] = 0", "time.sleep(1e6)"])
+def test_what_only_happens_while_it_is_watched_does_no_harm(harm, tmp_path):
+    file = tmp_path / "student.py"
+    right = (ROOT / "tests" / "hostile" / "hangs_at_its_end.py").read_text().partition("def backprop")[2].partition("activations = [x]")[2]
+    head = "import os, sys, time\nimport numpy as np\n\ndef backprop(weights, biases, x, y):\n    if sys.getprofile():\n"
+    file.write_text(f"{head}        print('watched', flush=True)\n        {harm}\n    activations = [x]{right}")
+    (judged,) = judge([str(file)], profile="quick", only=["purity", "batch-additivity"], limits={"wall_seconds": 2})
+    found = {outcome.id: outcome.status for outcome in judged.report.checks}
+    if harm.startswith("weights"):
+        assert found["purity"] == "fail"
+        assert judged.report.printed.count("watched") == 1  # the answers were its own: only what it did to its arguments is told
+    else:
+        assert set(found.values()) == {"pass"}

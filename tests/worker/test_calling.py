@@ -192,6 +192,79 @@ def test_a_step_in_place_is_told_what_to_return(start):
     assert told["refused"].startswith("returned None, expected (weights, biases): end it with `return weights, biases`, also where it ")
 
 
+COMPLEX = """
+    import numpy as np
+
+    def loss_of(theta):
+        return np.sum(theta**2)
+
+    def backprop(theta):
+        gradient = []
+        for place in range(len(theta)):
+            moved = theta.astype(complex)
+            moved[place] += 1e-30j
+            gradient.append(loss_of(moved).imag / 1e-30)
+        return np.array(gradient)
+
+    def lists(theta):
+        moved = [complex(number) for number in theta]
+        return [number.imag for number in moved]
+
+    def right(theta):
+        return 2 * theta
+
+    def passed_on(theta):
+        return abs(np.fft.ifft(np.fft.fft(theta)))
+
+    def deep(theta, depth=0):
+        return deep(theta, depth + 1) if depth < 500 else 2 * theta
+
+    def late(theta):
+        for _ in range(100_000):
+            right(theta)
+        return backprop(theta)
+"""
+
+
+@pytest.mark.parametrize(
+    ("function", "seen"),
+    [
+        ("backprop", "theta in loss_of, line 4"),
+        ("lists", "moved in lists, line 15"),
+        ("right", ""),
+        ("passed_on", ""),
+        ("deep", ""),
+        ("late", ""),
+    ],
+)
+def test_complex_numbers_in_its_own_variables_are_seen_where_that_is_asked(start, function, seen):
+    worker = start(COMPLEX)
+    call, sent = {"function": function, "arguments": ["theta"]}, {"put": {"theta": "t"}, "arrays": {"t": np.ones(3)}}
+    assert "complex" not in worker.reply(call, **sent)
+    assert worker.reply({**call, "watch": True}, **sent)["complex"] == seen
+    assert "complex" not in worker.reply(call, **sent)
+
+
+def test_a_profiler_of_the_candidate_is_given_back(start):
+    source = """
+        import sys
+        heard = []
+
+        def backprop():
+            sys.setprofile(lambda *told: heard.append(told[1]))
+            return 0
+
+        def count():
+            found = sys.getprofile() is not None
+            sys.setprofile(None)
+            return found + 0
+    """
+    worker = start(source)
+    worker.reply()
+    assert worker.value({"function": "backprop", "watch": True}) == 0
+    assert worker.value({"function": "count"}) == 1
+
+
 def test_none_is_absent(start):
     worker = start("def backprop():\n    return [None, None, [None, 1]]\n")
     form = worker.reply({"form": THREE})["form"]

@@ -44,6 +44,8 @@ def _check_reply(form: Any, call: Mapping[str, Any], reply: Any, arrays: Mapping
         raise WireError("a reply has another form than was asked for")
     elif call.get("echo") and not _echoes(call["arguments"], reply.get("echo"), arrays):
         raise WireError("a reply has no echo of its arguments")
+    elif call.get("watch"):
+        _check_text(reply.get("complex"))
 
 
 def _fits(form: Any, leaves: Any, arrays: Mapping[str, Any]) -> bool:

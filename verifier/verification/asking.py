@@ -60,12 +60,14 @@ class Interview:
         self._kept: dict[int, tuple[Problem, list[tuple[Call, Answer, dict[str, Any]]]]] = {}
         self._answered = False  # a first question
         self._asks_alone = False  # each question, since a worker ended
+        self._watched = False
         self._deaths = 0
         self._given_up = ""
         self._wall = self._cpu = 0.0  # spent over all its workers, in seconds
         self._printed = ""
         self.isolation: dict[str, Any] = {}
         self.evaluated = 0
+        self.complex_numbers = ""  # where the candidate was seen to handle some, if it was
         self._functions: Mapping[str, int] | None = None
 
     def __enter__(self) -> "Interview":
@@ -150,10 +152,24 @@ class Interview:
         call = self._entry_call(problem)
         if self.entry == "update":
             return {}  # a step may work in place
-        answer = self._exchange(problem, {"calls": [call.message(echo=True)]}, {}, where)
+        answer = self._watched_call(problem, call) or self._exchange(problem, {"calls": [call.message(echo=True)]}, {}, where)
         echo = self._result(answer, answer.message["results"][0], call.function, where).get("echo") or {}
         names, _ = values_of(problem, self._candidate.claims)
         return dict(_echoed(names, echo, answer.arrays))
+
+    def _watched_call(self, problem: Problem, call: Call) -> Answer | None:
+        """Once, and on a living worker: the answer to a call during which complex numbers are looked for. None where that went wrong."""
+        if self._watched or self._session is None:
+            return None
+        self._watched = True
+        try:
+            answer = self._send(self._session, problem, {"calls": [{**call.message(echo=True), "watch": True}]}, {})
+        except WorkerEnded:  # no death: watching costs time
+            self._ended()
+            return None
+        result = answer.message["results"][0]
+        self.complex_numbers = result.get("complex", "")
+        return answer if "form" in result else None
 
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
         claims = self._candidate.claims

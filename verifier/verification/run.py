@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
@@ -136,13 +137,14 @@ def _ask(
         interview.use_predict_for_losses()
     findings = {contract.ID: asked}
     found(asked.outcome)
-    return _ask_the_rest(candidate, findings, examination, request, progress, found, clock)
+    return _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock)
 
 
 def _ask_the_rest(
     candidate: Candidate,
     findings: dict[str, Finding],
     examination: Examination,
+    interview: Interview,
     request: Request,
     progress: Progress,
     found: Callable[[Outcome], None],
@@ -161,7 +163,7 @@ def _ask_the_rest(
         autograd.ID: autograd.check,
         stages.ID: stages.check,
         update.ID: update.check,
-        purity.ID: purity.check,
+        purity.ID: lambda examination: _noting_complex_numbers(purity.check(examination), interview),
         batch_additivity.ID: batch_additivity.check,
         unit_permutation.ID: unit_permutation.check,
         stability.ID: stability.check,
@@ -186,6 +188,17 @@ def _ask_the_rest(
     diagnosed = explain_failure(weighed, examination)
     clock.lap("diagnosis")
     return Asked(weighed, examination, convention, diagnosed, tuple(_undecided(weighed, differenced)))
+
+
+def _noting_complex_numbers(finding: Finding, interview: Interview) -> Finding:
+    """The finding of `purity`, during which they are looked for, with a note where there were some."""
+    if not interview.complex_numbers:
+        return finding
+    note = (
+        f"It handles complex numbers while it answers ({interview.complex_numbers}). Backpropagation has no use for them; "
+        "complex steps have, which need a forward pass for every parameter."
+    )
+    return replace(finding, outcome=structs.replace(finding.outcome, notes=(*finding.outcome.notes, note)))
 
 
 def _guarded(check: str, ask: Check, examination: Examination) -> Finding:

@@ -2,7 +2,8 @@
 
 A request has three parts, each may be missing: "put" names values (an array, or a list of arrays) that stay until they are replaced;
 "calls" are answered one by one; "lines" evaluate one function at many points, so that a finite difference costs no round trip each.
-Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its arguments, it does to itself.
+Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its arguments, it does to itself. A call may
+ask for its arguments as they are afterwards ("echo"), and where complex numbers were seen while it ran ("watch").
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from numpy import asarray, errstate  # by name: a candidate may replace them
 from numpy.typing import NDArray
 
 from verifier.wire import DTYPES
+from verifier.worker.complex_numbers import ComplexNumbers
 from verifier.worker.conversion import Basket, Refused, described, pack, part_name, split, subject, to_array
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
 
@@ -53,8 +55,11 @@ class Caller:
         if function is None:
             return {"refused": f"has no function {call['function']}"}
         arguments = {name: self.values[name] for name in call["arguments"]}
+        watch = ComplexNumbers(self.candidate.origin.owns) if call.get("watch") else None
         try:
-            return ask(function, call, arguments, basket, arrays)
+            if watch is None:
+                return ask(function, call, arguments, basket, arrays)
+            return {**ask(watch.watching(function), call, arguments, basket, arrays), "complex": printable(watch.seen, TEXT)}
         except Refused as refused:
             return {"refused": printable(str(refused), TEXT)}
         except BaseException as error:  # SystemExit and KeyboardInterrupt are a candidate's to raise, not ours to obey
