@@ -15,6 +15,7 @@ ARRAYS = {"a0": np.zeros(1), "a1": np.zeros(2)}
 CALL = {"function": "backprop", "arguments": ["weights", "x"], "form": ["array", "arrays"], "echo": True}
 LINE = {"function": "backprop", "arguments": [], "form": "array", "part": None}
 REQUEST = {"calls": [CALL], "lines": [LINE]}
+WATCHED = {"calls": [{**CALL, "watch": True}]}
 RAISED = {"type": "E", "text": "t", "traceback": "", "file": None, "line": 3, "function": "f"}
 
 words = st.sampled_from(
@@ -52,6 +53,21 @@ def test_good_replies_are_taken():
     echo = {"weights": ["a0", None], "x": "a1"}
     for result in ({"form": ["a0", ["a1", None]], "echo": echo}, {"raised": RAISED}, {"refused": "no"}):
         check_replies(REQUEST, {"results": [result], "lines": [{"form": "a0"}]}, ARRAYS)
+
+
+@given(nonsense)
+@example("")
+@example("x" * 100_000)
+@example(["a0"])
+def test_where_complex_numbers_were_seen_is_a_short_text(told):
+    taken = {"form": ["a0", []], "echo": {"weights": [], "x": "a1"}}
+    with pytest.raises(WireError):
+        check_replies(WATCHED, {"results": [taken], "lines": []}, ARRAYS)
+    try:
+        check_replies(WATCHED, {"results": [{**taken, "complex": told}], "lines": []}, ARRAYS)
+    except WireError:
+        return
+    assert isinstance(told, str) and len(told) <= 20_000
 
 
 @given(nonsense, nonsense)

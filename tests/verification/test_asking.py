@@ -166,3 +166,24 @@ def test_answers_kept_for_one_problem_are_not_given_to_another(tmp_path):
                 assert outputs(interview, problem) == outputs(alone, problem)  # kept once, asked again
             del problem
         assert len(seen) == 199
+
+
+def test_what_a_forged_exception_says_of_complex_numbers_is_not_told(report, outcome):
+    # It replaces what the worker makes of an exception; such a reply may hold anything beside it.
+    patch = """
+import gc, sys
+
+def backprop_watched(weights, biases, x, y):
+    frame = sys._getframe()
+    while "self" not in frame.f_locals or not hasattr(frame.f_locals["self"], "_guarded"):
+        frame = frame.f_back
+    kind = type(frame.f_locals["self"])
+    forged = {"raised": {"type": "E", "text": "t", "traceback": ""}, "complex": ["forged"] * 9}
+    kept = kind._guarded
+    kind._guarded = lambda self, ask, call, *rest: forged if call.get("watch") else kept(self, ask, call, *rest)
+    return honest(weights, biases, x, y)
+"""
+    source = BACKPROP + "\nhonest = backprop\n" + patch + "\nbackprop = backprop_watched\n"
+    found = report(source, only=["purity"])
+    assert outcome(found, "purity").status == "pass"
+    assert not [note for note in found.notes if "forged" in note.message]

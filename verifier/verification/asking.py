@@ -168,8 +168,10 @@ class Interview:
             self._ended()
             return None
         result = answer.message["results"][0]
-        self.complex_numbers = result.get("complex", "")
-        return answer if "form" in result else None
+        if "form" not in result:
+            return None
+        self.complex_numbers = result["complex"]
+        return answer
 
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
         claims = self._candidate.claims
