@@ -12,6 +12,7 @@ from verifier.diagnosis.probing import Answered
 from verifier.diagnosis.walkthrough import claimed_of, work_through
 from verifier.diagnosis.worked_example import CONTRADICTION, worked_example
 from verifier.oracles.reference import refer
+from verifier.results.evaluation import Evaluation
 
 
 def small_problem(claims=None, layers=2, batch=1):
@@ -79,3 +80,15 @@ def test_the_worked_example_as_it_is_printed_and_as_it_is():
     assert {name for name, line in lines.items() if line.by_rounding} == {"L", "δ_h", "∂L/∂w₁", "∂L/∂w₂"}
     assert all(math.isclose(line.full, 2 * line.exact) for name, line in lines.items() if name.startswith(("δ", "∂")))
     assert "factor ½" in CONTRADICTION
+
+
+def test_where_a_step_came_back_no_delta_is_read_from_it():
+    problem = small_problem()
+    reference = refer(problem)
+    right = Asked("vectorised", Claims(), []).gradients(problem, where="")
+    stepped = {name: problem.arrays[name] - 0.1 * gradient for name, gradient in right.gradients.items()}
+    one = Answered(problem, reference, Evaluation(right.loss, None, stepped))
+    steps = work_through(problem, reference, claimed_of(one, Claims(), {}, {}, equation="update"))
+    parting = [step.equation for step in steps if step.parts]
+    assert parting
+    assert not any(equation.endswith("-delta") for equation in parting)

@@ -8,6 +8,8 @@ silent. Nothing here runs for a candidate that passes.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from verifier.contracts.mlp.claims import Claims
 from verifier.diagnosis.departure import Departure, find_departure, signature
 from verifier.diagnosis.factors import explain_by_a_factor
@@ -15,8 +17,11 @@ from verifier.diagnosis.faults import BY_ID
 from verifier.diagnosis.features import tell_features
 from verifier.diagnosis.losses import explain_the_loss
 from verifier.diagnosis.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
-from verifier.diagnosis.patterns import answers_at_random, find_state, is_numerical_differentiation, is_single_precision
+from verifier.diagnosis.patterns import answers_at_random, find_state, is_numerical_differentiation, mixes_samples
+from verifier.diagnosis.precision import Closeness, judge_closeness
 from verifier.diagnosis.probing import Answered, Ask, ask_about, draw_probes
+from verifier.diagnosis.remembering import find_memory
+from verifier.diagnosis.steps import explain_by_a_step
 from verifier.diagnosis.updates import Step, find_update_fault
 from verifier.diagnosis.variation import Fault, Hypothesis, predict, single
 from verifier.results.report import Diagnosis
@@ -25,6 +30,7 @@ JUDGED_ON = 60  # networks of the corpus that hypotheses are held against; those
 PROBED_ON = 24  # more networks, drawn for the purpose, where too few of the corpus show a fault
 ALTERNATIVES = 4
 UNKNOWN = "no-known-mistake"
+CONSISTENCY = frozenset({"purity", "batch-additivity", "unit-permutation"})  # one network against another: what is kept between them shows
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,9 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
         return Diagnosed((_named(fault),) if fault is not None else ())
     if "stages" in symptoms.failed and symptoms.stage is not None:
         return Diagnosed((_wrong_stage(symptoms.stage),))
+    told = _kept_between_calls(symptoms, symptoms.answered) if CONSISTENCY & set(symptoms.failed) else None
+    if told is not None:
+        return Diagnosed((told,))
     return Diagnosed()
 
 
@@ -98,12 +107,28 @@ def _needs_each(hypothesis: Hypothesis, one: Answered, claims: Claims) -> bool:
 def _seen_by_checks(symptoms: Symptoms) -> Diagnosed:
     """What a check saw itself, named more precisely where a few calls in a row show which state is kept."""
     if any(diagnosis.fault == "state-kept-between-calls" for diagnosis in symptoms.shown):
-        fault = find_state(symptoms.claims, symptoms.ask, symptoms.answered, seed=symptoms.seed)
-        if fault is None and answers_at_random(symptoms.claims, symptoms.ask, seed=symptoms.seed):
-            fault = BY_ID["random-between-calls"]
-        if fault is not None:
-            return Diagnosed((_named(fault), *symptoms.shown))
+        told = _kept_between_calls(symptoms, symptoms.answered)
+        if told is not None:
+            return Diagnosed((told, *symptoms.shown))
     return Diagnosed(symptoms.shown)
+
+
+def _kept_between_calls(symptoms: Symptoms, answered: Sequence[Answered]) -> Diagnosis | None:
+    """What is kept between calls, or chance, as a few calls in a row tell it."""
+    fault = find_state(symptoms.claims, symptoms.ask, answered, seed=symptoms.seed)
+    if fault is not None:
+        return _named(fault)
+    evidence = find_memory(symptoms.claims, symptoms.ask, answered, seed=symptoms.seed)
+    if evidence is not None:
+        return msgspec.structs.replace(_named(BY_ID["stale-forward-state"]), explanation=_REMEMBERED, evidence=evidence)
+    at_random = answers_at_random(symptoms.claims, symptoms.ask, seed=symptoms.seed)
+    return _named(BY_ID["random-between-calls"]) if at_random else None
+
+
+_REMEMBERED = (
+    "It remembers an earlier network: part of what it computed there (activations, weights or targets) is used again. "
+    "Compute everything anew in each call; a cache must be emptied when weights, inputs or targets change."
+)
 
 
 def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
@@ -111,25 +136,30 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     if len(answered) < SHOWN_ON:
         # One network tells no law: a stored one that is replayed is looked at beside others.
         answered = [*answered, *ask_about(draw_probes(claims, seed=symptoms.seed + 1, count=PROBED_ON), symptoms.ask)]
-    for name, pattern in (("single-precision", is_single_precision), ("numerical-differentiation", is_numerical_differentiation)):
+    closeness = judge_closeness(answered, symptoms.ask, seed=symptoms.seed)
+    for name, shown in (
+        ("single-precision", closeness.float32),
+        ("numerical-differentiation", not closeness.smooth and is_numerical_differentiation(answered)),
+    ):
         # A small mistake may look like rounding in float32; but no rounding is predicted to float64's last bits by a fault.
-        if pattern(answered) and not match_faults(_judged_on(answered), claims):
+        if shown and not match_faults(_judged_on(answered), claims):
             return Diagnosed((_named(BY_ID[name]),))
     factor = explain_by_a_factor(answered, own_loss="forward" not in symptoms.failed)
     if factor is not None:
         return Diagnosed((factor,))
+    step = explain_by_a_step(answered)
+    if step is not None:
+        return Diagnosed((step,))
     judged = _judged_on(answered)
     matches = match_faults(judged, claims, at_least=1)
     matches = _shown_enough(matches, judged, symptoms) or match_pairs(judged, claims, at_least=min(SHOWN_ON, len(judged)))
     departure = find_departure(claims, symptoms.ask, seed=symptoms.seed)
     if matches:
         return Diagnosed(_of_matches(matches, departure), matches[0].hypothesis, departure)
-    state = find_state(claims, symptoms.ask, answered, seed=symptoms.seed)
-    if state is not None:
-        return Diagnosed((_named(state),), None, departure)
-    if answers_at_random(claims, symptoms.ask, seed=symptoms.seed):
-        return Diagnosed((_named(BY_ID["random-between-calls"]),), None, None)
-    return Diagnosed(_of_departure(departure, symptoms), None, departure)
+    told = _kept_between_calls(symptoms, answered)
+    if told is not None:
+        return Diagnosed((told,))
+    return Diagnosed(_of_departure(departure, symptoms, closeness), None, departure)
 
 
 def _judged_on(answered: Sequence[Answered]) -> list[Answered]:
@@ -201,11 +231,22 @@ def _wrong_stage(equation: str) -> Diagnosis:
     return Diagnosis("wrong-stage", equation, text)
 
 
-def _of_departure(departure: Departure, symptoms: Symptoms) -> tuple[Diagnosis, ...]:
+_NEARLY = (
+    "Every gradient is nearly right, and what is missing is no rounding: it hardly changes where the numbers hardly change. "
+    "Is a constant typed with few digits (2.71828 for e), or an ε added in a denominator?"
+)
+
+
+def _of_departure(departure: Departure, symptoms: Symptoms, closeness: Closeness) -> tuple[Diagnosis, ...]:
     """The first wrong equation and what else can be said, where no known mistake predicts the numbers."""
-    features = " ".join(tell_features(symptoms.answered))
+    features = " ".join([*((_NEARLY,) if closeness.smooth else ()), *tell_features(symptoms.answered)])
     if "forward" in symptoms.failed or symptoms.stage == "forward":
         text = "The forward pass is not the claimed one: mend it first, the gradients follow."
+        if mixes_samples(symptoms.claims, symptoms.ask, seed=symptoms.seed):
+            text += (
+                " What one sample adds to the loss depends on the others in its batch: the forward pass mixes samples. "
+                "Is a softmax, a mean or a maximum taken over the whole batch, and not over each sample's units?"
+            )
         return (Diagnosis(UNKNOWN, "forward", f"{text} {features}".strip()),)
     equation = symptoms.stage or departure.equation
     if equation is None:

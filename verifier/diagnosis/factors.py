@@ -123,8 +123,23 @@ def explain_by_a_factor(answered: Sequence[Answered], *, own_loss: bool) -> Diag
             return Diagnosis(law.fault, "output-delta", f"{what.capitalize()} is {law.words} {of}. {law.hint}")
         constant = _constant(answered, part)
         if constant is not None:
-            return Diagnosis("constant-factor", "output-delta", f"{what.capitalize()} is {constant:.6g} times {of}.")
+            return Diagnosis("constant-factor", "output-delta", f"{what.capitalize()} is {typed(constant)} times {of}. {_hint(constant)}")
     return None
+
+
+def typed(factor: float) -> str:
+    """A factor in digits enough to tell it from 1."""
+    return f"{factor:.6g}" if abs(factor - 1) > 1e-5 else f"{factor:.12g}"
+
+
+def _hint(factor: float) -> str:
+    if abs(factor - 1) <= 1e-3:
+        return "Is it a constant typed with few digits, or an ε in a denominator?"
+    if -1 < factor < 0:
+        return f"Is it the step -η ∂L/∂W, with η = {typed(-factor)}, in place of the gradient? Return ∂L/∂W alone."
+    if 0 < factor < 1:
+        return "Is a learning rate multiplied in? Return ∂L/∂W alone: the rate belongs to the update."
+    return "Look for the factor where the output's δ is made."
 
 
 def _whole(gradients: Mapping[str, FloatArray], problem: Problem) -> Mapping[str, FloatArray]:

@@ -10,6 +10,9 @@ from verifier.diagnosis.probing import Answered
 
 FloatArray = NDArray[np.floating]
 
+MANY = 20  # numbers, before their decimals are counted
+MOST = 0.7  # of the networks: large inputs make the step longer than the weights
+NEAR = 0.9  # the cosine of the angle between what came back and the parameters themselves
 ALL_ALIKE = 1e-9  # how exactly a feature must hold to be told
 
 
@@ -22,7 +25,9 @@ def tell_features(answered: Sequence[Answered]) -> list[str]:
         return []
     return [
         *_of_networks([one for one, _ in wrong], [one for one in answered if not _wrong_tensors(one)]),
+        *_of_digits([one for one, _ in wrong]),
         *_of_tensors(wrong),
+        *_of_parameters([one for one, _ in wrong]),
         *_of_elements(wrong),
         *_of_region([one for one, _ in wrong]),
     ]
@@ -52,6 +57,19 @@ def _of_networks(wrong: Sequence[Answered], fine: Sequence[Answered]) -> Iterato
             yield f"Every wrong network has {name}, and no right one does."
 
 
+def _of_digits(wrong: Sequence[Answered]) -> Iterator[str]:
+    """Whether every gradient is a whole number of some last decimal: rounded, or printed and read again."""
+    numbers = np.concatenate(
+        [np.zeros(0), *(g.ravel() for one in wrong for g in one.claimed.gradients.values() if one.problem.dtype == "float64")]
+    )
+    numbers = numbers[numbers != 0]
+    for decimals in range(2, 12) if numbers.size >= MANY else ():
+        scaled = np.abs(numbers) * 10.0**decimals
+        if bool(np.all(np.abs(scaled - np.round(scaled)) <= 1e-3)):
+            yield f"Every number is rounded to {decimals} decimals."
+            return
+
+
 def _batch(one: Answered) -> int:
     return int(one.problem.arrays["x"].shape[0])
 
@@ -79,6 +97,22 @@ def _of_tensors(wrong: Sequence[tuple[Answered, set[str]]]) -> Iterator[str]:
             yield "Only the output layer's gradients are wrong."
 
 
+def _of_parameters(wrong: Sequence[Answered]) -> Iterator[str]:
+    """Whether what came back lies near the weights themselves, as after a step along a wrong gradient."""
+    near = [_lies_near(one) for one in wrong if not any(node.operation == "l2" for node in one.problem.program.nodes)]
+    if len(near) >= MANY // 2 and sum(near) >= MOST * len(near):
+        yield "What comes back lies near the weights themselves: are updated weights returned in place of gradients?"
+
+
+def _lies_near(one: Answered) -> bool:
+    names = [name for name in one.claimed.gradients if name.startswith("weights")]
+    claimed = np.concatenate([one.claimed.gradients[name].ravel() for name in names])
+    weights = np.concatenate([one.problem.arrays[name].ravel() for name in names]).astype(np.float64)
+    along = float(claimed @ weights)
+    square = float(weights @ weights)
+    return 0.5 * square <= along <= 1.5 * square and along >= NEAR * np.sqrt(square * float(claimed @ claimed))
+
+
 def _role(name: str, last: int) -> str:
     kind, _, layer = name.rstrip("]").partition("[")
     return f"{kind} of {'output' if int(layer) == last else 'hidden'} layers"
@@ -93,7 +127,8 @@ def _of_elements(wrong: Sequence[tuple[Answered, set[str]]]) -> Iterator[str]:
     if None not in ratios:
         numbers = [ratio for ratio in ratios if ratio is not None]
         if max(numbers) - min(numbers) <= 1e-6 * max(map(abs, numbers)):
-            yield f"Every wrong tensor is {numbers[0]:.4g} times the right one."
+            if abs(numbers[0] - 1) > 1e-4:
+                yield f"Every wrong tensor is {numbers[0]:.4g} times the right one."
         else:
             yield "Every wrong tensor is a multiple of the right one, another on each network."
     elif all(_same_elements(claimed, right) for claimed, right in pairs):

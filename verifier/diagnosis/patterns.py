@@ -1,25 +1,24 @@
-"""Mistakes that no sweep of the textbook predicts to the last bits: single precision, differences of the loss, state between calls."""
+"""Mistakes that no sweep of the textbook predicts to the last bits: differences of the loss, state between calls, chance."""
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import architecture_of
+from verifier.contracts.mlp.network import architecture_of, build_problem
 from verifier.diagnosis.faults import BY_ID
 from verifier.diagnosis.probing import Answered, Ask, draw_probes
 from verifier.diagnosis.variation import Fault
-from verifier.oracles.reference import Reference, precision_ratio
+from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import safety
 
 FloatArray = NDArray[np.floating]
 
-# A smaller error than this part of float32's tolerance, on the typical network, is something else (differences in place of backprop: 1e-4).
-TYPICAL = 1e-2 / 32
 # A difference of two losses is a whole number of their last places; so near to one, times the step, a gradient must be.
 _STEPS = (
     *(10.0**-power for power in range(2, 11)),
@@ -32,24 +31,8 @@ WHOLE = 0.02
 ROUGH = 1e-2  # a difference is nearer than this to the truth, relative to the tensor's largest element, on the typical network
 ENOUGH = 10
 SEQUENCES = 6
-
-
-def is_single_precision(answered: Sequence[Answered]) -> bool:
-    """Wrong at float64's tolerance and right at float32's, on every network, by as much as float32's rounding typically makes."""
-    worst = []
-    for one in answered:
-        if one.problem.dtype != "float64":
-            continue
-        ratios = [0.0]
-        for name, gradient in one.claimed.gradients.items():
-            if gradient.size:
-                allowed = one.reference.gradient_tolerance(name) + one.claimed.rounding.get(name, 0.0)
-                with np.errstate(all="ignore"):
-                    error = np.abs(gradient - one.reference.evaluation.gradients[name])
-                    ratios.append(float(np.max(np.where(error == 0, 0.0, error / allowed))))
-        worst.append(max(ratios))
-    # A comparison with NaN is false: an answer that is not finite is no question of precision.
-    return bool(worst) and all(ratio <= precision_ratio() for ratio in worst) and float(np.median(worst)) >= TYPICAL * precision_ratio()
+APART = 4  # times as large inputs: samples differ more
+MIXED = 1e-5  # of a loss: far above what rounding in float32 makes of four of them
 
 
 @np.errstate(all="ignore")
@@ -107,6 +90,30 @@ def answers_at_random(claims: Claims, ask: Ask, *, seed: int) -> bool:
             if not bool(np.all(np.abs(gradient - second.gradients[name]) <= 2 * reference.gradient_tolerance(name) + size)):
                 return True
     return False
+
+
+@np.errstate(all="ignore")
+def mixes_samples(claims: Claims, ask: Ask, *, seed: int) -> bool:
+    """Whether what one sample adds to the loss of a batch depends on the other samples in it, on most networks asked.
+
+    A loss f of two samples that adds up, whatever its factor and its regularisation, has f(a, b) - f(a', b) - f(a, b') + f(a', b') = 0.
+    """
+    if claims.batch == "single":
+        return False
+    found = []
+    for problem, _ in draw_probes(claims, seed=seed + 4, count=SEQUENCES, batch=4):
+        losses = [_loss_of_rows(problem, rows, claims, ask) for rows in ([0, 2], [1, 2], [0, 3], [1, 3])]
+        known = [loss for loss in losses if loss is not None]
+        if len(known) == len(losses):
+            apart = abs(known[0] - known[1] - known[2] + known[3])
+            found.append(apart > MIXED * max(map(abs, known)))
+    return sum(found) > SEQUENCES // 2
+
+
+def _loss_of_rows(problem: Problem, rows: list[int], claims: Claims, ask: Ask) -> float | None:
+    arrays = {**problem.arrays, "x": APART * problem.arrays["x"][rows], "y": problem.arrays["y"][rows]}
+    claimed = ask(build_problem(replace(architecture_of(problem), batch=len(rows)), arrays, claims))
+    return None if claimed is None else claimed.loss
 
 
 def _accumulates(problem: Problem, reference: Reference, ask: Ask) -> bool:

@@ -35,18 +35,19 @@ class Answered:
 
 
 def draw_probes(
-    claims: Claims, *, seed: int, count: int, batch: int | None = None, loud: bool = False
+    claims: Claims, *, seed: int, count: int, batch: int | None = None, inputs: int | None = None, loud: bool = False
 ) -> Iterator[tuple[Problem, Reference]]:
     """`count` problems of the claimed kind, of two and three layers where the claims allow.
 
     Args:
         batch: samples in each; None for two to five (one, where the candidate takes one a call).
+        inputs: how many inputs each has; None for two to four.
         loud: targets a thousand times as large, and every other network with large inputs.
     """
     generator = np.random.default_rng([seed, 0x9E37, 0 if batch is None else batch, loud])
     for index in range(count):
         for attempt in range(ATTEMPTS):
-            architecture = _architecture(claims, index, batch, generator)
+            architecture = _architecture(claims, index, batch, inputs, generator)
             problem = draw_problem(architecture, _recipe(loud, index), claims, seed=seed + 1, index=index, attempt=attempt)
             problem = _gentle(problem, claims)
             reference = refer(problem, seed=index)
@@ -69,9 +70,10 @@ def _gentle(problem: Problem, claims: Claims) -> Problem:
     return replace(problem, arrays=arrays)
 
 
-def _architecture(claims: Claims, index: int, batch: int | None, generator: np.random.Generator) -> Architecture:
+def _architecture(claims: Claims, index: int, batch: int | None, inputs: int | None, generator: np.random.Generator) -> Architecture:
     layers = claims.layers or min(claims.max_layers, 2 + index % 2)
     widths = _widths(claims, layers, square=index % 3 == 2, generator=generator)
+    widths[0] = inputs or widths[0]
     output, loss = claims.pairs()[int(generator.integers(len(claims.pairs())))]
     if output == "softmax" and widths[-1] == 1 and claims.max_width > 1 and not (claims.sizes and claims.sizes[-1]):
         widths[-1] = 2

@@ -42,10 +42,11 @@ def claimed_of(
 
     Args:
         updated: the parameters after one step of its own, where it has an `update`.
-        equation: the one that is diagnosed; where it is a δ's, the products are right and tell δ.
+        equation: the one that is diagnosed; where it is a δ's, the products are right and tell δ; where it is the update, nothing does.
     """
     told = dict(stages)
-    for layer, delta in read_deltas(one, claims, products_right=equation.endswith("-delta")).items():
+    deltas = {} if equation == "update" else read_deltas(one, claims, products_right=equation.endswith("-delta"))
+    for layer, delta in deltas.items():
         told.setdefault(f"deltas[{layer}]", delta[None, :])
     return Claimed(one.claimed.loss, one.claimed.gradients, told, updated)
 

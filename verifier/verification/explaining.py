@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from verifier.checks import autograd, forward, stages, update
+from verifier.checks import autograd, batch_additivity, forward, purity, stages, unit_permutation, update
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
 from verifier.problems.program import Problem
@@ -30,7 +30,8 @@ def explain_failure(findings: Mapping[str, Finding], examination: Examination) -
     """What is wrong, where a check failed that the diagnosis knows of; None where none did."""
     failed = [check for check, finding in findings.items() if finding.outcome.status == "fail"]
     shown = tuple(finding.diagnosis for finding in findings.values() if finding.diagnosis is not None)
-    if not shown and not {autograd.ID, forward.ID, stages.ID, update.ID} & set(failed):
+    known = {autograd.ID, forward.ID, stages.ID, update.ID, purity.ID, batch_additivity.ID, unit_permutation.ID}
+    if not shown and not known & set(failed):
         return None
     from verifier.diagnosis.diagnosing import Symptoms, diagnose
 
