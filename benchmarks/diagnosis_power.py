@@ -68,6 +68,11 @@ IMPLEMENTATIONS: tuple[tuple[str, Claims], ...] = (
     ("einsum", Claims(output_activations=_SOFTMAX, losses=_CE)),
     ("vectorised", Claims(activations=_TANH, output_activations=_TANH, weight_layout="in_out")),
     ("loops", Claims(activations=_TANH, output_activations=_TANH, batch="columns", bias="column", max_width=6)),
+    (
+        "einsum",
+        Claims(activations=_TANH, output_activations=_RELU, reduction="sum", batch="columns", weight_layout="in_out", bias="column"),
+    ),
+    ("einsum", Claims(activations=_RELU, output_activations=_LEAKY, losses=_HALF, reduction="sum", batch="columns", bias="column")),
 )
 
 

@@ -174,10 +174,9 @@ class Network:
         zs, activations = self.forward(weights, biases, x, kinds)
         if self.has("stale-forward-state"):
             key = (len(x), tuple(w.shape for w in weights))
-            kept = self.state.get("kept")
-            self.state["kept"] = (key, zs, activations)
-            if kept is not None and kept[0] == key:
-                zs, activations = kept[1], kept[2]
+            fresh = zs, activations
+            zs, activations = self.state.get(key, fresh)
+            self.state[key] = fresh
         share = self._factor(x, y) * self.share(x, y)
         error, delta = self.output_delta(zs[-1], activations[-1], y, kinds[-1])
         error, delta = share * error, share * delta
