@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verifier import tolerance
+from verifier.checks import finite_difference
+from verifier.reports import html, markdown
 from verifier.reports.wording import (
+    SOURCES,
+    came_to_nothing,
     deciding_check,
+    explained_words,
     first_sentence,
     isolation_gap,
     next_steps,
@@ -70,6 +76,37 @@ def test_an_empty_message_is_not_told_in_the_headline(passing):
         passing, verdict="error", summary="It died.", checks=(Outcome("contract", "error", "It died."), Outcome("autograd", "error", ""))
     )
     assert deciding_check(report) == "contract"
+
+
+def test_a_word_of_the_table_is_explained_where_it_stands(failing, passing):
+    explained = " ".join(explained_words(passing))
+    assert "Excludes above" in explained
+    assert "Rounding scatter" in explained
+    assert "Error bound" not in explained, "no comparison of a finite difference is stored"
+    checks = tuple(msgspec.structs.replace(check, resolves=None) for check in failing.checks)
+    difference = msgspec.structs.replace(failing.measurements[0], source="8 x error bound of the difference")
+    explained = explained_words(msgspec.structs.replace(failing, checks=checks, measurements=(difference,)))
+    assert [sentence.split('"')[1] for sentence in explained] == ["Error bound of the difference"]
+
+
+def test_the_words_that_are_explained_are_those_of_the_tolerances():
+    assert {words for words in SOURCES if words in tolerance.SOURCE or words in finite_difference.SOURCE} == set(SOURCES)
+
+
+def test_a_candidate_that_did_not_load_has_no_table_of_what_was_not_asked(failing):
+    loading = Outcome("contract", "error", "student.py, line 2: SyntaxError.")
+    others = (Outcome("forward", "skipped", "The candidate did not load."), Outcome("autograd", "skipped", "The candidate did not load."))
+    report = msgspec.structs.replace(failing, verdict="error", summary=loading.message, checks=(loading, *others), measurements=())
+    assert came_to_nothing(report)
+    for page in (html.write(report), markdown.write(report)):
+        assert "SyntaxError" in page
+        assert "Checks" not in page
+        assert "excludes above" not in page
+        assert "did not load" not in page
+    # What the headline does not say, or was asked, is not left out.
+    assert not came_to_nothing(msgspec.structs.replace(report, summary="It ended."))
+    assert not came_to_nothing(msgspec.structs.replace(report, checks=(loading, Outcome("forward", "pass", "Right."), others[1])))
+    assert not came_to_nothing(failing)
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ def mark(status: str, x: float, y: float) -> str:
     """A point whose form tells its status, for those who do not see its colour: a triangle where it is wrong."""
     if status in ("fail", "error"):
         return f'<path d="M{x:.1f} {y - 4.4:.1f}l4 7h-8z"/>'
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.8"/>'
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}"/>'
 
 
 def spanned(across: Sequence[float], upwards: Sequence[float], *, width: float = WIDTH, height: float = HEIGHT) -> LogAxes:

@@ -40,6 +40,8 @@ def write(report: Report) -> str:
         equations=wording.EQUATIONS,
         not_passed=wording.not_passed(report),
         skipped=wording.skipped_by_reason(report),
+        explained=wording.explained_words(report),
+        nothing=wording.came_to_nothing(report),
         steps=[step.partition(": ")[::2] for step in wording.next_steps(report)],
         pictures=pictures(report),
         comparisons=comparisons,

@@ -9,7 +9,9 @@ from verifier.reports.walkthrough import lines_of
 from verifier.reports.wording import (
     NOTHING,
     VERDICT_MEANS,
+    came_to_nothing,
     element,
+    explained_words,
     isolation_words,
     networks,
     next_steps,
@@ -124,9 +126,13 @@ def _to_do(report: Report) -> Iterator[str]:
 
 
 def _checks(report: Report) -> Iterator[str]:
+    if came_to_nothing(report):
+        return
     yield "## Checks"
     headings = ("check", "status", "error", "tolerance", "of tolerance", "networks", "worst tensor", "excludes above", "tolerance from")
     yield table(headings, (_check_row(report, outcome) for outcome in report.checks), "llrrrrlrl")
+    if words := explained_words(report):
+        yield " ".join(words)
 
 
 def _check_row(report: Report, outcome: Outcome) -> Sequence[str]:
@@ -149,7 +155,7 @@ def _explanations(report: Report) -> Iterator[str]:
         if not told_in_summary(report, outcome.message):
             yield f"**{escape(outcome.id)}**, {outcome.status}: {escape(outcome.message)}"
     skipped = skipped_by_reason(report)
-    if skipped:
+    if skipped and not came_to_nothing(report):
         yield "\n".join(f"- Not asked: {', '.join(map(code, checks))}. {escape(reason)}" for reason, checks in skipped.items())
 
 

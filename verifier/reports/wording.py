@@ -25,6 +25,14 @@ EQUATIONS = {
     "bias-gradient": "∂L/∂bˡ = δˡ",
     "update": "Wˡ ← Wˡ − η ∂L/∂Wˡ",
 }  # by the ids that a diagnosis names
+EXCLUDES = (
+    '"Excludes above": an error larger than this, as a fraction of the largest element of its tensor, would have been seen in at least '
+    "half of the comparisons."
+)
+SOURCES = {
+    "rounding scatter": '"Rounding scatter" is how far a right result moves when only the last digits of the numbers before it change.',
+    "error bound of the difference": '"Error bound of the difference" is how far the finite difference itself may be from the true slope.',
+}  # by the words of a tolerance's source
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -120,6 +128,21 @@ def skipped_by_reason(report: Report) -> dict[str, list[str]]:
         if outcome.status == "skipped":
             reasons.setdefault(one_line(outcome.message), []).append(one_line(outcome.id))
     return reasons
+
+
+def explained_words(report: Report) -> list[str]:
+    """A plain sentence for each word of the table of checks that a reader may not know, in the order of the columns."""
+    worst = [worst_measurement(report, outcome) for outcome in report.checks]
+    sources = " ".join(measurement.source for measurement in worst if measurement)
+    excludes = [EXCLUDES] if any(outcome.resolves is not None for outcome in report.checks) else []
+    return excludes + [sentence for words, sentence in SOURCES.items() if words in sources]
+
+
+def came_to_nothing(report: Report) -> bool:
+    """Whether the headline says all that a table of the checks would: the candidate did not load, or answered nothing."""
+    return report.verdict == "error" and all(
+        outcome.status == "skipped" or (outcome.status == "error" and told_in_summary(report, outcome.message)) for outcome in report.checks
+    )
 
 
 def told_in_summary(report: Report, message: str) -> bool:
