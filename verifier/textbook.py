@@ -1,6 +1,6 @@
 """The equations in NumPy, swept over a program: forward in order, then the vjps in reverse. Scatter, faults and walk-through share it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,22 +58,50 @@ def sweep(program: Program, arrays: Mapping[str, FloatArray], store: Store = exa
     return backward(program, forward(program, arrays, store), store, replace)
 
 
-@np.errstate(all="ignore")
 def backward(program: Program, values: Mapping[str, FloatArray], store: Store = exact, replace: Replace | None = None) -> Sweep:
     """The second half of `sweep`, from every value by name."""
-    cotangents: dict[str, FloatArray] = {program.loss: np.ones_like(values[program.loss])}
-    for node in reversed(program.nodes):
-        cotangent = cotangents.get(node.output)
-        if cotangent is None:
-            continue
-        inputs = tuple(values[name] for name in node.inputs)
-        back = OPERATIONS[node.operation].vjp(inputs, values[node.output], cotangent, node.attributes, store)
-        if replace is not None:
-            back = replace(Applied(node, inputs, values[node.output], cotangent, values, cotangents, store), back)
-        for name, part in zip(node.inputs, back, strict=True):
-            if part is not None:
-                cotangents[name] = store(cotangents[name] + part) if name in cotangents else part
+    cotangents: dict[str, FloatArray] = {}
+    for _ in backward_by_array(program, values, cotangents, store, replace):
+        pass  # all of them are kept
     return Sweep(values, cotangents)
+
+
+def backward_by_array(
+    program: Program,
+    values: Mapping[str, FloatArray],
+    cotangents: dict[str, FloatArray],
+    store: Store = exact,
+    replace: Replace | None = None,
+) -> Iterator[str]:
+    """The backward pass into `cotangents`, name by name of the arrays to differentiate, each as soon as its gradient is complete.
+
+    Whoever takes each out of `cotangents` holds one at a time. One on which nothing depends is named, and has none.
+    """
+    first_use: dict[str, int] = {}
+    for index, node in enumerate(program.nodes):
+        for name in node.inputs:
+            first_use.setdefault(name, index)
+    cotangents[program.loss] = np.ones_like(values[program.loss])
+    for index, node in reversed(tuple(enumerate(program.nodes))):
+        if node.output in cotangents:
+            _back_through(node, values, cotangents, store, replace)
+        yield from (name for name in dict.fromkeys(node.inputs) if first_use[name] == index and name in program.differentiate)
+    yield from (name for name in program.differentiate if name not in first_use)
+
+
+@np.errstate(all="ignore")
+def _back_through(
+    node: Node, values: Mapping[str, FloatArray], cotangents: dict[str, FloatArray], store: Store, replace: Replace | None
+) -> None:
+    """One node's vjp, added to the cotangents of its inputs."""
+    cotangent, output = cotangents[node.output], values[node.output]
+    inputs = tuple(values[name] for name in node.inputs)
+    back = OPERATIONS[node.operation].vjp(inputs, output, cotangent, node.attributes, store)
+    if replace is not None:
+        back = replace(Applied(node, inputs, output, cotangent, values, cotangents, store), back)
+    for name, part in zip(node.inputs, back, strict=True):
+        if part is not None:
+            cotangents[name] = store(cotangents[name] + part) if name in cotangents else part
 
 
 def double(arrays: Mapping[str, FloatArray]) -> dict[str, FloatArray]:

@@ -1,6 +1,16 @@
 """The gradient of a batch against those of its own samples."""
 
+import tracemalloc
+
 import pytest
+
+from verifier import textbook
+from verifier.checks import batch_additivity
+from verifier.checks.examination import Examination, Item
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture
+from verifier.contracts.mlp.numbers import Recipe, draw_problem
+from verifier.oracles.reference import refer
 
 
 def additivity(verify, source):
@@ -56,3 +66,24 @@ def test_a_candidate_of_single_samples_is_not_asked(verify, plain):
     verified = verify(single.but("** 2) / len(y)", "** 2)").claims('batch = "single"'))
     assert verified.verdict == "pass", verified.report.summary
     assert verified.status("batch-additivity") == "skipped"
+
+
+def test_a_large_networks_samples_are_added_one_array_at_a_time():
+    # All samples' gradients, references and scatters at once would be eight, three and three times the network.
+    claims = Claims(activations=("tanh",), output_activations=("identity",))
+    architecture = Architecture((400, 400, 400, 400, 400, 2), ("tanh",) * 4 + ("identity",), "squared_error", 6)
+    problem = draw_problem(architecture, Recipe(), claims, seed=1, index=0)
+    item = Item(0, problem, refer(problem))
+
+    class RightAnswers:
+        def gradients(self, problem, *, where):
+            return textbook.evaluate(problem)
+
+    examination = Examination(claims, "backprop", (item,), (), {0: textbook.evaluate(problem)}, RightAnswers(), 0, 0)
+    size = sum(problem.arrays[name].nbytes for name in problem.program.differentiate)
+    tracemalloc.start()
+    try:
+        assert batch_additivity.check(examination).outcome.status == "pass"
+        assert tracemalloc.get_traced_memory()[1] < 5 * size  # sum, tolerance, one answer, and a few copies of one array
+    finally:
+        tracemalloc.stop()

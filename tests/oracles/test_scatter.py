@@ -11,7 +11,7 @@ from verifier.contracts.mlp.network import Architecture, architecture_of, build_
 from verifier.contracts.mlp.numbers import Recipe, draw_problem, is_ordinary
 from verifier.oracles import scatter as scatter_module
 from verifier.oracles.reference import refer
-from verifier.oracles.scatter import measure_scatter, touches_a_kink
+from verifier.oracles.scatter import gradients_with_scatter, measure_scatter, touches_a_kink
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.tolerance import SAFETY, compare, safety
 
@@ -157,6 +157,18 @@ def test_a_kink_of_a_loss_is_touched_too():
     arrays = {"weights[0]": np.array([[z]]), "biases[0]": np.array([0.0]), "x": np.ones((1, 1)), "y": np.ones((1, 1))}
     problem = build_problem(Architecture((1, 1), ("sigmoid",), "binary_cross_entropy", 1), arrays, claims)
     assert touches_a_kink(problem, measure_scatter(problem), SAFETY)
+
+
+@pytest.mark.parametrize("stacked", [scatter_module.STACKED_ELEMENTS, 0])
+def test_gradients_come_one_by_one_with_the_scatter_of_them_all(stacked, drawn, monkeypatch):
+    monkeypatch.setattr(scatter_module, "STACKED_ELEMENTS", stacked)
+    for item in drawn(NETWORKS)[:20]:
+        scatter, evaluation = measure_scatter(item.problem, seed=3), textbook.evaluate(item.problem)
+        one_by_one = {name: (right, found) for name, right, found in gradients_with_scatter(item.problem, seed=3)}
+        assert set(one_by_one) == set(item.problem.program.differentiate)
+        for name, (right, found) in one_by_one.items():
+            assert found.tobytes() == scatter.gradients[name].tobytes(), item.where
+            np.testing.assert_allclose(right, evaluation.gradients[name], rtol=1e-12, atol=0)
 
 
 def two_logits(z: float) -> Problem:

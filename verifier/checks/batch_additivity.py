@@ -1,12 +1,29 @@
 """`batch-additivity`: is the gradient of a batch the (mean or sum) of the gradients of its samples?"""
 
-import numpy as np
+from collections.abc import Mapping
 
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.checks.examination import (
+    Examination,
+    Finding,
+    Item,
+    concluded,
+    departs,
+    measured,
+    own_rounding,
+    rounding_where_wrong,
+    skipped,
+)
 from verifier.contracts.mlp.network import data_part, sample_of
-from verifier.oracles.reference import refer
+from verifier.oracles.scatter import gradients_with_scatter
+from verifier.problems.program import Problem, longest_sum
+from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
-from verifier.tolerance import compare
+from verifier.tolerance import compare, element_tolerance
+
+FloatArray = NDArray[np.floating]
 
 ID = "batch-additivity"
 SUMMARY = "the gradient of a batch is the mean (or sum) of its samples' gradients"
@@ -40,13 +57,24 @@ def _compare(examination: Examination, item: Item) -> list[Measurement]:
     for row in range(rows):
         sample = sample_of(item.problem, row, examination.claims)
         single = examination.asking.gradients(sample, where=f"Sample {row} of {item.where}")
-        reference = refer(sample, seed=item.index)
-        own = own_rounding(Item(item.index, sample, reference), single)
-        for name, gradient in data_part(single.gradients, sample).items():
-            total[name] += share * gradient
-            allowed[name] += share * (reference.gradient_tolerance(name) + single.rounding.get(name, 0.0) + own[name])
+        _add(share, single, sample, item.index, total, allowed)
+        del single  # before the next is asked for: of a large network each is as large as the network
     comparisons = {name: compare(claimed[name], total[name], allowed[name]) for name in claimed}
     return [measured(ID, item, name, comparison, SOURCE) for name, comparison in comparisons.items() if comparison is not None]
+
+
+def _add(
+    share: float, single: Evaluation, sample: Problem, seed: int, total: Mapping[str, FloatArray], allowed: Mapping[str, FloatArray]
+) -> None:
+    """One sample's gradients added to the total, and their tolerances to what is allowed: in place, and one array at a time."""
+    longest = longest_sum(sample)
+    for name, right, scatter in gradients_with_scatter(sample, seed=seed):
+        gradient = single.gradients[name]
+        tolerance = element_tolerance(scatter, longest)
+        own = rounding_where_wrong(gradient, right, tolerance, longest, sample.dtype)
+        total[name][...] += share * data_part({name: gradient}, sample)[name]
+        allowed[name][...] += share * (tolerance + single.rounding.get(name, 0.0) + own)
+        del right, scatter, tolerance
 
 
 def _failed(worst: Measurement, wrong: int, problems: int) -> str:

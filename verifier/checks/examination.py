@@ -139,14 +139,21 @@ def own_rounding(item: Item, claimed: Evaluation) -> dict[str, FloatArray]:
 
     A property of the candidate's own answers is then held to their size, not to that of the truth, which may be far smaller.
     """
+    reference, dtype = item.reference, item.problem.dtype
     found = {}
     for name, gradient in claimed.gradients.items():
-        right, allowed = item.reference.evaluation.gradients[name], item.reference.gradient_tolerance(name)
-        largest = float(np.max(np.abs(gradient), initial=0.0))
-        wrong = bool(np.any(np.abs(gradient - right) > allowed))
-        own = safety(item.reference.longest) * machine_epsilon(item.problem.dtype) * largest if wrong else 0.0
+        right, allowed = reference.evaluation.gradients[name], reference.gradient_tolerance(name)
+        own = rounding_where_wrong(gradient, right, allowed, reference.longest, dtype)
         found[name] = np.broadcast_to(own, gradient.shape)
     return found
+
+
+def rounding_where_wrong(gradient: FloatArray, right: FloatArray, allowed: FloatArray, longest: int, dtype: str) -> float:
+    """What rounding can do to a gradient of this size, where it is not the right one; else 0."""
+    error = np.abs(gradient - right)
+    if not bool(np.any(error > allowed)):
+        return 0.0
+    return safety(longest) * machine_epsilon(dtype) * float(np.max(np.abs(gradient), initial=0.0))
 
 
 def ratio(measurement: Measurement) -> float:
