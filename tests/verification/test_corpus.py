@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import architecture_of
 from verifier.verification import corpus as module
 from verifier.verification.corpus import (
     Corpus,
@@ -24,6 +25,7 @@ from verifier.verification.corpus import (
 from verifier.verification.profiles import PROFILES
 
 SMALL = replace(PROFILES["quick"], networks=6)
+SMALL_WITH_ALL_STRATA = replace(PROFILES["quick"], networks=21)
 CLAIMS = Claims(activations=("tanh", "relu"), output_activations=("softmax",), losses=("cross_entropy",), dtypes=("float64", "float32"))
 
 
@@ -109,7 +111,7 @@ def damage(data: bytes, kind: str) -> bytes:
         "longer": data + b"\0",
         "header": b"\xff" * 64 + data[64:],
         "no problem": data.replace(b"differentiate", b"differentiatf"),
-        "another format": data.replace(b'\\"format\\": 2', b'\\"format\\": 7'),
+        "another format": data.replace(b'\\"format\\": 3', b'\\"format\\": 7'),
         "another index": data.replace(b'"0/losses/"', b'"9/losses/"').replace(b'\\"0/losses/\\"', b'\\"9/losses/\\"'),
         "no slash": data.replace(b"0/losses/", b"0_losses_"),
         "a flipped bit": data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
@@ -172,6 +174,7 @@ def test_a_profile_that_keeps_nothing_writes_nothing(cache):
 READ = """
 import sys
 from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import architecture_of
 from verifier.verification.corpus import kept_corpus
 from verifier.verification.profiles import PROFILES
 from dataclasses import replace
@@ -191,3 +194,43 @@ def test_hypothesis_writes_nothing_where_the_user_is(cache, tmp_path, monkeypatc
     monkeypatch.chdir(tmp_path)
     draw()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cache"]
+
+
+LARGE = Claims(
+    activations=("tanh", "relu"),
+    output_activations=("identity", "sigmoid"),
+    losses=("squared_error", "half_squared_error"),
+    sizes=(40, 30, 5),
+    max_width=40,
+)
+ONE = 4 * 8 * (40 * 30 + 30 * 5 + 8 * 45)  # bytes of such a network with its answers, batch 8 or less
+
+
+@pytest.mark.parametrize(("networks_room", "least", "most"), [(0, 2, 8), (12, 8, 17), (1000, 40, 40)])
+def test_where_each_network_is_large_fewer_are_drawn_but_every_claim_is_shown(networks_room, least, most, monkeypatch):
+    monkeypatch.setattr(module, "CORPUS_BYTES", networks_room * ONE)
+    corpus = module.draw_corpus(LARGE, PROFILES["quick"], 0, lambda done, total: None)
+    assert least <= len(corpus.items) <= most
+    assert len(corpus.items) + corpus.left_out == 40
+    assert len(corpus.extreme) >= 1
+    architectures = [architecture_of(item.problem) for item in corpus.items]
+    assert {architecture.activations[0] for architecture in architectures} == {"tanh", "relu"}
+    assert {architecture.activations[-1] for architecture in architectures} == {"identity", "sigmoid"}
+    assert {architecture.loss for architecture in architectures} == {"squared_error", "half_squared_error"}
+    assert {architecture.batch > 1 for architecture in architectures} == {False, True}
+    assert {architecture.widths for architecture in architectures} == {(40, 30, 5)}
+
+
+def test_networks_of_free_sizes_are_drawn_narrower_where_they_would_be_large(monkeypatch):
+    wide = Claims(max_width=10_000)
+    monkeypatch.setattr(module, "CORPUS_BYTES", 16 << 20)
+    corpus = module.draw_corpus(wide, SMALL_WITH_ALL_STRATA, 0, lambda done, total: None)
+    assert corpus.left_out == 0
+    assert max(module.held_bytes(architecture_of(item.problem), wide) for item in corpus.items) <= 1 << 20
+
+
+def test_what_is_left_out_is_kept_with_the_corpus(cache, monkeypatch):
+    monkeypatch.setattr(module, "CORPUS_BYTES", 0)
+    drawn = draw()
+    assert drawn.left_out > 0
+    assert kept().left_out == drawn.left_out

@@ -7,10 +7,11 @@ written beside its final name and renamed, so that another run never sees half o
 import contextlib
 import hashlib
 import json
+import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from verifier import wire
 from verifier.checks.examination import Item
 from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture, array_shapes
 from verifier.errors import RequestError
 from verifier.oracles.reference import Reference, refer
 from verifier.oracles.scatter import Scatter, touches_a_kink
@@ -33,18 +35,28 @@ from verifier.verification.profiles import Profile
 
 FloatArray = NDArray[np.floating]
 
-FORMAT = 2
+FORMAT = 3
+CORPUS_BYTES = 1 << 30  # of all problems with their answers; where each is large there are fewer
+LARGEST_SHARE = 16  # a network whose sizes are free takes at most this part of it, and is drawn narrower where it would take more
+HELD_BYTES = 4 * 8  # an element: itself, its gradient, its scatter and the candidate's answer, in float64
 _DIGEST = hashlib.sha256().digest_size
+_NARROWEST = 8  # no width is halved below
 ATTEMPTS = 20  # to draw numbers that do not stand at a kink; then the recipe's weights give way to ordinary ones
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Ordinary problems, and extreme ones beyond the range in which right textbook code keeps its digits. `kept`: read from the cache."""
+    """Ordinary problems, and extreme ones beyond the range in which right textbook code keeps its digits.
+
+    Attributes:
+        kept: whether it was read from the cache.
+        left_out: how many ordinary networks of the profile there was no room for, see `CORPUS_BYTES`.
+    """
 
     items: tuple[Item, ...]
     extreme: tuple[Item, ...]
     kept: bool
+    left_out: int = 0
 
 
 def kept_corpus(claims: Claims, profile: Profile, seed: int) -> Corpus | None:
@@ -80,13 +92,63 @@ def draw_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable[
                 return Item(index, problem, reference, ordinary)
         return None  # without biases a ReLU may always stand at its kink
 
+    drawn = [(held_narrow(architecture, claims), recipe) for architecture, recipe in drawn]
+    chosen = choose_within_room([architecture for architecture, _ in drawn], claims, ordinary=profile.networks)
     items: list[Item] = []
-    for index in range(len(drawn)):
+    for done, index in enumerate(chosen, start=1):
         found = item(index)
         items += [] if found is None else [found]
-        progress(index + 1, len(drawn))
+        progress(done, len(chosen))
     ordinary = tuple(item for item in items if item.ordinary)
-    return Corpus(ordinary, tuple(item for item in items if not item.ordinary), kept=False)
+    left_out = profile.networks - sum(index < profile.networks for index in chosen)
+    return Corpus(ordinary, tuple(item for item in items if not item.ordinary), kept=False, left_out=left_out)
+
+
+def held_bytes(architecture: Architecture, claims: Claims) -> int:
+    """What a network takes in memory during a run, with its answers."""
+    return HELD_BYTES * sum(math.prod(shape) for shape in array_shapes(architecture, claims).values())
+
+
+def held_narrow(architecture: Architecture, claims: Claims) -> Architecture:
+    """The same network, those of its widths that are free halved until it takes no more than a network's share of the corpus."""
+    fixed = claims.sizes or (0,) * len(architecture.widths)
+    while held_bytes(architecture, claims) > CORPUS_BYTES // LARGEST_SHARE:
+        halved = tuple(
+            size or (width // 2 if width >= 2 * _NARROWEST else width) for size, width in zip(fixed, architecture.widths, strict=True)
+        )
+        if halved == architecture.widths:
+            break
+        architecture = replace(architecture, widths=halved)
+    return architecture
+
+
+def choose_within_room(architectures: Sequence[Architecture], claims: Claims, *, ordinary: int) -> list[int]:
+    """Indices of the networks that there is room for, in their order; the first `ordinary` of them are the ordinary ones.
+
+    Whatever is claimed is shown by one network at least, room or no room; then as many more as fit, those that were drawn first.
+    """
+    shown: set[object] = set()
+    chosen: set[int] = set()
+    room = CORPUS_BYTES
+    for index, architecture in enumerate(architectures):
+        shows = _shows(architecture) if index < ordinary else {"extreme"}
+        if not shows <= shown:
+            shown |= shows
+            chosen.add(index)
+            room -= held_bytes(architecture, claims)
+    for index, architecture in enumerate(architectures):
+        needed = held_bytes(architecture, claims)
+        if index not in chosen and needed <= room:
+            chosen.add(index)
+            room -= needed
+    return sorted(chosen)
+
+
+def _shows(architecture: Architecture) -> set[object]:
+    """The choices that a network is an example of."""
+    *hidden, output = architecture.activations
+    loss, dtype, several = architecture.loss, architecture.dtype, architecture.batch > 1
+    return {*(("hidden", kind) for kind in hidden), ("output", output), ("loss", loss), ("dtype", dtype), ("several samples", several)}
 
 
 @contextlib.contextmanager
@@ -166,7 +228,8 @@ def _write(path: Path, corpus: Corpus) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 blob = wire.encode_blob(message, arrays)
-                file.write(hashlib.sha256(blob).digest() + blob)
+                file.write(hashlib.sha256(blob).digest())
+                file.write(blob)
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
@@ -175,8 +238,8 @@ def _write(path: Path, corpus: Corpus) -> None:
 
 def _read(path: Path) -> Corpus | None:
     try:
-        data = path.read_bytes()
-        digest, blob = data[:_DIGEST], data[_DIGEST:]
+        with path.open("rb") as file:
+            digest, blob = file.read(_DIGEST), file.read()
         if hashlib.sha256(blob).digest() != digest:
             return None  # a flipped bit in an answer would be a false verdict
         return corpus_from_message(*wire.decode_blob(blob))
@@ -201,7 +264,7 @@ def corpus_to_message(corpus: Corpus) -> tuple[dict[str, Any], dict[str, NDArray
         for part, named in parts.items():
             arrays |= {f"{item.index}/{part}/{name}": array for name, array in named.items()}
         problems.append([item.index, item.ordinary, problem_to_message(item.problem)])
-    return {"format": FORMAT, "problems": problems}, arrays
+    return {"format": FORMAT, "problems": problems, "left_out": corpus.left_out}, arrays
 
 
 def corpus_from_message(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Corpus:
@@ -213,7 +276,8 @@ def corpus_from_message(message: Mapping[str, Any], arrays: Mapping[str, NDArray
         index, part, name = key.split("/", 2)
         parts.setdefault(int(index), {}).setdefault(part, {})[name] = array
     items = [_item(index, ordinary, problem, parts[index]) for index, ordinary, problem in message["problems"]]
-    return Corpus(tuple(item for item in items if item.ordinary), tuple(item for item in items if not item.ordinary), kept=True)
+    ordinary, extreme = (tuple(item for item in items if item.ordinary is kind) for kind in (True, False))
+    return Corpus(ordinary, extreme, kept=True, left_out=int(message["left_out"]))
 
 
 def _item(index: int, ordinary: bool, message: Mapping[str, Any], parts: Mapping[str, Mapping[str, NDArray[Any]]]) -> Item:
