@@ -1,5 +1,7 @@
 """Commands as a user runs them: a process of their own, the real worker, a cache that the tests of one session share."""
 
+import fcntl
+import json
 import os
 import subprocess
 import sys
@@ -40,11 +42,22 @@ Judged = dict[str, tuple[subprocess.CompletedProcess[str], dict[str, Report]]]
 
 @pytest.fixture(scope="session")
 def judged(command: Command, tmp_path_factory: pytest.TempPathFactory) -> Judged:
-    """One run over each folder of reference implementations that needs no other installation, and its reports by the file's name."""
-    found = {}
-    for folder in ("correct", "faulty", "worked_example"):
-        reports = tmp_path_factory.mktemp(folder)
-        done = command("check", f"reference_impls/{folder}", "--profile", "quick", "--report-dir", reports)
-        written = [from_json(path.read_bytes()) for path in reports.glob("*/report.json")]
-        found[folder] = done, {Path(report.candidate.path).stem: report for report in written}
-    return found
+    """One run over each folder of reference implementations that needs no other installation, and its reports by the file's name.
+
+    Processes among which pytest-xdist spreads the suite share them: the first makes them, the others wait and read.
+    """
+    place = tmp_path_factory.getbasetemp()
+    place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "judged"
+    place.mkdir(exist_ok=True)
+    with open(place / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return {folder: _judged(command, folder, place / folder) for folder in ("correct", "faulty", "worked_example")}
+
+
+def _judged(command: Command, folder: str, place: Path) -> tuple[subprocess.CompletedProcess[str], dict[str, Report]]:
+    kept = place / "command.json"
+    if not kept.exists():
+        done = command("check", f"reference_impls/{folder}", "--profile", "quick", "--report-dir", place)
+        kept.write_text(json.dumps([done.args, done.returncode, done.stdout, done.stderr]))
+    written = [from_json(path.read_bytes()) for path in place.glob("*/report.json")]
+    return subprocess.CompletedProcess(*json.loads(kept.read_text())), {Path(report.candidate.path).stem: report for report in written}
