@@ -9,6 +9,7 @@ from u to the machine epsilon of the candidate's dtype, is the *scatter*: the un
 This is stochastic arithmetic: CESTAC (Vignes 1978), Monte Carlo arithmetic (Parker 1997).
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -25,6 +26,7 @@ FloatArray = NDArray[np.floating]
 COPIES = 4
 SHARED = 2  # further copies whose noise is shared: equal samples round alike, and what rounds alike does not average out in a sum
 RELATIVE = 2.0**-40
+_PART = 2**15  # elements: a quarter of a megabyte
 UNDERFLOW = 2.0**-60
 ALL_COPIES = 1 + COPIES + SHARED + 1  # the exact one and the one for underflow
 STACKED_ELEMENTS = (
@@ -56,11 +58,13 @@ class _Perturbation:
         shape = (len(self._relative), *value.shape[1:])
         relative = self._relative.reshape((-1,) + (1,) * (value.ndim - 1))
         uniform = self._uniform(shape)
-        # In place, since the largest of these arrays are the network's own size: value · (1 + u ξ), and one copy plus 2⁻⁶⁰ξ.
+        # value · (1 + u ξ), and one copy plus 2⁻⁶⁰ξ; in place, and by parts, since the largest of these arrays are the network's own size.
         # ξ is 2r - 1 with r uniform on [0, 1). Its 24 bits make 2ur and uξ exact, so that 2ur + (1 - u) rounds as 1 + uξ does.
-        result: FloatArray = uniform * (2.0 * relative)
-        result += 1.0 - relative
-        result *= value
+        result = np.empty(shape)
+        for part in _parts(shape):
+            within = np.multiply(uniform[part], 2.0 * relative, out=result[part])
+            within += 1.0 - relative
+            within *= value[part]
         for copy in self._additive:
             result[copy] += uniform[copy] * (2.0 * UNDERFLOW) - UNDERFLOW
         if absolute:
@@ -77,6 +81,16 @@ class _Perturbation:
             for copy in self._by_row:
                 uniform[copy] = uniform[copy, :1]
         return uniform
+
+
+def _parts(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    """Parts of an array along its second last axis, small enough for the processor's cache; of a short array all of it."""
+    if len(shape) < 3:
+        yield ()
+        return
+    rows = max(1, _PART * shape[-2] // max(1, math.prod(shape)))
+    for first in range(0, shape[-2], rows):
+        yield (*(slice(None),) * (len(shape) - 2), slice(first, first + rows))
 
 
 _LOSS, _OUTPUTS, _GRADIENT, _STAGE = "loss:", "outputs:", "gradients:", "stages:"
