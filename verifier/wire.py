@@ -43,7 +43,7 @@ class WireError(ValueError):
 
 def encode(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """One frame that carries the message and the arrays. Raises WireError as `encode_blob` does."""
-    parts = _parts(message, arrays)
+    parts = blob_parts(message, arrays)
     return b"".join((PREFIX.pack(sum(memoryview(part).nbytes for part in parts), PROTOCOL), *parts))
 
 
@@ -52,13 +52,13 @@ def encode_blob(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) 
 
     Raises WireError for a message that is no JSON and for an array of another dtype than those of `DTYPES` (any byte order).
     """
-    return b"".join(_parts(message, arrays))
+    return b"".join(blob_parts(message, arrays))
 
 
-def _parts(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> list[Part]:
-    """A blob in parts: its head, then the arrays as they lie in memory, so that joining them is the only copy of large ones.
+def blob_parts(message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> list[Part]:
+    """What `encode_blob` joins: the head, then the arrays as they lie in memory, so that joining is the only copy of large ones.
 
-    Byte for byte what safetensors writes, which copies everything twice more.
+    Byte for byte what safetensors writes, which copies everything twice more. Raises WireError as `encode_blob` does.
     """
     portable = {name: _portable(name, array) for name, array in arrays.items()}
     laid = sorted(portable, key=lambda name: (_RANKS[portable[name].dtype], name))

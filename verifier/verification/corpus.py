@@ -227,9 +227,10 @@ def _write(path: Path, corpus: Corpus) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                blob = wire.encode_blob(message, arrays)
-                file.write(hashlib.sha256(blob).digest())
-                file.write(blob)
+                digest, parts = hashlib.sha256(), wire.blob_parts(message, arrays)
+                for part in parts:
+                    digest.update(part)
+                file.writelines((digest.digest(), *parts))
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
