@@ -72,7 +72,10 @@ def differences(item: Item, counted: Counted) -> ProblemDifferences:
     def points(direction: Mapping[str, Array], steps: Array) -> Array:
         losses = []
         for step in steps.tolist():
-            losses.append(counted.loss({**counted.parameters, **{n: counted.parameters[n] + step * v for n, v in direction.items()}}))
+            moved = {name: step * along for name, along in direction.items()}
+            for name, array in moved.items():
+                array += counted.parameters[name]
+            losses.append(counted.loss({**counted.parameters, **moved}))
         return np.array(losses)
 
     return check_problem(
