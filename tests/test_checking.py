@@ -89,3 +89,13 @@ def test_replay_takes_claims_and_limits_from_an_assignment(slow, stored, tmp_pat
 def test_a_wrong_limit_of_replay_is_one_line_and_2(stored, capsys):
     assert main(["replay", stored, str(RIGHT), "--limit", "memroy=1"]) == 2
     assert 'the limit "memroy" is not known. Did you mean "memory"?' in capsys.readouterr().err
+
+
+def test_claims_that_leave_room_for_few_networks_are_noted(tmp_path, monkeypatch):
+    monkeypatch.setenv("VERIFIER_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("verifier.verification.corpus.CORPUS_BYTES", 0)
+    report = verifier.check(RIGHT, profile="quick")
+    asked = next(outcome.problems for outcome in report.checks if outcome.id == "forward")
+    assert report.verdict == "pass"
+    assert 0 < asked < 40
+    assert [note.text for note in report.notes] == [f"Networks as large as the claims fix leave room for {asked} of the profile's 40."]

@@ -96,8 +96,8 @@ class Session:
             HarnessError: the zygote is gone.
         """
         self._number += 1
-        frame = wire.encode({**message, "number": self._number}, arrays)
-        told, answered = self._exchange(frame, min(seconds, self._limits.wall_seconds))
+        seconds = min(seconds, self._limits.wall_seconds)
+        told, answered = self._exchange(wire.encode({**message, "number": self._number}, arrays), seconds)
         if told.pop("number", None) != self._number or not self._channel.idle:
             raise self._end(WorkerEnded("protocol", "sent more than its answers over its private channel"))
         self._believed(lambda: check_replies(message, told, answered))
@@ -143,6 +143,7 @@ class Session:
         deadline = time.monotonic() + seconds
         self._cpu_before = None
         self._channel.send(frame)
+        del frame  # it may be as large as the network, and so is the answer
         while (blob := self._believed(self._channel.receive)) is None:
             self._require_life(loading)
             if (left := deadline - time.monotonic()) <= 0:

@@ -29,9 +29,8 @@ RELATIVE = 2.0**-40
 _PART = 2**15  # elements: a quarter of a megabyte
 UNDERFLOW = 2.0**-60
 ALL_COPIES = 1 + COPIES + SHARED + 1  # the exact one and the one for underflow
-STACKED_ELEMENTS = (
-    1_000_000  # above, each copy is swept for itself, in step with the others: memory stays a small multiple of the problem's
-)
+# Above, each copy is swept for itself, in step with the others: memory stays a small multiple of the problem's.
+STACKED_ELEMENTS = 1_000_000
 
 
 @dataclass(frozen=True)

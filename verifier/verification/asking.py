@@ -154,7 +154,7 @@ class Interview:
             return {}  # a step may work in place
         answer = self._watched_call(problem, call) or self._exchange(problem, {"calls": [call.message(echo=True)]}, {}, where)
         echo = self._result(answer, answer.message["results"][0], call.function, where).get("echo") or {}
-        names, _ = values_of(problem, self._candidate.claims)
+        names = values_of(problem, self._candidate.claims)[0]
         return dict(_echoed(names, echo, answer.arrays))
 
     def _watched_call(self, problem: Problem, call: Call) -> Answer | None:
@@ -175,7 +175,7 @@ class Interview:
 
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
         claims = self._candidate.claims
-        names, _ = values_of(problem, claims)
+        names = values_of(problem, claims)[0]
         extra: dict[str, NDArray[Any]] = {"steps": np.asarray(steps, dtype=np.float64)}
         directions: dict[str, list[str]] = {}
         for value in ("weights", "biases"):

@@ -227,10 +227,8 @@ def _write(path: Path, corpus: Corpus) -> None:
         handle, temporary = tempfile.mkstemp(dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as file:
-                digest, parts = hashlib.sha256(), wire.blob_parts(message, arrays)
-                for part in parts:
-                    digest.update(part)
-                file.writelines((digest.digest(), *parts))
+                blob = wire.encode_blob(message, arrays)
+                file.writelines((hashlib.sha256(blob).digest(), blob))
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)

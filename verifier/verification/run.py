@@ -135,8 +135,8 @@ def _ask(
         return Asked(_with_skipped({contract.ID: asked}, request, "No problem was answered."), None)
     if all(evaluation.loss is None for evaluation in evaluations.values()):
         interview.use_predict_for_losses()
-    findings = {contract.ID: asked}
-    found(asked.outcome)
+    findings = {contract.ID: _noting_few_networks(asked, corpus)}
+    found(findings[contract.ID].outcome)
     return _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock)
 
 
@@ -188,6 +188,15 @@ def _ask_the_rest(
     diagnosed = explain_failure(weighed, examination)
     clock.lap("diagnosis")
     return Asked(weighed, examination, convention, diagnosed, tuple(_undecided(weighed, differenced)))
+
+
+def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
+    """The finding of `contract`, with a note where the corpus holds fewer networks than the profile has, since each is large."""
+    if not corpus.left_out:
+        return finding
+    asked = len(corpus.items)
+    note = f"Networks as large as the claims fix leave room for {asked} of the profile's {asked + corpus.left_out}."
+    return replace(finding, outcome=structs.replace(finding.outcome, notes=(*finding.outcome.notes, note)))
 
 
 def _noting_complex_numbers(finding: Finding, interview: Interview) -> Finding:
