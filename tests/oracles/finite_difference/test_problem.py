@@ -99,6 +99,23 @@ def test_the_cost_does_not_grow_with_tensors_and_parameters():
     assert network.asked == 35
 
 
+def test_a_large_network_is_asked_along_one_line_where_that_decides_all():
+    network = Network(widths=(60, 80, 40))
+    result = network.check(network.gradient())
+    assert result.status == "pass"
+    assert network.asked == 21
+    assert max(result.resolves.values()) < 1e-5
+
+
+@pytest.mark.parametrize("tensor", ["weights[0]", "biases[0]", "weights[1]", "biases[1]"])
+def test_one_line_sees_an_error_of_a_thousandth_in_any_tensor_of_a_large_network(tensor):
+    for seed in range(20):
+        network = Network(widths=(60, 80, 40), seed=seed)
+        gradients = network.gradient()
+        gradients[tensor] = gradients[tensor] * 1.001
+        assert network.check(gradients).status == "fail"
+
+
 def test_a_pass_says_what_it_excludes():
     network = Network()
     result = network.check(network.gradient())

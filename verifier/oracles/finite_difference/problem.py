@@ -27,6 +27,7 @@ from verifier.oracles.finite_difference.line import (
 )
 from verifier.results.evaluation import FloatArray
 
+LARGE = 5_000  # parameters above which an evaluation is dear, and no second line is asked where the first decides every tensor
 BUDGET = 40  # losses for a gradient that passes: an evaluation may be a whole forward and backward pass in pure Python
 
 Moves = Callable[[Mapping[str, FloatArray], float], tuple[float, bool]]
@@ -166,7 +167,8 @@ def _ask_next(problem: _Problem, lines: list[DirectionResult]) -> DirectionResul
     powers = _resolving_powers(problem.gradients, lines)
     undecided = [name for name, power in powers.items() if power > DECISIVE and problem.gradients[name].any()]
     if not undecided:
-        live = gradient_direction(problem.gradients, spread=problem.spread) if len(lines) == 1 else {}
+        second = len(lines) == 1 and sum(gradient.size for gradient in problem.gradients.values()) <= LARGE
+        live = gradient_direction(problem.gradients, spread=problem.spread) if second else {}
         return problem.ask(live, lines) if live else None
     if len(lines) == 1 and 1 < len(undecided) < len(powers):
         few = {name: problem.gradients[name] for name in undecided}
