@@ -101,8 +101,8 @@ def test_costs_are_those_measured():
 
 
 def test_memory_is_what_was_measured():
-    assert f"worker stays at {cells('memory', 'worker')[1]} times" in PAGE
-    assert f"the referee needs {cells('memory', 'referee')[1]} " in PAGE
+    assert f"worker stays at {cells('memory', 'worker')[2]} times" in PAGE
+    assert f"the referee needs {cells('memory', 'referee')[2]} " in PAGE
 
 
 def test_each_count_of_the_fault_matrix_is_what_was_found():
