@@ -122,9 +122,11 @@ def test_the_page_of_pytest_html_has_every_check_with_its_outcome(verify, tmp_pa
 
 def test_it_runs_spread_over_processes(verify, tmp_path):
     pytest.importorskip("xdist")
-    done = verify("--verify", RIGHT, "--verify", WRONG, "-n2", "--dist=loadgroup", "--junitxml=out.xml")
+    done = verify("--verify", RIGHT, "--verify", WRONG, "-n2", "--dist=loadfile", "-v", "--junitxml=out.xml")
     assert done.returncode == 1, done.stdout
     assert "3 failed" in done.stdout
+    judged_by = set(re.findall(r"^\[(gw\d)\] .* (\S+)::[\w-]+ *$", done.stdout, re.M))
+    assert len(judged_by) == len({candidate for _, candidate in judged_by}) == 2, done.stdout
 
 
 @pytest.mark.parametrize(

@@ -148,9 +148,6 @@ class CandidateCollector(pytest.Collector):
         bench = Bench(self.candidate, self.config)
         for check in (*check_ids(), VERDICT):
             item: pytest.Item = CheckItem.from_parent(self, name=check, bench=bench)
-            if self.config.pluginmanager.hasplugin("xdist"):
-                # With --dist loadgroup one process judges it; else each process that has an item of it does.
-                item.add_marker(pytest.mark.xdist_group(self.nodeid))
             yield item
 
 
