@@ -3,6 +3,7 @@
 import mpmath
 import numpy as np
 import pytest
+import torch
 from mpmath import mpf
 
 from verifier.contracts.mlp.claims import Claims
@@ -106,3 +107,20 @@ def test_an_evaluation_changes_no_array_of_the_problem():
     before = {name: array.tobytes() for name, array in problem.arrays.items()}
     autograd.evaluate(problem)
     assert {name: array.tobytes() for name, array in problem.arrays.items()} == before
+
+
+def test_the_last_bits_do_not_depend_on_how_many_threads_pytorch_has():
+    claims = Claims(activations=("leaky_relu",), losses=("squared_error",))
+    before = torch.get_num_threads()
+    try:
+        for index in range(20):
+            network = Architecture((19, 29, 25 + index), ("leaky_relu", "leaky_relu"), "squared_error", 6)
+            problem = draw_problem(network, Recipe(), claims, seed=1, index=index)
+            found = []
+            for threads in (1, 2):
+                torch.set_num_threads(threads)
+                found.append({name: gradient.tobytes() for name, gradient in autograd.evaluate(problem).gradients.items()})
+                assert torch.get_num_threads() == threads
+            assert found[0] == found[1]
+    finally:
+        torch.set_num_threads(before)

@@ -9,7 +9,19 @@ from verifier.results.evaluation import Evaluation
 
 
 def evaluate(problem: Problem) -> Evaluation:
-    """The reference for a problem: everything in float64; `deltas[l]` is ∂loss/∂`pre_activations[l]`; a gradient nobody depends on is 0."""
+    """The reference for a problem: everything in float64; `deltas[l]` is ∂loss/∂`pre_activations[l]`; a gradient nobody depends on is 0.
+
+    On one thread: several add up in another order, and the same seed would give other last bits.
+    """
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return _evaluate(problem)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _evaluate(problem: Problem) -> Evaluation:
     program = problem.program
     values = {name: torch.tensor(np.asarray(array, dtype=np.float64)) for name, array in problem.arrays.items()}
     for name in program.differentiate:
