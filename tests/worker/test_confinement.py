@@ -14,6 +14,7 @@ from verifier.candidates.limits import Limits
 from verifier.candidates.session import Target
 from verifier.candidates.zygote import Zygote
 from verifier.errors import IsolationError
+from verifier.worker.confinement import prepare
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
@@ -349,3 +350,13 @@ def test_without_scratch_nothing_can_be_written_anywhere(start):
     worker = start(source, scratch_bytes=0)
     assert worker.value().tolist() == [0, 0, 0, 0]
     assert worker.value({"function": "ordinary"}) == 1
+
+
+def test_every_installed_copy_of_the_verifier_is_excluded(tmp_path, monkeypatch):
+    """The clone that runs is one; its right answers may be installed beside it."""
+    (tmp_path / "verifier").mkdir()
+    (tmp_path / "another").mkdir()
+    monkeypatch.syspath_prepend(tmp_path)
+    excluded = prepare([str(ROOT / "verifier")], wanted=True).excluded
+    assert {os.path.realpath(ROOT / "verifier"), os.path.realpath(tmp_path / "verifier")} <= excluded
+    assert os.path.realpath(tmp_path / "another") not in excluded

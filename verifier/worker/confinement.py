@@ -29,6 +29,7 @@ WRITE = 1 << 1 | 1 << 14  # WRITE_FILE, TRUNCATE
 NEVER = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 15  # not even in scratch: EXECUTE, MAKE_CHAR, _SOCK, _BLOCK, _SYM, IOCTL_DEV
 LIBC = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
+OURS = ("verifier",)
 Grant = tuple[str, bool]  # a path and whether its files may be read; else its folders may only be listed
 
 
@@ -53,11 +54,12 @@ def prepare(excluded: Collection[str], wanted: bool) -> Preparation:
     """
     if not wanted:
         return Preparation(frozenset(), (), None, None, None, ("isolation is switched off",))
+    excluded = frozenset(excluded) | _installed_copies(OURS)  # a clone may be running while a copy is installed too
     rights, abi, no_landlock = _landlock_rights()
     load_filter, no_seccomp = _filter_loader()
     grants = tuple(_shared_grants(excluded)) if rights is not None else ()
     reasons = tuple(reason for reason in (no_landlock, no_seccomp) if reason)
-    return Preparation(frozenset(excluded), grants, rights, abi, load_filter, reasons)
+    return Preparation(excluded, grants, rights, abi, load_filter, reasons)
 
 
 def forbidding(preparation: Preparation, packages: Collection[str]) -> Preparation:
