@@ -1,6 +1,7 @@
 """Candidates of this folder's tests: the planted networks of the benchmarks, asked in this process."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from verifier.diagnosis.probing import Answered, draw_probes
 from verifier.results.report import Diagnosis
 from verifier.verification.explaining import explain_failure
 from verifier.verification.judging import judge
+from verifier.verification.profiles import PROFILES
 
 # An ordinary network; a test replaces pieces of it by name.
 NETWORK = """\
@@ -90,8 +92,9 @@ def diagnosis_of():
 
 
 @pytest.fixture
-def told_of(tmp_path) -> Callable[..., tuple[str, tuple[Diagnosis, ...]]]:
-    """Verdict and diagnosis of the ordinary network with these pieces in it, as the command judges it."""
+def told_of(tmp_path, monkeypatch) -> Callable[..., tuple[str, tuple[Diagnosis, ...]]]:
+    """Verdict and diagnosis of the ordinary network with these pieces in it, as the command judges it, but without a smallest network."""
+    monkeypatch.setitem(PROFILES, "quick", replace(PROFILES["quick"], shrinking=0))
 
     def tell(**pieces: str) -> tuple[str, tuple[Diagnosis, ...]]:
         assert pieces.keys() <= _PIECES.keys()
