@@ -9,6 +9,7 @@ sections are up to date; figures in the last bits differ between processors.
 import importlib.util
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -95,8 +96,9 @@ def judge(folder: Path, entries: Sequence[Entry] = ENTRIES) -> dict[str, Report]
 
 
 def without_place(report: Report) -> Report:
-    """The report without the folder that this project happens to stand in: what a candidate prints may name its own file."""
-    return msgspec.structs.replace(report, printed=report.printed.replace(f"{ROOT}/", ""))
+    """The report without the folders that this project and Python happen to stand in: what a candidate prints may name files."""
+    printed = report.printed.replace(f"{ROOT}/", "").replace(f"{sysconfig.get_path('purelib')}/", "")
+    return msgspec.structs.replace(report, printed=printed)
 
 
 def index(reports: Mapping[str, Report]) -> str:

@@ -83,4 +83,5 @@ def test_no_page_names_this_machine():
     for entry in build.ENTRIES:
         page = entry.page.read_text(encoding="utf-8")
         assert str(Path.home()) + "/" not in page
+        assert "/site-packages/" not in page
         assert str(ROOT) not in page
