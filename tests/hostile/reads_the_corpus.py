@@ -20,8 +20,9 @@ def refused(act, *arguments):
 
 @functools.cache
 def attack():
-    for folder in ("/root", "/home", "/root/.cache/backprop-verifier", "/tmp", "/var/tmp", tempfile.gettempdir() + "/.."):
-        refused(os.listdir, folder)
+    for names in (["root"], ["home"], ["root", ".cache", "backprop-verifier"], ["tmp"], ["var", "tmp"]):
+        refused(os.listdir, os.path.join(os.sep, *names))
+    refused(os.listdir, os.path.join(tempfile.gettempdir(), ".."))
 
 
 def backprop(weights, biases, x, y):
