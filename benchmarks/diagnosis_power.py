@@ -24,10 +24,10 @@ from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.mlp.calling import Call, from_claimed, to_claimed, values_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.departure import find_departure, wrong_equations
-from verifier.diagnosis.faults import BY_ID, FAULTS
-from verifier.diagnosis.matching import departs
-from verifier.diagnosis.probing import Answered, draw_probes
+from verifier.diagnosis.mlp.departure import find_departure, wrong_equations
+from verifier.diagnosis.mlp.faults import BY_ID, FAULTS
+from verifier.diagnosis.mlp.matching import departs
+from verifier.diagnosis.mlp.probing import Answered, draw_probes
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
@@ -192,7 +192,8 @@ def examine(place: int, faults: Sequence[str]) -> Examination:
 
 def findings_of(examination: Examination, faults: Sequence[str]) -> dict[str, Finding]:
     """Whether the gradients depart (and, for the faults of a step, that the step does), as the checks would say it."""
-    from verifier.checks import autograd, purity, update
+    from verifier.checks import autograd, purity
+    from verifier.checks.mlp import update
 
     found = {autograd.ID: autograd.check(examination)}
     if any(fault.startswith("update-") for fault in faults):

@@ -3,19 +3,9 @@
 from collections.abc import Callable
 
 from verifier import plugins
-from verifier.checks import (
-    autograd,
-    batch_additivity,
-    contract,
-    finite_difference,
-    forward,
-    purity,
-    stability,
-    stages,
-    unit_permutation,
-    update,
-)
+from verifier.checks import autograd, batch_additivity, contract, finite_difference, forward, purity, stability
 from verifier.checks.examination import Examination, Finding, Unanswered
+from verifier.checks.mlp import stages, unit_permutation, update
 
 _CHECKS = (contract, forward, finite_difference, autograd, stages, update, purity, batch_additivity, unit_permutation, stability)
 _SUMMARIES: dict[str, str] = {module.ID: module.SUMMARY for module in _CHECKS}

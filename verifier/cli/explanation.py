@@ -54,7 +54,7 @@ def explain(file: str | None, candidate: str | None, worked_example: bool) -> in
 
 
 def _show_problem(file: str, console: Console) -> None:
-    from verifier.diagnosis.walkthrough import work_through
+    from verifier.diagnosis.mlp.walkthrough import work_through
     from verifier.oracles.reference import refer
     from verifier.problems.storage import problem_from_bytes
 
@@ -107,7 +107,7 @@ def show_worked_example(console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from verifier.diagnosis.worked_example import CONTRADICTION, worked_example
+    from verifier.diagnosis.mlp.worked_example import CONTRADICTION, worked_example
 
     console.print("The worked example: x = [1, 2], w₁ = 0.5, w₂ = 0.3, w₃ = 0.8, y = 1, η = 0.1; sigmoid, no biases.")
     console.print()

@@ -10,7 +10,7 @@ import click
 from verifier.errors import RequestError
 
 if TYPE_CHECKING:
-    from verifier.diagnosis.variation import Fault
+    from verifier.diagnosis.mlp.variation import Fault
 
 EQUATIONS = ("forward", "output-delta", "hidden-delta", "weight-gradient", "bias-gradient", "update")
 
@@ -21,7 +21,7 @@ def faults(name: str | None) -> int:
     """List the known mistakes by the equation that they break, or show one FAULT with its remedy."""
     from rich.text import Text
 
-    from verifier.diagnosis.faults import BY_ID, FAULTS
+    from verifier.diagnosis.mlp.faults import BY_ID, FAULTS
     from verifier.reports.terminal import open_console
 
     console = open_console()
@@ -49,7 +49,7 @@ def words(fault: Fault) -> str:
 
 def entries() -> Iterator[tuple[str, str]]:
     """Every fault's name and what it is."""
-    from verifier.diagnosis.faults import FAULTS
+    from verifier.diagnosis.mlp.faults import FAULTS
 
     yield from ((fault.id, words(fault)) for fault in FAULTS)
 

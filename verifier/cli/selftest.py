@@ -26,7 +26,7 @@ def selftest(chosen: tuple[str, ...], seed: int) -> int:
     """
     from rich.text import Text
 
-    from verifier.diagnosis.faults import BY_ID, FAULTS
+    from verifier.diagnosis.mlp.faults import BY_ID, FAULTS
     from verifier.reports.terminal import open_console
     from verifier.verification.selftesting import CHECK_IDS, try_faults
 

@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from verifier.checks import autograd, batch_additivity, forward, purity, stages, unit_permutation, update
+from verifier.checks import autograd, batch_additivity, forward, purity
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
+from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
 from verifier.results.report import Step
 
 if TYPE_CHECKING:
-    from verifier.diagnosis.diagnosing import Diagnosed
-    from verifier.diagnosis.probing import Answered
+    from verifier.diagnosis.mlp.diagnosing import Diagnosed
+    from verifier.diagnosis.mlp.probing import Answered
 
 Same = Callable[[Item, Evaluation], bool]
 
@@ -33,7 +34,7 @@ def explain_failure(findings: Mapping[str, Finding], examination: Examination) -
     known = {autograd.ID, forward.ID, stages.ID, update.ID, purity.ID, batch_additivity.ID, unit_permutation.ID}
     if not shown and not known & set(failed):
         return None
-    from verifier.diagnosis.diagnosing import Symptoms, diagnose
+    from verifier.diagnosis.mlp.diagnosing import Symptoms, diagnose
 
     symptoms = Symptoms(
         claims=examination.claims,
@@ -50,7 +51,7 @@ def explain_failure(findings: Mapping[str, Finding], examination: Examination) -
 
 def answered(item: Item, evaluation: Evaluation) -> Answered:
     """A problem of the corpus with its answer, as the diagnosis takes it."""
-    from verifier.diagnosis.probing import Answered
+    from verifier.diagnosis.mlp.probing import Answered
 
     return Answered(item.problem, item.reference, evaluation)
 
@@ -59,14 +60,14 @@ def same_mistake(diagnosed: Diagnosed | None, examination: Examination) -> Same:
     """Whether a network shows the mistake that was diagnosed: the named fault predicts the answer there, or the same equation departs."""
     if diagnosed is None or (diagnosed.hypothesis is None and (diagnosed.departure is None or diagnosed.departure.equation is None)):
         return lambda item, evaluation: True
-    from verifier.diagnosis.diagnosing import shows_the_same
+    from verifier.diagnosis.mlp.diagnosing import shows_the_same
 
     return lambda item, evaluation: shows_the_same(diagnosed, answered(item, evaluation), examination.claims)
 
 
 def work_by_hand(examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Diagnosed | None) -> tuple[Step, ...]:
     """The problem line by line, the right numbers beside the candidate's: its own stages and step where it has functions for them."""
-    from verifier.diagnosis.walkthrough import RATE, claimed_of, work_through
+    from verifier.diagnosis.mlp.walkthrough import RATE, claimed_of, work_through
 
     rate = examination.claims.learning_rate or RATE
     updated = _step(examination, item.problem, rate) if "update" in examination.asking.functions else None

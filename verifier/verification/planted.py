@@ -15,8 +15,8 @@ from verifier.checks.examination import Unanswered
 from verifier.contracts.mlp.calling import Call, to_claimed, values_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import sample_of, with_arrays
-from verifier.diagnosis.patterns import gradients_with_state
-from verifier.diagnosis.variation import Fault, Hypothesis, Inapplicable, single, sweep_faulty
+from verifier.diagnosis.mlp.patterns import gradients_with_state
+from verifier.diagnosis.mlp.variation import Fault, Hypothesis, Inapplicable, single, sweep_faulty
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
 

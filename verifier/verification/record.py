@@ -9,20 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.candidates.discovery import Candidate
-from verifier.checks import (
-    autograd,
-    batch_additivity,
-    contract,
-    finite_difference,
-    forward,
-    purity,
-    stability,
-    stages,
-    unit_permutation,
-    update,
-)
+from verifier.checks import autograd, batch_additivity, contract, finite_difference, forward, purity, stability
 from verifier.checks.catalogue import check_ids
 from verifier.checks.examination import Examination, Finding, departs
+from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.problems.storage import problem_to_bytes
 from verifier.results.evaluation import FloatArray
 from verifier.results.outcome import Measurement, Outcome, Verdict
@@ -35,7 +25,7 @@ from verifier.verification.shrinking import Shrunk
 from verifier.verification.witnesses import verdict_of
 
 if TYPE_CHECKING:
-    from verifier.diagnosis.diagnosing import Diagnosed
+    from verifier.diagnosis.mlp.diagnosing import Diagnosed
 
 COUNTEREXAMPLE_FILE = "counterexample.safetensors"
 

@@ -10,21 +10,11 @@ from msgspec import structs
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
-from verifier.checks import (
-    autograd,
-    batch_additivity,
-    contract,
-    finite_difference,
-    forward,
-    purity,
-    stability,
-    stages,
-    unit_permutation,
-    update,
-)
+from verifier.checks import autograd, batch_additivity, contract, finite_difference, forward, purity, stability
 from verifier.checks.catalogue import check_ids, plugged_check, plugged_ids
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.checks.finite_difference import role_of, undecided_roles
+from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.contracts.mlp.claims import Claims
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.results.outcome import Outcome

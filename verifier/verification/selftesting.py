@@ -7,14 +7,15 @@ with the textbook's references: neither PyTorch nor Hypothesis is needed, and no
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity, unit_permutation, update
+from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
+from verifier.checks.mlp import unit_permutation, update
 from verifier.contracts.mlp.claims import Claims
-from verifier.diagnosis.departure import find_departure, wrong_equations
-from verifier.diagnosis.faults import FAULTS
-from verifier.diagnosis.matching import shows
-from verifier.diagnosis.probing import Answered, draw_probes
-from verifier.diagnosis.variation import Fault, predict, single
+from verifier.diagnosis.mlp.departure import find_departure, wrong_equations
+from verifier.diagnosis.mlp.faults import FAULTS
+from verifier.diagnosis.mlp.matching import shows
+from verifier.diagnosis.mlp.probing import Answered, draw_probes
+from verifier.diagnosis.mlp.variation import Fault, predict, single
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 from verifier.verification.explaining import explain_failure

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.factors import typed
-from verifier.diagnosis.probing import Answered
+from verifier.diagnosis.mlp.factors import typed
+from verifier.diagnosis.mlp.probing import Answered
 from verifier.problems.program import machine_epsilon
 from verifier.results.report import Diagnosis
 from verifier.tolerance import safety

@@ -14,8 +14,8 @@ import numpy as np
 
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, data_part
-from verifier.diagnosis.catalogue.pieces import right_slope
-from verifier.diagnosis.probing import Answered, Ask, ask_about, draw_probes, sample_batches
+from verifier.diagnosis.mlp.catalogue.pieces import right_slope
+from verifier.diagnosis.mlp.probing import Answered, Ask, ask_about, draw_probes, sample_batches
 from verifier.problems.operations import exact
 from verifier.problems.program import machine_epsilon
 from verifier.textbook import Applied, FloatArray

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.catalogue.pieces import Slope, on_slope, right_slope
-from verifier.diagnosis.variation import Constant, Context, Fault
+from verifier.diagnosis.mlp.catalogue.pieces import Slope, on_slope, right_slope
+from verifier.diagnosis.mlp.variation import Constant, Context, Fault
 from verifier.problems.operations import sigmoid
 from verifier.textbook import Applied
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of, data_part
-from verifier.diagnosis.probing import Answered
+from verifier.diagnosis.mlp.probing import Answered
 from verifier.problems.program import Problem
 from verifier.results.report import Diagnosis
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.probing import Answered
+from verifier.diagnosis.mlp.probing import Answered
 
 FloatArray = NDArray[np.floating]
 

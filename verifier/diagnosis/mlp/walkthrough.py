@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of
-from verifier.diagnosis.catalogue.whole import penalty_factor
-from verifier.diagnosis.departure import read_deltas
-from verifier.diagnosis.probing import Answered
+from verifier.diagnosis.mlp.catalogue.whole import penalty_factor
+from verifier.diagnosis.mlp.departure import read_deltas
+from verifier.diagnosis.mlp.probing import Answered
 from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.report import Step

@@ -11,19 +11,19 @@ from dataclasses import dataclass
 import msgspec
 
 from verifier.contracts.mlp.claims import Claims
-from verifier.diagnosis.departure import Departure, find_departure, signature
-from verifier.diagnosis.factors import explain_by_a_factor
-from verifier.diagnosis.faults import BY_ID
-from verifier.diagnosis.features import tell_features
-from verifier.diagnosis.losses import explain_the_loss
-from verifier.diagnosis.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
-from verifier.diagnosis.patterns import answers_at_random, find_state, is_numerical_differentiation, mixes_samples
-from verifier.diagnosis.precision import Closeness, judge_closeness
-from verifier.diagnosis.probing import Answered, Ask, ask_about, draw_probes
-from verifier.diagnosis.remembering import find_memory
-from verifier.diagnosis.steps import explain_by_a_step
-from verifier.diagnosis.updates import Step, find_update_fault
-from verifier.diagnosis.variation import Fault, Hypothesis, predict, single
+from verifier.diagnosis.mlp.departure import Departure, find_departure, signature
+from verifier.diagnosis.mlp.factors import explain_by_a_factor
+from verifier.diagnosis.mlp.faults import BY_ID
+from verifier.diagnosis.mlp.features import tell_features
+from verifier.diagnosis.mlp.losses import explain_the_loss
+from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
+from verifier.diagnosis.mlp.patterns import answers_at_random, find_state, is_numerical_differentiation, mixes_samples
+from verifier.diagnosis.mlp.precision import Closeness, judge_closeness
+from verifier.diagnosis.mlp.probing import Answered, Ask, ask_about, draw_probes
+from verifier.diagnosis.mlp.remembering import find_memory
+from verifier.diagnosis.mlp.steps import explain_by_a_step
+from verifier.diagnosis.mlp.updates import Step, find_update_fault
+from verifier.diagnosis.mlp.variation import Fault, Hypothesis, predict, single
 from verifier.results.report import Diagnosis
 
 JUDGED_ON = 60  # networks of the corpus that hypotheses are held against; those on which the candidate is wrong first

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.catalogue.pieces import layer_of, on_loss, scaled_loss
-from verifier.diagnosis.variation import BackPiece, Constant, Context, Fault
+from verifier.diagnosis.mlp.catalogue.pieces import layer_of, on_loss, scaled_loss
+from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault
 from verifier.problems.operations import OPERATIONS
 from verifier.textbook import Applied, Back
 

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.diagnosis_power import IMPLEMENTATIONS, Asked
 from verifier.contracts.mlp.claims import Claims
-from verifier.diagnosis.departure import find_departure, wrong_equations
+from verifier.diagnosis.mlp.departure import find_departure, wrong_equations
 
 
 def departure_of(claims, *faults, style="vectorised"):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.variation import BackPiece, Context, Inapplicable
+from verifier.diagnosis.mlp.variation import BackPiece, Context, Inapplicable
 from verifier.problems.operations import OPERATIONS
 from verifier.textbook import Applied, Back
 

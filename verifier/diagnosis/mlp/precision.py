@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of, with_arrays
-from verifier.diagnosis.probing import Answered, Ask
+from verifier.diagnosis.mlp.probing import Answered, Ask
 from verifier.oracles.reference import precision_ratio, refer
 from verifier.problems.program import Problem
 

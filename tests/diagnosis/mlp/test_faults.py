@@ -8,10 +8,10 @@ from verifier.checks.examination import Item
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture
 from verifier.contracts.mlp.numbers import Recipe, draw_problem
-from verifier.diagnosis.departure import EQUATIONS
-from verifier.diagnosis.faults import BY_ID, FAULTS, PREDICTING
-from verifier.diagnosis.probing import draw_probes
-from verifier.diagnosis.variation import Hypothesis, Inapplicable, predict, predict_nominal, single, sweep_faulty
+from verifier.diagnosis.mlp.departure import EQUATIONS
+from verifier.diagnosis.mlp.faults import BY_ID, FAULTS, PREDICTING
+from verifier.diagnosis.mlp.probing import draw_probes
+from verifier.diagnosis.mlp.variation import Hypothesis, Inapplicable, predict, predict_nominal, single, sweep_faulty
 from verifier.verification.selftesting import CONTRACTS, constant_of, shows_under
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.catalogue.pieces import CARRIED, WEIGHTS, layer_of, on_affine, product, transposed
-from verifier.diagnosis.variation import BackPiece, Constant, Context, Fault, Inapplicable
+from verifier.diagnosis.mlp.catalogue.pieces import CARRIED, WEIGHTS, layer_of, on_affine, product, transposed
+from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault, Inapplicable
 from verifier.textbook import Applied, Back
 
 FloatArray = NDArray[np.floating]

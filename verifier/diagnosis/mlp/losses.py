@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.probing import Answered
+from verifier.diagnosis.mlp.probing import Answered
 from verifier.results.report import Diagnosis
 
 _LAWS: tuple[tuple[str, str, Callable[[int, int], float]], ...] = (

@@ -4,9 +4,9 @@ import pytest
 
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.faults import BY_ID
-from verifier.diagnosis.patterns import gradients_with_state
-from verifier.diagnosis.remembering import find_memory
+from verifier.diagnosis.mlp.faults import BY_ID
+from verifier.diagnosis.mlp.patterns import gradients_with_state
+from verifier.diagnosis.mlp.remembering import find_memory
 from verifier.results.evaluation import Evaluation
 from verifier.verification.planted import planted
 

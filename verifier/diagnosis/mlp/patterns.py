@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, build_problem
-from verifier.diagnosis.faults import BY_ID
-from verifier.diagnosis.probing import Answered, Ask, draw_probes
-from verifier.diagnosis.variation import Fault
+from verifier.diagnosis.mlp.faults import BY_ID
+from verifier.diagnosis.mlp.probing import Answered, Ask, draw_probes
+from verifier.diagnosis.mlp.variation import Fault
 from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.faults import PREDICTING
-from verifier.diagnosis.probing import Answered
-from verifier.diagnosis.variation import Constant, Fault, Hypothesis, Prediction, predict, predict_nominal
+from verifier.diagnosis.mlp.faults import PREDICTING
+from verifier.diagnosis.mlp.probing import Answered
+from verifier.diagnosis.mlp.variation import Constant, Fault, Hypothesis, Prediction, predict, predict_nominal
 from verifier.problems.program import machine_epsilon
 
 FloatArray = NDArray[np.floating]

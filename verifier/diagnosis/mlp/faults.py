@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-from verifier.diagnosis.catalogue.hidden import HIDDEN_FAULTS
-from verifier.diagnosis.catalogue.output import FACTOR_FAULTS, OUTPUT_FAULTS
-from verifier.diagnosis.catalogue.products import PRODUCT_FAULTS
-from verifier.diagnosis.catalogue.slopes import slope_faults
-from verifier.diagnosis.catalogue.whole import CLIPPING_FAULTS, FORWARD_FAULTS, PATTERNS, PENALTY_FAULTS
-from verifier.diagnosis.variation import Fault
+from verifier.diagnosis.mlp.catalogue.hidden import HIDDEN_FAULTS
+from verifier.diagnosis.mlp.catalogue.output import FACTOR_FAULTS, OUTPUT_FAULTS
+from verifier.diagnosis.mlp.catalogue.products import PRODUCT_FAULTS
+from verifier.diagnosis.mlp.catalogue.slopes import slope_faults
+from verifier.diagnosis.mlp.catalogue.whole import CLIPPING_FAULTS, FORWARD_FAULTS, PATTERNS, PENALTY_FAULTS
+from verifier.diagnosis.mlp.variation import Fault
 
 # What replaces a piece stands before what only scales it: where two faults meet in one piece, both then show.
 FAULTS: tuple[Fault, ...] = (

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.variation import BackPiece, Constant, Context, Fault, FinishPiece, Gradients
+from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault, FinishPiece, Gradients
 from verifier.problems.program import Node, Program
 from verifier.textbook import Applied, Back, Sweep
 

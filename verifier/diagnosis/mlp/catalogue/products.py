@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.catalogue.pieces import BIASES, WEIGHTS, Part, layer_of, on_affine, on_loss, product, transposed
-from verifier.diagnosis.variation import Context, Fault, FinishPiece, Gradients, Inapplicable
+from verifier.diagnosis.mlp.catalogue.pieces import BIASES, WEIGHTS, Part, layer_of, on_affine, on_loss, product, transposed
+from verifier.diagnosis.mlp.variation import Context, Fault, FinishPiece, Gradients, Inapplicable
 from verifier.problems.program import Program
 from verifier.textbook import Applied, Back, Sweep
 

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.diagnosis_power import IMPLEMENTATIONS
 from verifier.contracts.mlp.claims import Claims
-from verifier.diagnosis.matching import SHOWN_ON, match_faults, match_pairs
+from verifier.diagnosis.mlp.matching import SHOWN_ON, match_faults, match_pairs
 
 SQUARE = Claims(layers=3, sizes=(3, 3, 3, 3))
 
