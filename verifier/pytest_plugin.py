@@ -7,7 +7,9 @@ candidate is judged once, in its own process as always, when the first of its it
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -42,7 +44,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
     paths = [*config.getoption("verify"), *_from_ini(config)]
     if paths:
-        items.extend(_collect(session, paths))
+        with without_working_folder():
+            items.extend(_collect(session, paths))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -53,6 +56,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             chosen.setdefault(item.bench, []).append(item.name)
     for bench, names in chosen.items():
         bench.only = () if VERDICT in names else tuple(names)
+
+
+@contextlib.contextmanager
+def without_working_folder() -> Iterator[None]:
+    """The import path without the working folder, which `python -m pytest` puts there for the tests: no module of it is for the referee."""
+    kept, here = sys.path[:], os.path.realpath(os.curdir)
+    sys.path[:] = [path for path in kept if os.path.realpath(path or os.curdir) != here]
+    try:
+        yield
+    finally:
+        sys.path[:] = kept
 
 
 def _from_ini(config: pytest.Config) -> list[str]:
@@ -100,7 +114,8 @@ class Bench:
         """Raises VerifierError where the candidate could not be judged."""
         if self._answer is None:
             try:
-                self._answer = self._judge()
+                with without_working_folder():
+                    self._answer = self._judge()
             except Exception as error:
                 self._answer = error
         if isinstance(self._answer, Exception):

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from verifier.cli import explain, say
 from verifier.cli.exit_status import CANDIDATE_WRONG, FAIL_ON, INTERRUPTED, PASSED, TERMINATED, UNDECIDED, overall, status_of
 from verifier.cli.interrupts import Terminated, interruptible
 from verifier.cli.outputs import Output, parse_outputs
 from verifier.cli.progress import ProgressBar
-from verifier.cli.project import read_project
+from verifier.cli.project import NO_PROJECT, PARAMETERS, Project, nearest_project, read_project, read_project_file
 from verifier.errors import HarnessError, RequestError
 from verifier.reports.formats import FORMATS, default_formats
 from verifier.results.baseline import Held, Known, hold_against, not_met, read_baseline
@@ -52,13 +53,37 @@ def known_checks(_context: click.Context, _parameter: click.Parameter, names: tu
 
 
 class InProject(click.Command):
-    """A command whose defaults stand in the project's pyproject.toml."""
+    """A command whose defaults stand in a project file; it says which file gave which option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not set(args) & set(self.get_help_option_names(ctx)):
-            project = read_project(Path.cwd())
-            ctx.default_map = dict(project.options) | ({"candidates": project.candidates} if project.candidates else {})
-        return super().parse_args(ctx, args)
+        if set(args) & set(self.get_help_option_names(ctx)):
+            return super().parse_args(ctx, args)
+        said, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        project = self._project(said)
+        ctx.default_map = dict(project.options) | ({"candidates": project.candidates} if project.candidates else {})
+        rest = super().parse_args(ctx, args)
+        taken = [name for name in ctx.default_map if ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP]
+        if project.file is not None and taken:
+            say(f"From {os.path.relpath(project.file)}: {', '.join(_as_option(name, ctx.params[name]) for name in taken)}.")
+        return rest
+
+    def _project(self, said: Mapping[str, Any]) -> Project:
+        """The project that this command line is asked in."""
+        here = Path.cwd()
+        if said.get("config") is not None:
+            return read_project_file(said["config"], here)
+        if said.get("assignment") is None and said.get("profile") != "grading":
+            return read_project(here)
+        unread = nearest_project(here)
+        if unread is not None:
+            say(f"{os.path.relpath(unread)} is not read under an assignment or --profile grading; --config names a file that is.")
+        return NO_PROJECT
+
+
+def _as_option(name: str, value: Any) -> str:
+    """A parameter as the project file has it."""
+    option = {parameter: key for key, parameter in PARAMETERS.items()}.get(name, name.replace("_", "-"))
+    return f"{option} = {', '.join(map(str, value)) if isinstance(value, tuple) else value}"
 
 
 @click.command(cls=InProject)
@@ -68,6 +93,7 @@ class InProject(click.Command):
 @click.option("--seed", type=click.IntRange(min=0), help="Of the networks' numbers; the same seed gives the same report.")
 @click.option("--fail-on", multiple=True, type=click.Choice(FAIL_ON), help="What else ends with exit status 1 (may be repeated).")
 @click.option("--assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
+@click.option("--config", metavar="FILE", expose_value=False, help="Take defaults from [tool.verifier] of this file, and of no other.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
 @click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")
@@ -94,7 +120,8 @@ def check(
 
     Each CANDIDATE is run in isolation on random networks and held against finite differences, PyTorch and general properties.
 
-    What is not said here is taken from [tool.verifier] in the nearest pyproject.toml that has it.
+    What is not said here is taken from [tool.verifier] in the nearest pyproject.toml that has it; under an assignment or the profile
+    grading, only from the file that --config names.
 
     Exit status: 0 all pass; 1 a candidate is wrong or unusable; 2 the request is wrong; 3 nothing could be decided.
     """

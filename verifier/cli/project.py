@@ -1,4 +1,9 @@
-"""The table `[tool.verifier]` of a project's pyproject.toml: what `verifier check` is asked where the command line does not say."""
+"""The table `[tool.verifier]` of a project's pyproject.toml: what `verifier check` is asked where the command line does not say.
+
+A project file belongs to whoever works in its folder. Who grades works among other people's files, so nothing is searched for there:
+under an assignment or the profile `grading` a project file is read only where `--config` names it. A file that was found by searching
+cannot ask for either, else it would decide for the folders below it.
+"""
 
 import difflib
 import os
@@ -14,6 +19,7 @@ LISTS = ("candidates", "only", "fail-on", "format", "output", "limit")
 WORDS = ("profile", "assignment", "baseline", "report-dir", "isolation")
 KEYS = (*LISTS, *WORDS, "seed")
 PATHS = ("assignment", "baseline", "report-dir")  # relative to the project, wherever the command is run
+PARAMETERS = {"format": "formats", "limit": "limits", "output": "outputs"}  # whose names differ from the options'
 
 
 @dataclass(frozen=True)
@@ -23,10 +29,12 @@ class Project:
     Attributes:
         candidates: paths that stand in the project are made relative to where the command runs.
         options: by the parameter's name, as click takes defaults.
+        file: where all this stands; None where there is no such file.
     """
 
     candidates: tuple[str, ...]
     options: Mapping[str, Any]
+    file: Path | None = None
 
 
 NO_PROJECT = Project((), {})
@@ -38,12 +46,45 @@ def read_project(start: Path) -> Project:
     Raises:
         RequestError: it has a key or a value that it may not have; the text names both.
     """
+    found = _nearest(start)
+    if found is None:
+        return NO_PROJECT
+    file, table = found
+    if table.get("profile") == "grading" or "assignment" in table:
+        said = "an assignment" if "assignment" in table else 'profile = "grading"'
+        raise RequestError(f"{_from(start, file)}: a project file that was found by searching may not ask for {said}: say --config FILE")
+    return _project(table, file, start)
+
+
+def nearest_project(start: Path) -> Path | None:
+    """The file that `read_project` would read, with whatever it says."""
+    try:
+        found = _nearest(start)
+    except RequestError:  # it is not ours to understand
+        return None
+    return None if found is None else found[0]
+
+
+def read_project_file(named: str, start: Path) -> Project:
+    """The table of the file that `--config` names, whatever it asks for.
+
+    Raises:
+        RequestError: it cannot be read, has no such table, or has a key or a value that it may not have.
+    """
+    file = (start / named).absolute()
+    table = _table(file)
+    if table is None:
+        raise RequestError(f"{named}: has no table [tool.verifier]")
+    return _project(table, file, start)
+
+
+def _nearest(start: Path) -> tuple[Path, Mapping[str, Any]] | None:
     for folder in (start, *start.parents):
         file = folder / "pyproject.toml"
         table = _table(file) if file.is_file() else None
         if table is not None:
-            return _project(table, file, start)
-    return NO_PROJECT
+            return file, table
+    return None
 
 
 def _table(file: Path) -> Mapping[str, Any] | None:
@@ -71,13 +112,12 @@ def _project(table: Mapping[str, Any], file: Path, start: Path) -> Project:
             value = [
                 f"{form}={_from(start, file.parent / path)}" if path else form for form, _, path in (one.partition("=") for one in value)
             ]
-        name = {"format": "formats", "limit": "limits", "output": "outputs"}.get(key, key.replace("-", "_"))
-        options[name] = tuple(value) if key in LISTS else value
+        options[PARAMETERS.get(key, key.replace("-", "_"))] = tuple(value) if key in LISTS else value
     # A module's or a plug-in's name is no path.
     candidates = tuple(
         _from(start, file.parent / path) if "/" in path or (file.parent / path).exists() else path for path in table.get("candidates", ())
     )
-    return Project(candidates, options)
+    return Project(candidates, options, file)
 
 
 def _refuse(key: str, value: Any, place: str) -> None:
