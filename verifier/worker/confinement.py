@@ -5,24 +5,18 @@ prepares what all workers share (`Preparation`); each worker finishes it with it
 Where the platform lacks a piece, the rest is kept and the reason is told.
 """
 
-import contextlib
 import ctypes
 import math
 import os
 import resource
 import signal
-import site
 import sys
-import sysconfig
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from glob import escape as glob_escape
-from glob import glob
 from typing import Any
 
-LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload")
-SYSTEM = ("/etc/localtime", "/usr/share/zoneinfo", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
-DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
+from verifier.worker.granting import SYSTEM, Grant, kept_from_candidates, own_process, shared_grants
+
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CAPABILITY_VERSION = 0x20080522
 WRITE = 1 << 1 | 1 << 14  # WRITE_FILE, TRUNCATE
@@ -30,7 +24,6 @@ NEVER = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 15  # not even in sc
 LIBC = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
 OURS = ("verifier",)
-Grant = tuple[str, bool]  # a path and whether its files may be read; else its folders may only be listed
 
 
 @dataclass(frozen=True)
@@ -54,10 +47,10 @@ def prepare(excluded: Collection[str], wanted: bool) -> Preparation:
     """
     if not wanted:
         return Preparation(frozenset(), (), None, None, None, ("isolation is switched off",))
-    excluded = frozenset(excluded) | _installed_copies(OURS)  # a clone may be running while a copy is installed too
+    excluded = frozenset(excluded) | kept_from_candidates(OURS)  # a clone may be running while a copy is installed too
     rights, abi, no_landlock = _landlock_rights()
     load_filter, no_seccomp = _filter_loader()
-    grants = tuple(_shared_grants(excluded)) if rights is not None else ()
+    grants = tuple(shared_grants(excluded)) if rights is not None else ()
     reasons = tuple(reason for reason in (no_landlock, no_seccomp) if reason)
     return Preparation(excluded, grants, rights, abi, load_filter, reasons)
 
@@ -69,8 +62,8 @@ def forbidding(preparation: Preparation, packages: Collection[str]) -> Preparati
     if preparation.rights is None:
         told = f"nothing keeps forbidden packages ({', '.join(packages)}) from being imported"
         return replace(preparation, reasons=(*preparation.reasons, told))
-    excluded = preparation.excluded | _installed_copies(packages)
-    return replace(preparation, excluded=excluded, grants=tuple(_shared_grants(excluded)))
+    excluded = preparation.excluded | kept_from_candidates(packages)
+    return replace(preparation, excluded=excluded, grants=tuple(shared_grants(excluded)))
 
 
 def confine(preparation: Preparation, readable: Iterable[str], scratch: str, limits: Mapping[str, float]) -> dict[str, Any]:
@@ -122,58 +115,6 @@ def drop_capabilities() -> None:
         raise OSError(ctypes.get_errno(), "capset failed")
 
 
-def without(paths: Sequence[str], root: str) -> list[str]:
-    """An import path without the folder that holds the verifier, unless that is where installed packages are."""
-    return [path for path in paths if path and (os.path.realpath(path) != root or root in site_folders())]
-
-
-def site_folders() -> frozenset[str]:
-    """The real paths of the folders in which packages are installed."""
-    folders = [*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
-    return frozenset(os.path.realpath(folder) for folder in folders)
-
-
-def grants_around(path: str, excluded: Collection[str]) -> Iterator[Grant]:
-    """The rules that let a path be read but for what is excluded: one for it where nothing is, else one an entry and the right to list."""
-    path = os.path.realpath(path)
-    if path in excluded or not os.path.exists(path):
-        return
-    if not any(place.startswith(path.rstrip(os.sep) + os.sep) for place in excluded):
-        yield path, True
-        return
-    yield path, False
-    with contextlib.suppress(OSError):
-        for entry in sorted(os.listdir(path)):
-            if os.path.islink(inner := os.path.join(path, entry)) and os.path.realpath(inner).startswith(path):
-                continue  # what it points to has its own rule
-            yield from grants_around(inner, excluded)
-
-
-def _shared_grants(excluded: Collection[str]) -> Iterator[Grant]:
-    interpreter = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.join(sys.base_prefix, "lib")]
-    seen: set[Grant] = set()
-    for path in (*LIBRARIES, *DEVICES, *interpreter, *sys.path):
-        for grant in grants_around(path, excluded):
-            if grant not in seen and not any((folder, True) in seen for folder in _folders_above(grant[0])):
-                seen.add(grant)
-                yield grant
-
-
-def _installed_copies(packages: Collection[str]) -> frozenset[str]:
-    """The real paths of all folders and files that an import of these packages could find, beside what the candidate brings itself."""
-    # Not only sys.path: a candidate can lengthen it, and the system's own packages lie within the libraries' folders.
-    places = [*sys.path, *(found for root in LIBRARIES for kind in ("site", "dist") for found in glob(f"{root}/python*/{kind}-packages"))]
-    found = {copy for place in places for name in packages for copy in glob(os.path.join(glob_escape(place), f"{name}*"))}
-    own = {copy for copy in found if os.path.basename(copy).partition(".")[0] in packages}
-    return frozenset(os.path.realpath(copy) for copy in own)
-
-
-def _folders_above(path: str) -> Iterator[str]:
-    while (above := os.path.dirname(path)) != path:
-        path = above
-        yield path
-
-
 def _landlock_rights() -> tuple[int | None, int | None, str | None]:
     """Rights that this kernel handles, its ABI, and why there are none. A backport may report an ABI that it does not take: step down."""
     try:
@@ -213,7 +154,7 @@ def _confine_files(preparation: Preparation, readable: Iterable[str], scratch: s
     ctypes.set_errno(0)  # the package takes an errno that an earlier call left behind for its own
     rules = Ruleset(handled)
     try:
-        for path, reads in (*preparation.grants, *((os.path.realpath(path), True) for path in (*SYSTEM, *readable))):
+        for path, reads in (*preparation.grants, *((os.path.realpath(path), True) for path in (*SYSTEM, *readable)), *own_process()):
             if os.path.isdir(path):
                 rules.allow(path, rules=read | listing if reads else listing)
             elif os.path.exists(path):

@@ -26,7 +26,8 @@ from typing import Any
 import numpy as np
 
 from verifier import wire
-from verifier.worker.confinement import Preparation, forbidding, prepare, site_folders, without
+from verifier.worker.confinement import Preparation, forbidding, prepare
+from verifier.worker.granting import site_folders, without
 from verifier.worker.serving import serve
 
 LENGTH = struct.Struct("<I")

@@ -1,0 +1,121 @@
+"""What a worker may read: the libraries and packages that ordinary code needs, but for what is kept from it.
+
+Two things are kept: the verifier itself, since the right answer could be imported from it, and what an assignment forbids. A copy of
+either can lie in any granted folder, not only on the import path, since a candidate can lengthen that: with pyenv, conda or a tool cache
+the interpreter below a virtual environment has packages of its own. So a folder of packages is granted only where it is on the import
+path, and every granted folder is searched for what could be imported from there.
+"""
+
+import contextlib
+import os
+import site
+import sys
+import sysconfig
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import chain
+
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload")
+SYSTEM = ("/etc/localtime", "/usr/share/zoneinfo", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
+DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
+PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+ARCHIVES = (".whl", ".egg", ".zip")
+MOST_FOLDERS = 20_000  # that are searched, some half a second; what lies beyond is not granted
+
+Grant = tuple[str, bool]  # a path and whether its files may be read; else its folders may only be listed
+
+
+def kept_from_candidates(packages: Collection[str]) -> frozenset[str]:
+    """Real paths below the granted folders that no candidate may read: copies of these packages, and packages beside the import path."""
+    path = {os.path.realpath(folder) for folder in sys.path}
+    kept: set[str] = set()
+    waiting = list(dict.fromkeys(os.path.realpath(root) for root in _granted_roots()))
+    seen: set[str] = set()
+    while waiting:
+        folder = waiting.pop(0)
+        if folder in seen:
+            continue
+        if len(seen) == MOST_FOLDERS:
+            return frozenset(kept | {folder, *waiting} - seen)
+        seen.add(folder)
+        for entry in _importable_entries(folder, on_path=folder in path):
+            named = _is_of(entry.name, packages)
+            if not named and not entry.is_dir():
+                continue
+            place = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+            if named or (entry.name in PACKAGE_FOLDERS and place not in path):
+                kept.add(place)
+            else:
+                waiting.append(place)
+    return frozenset(kept)
+
+
+def shared_grants(excluded: Collection[str]) -> Iterator[Grant]:
+    """The rules for what every worker may read."""
+    seen: set[Grant] = set()
+    for path in (*_granted_roots(), *DEVICES):
+        for grant in grants_around(path, excluded):
+            if grant not in seen and not any((folder, True) in seen for folder in _folders_above(grant[0])):
+                seen.add(grant)
+                yield grant
+
+
+def own_process() -> Iterator[Grant]:
+    """The rules for /proc/self, but for what shows more than this process: the network's tables, also those of its threads."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir("/proc/self"):
+            if entry.name not in ("net", "task") and not entry.is_symlink():
+                yield entry.path, True
+        yield "/proc/self", False
+
+
+def grants_around(path: str, excluded: Collection[str]) -> Iterator[Grant]:
+    """The rules that let a path be read but for what is excluded: one for it where nothing is, else one an entry and the right to list."""
+    path = os.path.realpath(path)
+    if path in excluded or not os.path.exists(path):
+        return
+    if not any(place.startswith(path.rstrip(os.sep) + os.sep) for place in excluded):
+        yield path, True
+        return
+    yield path, False
+    with contextlib.suppress(OSError):
+        for entry in sorted(os.listdir(path)):
+            if os.path.islink(inner := os.path.join(path, entry)) and os.path.realpath(inner).startswith(path):
+                continue  # what it points to has its own rule
+            yield from grants_around(inner, excluded)
+
+
+def without(paths: Sequence[str], root: str) -> list[str]:
+    """An import path without the folder that holds the verifier, unless that is where installed packages are."""
+    return [path for path in paths if path and (os.path.realpath(path) != root or root in site_folders())]
+
+
+def site_folders() -> frozenset[str]:
+    """The real paths of the folders in which packages are installed."""
+    folders = [*site.getsitepackages(), site.getusersitepackages(), sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    return frozenset(os.path.realpath(folder) for folder in folders)
+
+
+def _granted_roots() -> Iterable[str]:
+    interpreter = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), os.path.join(sys.base_prefix, "lib")]
+    return chain(LIBRARIES, interpreter, sys.path)
+
+
+def _importable_entries(folder: str, *, on_path: bool) -> list[os.DirEntry[str]]:
+    """What could be imported with the folder on the import path; nothing where it is a package itself, whose parts go by its own name."""
+    try:
+        with os.scandir(folder) as found:
+            entries = list(found)
+    except OSError:
+        return []
+    return [] if not on_path and any(entry.name == "__init__.py" for entry in entries) else entries
+
+
+def _is_of(name: str, packages: Collection[str]) -> bool:
+    """Whether a file or folder of this name holds one of the packages: `torch`, `torch.py`, `torch.cpython-311.so`, `torch-2.1.whl`."""
+    return name.partition(".")[0] in packages or (name.endswith(ARCHIVES) and name.partition("-")[0] in packages)
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    while (above := os.path.dirname(path)) != path:
+        path = above
+        yield path
