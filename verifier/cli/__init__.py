@@ -19,6 +19,7 @@ from verifier.cli.exit_status import BROKEN_PIPE, INTERRUPTED, UNDECIDED, WRONG_
 from verifier.errors import HarnessError, RequestError, VerifierError
 
 COMMANDS = {
+    "audit": "verifier.cli.audit:audit",
     "check": "verifier.cli.check:check",
     "compare": "verifier.cli.compare:compare",
     "explain": "verifier.cli.explanation:explain",

@@ -1,0 +1,286 @@
+"""How a test calls a forward pass and its gradient, by the way in which the backward pass is made known."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from verifier.audit.finding.passages import Passage
+from verifier.audit.recording import Argument
+
+if TYPE_CHECKING:
+    from verifier.audit.drafting import Style
+
+INDENT = "    "
+
+
+class Calling(Protocol):
+    """One way."""
+
+    def test(self, passage: Passage, arguments: Sequence[Argument], style: "Style") -> str:
+        """The text of a module with one test."""
+
+    def measuring(self, passage: Passage, arguments: Sequence[Argument]) -> str | None:
+        """A text that puts the rounding of the gradients into MEASURED."""
+
+
+def identifier(name: str) -> str:
+    """An argument's name as a variable."""
+    plain = re.sub(r"\W+", "_", name).strip("_") or "argument"
+    return plain if not plain[0].isdigit() else f"argument_{plain}"
+
+
+def test_name(passage: Passage) -> str:
+    """The name of a test of this pass."""
+    return f"test_gradient_of_{identifier(passage.name.rpartition(':')[2])}"
+
+
+def _is_array(one: Argument) -> bool:
+    return one.domain != "value"
+
+
+ROUNDED_TORCH = ["", "", "def rounded(x):", f'{INDENT}"""To halves: with zeros and ties."""', f"{INDENT}return (2 * x).round() / 2"]
+
+
+def _definition(lines: list[str], style: "Style") -> list[str]:
+    return lines if "rounded" in style.values else []
+
+
+@dataclass(frozen=True)
+class TorchCalling:
+    """`Function.apply`, or an operator, on tensors."""
+
+    applied: bool
+
+    def test(self, passage: Passage, arguments: Sequence[Argument], style: "Style") -> str:
+        assert passage.callee is not None
+        module, name = passage.callee
+        function = f"{name}.apply" if self.applied else name
+        lines = ["import torch", "import verifier", f"from {module} import {name}", *_definition(ROUNDED_TORCH, style), "", ""]
+        lines += [f"def {test_name(passage)}():", f"{INDENT}generator = torch.Generator().manual_seed(0)"]
+        lines += [f"{INDENT}{identifier(one.name)} = {_tensor(one, style)}" for one in arguments if _is_array(one)]
+        call = ", ".join(identifier(one.name) if _is_array(one) else one.literal or "None" for one in arguments)
+        if style.twice:
+            first = next(identifier(one.name) for one in arguments if _is_array(one) and one.domain not in ("integer", "boolean"))
+            earlier = re.sub(rf"\b{first}\b", f"(0.5 * {first}).requires_grad_()", call, count=1)
+            lines += [f"{INDENT}{function}({earlier}).sum().backward()  # another call goes before"]
+        if style.strided:
+            names = [identifier(one.name) for one in arguments if _is_array(one)]
+            lines += [f"{INDENT}def strided({', '.join(names)}):", f"{2 * INDENT}output = {function}({call})"]
+            lines += [f"{2 * INDENT}return torch.stack((output, output.detach()), -1)  # the cotangent of output comes strided"]
+            lines += ["", f"{INDENT}verifier.assert_gradients(strided, {', '.join(names)})"]
+        else:
+            lines += [f"{INDENT}verifier.assert_gradients({function}, {call})"]
+        return "\n".join(lines) + "\n"
+
+    def measuring(self, passage: Passage, arguments: Sequence[Argument]) -> str | None:
+        assert passage.callee is not None
+        module, name = passage.callee
+        real = [one.dtype for one in arguments if one.domain in ("real", "positive", "unit", "rows")]
+        lines = ["import torch", f"from {module} import {name}", "from verifier.audit.rounding import of_torch", ""]
+        lines += ["generator = torch.Generator().manual_seed(0)"]
+        lines += [f"{identifier(one.name)} = {_tensor(one, None)}" for one in arguments if _is_array(one)]
+        call = ", ".join(identifier(one.name) if _is_array(one) else one.literal or "None" for one in arguments)
+        lines += [f"MEASURED = of_torch({name}{'.apply' if self.applied else ''}, {call})"]
+        return "\n".join(lines) + "\n" if real else None
+
+
+def _tensor(one: Argument, style: "Style | None") -> str:
+    """The text that draws one tensor; in float64, as recorded where rounding is measured."""
+    size = f"{one.shape}"
+    if one.domain == "boolean":
+        return f"torch.randint(0, 2, {size}, generator=generator).bool()"
+    if one.domain == "integer":
+        return f"torch.randint(0, {max(one.below, 1)}, {size}, generator=generator, dtype=torch.{one.dtype})"
+    dtype = one.dtype if style is None and one.dtype in ("float32", "float64") else "float64"
+    drawn = {
+        "positive": f"torch.rand({size}, dtype=torch.{dtype}, generator=generator) + 0.5",
+        "unit": f"0.1 + 0.8 * torch.rand({size}, dtype=torch.{dtype}, generator=generator)",
+        "rows": f"torch.randn({size}, dtype=torch.{dtype}, generator=generator).softmax(-1)",
+    }.get(one.domain, f"torch.randn({size}, dtype=torch.{dtype}, generator=generator)")
+    return drawn if style is None or one.domain != "real" else style.values.format(drawn)
+
+
+ROUNDED_NUMPY = ["", "", "def rounded(x):", f'{INDENT}"""To halves: with zeros and ties."""', f"{INDENT}return np.round(2 * x) / 2"]
+
+
+def _array(one: Argument, style: "Style", dtype: str = "") -> str:
+    size = f"{one.shape}"
+    if one.domain == "boolean":
+        return f"generator.integers(0, 2, {size}).astype(bool)"
+    if one.domain == "integer":
+        return f"generator.integers(0, {max(one.below, 1)}, {size})"
+    drawn = {
+        "positive": f"generator.uniform(0.5, 1.5, {size})",
+        "unit": f"generator.uniform(0.1, 0.9, {size})",
+        "rows": f"generator.dirichlet(np.ones({one.shape[-1] if one.shape else 1}), {one.shape[:-1]})",
+    }.get(one.domain, f"generator.normal(size={size})")
+    return drawn if one.domain != "real" else style.values.format(drawn)
+
+
+@dataclass(frozen=True)
+class PlainCalling:
+    """A function of arrays and its gradient, written by the subclasses' lines."""
+
+    def imports(self, passage: Passage) -> list[str]:
+        raise NotImplementedError
+
+    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
+        """Definitions of `forward` and `gradient` over the arrays."""
+        raise NotImplementedError
+
+    def inputs(self, arguments: Sequence[Argument]) -> list[Argument]:
+        return [one for one in arguments if _is_array(one)]
+
+    def test(self, passage: Passage, arguments: Sequence[Argument], style: "Style") -> str:
+        inputs = self.inputs(arguments)
+        names = [identifier(one.name) for one in inputs]
+        lines = ["import numpy as np", "import verifier", *self.imports(passage), *_definition(ROUNDED_NUMPY, style), "", ""]
+        lines += [f"def {test_name(passage)}():", f"{INDENT}generator = np.random.default_rng(0)"]
+        lines += [f"{INDENT}{identifier(one.name)} = {_array(one, style)}" for one in inputs]
+        lines += [f"{INDENT}{line}".rstrip() for line in self.functions(passage, arguments)]
+        if style.twice:
+            halves = ", ".join(f"0.5 * {name}" if one.domain == "real" else name for one, name in zip(inputs, names, strict=True))
+            lines += [f"{INDENT}gradient({halves}, np.ones_like(forward({halves})))  # another call goes before"]
+        call = "forward, gradient"
+        if style.strided:
+            lines += _strided(names)
+            call = "forward, strided"
+        lines += [f"{INDENT}verifier.assert_gradients({call}, {', '.join(names)})"]
+        return "\n".join(lines) + "\n"
+
+    def measuring(self, passage: Passage, arguments: Sequence[Argument]) -> str | None:
+        return None
+
+
+def _strided(names: Sequence[str]) -> list[str]:
+    listed = ", ".join(names)
+    return [
+        "",
+        f"{INDENT}def strided({listed}, cotangent):",
+        f"{2 * INDENT}return gradient({listed}, np.asfortranarray(cotangent))  # its memory lies the other way",
+        "",
+    ]
+
+
+def _given(arguments: Sequence[Argument]) -> str:
+    return ", ".join(identifier(one.name) if _is_array(one) else one.literal or "None" for one in arguments)
+
+
+@dataclass(frozen=True)
+class HipsCalling(PlainCalling):
+    """A primitive of HIPS autograd."""
+
+    def imports(self, passage: Passage) -> list[str]:
+        assert passage.callee is not None
+        return ["from autograd import make_vjp", f"from {passage.callee[0]} import {passage.callee[1]} as function"]
+
+    def inputs(self, arguments: Sequence[Argument]) -> list[Argument]:
+        return [one for one in arguments if _is_array(one)]
+
+    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
+        inputs = [identifier(one.name) for one in self.inputs(arguments)]
+        real = tuple(place for place, one in enumerate(self.inputs(arguments)) if one.domain not in ("integer", "boolean"))
+        listed = ", ".join(inputs)
+        return [
+            "",
+            f"def forward({listed}):",
+            f"{INDENT}return function({_given(arguments)})",
+            "",
+            f"def gradient({listed}, cotangent=1.0):",
+            f"{INDENT}vjp, _ = make_vjp(forward, {real})({listed})",
+            f"{INDENT}return vjp(cotangent)",
+            "",
+        ]
+
+
+@dataclass(frozen=True)
+class JaxCalling(PlainCalling):
+    """A function with `custom_vjp` or `custom_jvp`."""
+
+    def imports(self, passage: Passage) -> list[str]:
+        assert passage.callee is not None
+        return [
+            "import jax",
+            f"from {passage.callee[0]} import {passage.callee[1]} as function",
+            "",
+            'jax.config.update("jax_enable_x64", True)',
+        ]
+
+    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
+        inputs = [identifier(one.name) for one in self.inputs(arguments)]
+        real = [identifier(one.name) for one in self.inputs(arguments) if one.domain not in ("integer", "boolean")]
+        listed, wanted = ", ".join(inputs), ", ".join(real)
+        return [
+            "",
+            f"def forward({listed}):",
+            f"{INDENT}return np.asarray(function({_given(arguments)}))",
+            "",
+            f"def gradient({listed}, cotangent=1.0):",
+            f"{INDENT}value, vjp = jax.vjp(lambda {wanted}: function({_given(arguments)}), {wanted})",
+            f"{INDENT}return tuple(np.asarray(one) for one in vjp(jax.numpy.asarray(cotangent, value.dtype)))",
+            "",
+        ]
+
+
+@dataclass(frozen=True)
+class PairCalling(PlainCalling):
+    """Two functions, `out = forward(x)` or `out, cache = forward(x)`, then `backward(cotangent, cache)`."""
+
+    cached: bool
+
+    def imports(self, passage: Passage) -> list[str]:
+        assert passage.callee is not None and passage.forward is not None
+        return [f"from {passage.callee[0]} import {passage.callee[1]}, {passage.forward[1]}"]
+
+    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
+        assert passage.callee is not None and passage.forward is not None
+        listed = ", ".join(identifier(one.name) for one in self.inputs(arguments))
+        call, backward = f"{passage.forward[1]}({_given(arguments)})", passage.callee[1]
+        if self.cached:
+            out, gradient = f"{call}[0]", [f"{INDENT}out, cache = {call}", f"{INDENT}return {backward}(cotangent, cache)"]
+        else:
+            out, gradient = call, [f"{INDENT}return {backward}(cotangent, {_given(arguments)})"]
+        return ["", f"def forward({listed}):", f"{INDENT}return {out}", "", f"def gradient({listed}, cotangent=1.0):", *gradient, ""]
+
+
+@dataclass(frozen=True)
+class LayerCalling(PlainCalling):
+    """An object with a forward and a backward method."""
+
+    def inputs(self, arguments: Sequence[Argument]) -> list[Argument]:
+        return [one for one in arguments if _is_array(one) and "(" not in one.name]
+
+    def imports(self, passage: Passage) -> list[str]:
+        assert passage.callee is not None
+        return [f"from {passage.callee[0]} import {passage.callee[1].partition('.')[0]}"]
+
+    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
+        assert passage.callee is not None and passage.forward is not None
+        made = [one for one in arguments if "(" in one.name]
+        given = ", ".join(f"{one.name.partition('(')[2][:-1]}={one.literal}" for one in made)
+        listed = ", ".join(identifier(one.name) for one in self.inputs(arguments))
+        call = _given([one for one in arguments if "(" not in one.name])
+        forward, backward = passage.forward[1].rpartition(".")[2], passage.name.rpartition(".")[2]
+        return [
+            "np.random.seed(0)",
+            f"layer = {passage.callee[1]}({given})",
+            "",
+            f"def forward({listed}):",
+            f"{INDENT}return layer.{forward}({call})",
+            "",
+            f"def gradient({listed}, cotangent=1.0):",
+            f"{INDENT}layer.{forward}({call})",
+            f"{INDENT}return layer.{backward}(cotangent)",
+            "",
+        ]
+
+
+CALLINGS: dict[str, tuple[Calling, ...]] = {
+    "autograd.Function": (TorchCalling(applied=True),),
+    "register_autograd": (TorchCalling(applied=False),),
+    "defvjp": (HipsCalling(),),
+    "custom_vjp": (JaxCalling(),),
+    "custom_jvp": (JaxCalling(),),
+    "pattern": (PairCalling(cached=True), PairCalling(cached=False), LayerCalling()),
+}

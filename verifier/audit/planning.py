@@ -1,0 +1,111 @@
+"""Which mutants are asked about, and what the recording already answers: pure, from facts to a list in a fixed order."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from verifier.audit.mutations import CATALOGUE, Mutation, unusual
+from verifier.audit.recording import EVERY, Facts
+from verifier.audit.results import Mutant
+
+FIRST = "gradient"  # what the gradient of a pass is called that nobody has called
+NEEDS_NUMBERS = frozenset(
+    {"where-negative", "where-large", "at-zeros", "at-ties", "nan-at-zero", "previous-call", "added-to-previous", "narrower", "times-batch"}
+    | {"batch-above-1", "unequal-sizes", "equal-sizes"}
+)
+
+ByTest = Mapping[str, Facts]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One mutant of one pass: the tests that show it, quickest first; none where it is never shown, or not reached."""
+
+    passage: str
+    output: str
+    mutation: Mutation
+    tests: tuple[str, ...] = ()
+    reached: bool = True
+
+    def known(self) -> Mutant | None:
+        """The outcome, where no test need be run for it."""
+        if self.tests:
+            return None
+        return self.mutant("never-shown" if self.reached else "not-reached")
+
+    def mutant(self, outcome: str, **more: object) -> Mutant:
+        made = Mutant(self.output, self.mutation.id, outcome, summary=self.mutation.summary, shown_by=self.mutation.shown_by)  # type: ignore[arg-type]
+        return made if not more else _with(made, more)
+
+
+def _with(mutant: Mutant, more: Mapping[str, object]) -> Mutant:
+    import msgspec
+
+    return msgspec.structs.replace(mutant, **more)
+
+
+def plan(facts: Mapping[str, ByTest], kinds: Mapping[str, str], seconds: Mapping[str, float]) -> list[Planned]:
+    """All mutants, each pass's first mutation before any pass's second: a limit in time leaves out the least telling ones of all.
+
+    Args:
+        facts: by pass and test; a pass that no test reaches has none.
+        kinds: of each pass, how it is made known.
+        seconds: of each test.
+    """
+    columns = [_of_passage(name, facts.get(name, {}), kind, seconds) for name, kind in kinds.items()]
+    order = {mutation.id: place for place, mutation in enumerate(CATALOGUE)}
+    planned = [one for column in columns for one in column]
+    return sorted(planned, key=lambda one: order.get(one.mutation.id, len(order)))
+
+
+def _of_passage(name: str, by_test: ByTest, kind: str, seconds: Mapping[str, float]) -> list[Planned]:
+    if not by_test:
+        fitting = (one for one in CATALOGUE if one.id not in ("exchanged", "last-output"))
+        return [Planned(name, EVERY if one.of_cotangent else FIRST, one, reached=False) for one in fitting if _fits_kind(one, kind)]
+    outputs = list(dict.fromkeys(output for facts in by_test.values() for output in facts.outputs))
+    quickest = sorted(by_test, key=lambda test: seconds.get(test, 0.0))
+    planned = []
+    for mutation in CATALOGUE:
+        if not _fits_kind(mutation, kind) or not _fits(mutation, by_test.values(), len(outputs)):  # type: ignore[arg-type]
+            continue
+        for output in [EVERY] if mutation.of_cotangent else outputs:
+            planned.append(Planned(name, output, mutation, tuple(t for t in quickest if (output, mutation.id) in by_test[t].shown)))
+    if kind != "custom_jvp":
+        planned += [Planned(name, output, *unusual) for unusual in _unusual(by_test, quickest) for output in outputs]
+    return planned
+
+
+def _fits_kind(mutation: Mutation, kind: str) -> bool:
+    """A traced tangent has no numbers to ask about, and no cotangent."""
+    return kind != "custom_jvp" or not (mutation.of_cotangent or mutation.id in NEEDS_NUMBERS)
+
+
+def _fits(mutation: Mutation, facts: Sequence[Facts], outputs: int) -> bool:
+    """Whether the pass can make this mistake at all."""
+    if mutation.id == "exchanged":
+        return outputs > 1
+    if mutation.id == "last-output":
+        return any(one.cotangent_count > 1 for one in facts)
+    if mutation.id == "transposed":
+        return any(rank > 1 for one in facts for rank in one.gradient_ranks)
+    return True
+
+
+def _unusual(by_test: ByTest, quickest: Sequence[str]) -> list[tuple[Mutation, tuple[str, ...]]]:
+    """A mutation for the rank and for each option with more than one possible value: wrong where it is not what most tests have."""
+    found = []
+    names = list(dict.fromkeys(name for facts in by_test.values() for name in facts.options))
+    for watch in ["rank", *names]:
+        values = {test: [str(r) for r in f.ranks] if watch == "rank" else f.options.get(watch, []) for test, f in by_test.items()}
+        counted = Counter(value for listed in values.values() for value in listed)
+        if not counted or not all(_is_plain(value) for value in counted):
+            continue
+        usual = counted.most_common(1)[0][0]
+        tests = tuple(test for test in quickest if any(value != usual for value in values[test]))
+        found.append((unusual(watch, usual), tests))
+    return found
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a value's text says the value: not that of an object."""
+    return not text.startswith("<") and " at 0x" not in text

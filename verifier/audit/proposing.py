@@ -1,0 +1,91 @@
+"""For what a suite does not notice, a test that does: made after a recorded call, and run once with each mutant.
+
+A proposal is shown only where it passes on the code as it is and fails with the mutant.
+"""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from verifier.audit.children import Done
+from verifier.audit.drafting import Draft, drafts, usable
+from verifier.audit.finding.passages import Passage
+from verifier.audit.jobs import Job
+from verifier.audit.planning import Planned
+from verifier.audit.recording import Facts
+from verifier.audit.results import Mutant, Proposal
+
+Run = Callable[[Iterable[Job]], Iterator[Done]]
+
+
+class Proposer:
+    """Finds proposals.
+
+    Args:
+        run: runs jobs in processes of their own.
+        time_is_up: whether to stop looking.
+    """
+
+    def __init__(self, run: Run, time_is_up: Callable[[], bool]) -> None:
+        self._run, self._time_is_up = run, time_is_up
+        self._loaded = False
+
+    def propose(
+        self, passage: Passage, by_test: Mapping[str, Facts], mutants: Mapping[Planned, Mutant]
+    ) -> tuple[tuple[Proposal, ...], str, float | None]:
+        """Proposals; why some mutant has none ("" where each has); the rounding of the pass's gradients."""
+        self._load()
+        open_ = [one for one, mutant in mutants.items() if mutant.outcome != "noticed"]
+        samples = [facts.sample for facts in by_test.values() if facts.sample is not None]
+        why = usable(passage, samples)
+        if why or not samples:
+            return (), why or "no call of it was recorded that a test could be made after", None
+        proposals: list[Proposal] = []
+        rounding: float | None = None
+        for draft in drafts(passage, samples, by_test):
+            waiting = [one for one in open_ if draft.may_show(one.mutation.id)] if open_ else []
+            if self._time_is_up() or (rounding is not None and not waiting):
+                continue
+            if draft.measures:
+                rounding = self._measured(draft) if rounding is None else rounding
+                continue
+            if not waiting or not self._holds(draft):
+                continue
+            noticed = self._noticing(draft, waiting)
+            if noticed:
+                proposals.append(Proposal(draft.source, tuple((one.output, one.mutation.id) for one in noticed)))
+                open_ = [one for one in open_ if one not in noticed]
+        return tuple(proposals), _unproposed(open_), rounding
+
+    def _load(self) -> None:
+        """Once, before the forks: what `assert_gradients` imports."""
+        if not self._loaded:
+            self._loaded = True
+            importlib.import_module("verifier.assertions")
+            if "torch" in sys.modules:
+                importlib.import_module("verifier.oracles.torch_functions")
+
+    def _holds(self, draft: Draft) -> bool:
+        """Whether the test passes without a mutant."""
+        (done,) = self._run([Job("proposal", source=draft.source)])
+        return not done.trouble and done.last("noticed", "it did not end") is None
+
+    def _measured(self, draft: Draft) -> float | None:
+        (done,) = self._run([Job("proposal", source=draft.source)])
+        measured = done.last("measured")
+        return float(measured) if measured is not None else None
+
+    def _noticing(self, draft: Draft, waiting: Sequence[Planned]) -> list[Planned]:
+        asked = {
+            Job("proposal", (), one.passage, one.output, one.mutation.id, one.mutation.watch, one.mutation.usual, source=draft.source): one
+            for one in waiting
+        }
+        noticed = {asked[done.job] for done in self._run(asked) if done.trouble or done.last("noticed") is not None}
+        return [one for one in waiting if one in noticed]
+
+
+def _unproposed(open_: Sequence[Planned]) -> str:
+    if not open_:
+        return ""
+    names = ", ".join(f"{one.output} {one.mutation.id}" for one in open_)
+    return f"no test that was tried shows {names}: perhaps no input can"

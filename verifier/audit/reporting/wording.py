@@ -1,0 +1,138 @@
+"""The sentences and figures of an audit, for every format."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from verifier.audit.results import FINDINGS, Audit, Function, Mutant, Outcome
+
+WORDS: dict[Outcome, str] = {
+    "noticed": "noticed",
+    "never-shown": "never shown",
+    "not-noticed": "NOT NOTICED",
+    "not-reached": "not reached",
+}
+CURES: dict[Outcome, str] = {
+    "not-noticed": "the tests' inputs show it, and what they compare lets it pass: a tighter tolerance, or a check of the gradient itself",
+    "never-shown": "it changes nothing for the inputs that the tests have: other inputs",
+    "not-reached": "no test computes this gradient: a test",
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Mutants of one pass that share an outcome, a mistake and what would show it.
+
+    Attributes:
+        outputs: the gradients that it is in.
+    """
+
+    outcome: Outcome
+    mutant: str
+    summary: str
+    shown_by: str
+    outputs: tuple[str, ...]
+
+
+def findings(function: Function) -> list[Finding]:
+    """What is not noticed, first what the tolerance lets pass; the outputs of one mistake together."""
+    found: list[Finding] = []
+    for outcome in FINDINGS:
+        mine = [mutant for mutant in function.mutants if mutant.outcome == outcome]
+        for name in dict.fromkeys(mutant.mutant for mutant in mine):
+            same = [mutant for mutant in mine if mutant.mutant == name]
+            found.append(Finding(outcome, name, same[0].summary, same[0].shown_by, tuple(mutant.output for mutant in same)))
+    return found
+
+
+def headline(audit: Audit) -> str:
+    """The first line."""
+    if audit.flaky:
+        return f"Nothing was decided: {_tests(len(audit.flaky))} sometimes pass and sometimes fail, without any mutant."
+    if audit.failing and not audit.functions:
+        return f"Nothing was decided: {_tests(len(audit.failing))} fail without any mutant."
+    counts = ", ".join(f"{audit.count(outcome)} {word}" for outcome, word in WORDS.items() if audit.count(outcome) or outcome == "noticed")
+    passes = f"{len(audit.functions)} backward pass{'es' if len(audit.functions) != 1 else ''}"
+    return f"{len(audit.mutants)} mutants of {passes}: {counts} ({audit.percent:.0f} % noticed)."
+
+
+def _tests(count: int) -> str:
+    return f"{count} test{'s' if count != 1 else ''}"
+
+
+def reach(function: Function) -> str:
+    """Which tests reach it, how often, in what time."""
+    if not function.tests:
+        return "no test reaches it"
+    return f"{_tests(len(function.tests))}, {function.calls} call{'s' if function.calls != 1 else ''}, {function.seconds:.2g} s"
+
+
+def resolution(function: Function) -> str:
+    """What the tests see, in words."""
+    if not function.tests or not function.resolutions:
+        return ""
+    rounding = "" if function.rounding is None else f"; the function's own rounding is {function.rounding:.1g}"
+    if function.resolution is None:
+        return f"no test sees a gradient twice too large{rounding}"
+    return f"the tests see errors above {figure(function.resolution)}{rounding}"
+
+
+def figure(error: float | None) -> str:
+    """A relative error as a person writes it: in percent down to a tenth of one, below that as a power."""
+    if error is None:
+        return "none"
+    return f"{100 * error:.2g} %" if error >= 1e-3 else f"{error:.1g}"
+
+
+def never_varied(function: Function) -> str:
+    """The second finding, in one sentence."""
+    if not function.never_varied:
+        return ""
+    return f"{_tests(len(function.tests))}: {'; '.join(function.never_varied)}"
+
+
+def total(functions: Sequence[Function], outcome: Outcome) -> int:
+    return sum(mutant.outcome == outcome for function in functions for mutant in function.mutants)
+
+
+def count(function: Function, outcome: Outcome) -> int:
+    """How many of its mutants ended so."""
+    return sum(mutant.outcome == outcome for mutant in function.mutants)
+
+
+def short(name: str) -> str:
+    """What follows the module."""
+    return name.rpartition(":")[2] or name
+
+
+def cell(mutant: Mutant) -> str:
+    """One entry of the table of functions and mutants."""
+    return f"{WORDS[mutant.outcome]}{f' by {mutant.test}' if mutant.test else ''}"
+
+
+def closing(audit: Audit) -> list[str]:
+    """Time, what was kept, what was not asked."""
+    lines = [
+        f"{audit.seconds:.1f} s, of them {audit.recording_seconds:.1f} s for recording; {audit.processor_seconds:.1f} s of processor time; "
+        f"{audit.kept} outcome{'s' if audit.kept != 1 else ''} kept from an earlier audit."
+    ]
+    if not audit.forked:
+        lines.append(f"Each mutant had a fresh process: {audit.why_fresh}.")
+    if audit.not_asked:
+        asked = ", ".join(f"{short(name)} {output} {mutant}" for name, output, mutant in audit.not_asked[:12])
+        more = f" and {len(audit.not_asked) - 12} more" if len(audit.not_asked) > 12 else ""
+        lines.append(f"Not asked for want of time, {len(audit.not_asked)}: {asked}{more}.")
+    if audit.failing and audit.functions:
+        lines.append(f"Left out, since they fail without any mutant: {', '.join(audit.failing)}.")
+    return lines
+
+
+def undecided(audit: Audit) -> list[str]:
+    """What to do where the suite is not green twice."""
+    tests = audit.flaky or audit.failing
+    which = [f"  {test}" for test in tests]
+    if audit.flaky:
+        advice = "A mutant is noticed where a test fails: a test that fails by itself says nothing. Seed what it draws"
+    else:
+        advice = "Mend them, or go on without them (--leave-out-failing)"
+    words = " ".join(f"--deselect {test!r}" for test in tests[:3])
+    return [*which, f"{advice}; to leave them out: verifier audit ... -- {words}{' ...' if len(tests) > 3 else ''}"]
