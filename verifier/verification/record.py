@@ -72,6 +72,7 @@ class Asked:
     convention: Convention | None = None
     diagnosed: "Diagnosed | None" = None
     undecided: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def diagnosis(self) -> tuple[Diagnosis, ...]:
@@ -96,7 +97,7 @@ def write_down(
         seed=request.seed,
         checks=outcomes,
         measurements=measurements,
-        notes=_notes(verdict, outcomes, asked.convention),
+        notes=(*_notes(verdict, outcomes, asked.convention), *asked.notes),
         diagnosis=asked.diagnosis,
         counterexample=counterexample,
         isolation=_isolation(interview.isolation),

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from msgspec import structs
@@ -18,13 +19,18 @@ from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.contracts.mlp.claims import Claims
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.results.outcome import Outcome
+from verifier.results.report import Step
 from verifier.verification.asking import Interview
 from verifier.verification.conventions import Convention, find_convention, reassessed
 from verifier.verification.corpus import Corpus
 from verifier.verification.explaining import explain_failure, same_mistake, work_by_hand
 from verifier.verification.record import Asked, Judged, Request, write_down
 from verifier.verification.shrinking import Shrunk, shrink
+from verifier.verification.sparing import Spared
 from verifier.verification.witnesses import Testimony, heard_again, weigh
+
+if TYPE_CHECKING:
+    from verifier.diagnosis.mlp.diagnosing import Diagnosed
 
 Check = Callable[[Examination], Finding]
 Progress = Callable[[str, int, int], None]
@@ -60,11 +66,19 @@ def judge_candidate(
     `corpus` is called once the candidate has loaded: one that does not load is told at once. `found` is told each outcome at once.
     """
     clock = _Clock()
+    spared = Spared()
     with np.errstate(all="ignore"), Interview(zygote, candidate, limits) as interview:  # a candidate's infinities are no warning of ours
         asked = _ask(candidate, corpus, interview, request, progress, found, clock)
         shrunk = None
         if asked.examination is not None:
-            shrunk = _counterexample(asked, request, clock, lambda: progress(f"{candidate.name}: smallest network", 0, 1))
+            asked = replace(asked, diagnosed=spared.attempt(contract.ID, "The diagnosis", lambda: _diagnosed(asked), None))
+            clock.lap("diagnosis")
+
+            def smallest() -> Shrunk | None:
+                return _counterexample(asked, request, clock, spared, lambda: progress(f"{candidate.name}: smallest network", 0, 1))
+
+            shrunk = spared.attempt(contract.ID, "The search for a small example", smallest, None)
+            asked = replace(asked, notes=tuple(spared.notes))
         clock.lap("report")
         return write_down(candidate, request, asked, shrunk, interview, clock.seconds)
 
@@ -175,9 +189,13 @@ def _ask_the_rest(
         testimony, convention = heard_again(testimony, own, again, convention)
     weighed = weigh(testimony, examination)
     clock.lap("weighing")
-    diagnosed = explain_failure(weighed, examination)
-    clock.lap("diagnosis")
-    return Asked(weighed, examination, convention, diagnosed, tuple(_undecided(weighed, differenced)))
+    return Asked(weighed, examination, convention, undecided=tuple(_undecided(weighed, differenced)))
+
+
+def _diagnosed(asked: Asked) -> "Diagnosed | None":
+    """What is wrong, where a check failed that the diagnosis knows of."""
+    assert asked.examination is not None
+    return explain_failure(asked.findings, asked.examination)
 
 
 def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
@@ -244,7 +262,7 @@ def _undecided(findings: Mapping[str, Finding], differenced: Sequence[finite_dif
     return sorted(role for role in met - decided if unseen is None or role in unseen)
 
 
-def _counterexample(asked: Asked, request: Request, clock: _Clock, begin: Callable[[], None]) -> Shrunk | None:
+def _counterexample(asked: Asked, request: Request, clock: _Clock, spared: Spared, begin: Callable[[], None]) -> Shrunk | None:
     """The smallest problem that fails the first failed check of the list."""
     examination = asked.examination
     check = next((check for check in _SHRINKABLE if check in asked.findings and asked.findings[check].outcome.status == "fail"), None)
@@ -258,4 +276,9 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, begin: Callab
     clock.lap("shrinking")
     if shrunk is None:
         return None
-    return replace(shrunk, walkthrough=work_by_hand(examination, shrunk.item, shrunk.evaluation, asked.diagnosed))
+    found = shrunk
+
+    def by_hand() -> tuple[Step, ...]:
+        return work_by_hand(examination, found.item, found.evaluation, asked.diagnosed)
+
+    return replace(shrunk, walkthrough=spared.attempt(check, "Working the example by hand", by_hand, ()))

@@ -130,6 +130,7 @@ def draw_architectures(claims: Claims, *, seed_: int, count: int, extreme: int) 
 
 # In the order in which shrinking prefers them: a network of ones and halves can be worked by hand, one of zeros teaches nothing.
 _PLAIN = (1.0, 0.5, -1.0, -0.5, 2.0, -2.0, 1.5, 0.25, -0.25, 0.75, 3.0, -3.0)
+_MOST_DRAWN = 256  # numbers of one array that are drawn one by one; Hypothesis refuses some thousands
 _PLAIN_TARGETS = {
     "real": (1.0, 0.5, 0.0, -1.0, 2.0),
     "probability": (0.5, 0.25, 0.75),
@@ -162,6 +163,8 @@ def plain_problems(draw: DrawFn, claims: Claims, like: Architecture) -> Problem:
 
 def _plain_array(draw: DrawFn, shape: tuple[int, ...], values: Sequence[float]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
     size = int(np.prod(shape))
+    if size > _MOST_DRAWN:
+        return np.random.default_rng(draw(st.integers(0, 999))).choice(values, shape)
     numbers: SearchStrategy[list[float]] = st.lists(st.sampled_from(values), min_size=size, max_size=size)
     return np.array(draw(numbers), dtype=np.float64).reshape(shape)
 
