@@ -38,10 +38,11 @@ def draw_claims(seed: int, block: int) -> Claims:
         dtypes=(("float64",), ("float32",), ("float64", "float32"))[int(generator.integers(3))],
         max_layers=6,
         max_width=32 if generator.random() < 0.1 else 10,
-        leaky_slope=maybe(0.3, 0.0, 0.2, 0.5) or 0.01,
+        leaky_slope=maybe(0.3, 0.0, 0.001, 0.2, 0.5) or 0.01,
         log_epsilon=maybe(0.15, 1e-12, 1e-8, 1e-4),
         clip_output=maybe(0.1, 1e-15, 1e-7, 1e-3),
         clip_preactivation=maybe(0.1, 2.0, 20.0, 50.0),
+        softplus_threshold=maybe(0.2, 20.0),
     )
 
 

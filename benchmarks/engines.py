@@ -14,8 +14,9 @@ from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.problems.program import Problem
 
+Activate = Callable[[Any, str, Any, Claims], Any]
 Ops = Any
-"""A namespace with NumPy's names: exp, log, tanh, maximum, minimum, where, sum, max."""
+"""A namespace with NumPy's names: exp, log, tanh, abs, concatenate, maximum, minimum, where, sum, max."""
 
 
 class TorchOps:
@@ -24,7 +25,8 @@ class TorchOps:
     def __init__(self) -> None:
         import torch
 
-        self.exp, self.log, self.tanh, self.where = torch.exp, torch.log, torch.tanh, torch.where
+        self.exp, self.log, self.tanh, self.where, self.abs = torch.exp, torch.log, torch.tanh, torch.where, torch.abs
+        self.concatenate = torch.cat
 
     def maximum(self, value: Any, bound: float) -> Any:
         return value.clamp(min=bound)
@@ -39,8 +41,9 @@ class TorchOps:
         return value.max(axis, keepdim=keepdims).values
 
 
-def loss_of(ops: Ops, problem: Problem, claims: Claims, values: dict[str, Any]) -> Any:
-    """The claimed loss as plain code writes it, over whatever arrays the namespace has."""
+def loss_of(ops: Ops, problem: Problem, claims: Claims, values: dict[str, Any], activate: Activate | None = None) -> Any:
+    """The claimed loss as plain code writes it, over whatever arrays the namespace has; `activate` writes activations otherwise."""
+    activate = activate or _activate
     architecture = architecture_of(problem)
     a = values["x"]
     z = a
@@ -50,8 +53,9 @@ def loss_of(ops: Ops, problem: Problem, claims: Claims, values: dict[str, Any]) 
             z = z + values[f"biases[{layer}]"]
         if claims.clip_preactivation is not None and kind in EXPONENTIAL:
             z = ops.minimum(ops.maximum(z, -claims.clip_preactivation), claims.clip_preactivation)
-        a = _activate(ops, kind, z, claims)
-    loss = factor_of(problem, claims) * ops.sum(_losses(ops, architecture.loss, architecture.activations[-1], z, a, values["y"], claims))
+        a = activate(ops, kind, z, claims)
+    losses = _losses(ops, architecture.loss, architecture.activations[-1], z, a, values["y"], claims, activate)
+    loss = factor_of(problem, claims) * ops.sum(losses)
     decay = decay_of(problem, claims)
     if decay:
         for layer in range(architecture.layers):
@@ -65,7 +69,8 @@ def _activate(ops: Ops, kind: str, z: Any, claims: Claims) -> Any:
     if kind == "tanh":
         return ops.tanh(z)
     if kind == "softplus":
-        return ops.log(1 + ops.exp(z))
+        exact = ops.log(1 + ops.exp(z))
+        return exact if claims.softplus_threshold is None else ops.where(z > claims.softplus_threshold, z, exact)
     if kind == "softmax":
         powers = ops.exp(z - ops.max(z, axis=1, keepdims=True))
         return powers / ops.sum(powers, axis=1, keepdims=True)
@@ -74,12 +79,24 @@ def _activate(ops: Ops, kind: str, z: Any, claims: Claims) -> Any:
     return ops.where(z > 0, z, claims.leaky_slope * z) if kind == "leaky_relu" else z
 
 
-def _losses(ops: Ops, loss: str, activation: str, z: Any, a: Any, y: Any, claims: Claims) -> Any:
+def _by_difference(ops: Ops, kind: str, z: Any, claims: Claims) -> Any:
+    """Activations in other right forms: the softmax's last entry is 1 less the others, the leaky ReLU Theano's, σ by tanh."""
+    if kind == "softmax":
+        shares = _activate(ops, kind, z, claims)
+        return ops.concatenate([shares[:, :-1], 1 - ops.sum(shares[:, :-1], axis=1, keepdims=True)], 1)
+    if kind == "leaky_relu":
+        return 0.5 * (1 + claims.leaky_slope) * z + 0.5 * (1 - claims.leaky_slope) * ops.abs(z)
+    if kind == "sigmoid":
+        return 0.5 * (1 + ops.tanh(0.5 * z))
+    return _activate(ops, kind, z, claims)
+
+
+def _losses(ops: Ops, loss: str, activation: str, z: Any, a: Any, y: Any, claims: Claims, activate: Activate) -> Any:
     if loss in ("squared_error", "half_squared_error"):
         return (0.5 if loss == "half_squared_error" else 1.0) * (y - a) ** 2
     epsilon = 0.0
     if loss in OF_LOGITS:
-        p = _activate(ops, OF_LOGITS[loss], z if OF_LOGITS[loss] == activation else a, claims)
+        p = activate(ops, OF_LOGITS[loss], z if OF_LOGITS[loss] == activation else a, claims)
     else:
         p, epsilon = a, claims.log_epsilon or 0.0
         if claims.clip_ends is not None:
@@ -90,13 +107,13 @@ def _losses(ops: Ops, loss: str, activation: str, z: Any, a: Any, y: Any, claims
     return -(y * ops.log(p + epsilon) + (1 - y) * ops.log(1 - p + epsilon))
 
 
-def by_torch(problem: Problem, claims: Claims) -> Answer:
-    """Loss and gradients by PyTorch, of the plain forward pass."""
+def by_torch(problem: Problem, claims: Claims, activate: Activate | None = None) -> Answer:
+    """Loss and gradients by PyTorch, of the plain forward pass, or of one with activations in other forms."""
     import torch
 
     values = {name: torch.tensor(array) for name, array in problem.arrays.items()}
     parameters = [values[name].requires_grad_(True) for name in problem.program.differentiate]
-    loss = loss_of(TorchOps(), problem, claims, values)
+    loss = loss_of(TorchOps(), problem, claims, values, activate)
     gradients = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True)
     named = zip(problem.program.differentiate, gradients, strict=True)
     return Answer(float(loss.detach()), {name: gradient.numpy() for name, gradient in named}, {})
@@ -115,4 +132,13 @@ def by_autograd(problem: Problem, claims: Claims) -> Answer:
     return Answer(float(value), {name: np.asarray(gradient) for name, gradient in gradients.items()}, {})
 
 
-ENGINES: dict[str, Callable[[Problem, Claims], Answer]] = {"engine: PyTorch": by_torch, "engine: autograd": by_autograd}
+def by_torch_otherwise(problem: Problem, claims: Claims) -> Answer:
+    """Loss and gradients by PyTorch, of activations that lose digits by a difference."""
+    return by_torch(problem, claims, _by_difference)
+
+
+ENGINES: dict[str, Callable[[Problem, Claims], Answer]] = {
+    "engine: PyTorch": by_torch,
+    "engine: PyTorch, by difference": by_torch_otherwise,
+    "engine: autograd": by_autograd,
+}

@@ -25,7 +25,7 @@ class Variant:
 
     Attributes:
         sums: how products are added up.
-        sigmoid, sigmoid_slope, tanh, tanh_slope, softplus, softplus_slope, softmax: see the functions below.
+        sigmoid, sigmoid_slope, tanh, tanh_slope, softplus, softplus_slope, softmax, leaky: see the functions below.
         fused: δ of a cross-entropy with its own output activation is a − y; else by the chain rule through the logarithms.
         from_logits: logarithmic losses are computed from logits; else as logarithms of the stored probabilities.
         late: the reduction's and the loss's factor enter with the products; else with the output's δ.
@@ -40,6 +40,7 @@ class Variant:
     softplus: str = "log1p"
     softplus_slope: str = "σ(z)"
     softmax: str = "shifted"
+    leaky: str = "where"
     fused: bool = True
     from_logits: bool = False
     late: bool = False
@@ -60,6 +61,11 @@ VARIANTS = (
     Variant("chain rule", fused=False),
     Variant("chain rule, late", fused=False, late=True, sigmoid_slope="σ(z)σ(-z)", softmax="unshifted"),
     Variant("from logits", from_logits=True, sigmoid="stable", softplus="logaddexp"),
+    Variant("by difference", leaky="½(1+α)z+½(1-α)|z|", softmax="last by difference", sigmoid="1-σ(-z)", softplus="z+log(1+e^-z)"),
+    Variant(
+        "by difference, chain rule", fused=False, leaky="½(1+α)z+½(1-α)|z|", softmax="last by difference", softplus="-log σ(-z)", late=True
+    ),
+    Variant("by maximum", leaky="max(αz, z)", softmax="unshifted", softplus_slope="1-σ(-z)"),
 )
 
 
@@ -73,7 +79,7 @@ class Answer:
 
 
 def sigmoid(form: str, z: Array) -> Array:
-    """σ in five forms."""
+    """σ in six forms."""
     one, half = z.dtype.type(1), z.dtype.type(0.5)
     if form == "plain":
         return one / (one + np.exp(-z))
@@ -81,6 +87,8 @@ def sigmoid(form: str, z: Array) -> Array:
         return np.exp(z) / (one + np.exp(z))
     if form == "½(1+tanh)":
         return half * (one + np.tanh(half * z))
+    if form == "1-σ(-z)":
+        return one - one / (one + np.exp(z))
     small = np.exp(-np.abs(z))
     return np.where(z >= 0, one, small) / (one + small)
 
@@ -96,19 +104,38 @@ def tanh(form: str, z: Array) -> Array:
 
 
 def softplus(form: str, z: Array) -> Array:
-    """log(1 + e^z) in three forms."""
+    """log(1 + e^z) in five forms."""
     one, zero = z.dtype.type(1), z.dtype.type(0)
     if form == "log(1+e^z)":
         return np.log(one + np.exp(z))
     if form == "logaddexp":
         return np.logaddexp(z, zero)
+    if form == "z+log(1+e^-z)":
+        return z + np.log(one + np.exp(-z))
+    if form == "-log σ(-z)":
+        return -np.log(sigmoid("plain", -z))
     return np.maximum(z, zero) + np.log1p(np.exp(-np.abs(z)))
 
 
 def softmax(form: str, z: Array) -> Array:
-    """Softmax with and without the shift."""
+    """Softmax with and without the shift; and with its last entry as 1 less the others, where of two classes the other is a sigmoid's."""
+    one = z.dtype.type(1)
+    if form == "last by difference" and z.shape[1] == 2:
+        first = one / (one + np.exp(z[:, 1:] - z[:, :1]))
+        return np.concatenate([first, one - first], axis=1)
     powers = np.exp(z if form == "unshifted" else z - z.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    shares = powers / powers.sum(axis=1, keepdims=True)
+    if form == "last by difference":
+        shares[:, -1] = one - shares[:, :-1].sum(axis=1)
+    return shares
+
+
+def leaky_relu(form: str, z: Array, alpha: float) -> Array:
+    """z above 0, αz below, in three forms: Theano's loses digits of αz."""
+    one, half, slope_below = z.dtype.type(1), z.dtype.type(0.5), z.dtype.type(alpha)
+    if form == "½(1+α)z+½(1-α)|z|":
+        return half * (one + slope_below) * z + half * (one - slope_below) * np.abs(z)
+    return np.maximum(slope_below * z, z) if form == "max(αz, z)" else np.where(z > 0, z, slope_below * z)
 
 
 def activate(variant: Variant, kind: str, z: Array, claims: Claims) -> Array:
@@ -118,13 +145,14 @@ def activate(variant: Variant, kind: str, z: Array, claims: Claims) -> Array:
     if kind == "tanh":
         return tanh(variant.tanh, z)
     if kind == "softplus":
-        return softplus(variant.softplus, z)
+        linear = z > (claims.softplus_threshold or np.inf)
+        return np.where(linear, z, softplus(variant.softplus, z))
     if kind == "softmax":
         return softmax(variant.softmax, z)
     if kind == "relu":
         return np.maximum(z, z.dtype.type(0))
     if kind == "leaky_relu":
-        return np.where(z > 0, z, z.dtype.type(claims.leaky_slope) * z)
+        return leaky_relu(variant.leaky, z, claims.leaky_slope)
     return z
 
 
@@ -147,15 +175,25 @@ def slope(variant: Variant, kind: str, z: Array, a: Array, claims: Claims, leaky
             return z.dtype.type(4) * sigmoid(variant.sigmoid, two * z) * sigmoid(variant.sigmoid, -two * z)
         return (one - a) * (one + a) if form == "(1-a)(1+a)" else one - a * a
     if kind == "softplus":
-        form = variant.softplus_slope
-        if form == "1-e^-a":
-            return -np.expm1(-a)
-        return np.exp(z) / (one + np.exp(z)) if form == "e^z/(1+e^z)" else sigmoid(variant.sigmoid, z)
+        return np.where(z > (claims.softplus_threshold or np.inf), one, _softplus_slope(variant, z, a))
     if kind == "relu":
         return (z > 0).astype(z.dtype)
     if kind == "leaky_relu":
-        return np.where(z > 0, one, z.dtype.type(claims.leaky_slope if leaky is None else leaky))
+        below = z.dtype.type(claims.leaky_slope if leaky is None else leaky)
+        if variant.leaky == "½(1+α)z+½(1-α)|z|":
+            half = z.dtype.type(0.5)
+            return half * (one + below) + half * (one - below) * np.sign(z)
+        return np.where(z > 0, one, below)
     return np.ones_like(z)
+
+
+def _softplus_slope(variant: Variant, z: Array, a: Array) -> Array:
+    one, form = z.dtype.type(1), variant.softplus_slope
+    if form == "1-e^-a":
+        return -np.expm1(-a)
+    if form == "1-σ(-z)":
+        return one - sigmoid(variant.sigmoid, -z)
+    return np.exp(z) / (one + np.exp(z)) if form == "e^z/(1+e^z)" else sigmoid(variant.sigmoid, z)
 
 
 def back_through(variant: Variant, kind: str, z: Array, a: Array, upward: Array, claims: Claims, leaky: float | None = None) -> Array:

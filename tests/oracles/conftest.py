@@ -72,6 +72,8 @@ class Variant:
     softplus: Callable[[Array], Array] = lambda z: np.logaddexp(z, z.dtype.type(0))
     softplus_slope: Callable[[Array, Array], Array] = lambda z, a: sigmoid(z)
     shifted_softmax: bool = True
+    softmax_by_difference: bool = False
+    leaky_by_absolute: bool = False
     chain_rule: bool = False
     product: Callable[[Array, Array], Array] = plain_product
     slope_changed: float | None = None
@@ -89,10 +91,16 @@ class Variant:
             return a, self.softplus_slope(z, a)
         if kind == "softmax":
             powers = np.exp(z - z.max(axis=1, keepdims=True)) if self.shifted_softmax else np.exp(z)
-            return powers / powers.sum(axis=1, keepdims=True), np.ones_like(z)
+            shares = powers / powers.sum(axis=1, keepdims=True)
+            if self.softmax_by_difference:
+                shares[:, -1] = 1 - shares[:, :-1].sum(axis=1)
+            return shares, np.ones_like(z)
         if kind == "identity":
             return z, np.ones_like(z)
         slope = z.dtype.type(0 if kind == "relu" else 0.01 if self.slope_changed is None else self.slope_changed)
+        if self.leaky_by_absolute and kind == "leaky_relu":
+            even, odd = z.dtype.type(0.5) * (1 + slope), z.dtype.type(0.5) * (1 - slope)
+            return even * z + odd * np.abs(z), even + odd * np.sign(z)
         return np.where(z > 0, z, slope * z), np.where(z > 0, z.dtype.type(1), slope)
 
     def backprop(self, problem: Problem) -> tuple[float, dict[str, Array]]:
@@ -161,6 +169,9 @@ VARIANTS = (
     Variant("tanh slope by cosh", tanh_slope=lambda z, a: 1 / np.cosh(z) ** 2),
     Variant("softplus by log", softplus=softplus_with_log, softplus_slope=lambda z, a: np.exp(z) / (1 + np.exp(z))),
     Variant("softmax without shift", shifted_softmax=False),
+    Variant("softmax's last entry by difference", softmax_by_difference=True),
+    Variant("softmax by difference, chain rule", softmax_by_difference=True, chain_rule=True),
+    Variant("leaky relu by |z|", leaky_by_absolute=True),
     Variant("cross-entropies by the chain rule", chain_rule=True),
     Variant(
         "all unstable forms",

@@ -71,6 +71,22 @@ def test_another_leaky_slope_passes_with_its_line(slope, line, report, network):
     assert lines(found) == [line]
 
 
+def test_a_softplus_that_is_linear_above_20_passes_with_its_line(report, network):
+    found = report(
+        network(
+            'activations = ["softplus"]',
+            'output_activations = ["identity"]',
+            output="z",
+            hidden="np.where(z > 20, z, np.log1p(np.exp(np.minimum(z, 20))))",
+            slope="np.where(h > 20, 1, -np.expm1(-h))",
+            loss="np.sum((p - y) ** 2) / len(x)",
+            delta="2 * (p - y) / len(x)",
+        )
+    )
+    assert found.verdict == "pass", found.summary
+    assert lines(found) == ["softplus_threshold = 20.0"]
+
+
 FAILING = {
     "an ε that is in no catalogue": {"loss": "-np.sum(y * np.log(p + 3e-5)) / len(x)", "delta": chain_rule("-y / (p + 3e-5)")},
     "ε and a gradient of another ε": {"loss": "-np.sum(y * np.log(p + 1e-8)) / len(x)", "delta": chain_rule("-y / (p + 1e-7)")},

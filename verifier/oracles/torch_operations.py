@@ -30,9 +30,10 @@ def _tanh(z: Tensor) -> Tensor:
     return torch.where(z.abs() < 0.5, torch.tanh(z), torch.sign(z) * (1.0 - small) / (1.0 + small))
 
 
-def _softplus(z: Tensor) -> Tensor:
-    # torch's softplus is linear above 20: 2e-9 off there, and so is its derivative.
-    return -functional.logsigmoid(-z)
+def _softplus(z: Tensor, attributes: Attributes) -> Tensor:
+    # torch's softplus is linear above 20: 2e-9 off there, and so is its derivative. Claims may say that it is meant.
+    exact = -functional.logsigmoid(-z)
+    return torch.where(z > attributes["softplus_threshold"], z, exact) if "softplus_threshold" in attributes else exact
 
 
 def _below_largest(z: Tensor) -> tuple[Tensor, Tensor]:
@@ -107,7 +108,7 @@ _REFERENCES: dict[str, Reference] = {
     "tanh": lambda inputs, _: _tanh(inputs[0]),
     "relu": lambda inputs, _: torch.relu(inputs[0]),
     "leaky_relu": lambda inputs, attributes: functional.leaky_relu(inputs[0], attributes["leaky_slope"]),
-    "softplus": lambda inputs, _: _softplus(inputs[0]),
+    "softplus": lambda inputs, attributes: _softplus(inputs[0], attributes),
     "identity": lambda inputs, _: inputs[0],
     "clip_preactivation": lambda inputs, attributes: torch.clamp(inputs[0], -attributes["bound"], attributes["bound"]),
     "softmax": lambda inputs, _: _softmax(inputs[0]),

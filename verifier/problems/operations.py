@@ -112,17 +112,56 @@ def _sigmoid_slope(z: FloatArray, store: Store) -> FloatArray:
     return store(own * store(1 - own))
 
 
+def _leaky_parts(z: FloatArray, attributes: Attributes, store: Store) -> tuple[FloatArray, FloatArray]:
+    """½(1 + α) and ½(1 - α), each rounded by itself: Theano's form, ½(1 + α) z + ½(1 - α) |z|, loses digits of α z below 0."""
+    slope = attributes["leaky_slope"]
+    return store(np.full_like(z, 0.5 * (1 + slope))), store(np.full_like(z, 0.5 * (1 - slope)))
+
+
+def _leaky_relu(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    z = inputs[0]
+    even, odd = _leaky_parts(z, attributes, store)
+    if store is exact:
+        return np.where(z > 0, z, attributes["leaky_slope"] * z)
+    return store(store(even * z) + store(odd * np.abs(z)))
+
+
+def _leaky_relu_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    z = inputs[0]
+    even, odd = _leaky_parts(z, attributes, store)
+    slope = np.where(z > 0, 1.0, attributes["leaky_slope"]) if store is exact else store(even + odd * np.sign(z))
+    return (store(cotangent * slope),)
+
+
+def _threshold(attributes: Attributes) -> tuple[float, ...]:
+    """Where softplus becomes z itself, if the claims say so: PyTorch's does above 20."""
+    return (attributes["softplus_threshold"],) if "softplus_threshold" in attributes else ()
+
+
+def _softplus(z: FloatArray, attributes: Attributes) -> FloatArray:
+    return np.where(z > attributes.get("softplus_threshold", np.inf), z, np.logaddexp(z, 0.0))
+
+
+def _softplus_slope(z: FloatArray, a: FloatArray, attributes: Attributes, store: Store) -> FloatArray:
+    return np.where(z > attributes.get("softplus_threshold", np.inf), 1.0, store(sigmoid(z), True))
+
+
 def _softmax_forward(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
     z = inputs[0]
     powers = store(np.exp(z - z.max(axis=-1, keepdims=True)))
-    return store(powers / store(powers.sum(axis=-1, keepdims=True)))
+    # The last entry may be 1 less the others, and of two classes one may be a sigmoid's: exact to one part of 1, not of its value.
+    return store(powers / store(powers.sum(axis=-1, keepdims=True)), True)
 
 
 def _softmax_vjp(
     inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
 ) -> tuple[FloatArray | None, ...]:
-    mean = store(store(cotangent * output).sum(axis=-1, keepdims=True))
-    return (store(output * store(cotangent - mean)),)
+    # Of a softmax of its own, as σ' above: 1/p, or 1/(1 - p) of a saturated one, then meets a p that was rounded otherwise.
+    own = output if store is exact else _softmax_forward(inputs, attributes, store)
+    mean = store(store(cotangent * own).sum(axis=-1, keepdims=True))
+    return (store(own * store(cotangent - mean)),)
 
 
 def _squared(half: bool) -> tuple[Forward, Vjp]:
@@ -194,8 +233,10 @@ def _softmax_cross_entropy(inputs: tuple[FloatArray, ...], attributes: Attribute
 def _softmax_cross_entropy_vjp(
     inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
 ) -> tuple[FloatArray | None, ...]:
+    # By the chain rule, as for the binary one below.
     p = _softmax_forward(inputs[:1], attributes, store)
-    return (store(cotangent[..., None] * store(p - inputs[1])), None)
+    slope = store(cotangent[..., None] * store(_where_weighted(inputs[1], -1 / p)))
+    return (_softmax_vjp(inputs[:1], p, slope, attributes, store)[0], None)
 
 
 def _binary_with_logits(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
@@ -258,16 +299,8 @@ _CATALOGUE = (
     _elementwise(
         "relu", "max(z, 0)", lambda z, _: np.maximum(z, 0.0), lambda z, a, _, store: (z > 0).astype(z.dtype), kinks=lambda _: (0.0,)
     ),
-    _elementwise(
-        "leaky_relu",
-        "z above 0, slope · z below",
-        lambda z, attributes: np.where(z > 0, z, attributes["leaky_slope"] * z),
-        lambda z, a, attributes, store: np.where(z > 0, 1.0, store(np.full_like(z, attributes["leaky_slope"]))),
-        kinks=lambda _: (0.0,),
-    ),
-    _elementwise(
-        "softplus", "log(1 + e^z)", lambda z, _: np.logaddexp(z, 0.0), lambda z, a, _, store: store(sigmoid(z), True), absolute=True
-    ),
+    Operation("leaky_relu", "z above 0, slope · z below", _leaky_relu, _leaky_relu_vjp, lambda _: (0.0,)),
+    _elementwise("softplus", "log(1 + e^z)", _softplus, _softplus_slope, absolute=True, kinks=_threshold),
     _elementwise("identity", "z", lambda z, _: z, lambda z, a, _, store: np.ones_like(z)),
     _elementwise(
         "clip_preactivation",

@@ -30,6 +30,7 @@ _VALUES: dict[str, tuple[Value, ...]] = {
     "log_epsilon": _EPSILONS,
     "clip_output": (*_EPSILONS, *((epsilon, 1.0) for epsilon in _EPSILONS)),
     "clip_preactivation": (20.0, 10.0, 15.0, 25.0, 30.0),
+    "softplus_threshold": (20.0, 30.0, 25.0, 15.0, 10.0),
     "leaky_slope": (0.1, 0.2, 0.3, 0.05, 0.02, 0.001, 0.25, 0.5, 0.15, 0.03, 1 / 3, 0.4, 0.005, 0.125),
 }
 _OF_THE_LOSS = ("log_epsilon", "clip_output")
@@ -105,13 +106,15 @@ def _with(claims: Claims, key: str, value: Value | None) -> Claims:
 def _hypotheses(claims: Claims) -> Iterator[tuple[str, Value]]:
     """Conventions that the claims leave undeclared and that could show."""
     logarithmic = {"cross_entropy", "binary_cross_entropy"} & set(claims.losses)
-    leaky = "leaky_relu" in (*claims.activations, *claims.output_activations)
+    used = {*claims.activations, *claims.output_activations}
     for key, values in _VALUES.items():
         if key in _OF_THE_LOSS and (not logarithmic or getattr(claims, key) is not None):
             continue
-        if key == "leaky_slope" and not leaky:
+        if key == "leaky_slope" and "leaky_relu" not in used:
             continue
         if key == "clip_preactivation" and claims.clip_preactivation is not None:
+            continue
+        if key == "softplus_threshold" and ("softplus" not in used or claims.softplus_threshold is not None):
             continue
         yield from ((key, value) for value in values)
 

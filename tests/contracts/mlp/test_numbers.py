@@ -47,11 +47,19 @@ def test_all_but_the_extreme_recipe_are_ordinary_in_either_dtype(dtype, weights,
             assert np.max(np.abs(stages[f"pre_activations[{layer}]"])) <= {"float64": 30, "float32": 15}[dtype]
 
 
-@pytest.mark.parametrize(("dtype", "bound"), [("float64", 15.0), ("float32", 8.0)])
-def test_under_a_logarithm_the_last_layer_is_held_to_a_smaller_range(dtype, bound):
-    claims = Claims(activations=("tanh",), output_activations=("softmax",), losses=("cross_entropy",))
-    network = Architecture((3, 5, 4), ("tanh", "softmax"), "cross_entropy", 6, dtype)
-    assert (range_of(network, 0), range_of(network, 1)) == (2 * bound - (dtype == "float32"), bound)
+@pytest.mark.parametrize(
+    ("output", "loss", "dtype", "bound"),
+    [
+        ("sigmoid", "binary_cross_entropy", "float64", 15.0),
+        ("sigmoid", "binary_cross_entropy", "float32", 8.0),
+        ("softmax", "cross_entropy", "float64", 7.5),  # whose logarithms see the difference of two logits
+        ("softmax", "cross_entropy", "float32", 4.0),
+    ],
+)
+def test_under_a_logarithm_the_last_layer_is_held_to_a_smaller_range(output, loss, dtype, bound):
+    claims = Claims(activations=("tanh",), output_activations=(output,), losses=(loss,))
+    network = Architecture((3, 5, 4), ("tanh", output), loss, 6, dtype)
+    assert (range_of(network, 0), range_of(network, 1)) == ({"float64": 30.0, "float32": 15.0}[dtype], bound)
     largest = [
         np.max(np.abs(textbook.evaluate(draw_problem(network, Recipe("saturating"), claims, seed=1, index=i)).stages["pre_activations[1]"]))
         for i in range(30)
@@ -77,6 +85,19 @@ def test_a_recipe_does_what_it_says():
     assert [row.any() for row in zeros].count(False) == 1
     assert np.array_equal(draw(Recipe(inputs="large")).arrays["x"], 100 * ordinary.arrays["x"])
     assert np.max(np.abs(draw(Recipe(targets="extreme")).arrays["y"])) > 500 > np.max(np.abs(ordinary.arrays["y"]))
+
+
+def test_samples_repeat_with_their_targets():
+    repeated, alike = (draw(Recipe(samples=samples)).arrays for samples in ("repeated", "alike"))
+    for name in ("x", "y"):
+        assert np.array_equal(repeated[name][0], repeated[name][-1]) and not np.array_equal(repeated[name][0], repeated[name][1])
+        assert np.all(alike[name] == alike[name][0])
+
+
+def test_twin_units_have_equal_weights_and_biases_in_hidden_layers_alone():
+    twins = draw(Recipe(weights="twins")).arrays
+    assert np.array_equal(twins["weights[0]"][-1], twins["weights[0]"][-2]) and twins["biases[0]"][-1] == twins["biases[0]"][-2]
+    assert not np.array_equal(twins["weights[1]"][-1], twins["weights[1]"][-2])
 
 
 def targets(kind: str | None, loss: str, output: str, recipe: str = "ordinary", dtype: str = "float64") -> np.ndarray:

@@ -71,6 +71,7 @@ class Claims:
     log_epsilon: float | None = None
     clip_output: float | tuple[float, float] | None = None
     clip_preactivation: float | None = None
+    softplus_threshold: float | None = None
     delta_scale: str = "loss"
     stable: bool = False
 
@@ -159,6 +160,7 @@ KEYS: Mapping[str, Key] = {
     "log_epsilon": number("a number above 0 and below 0.1", lambda value: 0 < value < 0.1),
     "clip_output": Key(_clip, _CLIP_ALLOWED),
     "clip_preactivation": number("a number above 0", lambda value: value > 0),
+    "softplus_threshold": number("a number above 0", lambda value: value > 0),
     "delta_scale": word("loss", "sample"),
     "stable": flag(),
 }

@@ -119,6 +119,8 @@ def _layer(layer: int, activation: str, claims: Claims) -> list[Node]:
         argument = f"clipped[{layer}]"
         nodes.append(Node("clip_preactivation", (pre_activation,), argument, {"bound": claims.clip_preactivation}))
     attributes = {"leaky_slope": claims.leaky_slope} if activation == "leaky_relu" else {}
+    if activation == "softplus" and claims.softplus_threshold is not None:
+        attributes["softplus_threshold"] = claims.softplus_threshold
     return [*nodes, Node(activation, (argument,), f"activations[{layer}]", attributes)]
 
 

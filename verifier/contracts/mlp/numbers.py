@@ -21,14 +21,19 @@ LOGARITHMIC_RANGE = {"float64": 15.0, "float32": 8.0}
 
 @dataclass(frozen=True)
 class Recipe:
-    """How the numbers of a network are drawn."""
+    """How the numbers of a network are drawn.
 
-    weights: Literal["ordinary", "zero", "tiny", "saturating", "extreme"] = "ordinary"
+    `weights="twins"`: the last two units of each hidden layer are equal. `samples`: of several, the last is the first once more, inputs and
+    targets (`repeated`), or all are one and the same (`alike`).
+    """
+
+    weights: Literal["ordinary", "zero", "tiny", "saturating", "twins", "extreme"] = "ordinary"
     inputs: Literal["ordinary", "equal", "zero", "large"] = "ordinary"
     targets: Literal["ordinary", "extreme"] = "ordinary"
+    samples: Literal["different", "repeated", "alike"] = "different"
 
 
-_WEIGHT_SCALE = {"ordinary": 1.0, "zero": 1.0, "tiny": 2.0**-10, "saturating": 6.0, "extreme": 60.0}
+_WEIGHT_SCALE = {"saturating": 6.0, "tiny": 2.0**-10, "extreme": 60.0}
 
 
 def draw_problem(architecture: Architecture, recipe: Recipe, claims: Claims, *, seed: int, index: int, attempt: int = 0) -> Problem:
@@ -43,14 +48,28 @@ def draw_problem(architecture: Architecture, recipe: Recipe, claims: Claims, *, 
             arrays[name] = _targets(recipe, claims.targets_for(architecture.loss), architecture, shape, generator)
         else:
             fan_in = shape[1] if len(shape) == 2 else 1
-            arrays[name] = generator.standard_normal(shape) * _WEIGHT_SCALE[recipe.weights] / np.sqrt(fan_in)
+            arrays[name] = generator.standard_normal(shape) * _WEIGHT_SCALE.get(recipe.weights, 1.0) / np.sqrt(fan_in)
     if recipe.weights == "zero":
         # A whole layer of zeros, biases kept: behind it nothing learns, and nothing may break.
         arrays[f"weights[{int(generator.integers(architecture.layers))}]"] *= 0.0
+    _repeat(recipe, arrays, architecture.layers)
     arrays = {name: array.astype(architecture.dtype) for name, array in arrays.items()}
     if recipe.weights != "extreme":
         arrays = _within_range(architecture, arrays, claims)
     return build_problem(architecture, arrays, claims)
+
+
+def _repeat(recipe: Recipe, arrays: Mapping[str, FloatArray], layers: int) -> None:
+    """Samples and hidden units that are equal, written into the arrays."""
+    for name in ("x", "y"):
+        if recipe.samples == "repeated":
+            arrays[name][-1] = arrays[name][0]
+        elif recipe.samples == "alike":
+            arrays[name][:] = arrays[name][0]
+    for layer in range(layers - 1 if recipe.weights == "twins" else 0):
+        for name in (f"weights[{layer}]", f"biases[{layer}]"):
+            if name in arrays:
+                arrays[name][-1:] = arrays[name][-2:-1] if len(arrays[name]) > 1 else arrays[name][-1:]
 
 
 def _inputs(recipe: Recipe, shape: tuple[int, ...], generator: np.random.Generator) -> FloatArray:
@@ -92,8 +111,9 @@ def range_of(architecture: Architecture, layer: int) -> float:
     if layer < architecture.layers - 1 or not is_logarithmic(architecture.loss):
         return ORDINARY_RANGE[architecture.dtype]
     bound = LOGARITHMIC_RANGE[architecture.dtype]
-    # The log(1 - p) of a softmax loses its digits with the difference of two logits, which is up to twice the largest.
-    return bound / 2 if (architecture.activations[-1], architecture.loss) == ("softmax", "binary_cross_entropy") else bound
+    # The logarithms of a softmax lose their digits with the difference of two logits, which is up to twice the largest.
+    of_softmax = architecture.activations[-1] == "softmax" or architecture.loss in ("cross_entropy", "softmax_cross_entropy")
+    return bound / 2 if of_softmax else bound
 
 
 def _within_range(architecture: Architecture, arrays: dict[str, FloatArray], claims: Claims) -> dict[str, FloatArray]:

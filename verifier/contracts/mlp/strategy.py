@@ -52,6 +52,11 @@ STRATA = (
     Stratum(layers=(2, 3), batch=(2, 8), recipe=Recipe(targets="extreme")),
     Stratum(layers=(2, 3), batch=(2, 8), widths=(2, 6), square=True, recipe=Recipe(targets="extreme")),
     Stratum(layers=(1, 4), batch=(3, 8), widths=(2, 6), square=True),
+    # What counts samples by their numbers, in a set, by a dictionary or through np.unique, shows where whole samples repeat.
+    Stratum(layers=(1, 3), batch=(3, 8), widths=(2, 6), recipe=Recipe(samples="repeated")),
+    Stratum(layers=(2, 3), batch=(2, 6), widths=(2, 6), recipe=Recipe(samples="alike", weights="twins")),
+    # What takes a batch in parts, of 16 or 32 or 64, shows only beyond them.
+    Stratum(layers=(1, 2), batch=(65, 70), widths=(1, 4)),
 )
 EXTREME = Stratum(layers=(1, 3), batch=(1, 4), recipe=Recipe(weights="extreme"))
 
