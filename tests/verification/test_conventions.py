@@ -87,6 +87,14 @@ def test_a_softplus_that_is_linear_above_20_passes_with_its_line(report, network
     assert lines(found) == ["softplus_threshold = 20.0"]
 
 
+@pytest.mark.parametrize("epsilon", ["1e-08", "1e-06", "1e-12"])
+def test_an_epsilon_below_a_softmax_passes_with_its_line(epsilon, report, network):
+    powers = "np.exp(z - z.max(axis=1, keepdims=True))"
+    found = report(network(*CLASSIFIER, **{**SOFTMAX, "output": f"{powers} / ({powers}.sum(axis=1, keepdims=True) + {epsilon})"}))
+    assert found.verdict == "pass", found.summary
+    assert lines(found) == [f"softmax_epsilon = {epsilon}"]
+
+
 FAILING = {
     "an ε that is in no catalogue": {"loss": "-np.sum(y * np.log(p + 3e-5)) / len(x)", "delta": chain_rule("-y / (p + 3e-5)")},
     "ε and a gradient of another ε": {"loss": "-np.sum(y * np.log(p + 1e-8)) / len(x)", "delta": chain_rule("-y / (p + 1e-7)")},

@@ -43,7 +43,10 @@ def _below_largest(z: Tensor) -> tuple[Tensor, Tensor]:
     return below, torch.where(largest, 0.0, below.exp()).sum(-1, keepdim=True)
 
 
-def _softmax(z: Tensor) -> Tensor:
+def _softmax(z: Tensor, attributes: Attributes) -> Tensor:
+    if "softmax_epsilon" in attributes:  # the shift is no part of the derivative: p ⊙ (g - Σ g p), as everybody writes it
+        powers = torch.exp(z - z.detach().amax(-1, keepdim=True))
+        return powers / (powers.sum(-1, keepdim=True) + attributes["softmax_epsilon"])
     below, others = _below_largest(z)
     return below.exp() / (1.0 + others)
 
@@ -111,7 +114,7 @@ _REFERENCES: dict[str, Reference] = {
     "softplus": lambda inputs, attributes: _softplus(inputs[0], attributes),
     "identity": lambda inputs, _: inputs[0],
     "clip_preactivation": lambda inputs, attributes: torch.clamp(inputs[0], -attributes["bound"], attributes["bound"]),
-    "softmax": lambda inputs, _: _softmax(inputs[0]),
+    "softmax": lambda inputs, attributes: _softmax(inputs[0], attributes),
     "squared_error": lambda inputs, _: (inputs[0] - inputs[1]).square().sum(-1),
     "half_squared_error": lambda inputs, _: 0.5 * (inputs[0] - inputs[1]).square().sum(-1),
     "cross_entropy": _cross_entropy,

@@ -152,7 +152,8 @@ def _softmax_forward(inputs: tuple[FloatArray, ...], attributes: Attributes, sto
     z = inputs[0]
     powers = store(np.exp(z - z.max(axis=-1, keepdims=True)))
     # The last entry may be 1 less the others, and of two classes one may be a sigmoid's: exact to one part of 1, not of its value.
-    return store(powers / store(powers.sum(axis=-1, keepdims=True)), True)
+    total = store(powers.sum(axis=-1, keepdims=True))
+    return store(powers / (store(total + attributes["softmax_epsilon"]) if "softmax_epsilon" in attributes else total), True)
 
 
 def _softmax_vjp(
@@ -161,7 +162,13 @@ def _softmax_vjp(
     # Of a softmax of its own, as σ' above: 1/p, or 1/(1 - p) of a saturated one, then meets a p that was rounded otherwise.
     own = output if store is exact else _softmax_forward(inputs, attributes, store)
     mean = store(store(cotangent * own).sum(axis=-1, keepdims=True))
-    return (store(own * store(cotangent - mean)),)
+    back = store(own * store(cotangent - mean))
+    if attributes.get("through_shift"):
+        # With an ε below, the largest entry that is subtracted counts too: an ε / (Σ e^z + ε) of it is left.
+        z, epsilon = inputs[0], attributes["softmax_epsilon"]
+        largest = z.max(axis=-1, keepdims=True)
+        back = back - (z == largest) * mean * epsilon / (np.exp(z - largest).sum(axis=-1, keepdims=True) + epsilon)
+    return (back,)
 
 
 def _squared(half: bool) -> tuple[Forward, Vjp]:

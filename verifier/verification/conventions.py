@@ -3,12 +3,13 @@
 Also the commonest habit of published code, declared or not: a loss with an ε or a clip, and the gradient of the loss without it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from verifier import textbook
 from verifier.checks.examination import Item
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, with_claims
@@ -16,6 +17,7 @@ from verifier.contracts.mlp.numbers import is_ordinary
 from verifier.oracles.reference import Reference, refer
 from verifier.oracles.scatter import touches_a_kink
 from verifier.results.evaluation import Evaluation
+from verifier.textbook import FloatArray
 from verifier.tolerance import compare, safety
 
 Value = float | tuple[float, float]
@@ -30,9 +32,11 @@ _VALUES: dict[str, tuple[Value, ...]] = {
     "log_epsilon": _EPSILONS,
     "clip_output": (*_EPSILONS, *((epsilon, 1.0) for epsilon in _EPSILONS)),
     "clip_preactivation": (20.0, 10.0, 15.0, 25.0, 30.0),
+    "softmax_epsilon": _EPSILONS,
     "softplus_threshold": (20.0, 30.0, 25.0, 15.0, 10.0),
     "leaky_slope": (0.1, 0.2, 0.3, 0.05, 0.02, 0.001, 0.25, 0.5, 0.15, 0.03, 1 / 3, 0.4, 0.005, 0.125),
 }
+_OF_AN_ACTIVATION = {"softplus_threshold": "softplus", "softmax_epsilon": "softmax"}
 _OF_THE_LOSS = ("log_epsilon", "clip_output")
 
 
@@ -85,6 +89,17 @@ def find_convention(claims: Claims, answered: Sequence[tuple[Item, Evaluation]],
     return None
 
 
+def derivative_of_the_loss(item: Item) -> Mapping[str, FloatArray]:
+    """The gradients that differences of the loss see: those of the reference, but for a softmax with an ε, through its shift as well."""
+    if not any("softmax_epsilon" in node.attributes for node in item.problem.program.nodes):
+        return item.reference.evaluation.gradients
+    nodes = tuple(
+        replace(node, attributes={**node.attributes, "through_shift": 1.0}) if "softmax_epsilon" in node.attributes else node
+        for node in item.problem.program.nodes
+    )
+    return textbook.evaluate(replace(item.problem, program=replace(item.problem.program, nodes=nodes))).gradients
+
+
 def reassessed(item: Item, claims: Claims) -> Item | None:
     """A problem as other claims would have it, or None where it is then no ordinary one, or stands at a kink: that decides nothing."""
     problem = with_claims(item.problem, claims)
@@ -114,7 +129,7 @@ def _hypotheses(claims: Claims) -> Iterator[tuple[str, Value]]:
             continue
         if key == "clip_preactivation" and claims.clip_preactivation is not None:
             continue
-        if key == "softplus_threshold" and ("softplus" not in used or claims.softplus_threshold is not None):
+        if key in _OF_AN_ACTIVATION and (_OF_AN_ACTIVATION[key] not in used or getattr(claims, key) is not None):
             continue
         yield from ((key, value) for value in values)
 

@@ -72,6 +72,7 @@ class Claims:
     clip_output: float | tuple[float, float] | None = None
     clip_preactivation: float | None = None
     softplus_threshold: float | None = None
+    softmax_epsilon: float | None = None
     delta_scale: str = "loss"
     stable: bool = False
 
@@ -161,6 +162,7 @@ KEYS: Mapping[str, Key] = {
     "clip_output": Key(_clip, _CLIP_ALLOWED),
     "clip_preactivation": number("a number above 0", lambda value: value > 0),
     "softplus_threshold": number("a number above 0", lambda value: value > 0),
+    "softmax_epsilon": number("a number above 0 and below 0.1", lambda value: 0 < value < 0.1),
     "delta_scale": word("loss", "sample"),
     "stable": flag(),
 }

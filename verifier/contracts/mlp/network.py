@@ -119,8 +119,12 @@ def _layer(layer: int, activation: str, claims: Claims) -> list[Node]:
         argument = f"clipped[{layer}]"
         nodes.append(Node("clip_preactivation", (pre_activation,), argument, {"bound": claims.clip_preactivation}))
     attributes = {"leaky_slope": claims.leaky_slope} if activation == "leaky_relu" else {}
-    if activation == "softplus" and claims.softplus_threshold is not None:
-        attributes["softplus_threshold"] = claims.softplus_threshold
+    for kind, key, value in (
+        ("softplus", "softplus_threshold", claims.softplus_threshold),
+        ("softmax", "softmax_epsilon", claims.softmax_epsilon),
+    ):
+        if activation == kind and value is not None:
+            attributes[key] = value
     return [*nodes, Node(activation, (argument,), f"activations[{layer}]", attributes)]
 
 
@@ -136,7 +140,7 @@ def _loss(architecture: Architecture, claims: Claims) -> Node:
             low, high = claims.clip_ends
             attributes |= {"clip_output": low, "clip_output_high": high}
     fused = _FUSED.get((loss, activation))
-    if fused is not None and not attributes:
+    if fused is not None and not attributes and not (activation == "softmax" and claims.softmax_epsilon):
         return Node(fused, (logits, "y"), "losses")
     return Node(loss, (logits if _OF_LOGITS.get(loss) == activation else f"activations[{last}]", "y"), "losses", attributes)
 
