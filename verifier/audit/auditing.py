@@ -81,10 +81,10 @@ class Auditing:
             return self._result((), recording, flaky=flaky, failing=failing)
         self._deadline = time.monotonic() + self.settings.seconds
         kept = self._kept(depends)
-        kinds = {passage.name: passage.kind for passage in self.passages} | {name: "autograd.Function" for name in self.facts}
-        kinds |= {passage.name: passage.kind for passage in self.passages}
+        kinds = {name: "autograd.Function" for name in self.facts} | {passage.name: passage.kind for passage in self.passages}
         bases = {passage.name for passage in self.passages if passage.base and passage.name not in self.facts}
-        planned = plan(self.facts, {name: kinds[name] for name in sorted(kinds) if name not in bases}, self.seconds)
+        declared = {passage.name: passage.outputs for passage in self.passages}
+        planned = plan(self.facts, {name: kinds[name] for name in sorted(kinds) if name not in bases}, self.seconds, declared)
         mutants, not_asked, used = self._mutants(planned, kept)
         flaky = self._control({mutant.test for mutant in mutants.values() if mutant.test is not None})
         if flaky:

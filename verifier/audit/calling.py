@@ -26,7 +26,7 @@ class Calling(Protocol):
 
 def identifier(name: str) -> str:
     """An argument's name as a variable."""
-    plain = re.sub(r"\W+", "_", name).strip("_") or "argument"
+    plain = re.sub(r"\W+", "_", name.removeprefix("self.")).strip("_") or "argument"
     return plain if not plain[0].isdigit() else f"argument_{plain}"
 
 
@@ -259,19 +259,29 @@ class LayerCalling(PlainCalling):
         assert passage.callee is not None and passage.forward is not None
         made = [one for one in arguments if "(" in one.name]
         given = ", ".join(f"{one.name.partition('(')[2][:-1]}={one.literal}" for one in made)
-        listed = ", ".join(identifier(one.name) for one in self.inputs(arguments))
-        call = _given([one for one in arguments if "(" not in one.name])
+        inputs = self.inputs(arguments)
+        parameters = [one for one in inputs if one.gradient]
+        listed = ", ".join(identifier(one.name) for one in inputs)
+        values = ", ".join(identifier(one.name) for one in parameters)
+        call = _given([one for one in arguments if "(" not in one.name and not one.gradient])
         forward, backward = passage.forward[1].rpartition(".")[2], passage.name.rpartition(".")[2]
+        returned = [f"layer.{one.gradient.removeprefix('self.')}" for one in parameters]
         return [
-            "np.random.seed(0)",
-            f"layer = {passage.callee[1]}({given})",
+            "",
+            f"def made({values}):",
+            f"{INDENT}np.random.seed(0)",
+            f"{INDENT}layer = {passage.callee[1]}({given})",
+            *(f"{INDENT}layer.{one.name.removeprefix('self.')}[...] = {identifier(one.name)}" for one in parameters),
+            f"{INDENT}return layer",
             "",
             f"def forward({listed}):",
-            f"{INDENT}return layer.{forward}({call})",
+            f"{INDENT}return made({values}).{forward}({call})",
             "",
             f"def gradient({listed}, cotangent=1.0):",
+            f"{INDENT}layer = made({values})",
             f"{INDENT}layer.{forward}({call})",
-            f"{INDENT}return layer.{backward}(cotangent)",
+            f"{INDENT}of_input = layer.{backward}(cotangent)",
+            f"{INDENT}return {', '.join(['of_input', *returned])}",
             "",
         ]
 

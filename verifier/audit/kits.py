@@ -48,6 +48,13 @@ class NumPyKit:
         return array if isinstance(value, np.ndarray) else array[()] if isinstance(value, np.floating) else float(array)
 
 
+class HostKit(NumPyKit):
+    """Arrays of JAX that were brought to the host: their layout there says nothing."""
+
+    def layout(self, value: Any) -> Layout | None:
+        return None
+
+
 class TorchKit:
     """Tensors of PyTorch."""
 
@@ -119,17 +126,14 @@ class BoxKit(NumPyKit):
 
 
 class TracedKit:
-    """Arrays of JAX while they are traced: there are shapes and types, but no numbers; edits are traced too.
-
-    Args:
-        shaped: an array of ones stands for one that is traced, where a mutation asks for a shape.
-    """
+    """Arrays of JAX while they are traced: there are shapes and types, but no numbers (1, 2, 3 … stand for them); edits are traced too."""
 
     def view(self, value: Any) -> Array | None:
         dtype = getattr(value, "dtype", None)
         if dtype is None or np.dtype(dtype).kind != "f":
             return None
-        return np.ones(value.shape, dtype)
+        size = int(np.prod(value.shape, dtype=int))
+        return np.arange(1, size + 1).astype(dtype).reshape(value.shape)
 
     def layout(self, value: Any) -> Layout | None:
         return None
@@ -145,7 +149,7 @@ class TracedKit:
         return array
 
 
-NUMPY, TORCH, BOX, TRACED = NumPyKit(), TorchKit(), BoxKit(), TracedKit()
+NUMPY, HOST, TORCH, BOX, TRACED = NumPyKit(), HostKit(), TorchKit(), BoxKit(), TracedKit()
 
 
 def kit_of(value: Any) -> Kit:

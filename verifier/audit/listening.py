@@ -3,9 +3,8 @@
 The recorder notes; the mutator makes the one mistake that this process is about. Without a listener a pass computes as ever.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from verifier.audit.calls import Call
@@ -22,6 +21,7 @@ class Heard:
         arguments: of the forward pass, in order, by name.
         outputs: names of the gradients in order, or what tells them for a number of gradients; None where they are the arguments'.
         pure: whether the pass may be computed twice for one call.
+        parameters: of an object the places of its parameters, with those of their gradients.
         wanted: which gradients anybody will look at; None where that is not known.
     """
 
@@ -32,6 +32,7 @@ class Heard:
     outputs: tuple[str, ...] | Callable[[int], tuple[str, ...]] | None = None
     pure: bool = True
     wanted: tuple[bool, ...] | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def call(self, gradients: Sequence[Any], previous: tuple[Array | None, ...] = ()) -> Call:
         """As plain arrays."""
@@ -51,10 +52,6 @@ class Heard:
             options={name: value for name, value in self.arguments.items() if not hasattr(value, "shape")},
             previous=previous,
         )
-
-    def naming(self, outputs: Callable[[int], tuple[str, ...]]) -> "Heard":
-        """With names that are known only when there are gradients."""
-        return dataclasses.replace(self, outputs=outputs)
 
     def _is_wanted(self, position: int) -> bool:
         return self.wanted is None or position >= len(self.wanted) or self.wanted[position]

@@ -13,6 +13,7 @@ NEEDS_NUMBERS = frozenset(
     {"where-negative", "where-large", "at-zeros", "at-ties", "nan-at-zero", "previous-call", "added-to-previous", "narrower", "times-batch"}
     | {"batch-above-1", "unequal-sizes", "equal-sizes"}
 )
+NEEDS_INPUT = frozenset({"where-negative", "where-large", "at-zeros", "at-ties"})
 
 ByTest = Mapping[str, Facts]
 
@@ -44,35 +45,43 @@ def _with(mutant: Mutant, more: Mapping[str, object]) -> Mutant:
     return msgspec.structs.replace(mutant, **more)
 
 
-def plan(facts: Mapping[str, ByTest], kinds: Mapping[str, str], seconds: Mapping[str, float]) -> list[Planned]:
+def plan(
+    facts: Mapping[str, ByTest], kinds: Mapping[str, str], seconds: Mapping[str, float], declared: Mapping[str, Sequence[str]]
+) -> list[Planned]:
     """All mutants, each pass's first mutation before any pass's second: a limit in time leaves out the least telling ones of all.
 
     Args:
         facts: by pass and test; a pass that no test reaches has none.
         kinds: of each pass, how it is made known.
         seconds: of each test.
+        declared: the gradients that a pass is known to have, whether or not they were asked for.
     """
-    columns = [_of_passage(name, facts.get(name, {}), kind, seconds) for name, kind in kinds.items()]
+    columns = [_of_passage(name, facts.get(name, {}), kind, seconds, declared.get(name, ())) for name, kind in kinds.items()]
     order = {mutation.id: place for place, mutation in enumerate(CATALOGUE)}
     planned = [one for column in columns for one in column]
     return sorted(planned, key=lambda one: order.get(one.mutation.id, len(order)))
 
 
-def _of_passage(name: str, by_test: ByTest, kind: str, seconds: Mapping[str, float]) -> list[Planned]:
+def _of_passage(name: str, by_test: ByTest, kind: str, seconds: Mapping[str, float], declared: Sequence[str]) -> list[Planned]:
     if not by_test:
-        fitting = (one for one in CATALOGUE if one.id not in ("exchanged", "last-output"))
-        return [Planned(name, EVERY if one.of_cotangent else FIRST, one, reached=False) for one in fitting if _fits_kind(one, kind)]
+        return [*_not_reached(name, kind, declared or (FIRST,)), *_not_reached(name, kind, (EVERY,))]
     outputs = list(dict.fromkeys(output for facts in by_test.values() for output in facts.outputs))
     quickest = sorted(by_test, key=lambda test: seconds.get(test, 0.0))
     planned = []
+    listed = list(by_test.values())
     for mutation in CATALOGUE:
-        if not _fits_kind(mutation, kind) or not _fits(mutation, by_test.values(), len(outputs)):  # type: ignore[arg-type]
-            continue
         for output in [EVERY] if mutation.of_cotangent else outputs:
-            planned.append(Planned(name, output, mutation, tuple(t for t in quickest if (output, mutation.id) in by_test[t].shown)))
+            if _fits_kind(mutation, kind) and _fits(mutation, output, listed, len(outputs)):
+                planned.append(Planned(name, output, mutation, tuple(t for t in quickest if (output, mutation.id) in by_test[t].shown)))
+    planned += _not_reached(name, kind, [output for output in declared if output not in outputs])
     if kind != "custom_jvp":
         planned += [Planned(name, output, *unusual) for unusual in _unusual(by_test, quickest) for output in outputs]
     return planned
+
+
+def _not_reached(name: str, kind: str, outputs: Sequence[str]) -> list[Planned]:
+    fitting = [one for one in CATALOGUE if one.id not in ("exchanged", "last-output") and _fits_kind(one, kind)]
+    return [Planned(name, output, one, reached=False) for output in outputs for one in fitting if one.of_cotangent == (output == EVERY)]
 
 
 def _fits_kind(mutation: Mutation, kind: str) -> bool:
@@ -80,14 +89,18 @@ def _fits_kind(mutation: Mutation, kind: str) -> bool:
     return kind != "custom_jvp" or not (mutation.of_cotangent or mutation.id in NEEDS_NUMBERS)
 
 
-def _fits(mutation: Mutation, facts: Sequence[Facts], outputs: int) -> bool:
-    """Whether the pass can make this mistake at all."""
+def _fits(mutation: Mutation, output: str, facts: Sequence[Facts], outputs: int) -> bool:
+    """Whether the pass can make this mistake in this gradient at all."""
     if mutation.id == "exchanged":
         return outputs > 1
     if mutation.id == "last-output":
         return any(one.cotangent_count > 1 for one in facts)
     if mutation.id == "transposed":
-        return any(rank > 1 for one in facts for rank in one.gradient_ranks)
+        return any(one.gradient_ranks.get(output, 0) > 1 for one in facts)
+    if mutation.id == "cotangent-contiguous":
+        return any(one.layouts for one in facts)
+    if mutation.id in NEEDS_INPUT:
+        return any(output in one.masked for one in facts)
     return True
 
 

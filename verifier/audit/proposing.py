@@ -53,7 +53,8 @@ class Proposer:
                 continue
             noticed = self._noticing(draft, waiting)
             if noticed:
-                proposals.append(Proposal(draft.source, tuple((one.output, one.mutation.id) for one in noticed)))
+                source = draft.source.replace("():", f"_{len(proposals) + 1}():", 1) if proposals else draft.source
+                proposals.append(Proposal(source, tuple((one.output, one.mutation.id) for one in noticed)))
                 open_ = [one for one in open_ if one not in noticed]
         return tuple(proposals), _unproposed(open_), rounding
 
@@ -87,5 +88,8 @@ class Proposer:
 def _unproposed(open_: Sequence[Planned]) -> str:
     if not open_:
         return ""
-    names = ", ".join(f"{one.output} {one.mutation.id}" for one in open_)
-    return f"no test that was tried shows {names}: perhaps no input can"
+    by_mutant: dict[str, list[str]] = {}
+    for one in open_:
+        by_mutant.setdefault(one.mutation.id, []).append(one.output)
+    names = ", ".join(f"{name} ({', '.join(outputs)})" for name, outputs in by_mutant.items())
+    return f"no test that was tried shows {names}; perhaps no input can"

@@ -10,6 +10,7 @@ import numpy as np
 
 from verifier.audit.calls import Call
 from verifier.audit.edits import Array, differs, edited
+from verifier.audit.kits import TRACED
 from verifier.audit.listening import Heard
 from verifier.audit.mutations import CATALOGUE, LARGE, Mutation, watched
 
@@ -26,6 +27,7 @@ class Argument(msgspec.Struct, frozen=True):
         domain: of real numbers "real", "positive", "unit" (0 to 1) or "rows" (of sum 1); of integers "integer" or "boolean"; else "value".
         below: of integers one more than the largest.
         literal: of a value its text; None where it has none that could be read again.
+        gradient: of an object's parameter the place of its gradient.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Argument(msgspec.Struct, frozen=True):
     dtype: str = ""
     below: int = 0
     literal: str | None = None
+    gradient: str = ""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -44,7 +47,13 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Facts(msgspec.Struct):
-    """What one test showed of one pass."""
+    """What one test showed of one pass.
+
+    Attributes:
+        gradient_ranks: by output, the largest.
+        masked: outputs whose input is known, element beside element.
+        shown: (output, mutation) of those that would change a value.
+    """
 
     calls: int = 0
     outputs: list[str] = []
@@ -54,7 +63,8 @@ class Facts(msgspec.Struct):
     cotangents: list[str] = []
     batches: list[int] = []
     ranks: list[int] = []
-    gradient_ranks: list[int] = []
+    gradient_ranks: dict[str, int] = {}
+    masked: list[str] = []
     cotangent_count: int = 0
     values: list[str] = []
     sizes: list[str] = []
@@ -93,7 +103,9 @@ class Recorder:
         for name, gradient in zip(call.outputs, call.gradients, strict=True):
             if gradient is not None:
                 _note(facts.outputs, name)
-                _note(facts.gradient_ranks, gradient.ndim)
+                facts.gradient_ranks[name] = max(facts.gradient_ranks.get(name, 0), gradient.ndim)
+                if (x := call.inputs[call.outputs.index(name)]) is not None and x.shape == gradient.shape:
+                    _note(facts.masked, name)
         facts.cotangent_count = max(facts.cotangent_count, len(call.cotangents))
         self._describe(facts, call)
         for mutation in CATALOGUE:
@@ -184,7 +196,7 @@ def traits_of(x: Array) -> list[str]:
         "large": max(abs(flat[0]), abs(flat[-1])) > LARGE,
         "not finite": not np.isfinite(flat).all(),
     }
-    return [name for name, holds in traits.items() if holds]
+    return ["seen", *(name for name, holds in traits.items() if holds)]
 
 
 def sample_of(heard: Heard) -> Sample | None:
@@ -199,7 +211,8 @@ def _argument(name: str, value: Any, heard: Heard) -> Argument:
     array = heard.kit.view(value) if hasattr(value, "shape") else None
     if array is not None:
         dtype = str(getattr(value, "dtype", array.dtype)).removeprefix("torch.")
-        return Argument(name, _domain(array), tuple(array.shape), dtype)
+        domain = "real" if heard.kit is TRACED else _domain(array)
+        return Argument(name, domain, tuple(array.shape), dtype, gradient=heard.parameters.get(name, ""))
     if hasattr(value, "shape"):
         try:
             plain = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)

@@ -28,7 +28,7 @@ def never_varied(told: Mapping[str, Any], tests: int) -> tuple[str, ...]:
     if not tests:
         return ()
     found = [*_options(told["options"]), *_sizes(told), *_cotangents(told), *_values(told["values"])]
-    for name, word in (("dtypes", "type"), ("ranks", "rank of the input")):
+    for name, word in (("dtypes", "dtype"), ("ranks", "rank")):
         if len(told[name]) == 1:
             found.append(f"{word} always {next(iter(told[name]))}")
     return tuple(found)
@@ -70,5 +70,5 @@ def _cotangents(told: Mapping[str, Any]) -> list[str]:
 
 def _values(values: Mapping[str, int]) -> list[str]:
     names = {"negative": "negative inputs", "zeros": "zeros", "ties": "ties", "large": "large values"}
-    missing = [word for name, word in names.items() if name not in values]
+    missing = [word for name, word in names.items() if name not in values and values]
     return [f"never {', '.join(missing)} among the inputs"] if missing else []

@@ -66,4 +66,14 @@ def _of_primitive(primitive: Any, maker: Any, owner: Any, table: dict[Any, Any],
     def listen() -> None:
         table[primitive] = like(maker, overheard)
 
-    return Passage(name, "defvjp", file, line, listen, callee=importable(primitive, scope, "autograd.numpy"))
+    declared = tuple(names[argnum] for argnum in _argnums(maker) if argnum < len(names))
+    return Passage(name, "defvjp", file, line, listen, callee=importable(primitive, scope, "autograd.numpy"), outputs=declared)
+
+
+def _argnums(maker: Any) -> list[int]:
+    """For which arguments `defvjp` was given a vjp that is not None; none where it was told in another way."""
+    for cell in getattr(maker, "__closure__", None) or ():
+        held = cell.cell_contents if _is_set(cell) else None
+        if isinstance(held, dict) and all(isinstance(key, int) for key in held):
+            return sorted(number for number, one in held.items() if getattr(one, "__module__", "") != "autograd.core")
+    return []

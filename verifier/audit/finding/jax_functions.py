@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from verifier.audit.finding.passages import Passage, Scope, importable, name_of, named_arguments, parameter_names, place_of
-from verifier.audit.kits import NUMPY, TRACED
+from verifier.audit.kits import HOST, TRACED
 from verifier.audit.listening import Heard, Place, overhear
 
 
@@ -125,7 +125,7 @@ class _Ear:
             arrays = [np.asarray(one) for one in flat]
             known = dict(zip(shaped, arrays, strict=False)) | self._options
             rest = arrays[len(inputs) :]
-            heard = Heard(self._name, NUMPY, known, rest[: len(cotangents)], outputs, pure=False)
+            heard = Heard(self._name, HOST, known, rest[: len(cotangents)], outputs, pure=False)
             answers = ask(heard, rest[len(cotangents) :])
             return [np.asarray(one, shape.dtype).reshape(shape.shape) for one, shape in zip(answers, shapes, strict=True)]
 

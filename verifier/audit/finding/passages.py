@@ -21,6 +21,7 @@ class Passage:
         listen: puts the ear in place; in this process from then on every call is overheard.
         callee: module and attribute that a test calls the forward pass by; None where it has no such name.
         forward: of a pattern, module and attribute of the forward pass beside it.
+        outputs: names of the gradients that it is known to have.
         base: whether it is only reached through its subclasses, if nobody calls it.
     """
 
@@ -31,6 +32,7 @@ class Passage:
     listen: Callable[[], None] = field(compare=False, repr=False)
     callee: tuple[str, str] | None = None
     forward: tuple[str, str] | None = None
+    outputs: tuple[str, ...] = ()
     base: bool = False
 
 

@@ -6,8 +6,9 @@ A function's gradients are what it returns. A method's are that, and the arrays 
 
 import fnmatch
 import inspect
+import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -20,6 +21,7 @@ from verifier.audit.kits import NUMPY, kit_of
 from verifier.audit.listening import Heard, overhear
 
 PAIRS = (("backward", "forward"), ("_backward", ""), ("backward_", ""), ("backprop", "forward"), ("bprop", "fprop"), ("grad", "forward"))
+GRADIENTS = ("d{}", "d_{}", "dld{}", "dl_d{}", "grad_{}", "{}_grad", "grad{}", "{}grad", "{}")
 KEPT = 64  # forward calls whose caches are remembered
 
 
@@ -141,7 +143,27 @@ def _of_method(owner: type, method: FunctionType, scope: Scope) -> Passage:
             owner.__init__ = like(made, begun)  # type: ignore[misc]
 
     beside = (owner.__module__, f"{owner.__qualname__}.{forward_name}") if forward_name else None
-    return Passage(name, "pattern", file, line, listen, callee=(owner.__module__, owner.__qualname__), forward=beside)
+    callee = (owner.__module__, owner.__qualname__)
+    return Passage(name, "pattern", file, line, listen, callee=callee, forward=beside, base=bool(owner.__subclasses__()))
+
+
+def _parameters(owner: Any, changed: Iterable[str]) -> dict[str, tuple[Any, str]]:
+    """The arrays of an object beside which one that has changed bears the name of their gradient: "self.W" and "self.dW"."""
+    gradients = list(changed)
+    held = {place.name: place.value for place in places_in(vars(owner), "self.")} if gradients else {}
+    return {name: (value, gradient) for name, value in held.items() if (gradient := gradient_of(name, gradients)) is not None}
+
+
+def gradient_of(name: str, held: Iterable[str]) -> str | None:
+    """Of "self.W" the name of its gradient among these: "self.dW", "self.dLdW", "self.W_grad"; also of "self.params['W']"."""
+    names = {re.sub(r"\W+", ".", other).strip(".").lower(): other for other in held}
+    *path, last = re.sub(r"\W+", ".", name).strip(".").lower().split(".")
+    for form in GRADIENTS:
+        for at in (path, *([*path[:-1], other] for other in ("grads", "gradients", "grad", "d") if len(path) > 1)):
+            other = names.get(".".join([*at, form.format(last)]))
+            if other is not None and other != name:
+                return other
+    return None
 
 
 def _copied(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -186,14 +208,24 @@ def _listened(
 
     def outputs(count: int) -> tuple[str, ...]:
         places: list[Place] = answered["places"]
-        inputs = [key for key, value in known.items() if kit.view(value) is not None and hasattr(value, "shape")]
+        arrays = [key for key, value in known.items() if kit.view(value) is not None and hasattr(value, "shape")]
+        inputs = [key for key in arrays if not key.startswith("self.")]
         returned = sum(1 for place in places if not place.name.startswith("self."))
         names = iter(inputs if returned <= len(inputs) else [])
         named = [place.name if place.name.startswith("self.") else next(names, "") for place in places]
         return tuple(name or (f"gradient {number}" if count > 1 else "gradient") for number, name in enumerate(named))
 
-    heard = Heard(name, kit, known, [place.value for place in cotangents], pure=False)
-    mutated = overhear(heard.naming(outputs), compute)
+    own: dict[str, str] = {}
+
+    def with_parameters(values: Sequence[Any]) -> list[Any]:
+        gradients = compute(values)
+        found = {} if owner is None else _parameters(owner, [place.name for place in answered["places"]])
+        known.update({key: value for key, (value, _) in found.items()})
+        own.update({key: gradient for key, (_, gradient) in found.items()})
+        return gradients
+
+    heard = Heard(name, kit, known, [place.value for place in cotangents], outputs, pure=False, parameters=own)
+    mutated = overhear(heard, with_parameters)
     for place, value in zip(answered["places"], mutated, strict=True):
         if value is not place.value:
             _store(place, value)

@@ -1,15 +1,13 @@
 """An audit for the terminal: the table, then for each pass what is not noticed and the test that would notice."""
 
-import textwrap
-
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from verifier.audit.reporting import wording
-from verifier.audit.results import Audit, Function
+from verifier.audit.results import Audit, Function, Outcome
 
-STYLES = {"not-noticed": "bold red", "never-shown": "yellow", "not-reached": "bold magenta", "noticed": "green"}
+STYLES: dict[Outcome, str] = {"not-noticed": "bold red", "never-shown": "yellow", "not-reached": "bold magenta", "noticed": "green"}
 
 
 def show(audit: Audit, console: Console) -> None:
@@ -30,8 +28,8 @@ def show(audit: Audit, console: Console) -> None:
 def _table(audit: Audit) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column("backward pass", overflow="fold")
-    for name in ("noticed", "NOT NOTICED", "never shown", "not reached", "sees errors above"):
-        table.add_column(name, justify="right")
+    for name in ("noticed", "NOT NOTICED", "never shown", "not reached", "sees above"):
+        table.add_column(name, justify="right", no_wrap=name == "sees above")
     for function in audit.functions:
         counts = [str(wording.count(function, outcome) or "·") for outcome in ("noticed", "not-noticed", "never-shown", "not-reached")]
         sees = wording.figure(function.resolution) if function.resolutions else "·"
@@ -49,19 +47,30 @@ def _show_function(function: Function, console: Console) -> None:
             _say(console, line)
     if not found:
         _say(console, "every mutant is noticed")
-    if function.tests:
-        for finding in found:
-            style = STYLES[finding.outcome]
-            text = Text(f"  {wording.WORDS[finding.outcome]:<12}", style=style)
-            outputs = ", ".join(finding.outputs)
-            shown = f"; shown by {finding.shown_by}" if finding.outcome == "never-shown" else ""
-            console.print(text.append(f"{finding.mutant}: the gradient of {outputs} {finding.summary}{shown}", style="default"))
-    for proposal in function.proposals:
-        mutants = ", ".join(dict.fromkeys(name for _, name in proposal.notices))
-        _say(console, f"This test notices {mutants}:")
-        console.print(Text(textwrap.indent(proposal.source.rstrip(), "      ")))
+    for outcome, style in STYLES.items():
+        mine = [finding for finding in found if finding.outcome == outcome]
+        if mine and function.tests:
+            text = Text(f"  {wording.WORDS[outcome]}: ", style=style)
+            console.print(text.append(wording.listed(mine, function), style="default"))
+    _show_proposals(function, console)
     if function.unproposed and found:
         _say(console, f"No test to propose: {function.unproposed}.")
+
+
+def _show_proposals(function: Function, console: Console) -> None:
+    """The first whole; of the others what is different."""
+    first: list[str] = []
+    for proposal in function.proposals:
+        mutants = ", ".join(dict.fromkeys(name for _, name in proposal.notices))
+        lines = proposal.source.rstrip().split("\n")
+        if not first:
+            _say(console, f"This test notices {mutants}:")
+            first = lines
+        else:
+            _say(console, f"With these lines it notices {mutants}:")
+            lines = [line for line in lines if line.strip() and line not in first and not line.startswith("def test_")]
+        for line in lines:
+            console.print(Text(f"      {line}"), soft_wrap=True)
 
 
 def _say(console: Console, line: str) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from verifier.audit.recording import EVERY
 from verifier.audit.results import FINDINGS, Audit, Function, Mutant, Outcome
 
 WORDS: dict[Outcome, str] = {
@@ -42,6 +43,25 @@ def findings(function: Function) -> list[Finding]:
             same = [mutant for mutant in mine if mutant.mutant == name]
             found.append(Finding(outcome, name, same[0].summary, same[0].shown_by, tuple(mutant.output for mutant in same)))
     return found
+
+
+def listed(found: Sequence[Finding], function: Function) -> str:
+    """Findings of one outcome in a line; a gradient that no test computes is named alone."""
+    unreached = [name for name in dict.fromkeys(one.output for one in function.mutants) if _is_unreached(name, function)]
+    if found and found[0].outcome == "not-reached":
+        return f"the gradient of {', '.join(unreached)}"
+    return "; ".join(in_short(one, function) for one in found)
+
+
+def _is_unreached(output: str, function: Function) -> bool:
+    return all(one.outcome == "not-reached" for one in function.mutants if one.output == output)
+
+
+def in_short(finding: Finding, function: Function) -> str:
+    """The mistake's name; where some gradients only have it, which."""
+    several = len({mutant.output for mutant in function.mutants if mutant.output != EVERY}) > 1
+    outputs = f" ({', '.join(finding.outputs)})" if several and finding.outputs != (EVERY,) else ""
+    return f"{finding.mutant}{outputs}"
 
 
 def headline(audit: Audit) -> str:
