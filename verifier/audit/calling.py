@@ -35,6 +35,10 @@ def test_name(passage: Passage) -> str:
     return f"test_gradient_of_{identifier(passage.name.rpartition(':')[2])}"
 
 
+def _is_differentiated(one: Argument) -> bool:
+    return one.domain not in ("value", "integer", "boolean") and not one.fixed
+
+
 def _is_array(one: Argument) -> bool:
     return one.domain != "value"
 
@@ -59,15 +63,17 @@ class TorchCalling:
         lines = ["import torch", "import verifier", f"from {module} import {name}", *_definition(ROUNDED_TORCH, style), "", ""]
         lines += [f"def {test_name(passage)}():", f"{INDENT}generator = torch.Generator().manual_seed(0)"]
         lines += [f"{INDENT}{identifier(one.name)} = {_tensor(one, style)}" for one in arguments if _is_array(one)]
+        if any(one.fixed for one in arguments):
+            lines += [f"{INDENT}{identifier(one.name)}.requires_grad_()" for one in arguments if _is_differentiated(one)]
         call = ", ".join(identifier(one.name) if _is_array(one) else one.literal or "None" for one in arguments)
         if style.twice:
             first = next(identifier(one.name) for one in arguments if _is_array(one) and one.domain not in ("integer", "boolean"))
             earlier = re.sub(rf"\b{first}\b", f"(0.5 * {first}).requires_grad_()", call, count=1)
             lines += [f"{INDENT}{function}({earlier}).sum().backward()  # another call goes before"]
         if style.strided:
-            names = [identifier(one.name) for one in arguments if _is_array(one)]
+            names = [identifier(one.name) for one in arguments if _is_array(one) and not one.fixed]
             lines += [f"{INDENT}def strided({', '.join(names)}):", f"{2 * INDENT}output = {function}({call})"]
-            lines += [f"{2 * INDENT}return torch.stack((output, output.detach()), -1)  # the cotangent of output comes strided"]
+            lines += [f"{2 * INDENT}return torch.stack((output, torch.zeros_like(output)), -1)  # the cotangent of output comes strided"]
             lines += ["", f"{INDENT}verifier.assert_gradients(strided, {', '.join(names)})"]
         else:
             lines += [f"{INDENT}verifier.assert_gradients({function}, {call})"]
@@ -94,8 +100,8 @@ def _tensor(one: Argument, style: "Style | None") -> str:
         return f"torch.randint(0, {max(one.below, 1)}, {size}, generator=generator, dtype=torch.{one.dtype})"
     dtype = one.dtype if style is None and one.dtype in ("float32", "float64") else "float64"
     drawn = {
-        "positive": f"torch.rand({size}, dtype=torch.{dtype}, generator=generator) + 0.5",
-        "unit": f"0.1 + 0.8 * torch.rand({size}, dtype=torch.{dtype}, generator=generator)",
+        "positive": f"{one.least:g} + {one.most - one.least:.3g} * torch.rand({size}, dtype=torch.{dtype}, generator=generator)",
+        "unit": f"{one.least:g} + {one.most - one.least:.3g} * torch.rand({size}, dtype=torch.{dtype}, generator=generator)",
         "rows": f"torch.randn({size}, dtype=torch.{dtype}, generator=generator).softmax(-1)",
     }.get(one.domain, f"torch.randn({size}, dtype=torch.{dtype}, generator=generator)")
     return drawn if style is None or one.domain != "real" else style.values.format(drawn)
@@ -111,8 +117,8 @@ def _array(one: Argument, style: "Style", dtype: str = "") -> str:
     if one.domain == "integer":
         return f"generator.integers(0, {max(one.below, 1)}, {size})"
     drawn = {
-        "positive": f"generator.uniform(0.5, 1.5, {size})",
-        "unit": f"generator.uniform(0.1, 0.9, {size})",
+        "positive": f"generator.uniform({one.least:g}, {one.most:g}, {size})",
+        "unit": f"generator.uniform({one.least:g}, {one.most:g}, {size})",
         "rows": f"generator.dirichlet(np.ones({one.shape[-1] if one.shape else 1}), {one.shape[:-1]})",
     }.get(one.domain, f"generator.normal(size={size})")
     return drawn if one.domain != "real" else style.values.format(drawn)
@@ -130,14 +136,15 @@ class PlainCalling:
         raise NotImplementedError
 
     def inputs(self, arguments: Sequence[Argument]) -> list[Argument]:
-        return [one for one in arguments if _is_array(one)]
+        return [one for one in arguments if _is_array(one) and not one.fixed]
 
     def test(self, passage: Passage, arguments: Sequence[Argument], style: "Style") -> str:
         inputs = self.inputs(arguments)
         names = [identifier(one.name) for one in inputs]
         lines = ["import numpy as np", "import verifier", *self.imports(passage), *_definition(ROUNDED_NUMPY, style), "", ""]
         lines += [f"def {test_name(passage)}():", f"{INDENT}generator = np.random.default_rng(0)"]
-        lines += [f"{INDENT}{identifier(one.name)} = {_array(one, style)}" for one in inputs]
+        drawn = [one for one in arguments if one.fixed] + inputs
+        lines += [f"{INDENT}{identifier(one.name)} = {_array(one, style)}" for one in drawn]
         lines += [f"{INDENT}{line}".rstrip() for line in self.functions(passage, arguments)]
         if style.twice:
             halves = ", ".join(f"0.5 * {name}" if one.domain == "real" else name for one, name in zip(inputs, names, strict=True))
@@ -174,9 +181,6 @@ class HipsCalling(PlainCalling):
     def imports(self, passage: Passage) -> list[str]:
         assert passage.callee is not None
         return ["from autograd import make_vjp", f"from {passage.callee[0]} import {passage.callee[1]} as function"]
-
-    def inputs(self, arguments: Sequence[Argument]) -> list[Argument]:
-        return [one for one in arguments if _is_array(one)]
 
     def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
         inputs = [identifier(one.name) for one in self.inputs(arguments)]
@@ -249,7 +253,7 @@ class LayerCalling(PlainCalling):
     """An object with a forward and a backward method."""
 
     def inputs(self, arguments: Sequence[Argument]) -> list[Argument]:
-        return [one for one in arguments if _is_array(one) and "(" not in one.name]
+        return [one for one in arguments if _is_array(one) and "(" not in one.name and not one.fixed]
 
     def imports(self, passage: Passage) -> list[str]:
         assert passage.callee is not None

@@ -1,6 +1,6 @@
 """The text of proposed tests: a call like a recorded one, on inputs that show more. Pure: recorded calls in, texts out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -12,18 +12,8 @@ from verifier.audit.recording import Argument, Facts, Sample
 
 UNEQUAL = (3, 5, 4, 7, 2, 6)
 SPECIAL = frozenset(  # what an ordinary call does not show
-    {
-        "cotangent-contiguous",
-        "previous-call",
-        "added-to-previous",
-        "where-large",
-        "at-zeros",
-        "at-ties",
-        "nan-at-zero",
-        "last-tile",
-        "other",
-    }
-    | {"equal-sizes"}
+    {"cotangent-contiguous", "previous-call", "added-to-previous", "where-large", "at-zeros", "at-ties", "nan-at-zero"}
+    | {"last-tile", "equal-sizes"}
 )
 
 
@@ -41,8 +31,9 @@ class Draft:
     measures: bool = False
 
     def may_show(self, mutation: str) -> bool:
-        kind = "other" if mutation.startswith("other-") else mutation
-        return kind not in SPECIAL if self.shows is None else kind in self.shows
+        if self.shows is not None:
+            return mutation in self.shows
+        return mutation not in SPECIAL and not mutation.startswith("other-")
 
 
 @dataclass(frozen=True)
@@ -79,11 +70,25 @@ def drafts(passage: Passage, samples: Sequence[Sample], by_test: Mapping[str, Fa
     """Texts in the order in which they are worth a try: as recorded but unequal first, then each with something special."""
     written = [sample for sample in samples if _is_written(sample)]
     sample = min(written, key=lambda one: (sum(len(a.shape) == 0 for a in one.arguments), len(one.arguments)))
+    sample = _fixing(sample, {output for facts in by_test.values() for output in facts.outputs})
     for calling in CALLINGS.get(passage.kind, ()):
         measuring = calling.measuring(passage, sample.arguments)
         if measuring is not None:
             yield Draft(measuring, frozenset(), measures=True)
         yield from _of_calling(calling, passage, sample, by_test)
+
+
+def _fixing(sample: Sample, outputs: Collection[str]) -> Sample:
+    """With real arguments that have no gradient marked as fixed; all are differentiated where the gradients have names of their own."""
+    if not any(one.name in outputs for one in sample.arguments):
+        return sample
+    arguments = [
+        one
+        if one.name in outputs or one.gradient or one.domain in ("integer", "boolean", "value")
+        else msgspec.structs.replace(one, fixed=True)
+        for one in sample.arguments
+    ]
+    return Sample(tuple(arguments), sample.outputs)
 
 
 def _of_calling(calling: Calling, passage: Passage, sample: Sample, by_test: Mapping[str, Facts]) -> Iterator[Draft]:
@@ -101,9 +106,9 @@ def _of_calling(calling: Calling, passage: Passage, sample: Sample, by_test: Map
         yield draft(shaped, {"at-zeros", "at-ties", "nan-at-zero"}, Style(values="rounded({})"))
         yield draft(shaped, {"nan-at-zero"}, Style(values="4 * {}"))
         yield draft(_last(shaped, TILE + 3), {"last-tile"})
-        yield draft(_deeper(shaped), {"other"})
-        for other in _other_options(shaped, by_test):
-            yield draft(other, {"other"})
+        yield draft(_deeper(shaped), {"other-rank"})
+        for name, other in _other_options(shaped, by_test):
+            yield draft(other, {f"other-{name}"})
     yield draft(_all(arguments, 3), {"equal-sizes"})
 
 
@@ -125,7 +130,11 @@ def _renamed(arguments: Sequence[Argument]) -> tuple[Argument, ...]:
 
 def _by_position(arguments: Sequence[Argument]) -> tuple[Argument, ...]:
     """Axes of an array are taken to be different sizes though they were equal; arrays of one shape stay of one shape."""
-    return _with_shapes(arguments, [tuple(UNEQUAL[axis % len(UNEQUAL)] for axis in range(len(one.shape))) for one in arguments])
+    lonely = {size for one in arguments for size in one.shape} == {1}
+    return _with_shapes(
+        arguments,
+        [tuple(1 if old == 1 and not lonely else UNEQUAL[axis % len(UNEQUAL)] for axis, old in enumerate(one.shape)) for one in arguments],
+    )
 
 
 def _last(arguments: Sequence[Argument], size: int) -> tuple[Argument, ...]:
@@ -152,8 +161,8 @@ def _deeper(arguments: Sequence[Argument]) -> tuple[Argument, ...]:
     return _with_shapes(arguments, [(2, *one.shape) if len(one.shape) == rank else one.shape for one in arguments])
 
 
-def _other_options(arguments: Sequence[Argument], by_test: Mapping[str, Facts]) -> Iterator[tuple[Argument, ...]]:
-    """Each option by itself at another value: one that was recorded, or its neighbour."""
+def _other_options(arguments: Sequence[Argument], by_test: Mapping[str, Facts]) -> Iterator[tuple[str, tuple[Argument, ...]]]:
+    """Each option by itself, by name, at another value: one that was recorded, or its neighbour."""
     for place, one in enumerate(arguments):
         if one.literal is None:
             continue
@@ -162,7 +171,7 @@ def _other_options(arguments: Sequence[Argument], by_test: Mapping[str, Facts]) 
             if value != one.literal and not value.startswith("<"):
                 changed = list(arguments)
                 changed[place] = msgspec.structs.replace(one, literal=value)
-                yield tuple(changed)
+                yield one.name, tuple(changed)
 
 
 def _neighbours(literal: str) -> list[str]:

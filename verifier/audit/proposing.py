@@ -28,7 +28,7 @@ class Proposer:
 
     def __init__(self, run: Run, time_is_up: Callable[[], bool]) -> None:
         self._run, self._time_is_up = run, time_is_up
-        self._loaded = False
+        self._loaded, self._refused = False, ""
 
     def propose(
         self, passage: Passage, by_test: Mapping[str, Facts], mutants: Mapping[Planned, Mutant]
@@ -40,6 +40,7 @@ class Proposer:
         why = usable(passage, samples)
         if why or not samples:
             return (), why or "no call of it was recorded that a test could be made after", None
+        self._refused = ""
         proposals: list[Proposal] = []
         rounding: float | None = None
         for draft in drafts(passage, samples, by_test):
@@ -49,14 +50,14 @@ class Proposer:
             if draft.measures:
                 rounding = self._measured(draft) if rounding is None else rounding
                 continue
-            if not waiting or not self._holds(draft):
+            if not waiting:
                 continue
             noticed = self._noticing(draft, waiting)
             if noticed:
                 source = draft.source.replace("():", f"_{len(proposals) + 1}():", 1) if proposals else draft.source
                 proposals.append(Proposal(source, tuple((one.output, one.mutation.id) for one in noticed)))
                 open_ = [one for one in open_ if one not in noticed]
-        return tuple(proposals), _unproposed(open_), rounding
+        return tuple(proposals), _unproposed(open_, "" if proposals else self._refused), rounding
 
     def _load(self) -> None:
         """Once, before the forks: what `assert_gradients` imports."""
@@ -66,28 +67,43 @@ class Proposer:
             if "torch" in sys.modules:
                 importlib.import_module("verifier.oracles.torch_functions")
 
-    def _holds(self, draft: Draft) -> bool:
-        """Whether the test passes without a mutant."""
-        (done,) = self._run([Job("proposal", source=draft.source)])
-        return not done.trouble and done.last("noticed", "it did not end") is None
-
     def _measured(self, draft: Draft) -> float | None:
         (done,) = self._run([Job("proposal", source=draft.source)])
         measured = done.last("measured")
         return float(measured) if measured is not None else None
 
     def _noticing(self, draft: Draft, waiting: Sequence[Planned]) -> list[Planned]:
+        """Which of these the test notices; none where it does not pass without a mutant."""
+        control = Job("proposal", source=draft.source)
         asked = {
             Job("proposal", (), one.passage, one.output, one.mutation.id, one.mutation.watch, one.mutation.usual, source=draft.source): one
             for one in waiting
         }
-        noticed = {asked[done.job] for done in self._run(asked) if done.trouble or done.last("noticed") is not None}
-        return [one for one in waiting if one in noticed]
+        fails, noticed = False, set()
+
+        def jobs() -> Iterator[Job]:
+            yield control
+            for job in asked:
+                if fails:
+                    return
+                yield job
+
+        for done in self._run(jobs()):
+            told = done.trouble or done.last("noticed", "it did not end")
+            if done.job == control:
+                fails = bool(told)
+                self._refused = self._refused or (f"it {done.trouble}" if done.trouble else told or "")
+            elif told:
+                noticed.add(asked[done.job])
+        return [] if fails else [one for one in waiting if one in noticed]
 
 
-def _unproposed(open_: Sequence[Planned]) -> str:
+def _unproposed(open_: Sequence[Planned], refused: str) -> str:
+    """Why there is no test for these; `refused`: what a test said that failed without a mutant, where none passed."""
     if not open_:
         return ""
+    if refused:
+        return f"a test made after a recorded call fails on the code as it is: {refused}"
     by_mutant: dict[str, list[str]] = {}
     for one in open_:
         by_mutant.setdefault(one.mutation.id, []).append(one.output)

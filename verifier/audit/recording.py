@@ -26,8 +26,10 @@ class Argument(msgspec.Struct, frozen=True):
     Attributes:
         domain: of real numbers "real", "positive", "unit" (0 to 1) or "rows" (of sum 1); of integers "integer" or "boolean"; else "value".
         below: of integers one more than the largest.
+        least, most: of positive numbers, to three digits.
         literal: of a value its text; None where it has none that could be read again.
         gradient: of an object's parameter the place of its gradient.
+        fixed: whether it is real, and never differentiated.
     """
 
     name: str
@@ -35,8 +37,11 @@ class Argument(msgspec.Struct, frozen=True):
     shape: tuple[int, ...] = ()
     dtype: str = ""
     below: int = 0
+    least: float = 0.5
+    most: float = 1.5
     literal: str | None = None
     gradient: str = ""
+    fixed: bool = False
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -212,7 +217,9 @@ def _argument(name: str, value: Any, heard: Heard) -> Argument:
     if array is not None:
         dtype = str(getattr(value, "dtype", array.dtype)).removeprefix("torch.")
         domain = "real" if heard.kit is TRACED else _domain(array)
-        return Argument(name, domain, tuple(array.shape), dtype, gradient=heard.parameters.get(name, ""))
+        least, most = (float(f"{edge:.3g}") for edge in (array.min(), array.max())) if domain in ("positive", "unit") else (0.5, 1.5)
+        gradient = heard.parameters.get(name, "")
+        return Argument(name, domain, tuple(array.shape), dtype, least=least, most=most, gradient=gradient)
     if hasattr(value, "shape"):
         try:
             plain = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
