@@ -18,6 +18,7 @@ def check_replies(request: Mapping[str, Any], message: Mapping[str, Any], arrays
             raise WireError(f"there are no {len(calls)} {told}")
         for call, reply in zip(calls, replies, strict=True):
             _check_reply("points" if asked == "lines" else call["form"], call, reply, arrays)
+    _check_actions(request.get("actions", ()), message.get("actions", []), arrays)
 
 
 def plain_hello(isolation: Mapping[str, Any], loaded: Mapping[str, Any]) -> dict[str, Any]:
@@ -46,6 +47,26 @@ def _check_reply(form: Any, call: Mapping[str, Any], reply: Any, arrays: Mapping
         raise WireError("a reply has no echo of its arguments")
     elif call.get("watch"):
         _check_text(reply.get("complex"))
+
+
+def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: Mapping[str, Any]) -> None:
+    """One reply an action: what was raised or refused, and in which phase; or values by name, each an array of the frame or null."""
+    if not isinstance(replies, list) or len(replies) != len(actions):
+        raise WireError(f"there are no {len(actions)} answers to actions")
+    for reply in replies:
+        if not isinstance(reply, dict):
+            raise WireError("a reply is no table")
+        if "raised" in reply or "refused" in reply:
+            _check_raised(reply["raised"]) if "raised" in reply else _check_text(reply["refused"])
+            _check_text(reply.get("phase"))
+            if not isinstance(reply.get("line", 0), int):
+                raise WireError("a line is no number")
+            continue
+        values, changed = reply.get("values"), reply.get("changed", [])
+        if not isinstance(values, dict) or not all(leaf is None or _is_name(leaf, arrays) for leaf in values.values()):
+            raise WireError("a reply has no values")
+        if not isinstance(changed, list) or not all(isinstance(name, str) and len(name) < LONGEST for name in changed):
+            raise WireError("a reply does not say what changed")
 
 
 def _fits(form: Any, leaves: Any, arrays: Mapping[str, Any]) -> bool:

@@ -52,6 +52,9 @@ class Target:
         readable: what the worker may read beside Python and installed packages; in tracebacks it counts as the candidate's own code.
         module: an installed "package.module" (or one below `import_root`) to import instead of a file.
         entry: name of the entry; where it is dotted ("net.backprop"), all functions are looked up on what stands before the last dot.
+        path: more folders to import from, behind `import_root`.
+        stand_ins: modules that the candidate imports and that may be empty where it does not compute with them.
+        numpy_aliases: whether NumPy gets back the names that version 2 took away.
     """
 
     file: Path | None
@@ -59,6 +62,9 @@ class Target:
     readable: tuple[Path, ...] = ()
     module: str | None = None
     entry: str = "backprop"
+    path: tuple[Path, ...] = ()
+    stand_ins: tuple[str, ...] = ()
+    numpy_aliases: bool = False
 
 
 @dataclass(frozen=True)

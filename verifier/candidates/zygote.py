@@ -142,6 +142,9 @@ def _plain(target: Target) -> dict[str, Any]:
         "readable": [os.path.abspath(path) for path in target.readable],
         "module": target.module,
         "entry": target.entry,
+        "path": [os.path.abspath(path) for path in target.path],
+        "stand_ins": list(target.stand_ins),
+        "numpy_aliases": target.numpy_aliases,
     }
 
 

@@ -1,6 +1,6 @@
 """Calls over named values that stay in the worker, and points along a line.
 
-A request has three parts, each may be missing: "put" names values (an array, or a list of arrays) that stay until they are replaced;
+A request has four parts, each may be missing: "actions" (see `statements`); "put" names values (an array, or a list of arrays) that stay until they are replaced;
 "calls" are answered one by one; "lines" evaluate one function at many points, so that a finite difference costs no round trip each.
 Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its arguments, it does to itself. A call may
 ask for its arguments as they are afterwards ("echo"), and where complex numbers were seen while it ran ("watch").
@@ -21,6 +21,7 @@ from verifier.wire import DTYPES
 from verifier.worker.complex_numbers import ComplexNumbers
 from verifier.worker.conversion import Basket, Refused, described, pack, part_name, split, subject, to_array
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
+from verifier.worker.statements import Statements
 
 Array = NDArray[Any]
 Value = Array | list[Array]
@@ -35,6 +36,7 @@ class Caller:
     candidate: Candidate
     room: int
     values: dict[str, Value] = field(default_factory=dict)
+    statements: Statements | None = None
 
     def answer(self, request: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
         """The message and the arrays that answer a request; a candidate's exception or nonsense is part of the answer, never raised.
@@ -44,10 +46,14 @@ class Caller:
         for name, carried in request.get("put", {}).items():
             self.values[name] = [arrays[item] for item in carried] if isinstance(carried, list) else arrays[carried]
         basket = Basket(self.room)
-        message = {
+        message: dict[str, Any] = {
             "results": [self._guarded(_call, call, basket, arrays) for call in request.get("calls", [])],
             "lines": [self._guarded(_line, line, basket, arrays) for line in request.get("lines", [])],
         }
+        if "actions" in request:
+            self.statements = self.statements or Statements(self.candidate)
+            message["actions"] = [self.statements.answer(action, basket, arrays) for action in request["actions"]]
+            flush_prints()
         return message, basket.arrays
 
     def _guarded(self, ask: Ask, call: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:

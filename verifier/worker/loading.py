@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import ModuleType, TracebackType
 from typing import Any
 
+from verifier.worker.stand_ins import restore_numpy_names, stand_in
+
 TEXT = 2000  # characters of an exception's text
 PACKAGE_FILE = "__init__.py"
 FRAMES = 12  # frames of a traceback: the last ones name the place
@@ -17,13 +19,19 @@ FRAMES = 12  # frames of a traceback: the last ones name the place
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a candidate is: the file of its module or the name of an installed one, its entry, and which paths count as its own code."""
+    """Where a candidate is: the file of its module or the name of an installed one, its entry, and which paths count as its own code.
+
+    `path`: more folders to import from; `stand_ins`: modules that may be absent; `numpy_aliases`: whether it needs NumPy's old names.
+    """
 
     file: str | None
     module: str | None
     entry: str
     import_root: str | None
     own: tuple[str, ...]
+    path: tuple[str, ...] = ()
+    stand_ins: tuple[str, ...] = ()
+    numpy_aliases: bool = False
 
     def owns(self, path: str) -> bool:
         """Whether a source file belongs to the candidate."""
@@ -56,8 +64,10 @@ class Candidate:
 
 def load(origin: Origin) -> Candidate:
     """Run the candidate's module. Whatever it raises passes through; AttributeError where the entry's holder is missing."""
-    if origin.import_root is not None:
-        sys.path.insert(0, origin.import_root)
+    sys.path[:0] = [*([origin.import_root] if origin.import_root is not None else []), *origin.path]
+    stand_in(origin.stand_ins)
+    if origin.numpy_aliases:
+        restore_numpy_names()
     holder: Any = _import(origin.module, origin.import_root) if origin.module is not None else _run_file(str(origin.file))
     for part in origin.entry.split(".")[:-1]:
         if not hasattr(holder, part):

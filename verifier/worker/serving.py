@@ -91,7 +91,8 @@ def _answer_requests(channel: int, caller: Caller) -> None:
 
 def _load(target: Mapping[str, Any], room: int) -> tuple[Caller | None, dict[str, Any]]:
     own = tuple(os.path.realpath(path) for path in target["readable"]) + tuple(target["readable"]) + _package_paths(target["module"])
-    origin = Origin(target["file"], target["module"], target["entry"], target["import_root"], own)
+    more = (tuple(target.get("path", ())), tuple(target.get("stand_ins", ())), bool(target.get("numpy_aliases")))
+    origin = Origin(target["file"], target["module"], target["entry"], target["import_root"], own, *more)
     try:
         candidate = load(origin)
         return Caller(candidate, room), {"functions": candidate.functions()}

@@ -1,0 +1,254 @@
+"""Problems for a layer: sizes, options and numbers, and the stress that the mistakes of its operation need.
+
+Problem 0 has unequal sizes and the first value of each option; then each size alone is 1, each option has each of its values, each stress
+of the operation comes; the rest is drawn at random, axes combined. The same claims, seed and index give the same problem.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.contracts.layer.claims import LayerClaims
+from verifier.problems.sizes import Allowed, GrammarError, Shape, draw_sizes, meets
+
+Array = NDArray[Any]
+LARGEST = 1_000_000  # elements of all arrays of a problem
+RANKS: Sequence[tuple[int, ...]] = ((), (2,), (3, 2), (1,), (2, 1, 3))  # what "*" stands for, in turn
+LONG = (7, 9)  # steps of a sequence under the stress "long"
+TINY, LARGE = 1e-4, 8.0
+ZEROS = 0.35  # share of elements that are zero under the stress "zeros"
+LEVELS = 3  # different values under the stress "ties"
+UNKNOWN_STRESSES = ("tiny", "ties")  # of a layer whose operation is not said
+
+
+@dataclass(frozen=True)
+class LayerProblem:
+    """One point at which a layer is asked.
+
+    Attributes:
+        index: in its run.
+        values: sizes and options by name.
+        rest: the dimensions that `*` stands for.
+        arrays: by name; real ones in float64.
+        stress: "" or what is special: "ties", "zeros", "undivided", "tiny", "long".
+        special: the axes that are not ordinary, in words: "N = 1", "stride = 2".
+        seed: for NumPy's global generator before each pass.
+    """
+
+    index: int
+    values: Mapping[str, Any]
+    arrays: Mapping[str, Array]
+    rest: tuple[int, ...] = ()
+    stress: str = ""
+    special: tuple[str, ...] = ()
+    seed: int = 0
+    sizes: tuple[str, ...] = field(default=())
+
+    def describe(self) -> str:
+        """Its sizes and options on one line: ``N = 3, D = 4, M = 2, stride = 2``."""
+        words = [f"{name} = {value!r}" if not isinstance(value, str) else f"{name} = {value}" for name, value in self.values.items()]
+        if self.rest:
+            words.append(f"* = {' x '.join(map(str, self.rest))}")
+        if self.stress:
+            words.append(WORDS[self.stress])
+        return ", ".join(words) or "one number"
+
+
+WORDS = {"ties": "equal elements", "zeros": "zeros", "undivided": "a stride that does not divide", "tiny": "small numbers", "long": "long"}
+
+
+def draw_problems(claims: LayerClaims, count: int, seed: int) -> list[LayerProblem]:
+    """So many problems; fewer where the sizes and options allow no more that meet the conditions.
+
+    Raises:
+        GrammarError: no sizes meet what is required, or a shape cannot be worked out.
+    """
+    drawer = _Drawer.of(claims, seed)
+    found: list[LayerProblem] = []
+    for index, plan in enumerate(drawer.plans(count)):
+        problem = drawer.draw(index, plan)
+        if problem is not None:
+            found.append(problem)
+    if not found:
+        conditions = ", ".join(condition.text for condition in claims.require) or "the shapes"
+        raise GrammarError(f"no sizes from 1 to 6 meet {conditions}: say sizes or cases.")
+    return found
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is special about a problem; `case` fixes names, `ones` are sizes of 1."""
+
+    stress: str = ""
+    ones: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    rank: int = 0
+    unequal: bool = True
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Drawer:
+    claims: LayerClaims
+    seed: int
+    letters: tuple[str, ...]
+
+    @staticmethod
+    def of(claims: LayerClaims, seed: int) -> "_Drawer":
+        cased = {name for case in claims.cases for name in case}
+        named = [name for shape in claims.shapes.values() for name in shape.names]
+        reads = [name for script in (claims.setup, claims.forward, claims.backward) for name in script.reads if name in claims.sizes]
+        loose = [name for condition in claims.require for name in condition.names]
+        letters = dict.fromkeys(name for name in (*named, *reads, *loose) if name not in claims.options and name not in cased)
+        return _Drawer(claims, seed, tuple(letters))
+
+    def plans(self, count: int) -> Iterator[_Plan]:
+        """What each problem is, in order: the plain one, each axis alone, then all at random."""
+        entry = self.claims.entry
+        stresses = entry.stresses if entry is not None else UNKNOWN_STRESSES
+        cases: Sequence[Mapping[str, Any]] = self.claims.cases or ({},)
+        single = [_Plan(fixed=case, rank=index) for index, case in enumerate(cases[: max(1, count // 2)])]
+        single += [_Plan(ones=(letter,), fixed=cases[0], rank=1) for letter in self.letters if self._may_be_one(letter)]
+        for name, values in self.claims.options.items():
+            single += [_Plan(fixed={**cases[0], name: value}, rank=index) for index, value in enumerate(values[1:])]
+        single += [_Plan(stress=stress, fixed=cases[0]) for stress in stresses for _ in range(2)]
+        if any(shape.any_rank for shape in self.claims.shapes.values()):
+            single += [_Plan(fixed=cases[0], rank=rank) for rank in range(1, len(RANKS))]
+        yield from single[:count]
+        generator = self._generator("plans", 0)
+        for _ in range(count - len(single)):
+            case = cases[int(generator.integers(len(cases)))]
+            options = {name: values[int(generator.integers(len(values)))] for name, values in self.claims.options.items()}
+            stress = str(generator.choice(stresses)) if len(stresses) and generator.random() < 0.25 else ""
+            ones = tuple(letter for letter in self.letters if self._may_be_one(letter) and generator.random() < 0.12)
+            scale = float(generator.choice([1.0, 1.0, 1.0, 0.3, 3.0]))
+            yield _Plan(stress, ones, {**options, **case}, int(generator.integers(len(RANKS))), bool(generator.random() < 0.8), scale)
+
+    def draw(self, index: int, plan: _Plan) -> LayerProblem | None:
+        generator = self._generator("problem", index)
+        options = {name: values[0] for name, values in self.claims.options.items()}
+        known = _flattened({**options, **plan.fixed})
+        limits = dict(self.claims.sizes)
+        if plan.stress == "long":
+            limits["T"] = Allowed(*LONG)
+        for letter in plan.ones:
+            limits[letter] = Allowed(listed=(1,))
+        usually = () if plan.stress == "undivided" else self.claims.usually
+
+        def fits(sizes: dict[str, int]) -> bool:
+            values = {**known, **sizes}
+            if not meets((*self.claims.require, *usually), values) or not self._has_shapes(values):
+                return False
+            return plan.stress != "undivided" or not meets(self.claims.usually, values)
+
+        letters = [letter for letter in self.letters if letter not in known]
+        drawn = draw_sizes(letters, limits, generator, span=_span(plan), unequal=plan.unequal, fits=fits)
+        if drawn is None:
+            return None
+        values = {**drawn, **known}
+        rest = RANKS[plan.rank % len(RANKS)] if any(shape.any_rank for shape in self.claims.shapes.values()) else ()
+        arrays = {name: self._array(name, shape, values, rest, plan, generator) for name, shape in self.claims.shapes.items()}
+        if sum(array.size for array in arrays.values()) > LARGEST:
+            return None
+        shown = {**drawn, **{name: value for name, value in {**options, **plan.fixed}.items()}}
+        special = tuple(f"{letter} = 1" for letter in drawn if drawn[letter] == 1)
+        return LayerProblem(index, shown, arrays, rest, plan.stress, special, index + 1, tuple(drawn))
+
+    def _has_shapes(self, values: Mapping[str, Any]) -> bool:
+        """Whether every shape can be worked out, and what must be below a size has something below it."""
+        try:
+            for shape in self.claims.shapes.values():
+                shape.of(values)
+                if shape.below is not None and int(shape.below.value(values)) < 1:
+                    return False
+        except GrammarError:
+            return False
+        return True
+
+    def _may_be_one(self, letter: str) -> bool:
+        limit = self.claims.sizes.get(letter)
+        return limit is None or limit.admits(1)
+
+    def _array(
+        self, name: str, shape: Shape, values: Mapping[str, Any], rest: Sequence[int], plan: _Plan, generator: np.random.Generator
+    ) -> Array:
+        entry = self.claims.entry
+        dimensions = shape.of(values, rest)
+        if shape.kind == "int":
+            assert shape.below is not None
+            return generator.integers(0, int(shape.below.value(values)), size=dimensions)
+        if shape.kind == "bool":
+            return _mask(dimensions, generator)
+        if shape.kind == "prob":
+            drawn = np.exp(generator.normal(size=dimensions))
+            return np.asarray(drawn / drawn.sum(axis=-1, keepdims=True) if dimensions else 0.5)
+        if shape.kind == "positive":
+            return np.exp(0.5 * generator.normal(size=dimensions))
+        tied = entry is None or not entry.tied or self._role(name) in entry.tied
+        if plan.stress == "ties" and tied:
+            return generator.integers(-1, LEVELS - 1, size=dimensions).astype(np.float64)
+        spaced = entry is None or entry.kinks != "none"
+        drawn = _spaced(dimensions, generator) if spaced and tied else generator.normal(size=dimensions)
+        drawn = drawn * plan.scale if len(dimensions) > 1 else drawn
+        if plan.stress == "zeros" and tied:
+            drawn = np.where(generator.random(size=dimensions) < ZEROS, 0.0, drawn)
+        if plan.stress == "tiny" and tied and len(dimensions) > 1:
+            drawn = drawn * TINY
+        return np.asarray(drawn)
+
+    def _role(self, name: str) -> str:
+        """The catalogue's name of an array."""
+        entry = self.claims.entry
+        if entry is None or name in entry.arrays:
+            return name
+        return next((role for role, others in entry.names.items() if name in others), name)
+
+    def _generator(self, what: str, index: int) -> np.random.Generator:
+        key = hashlib.blake2b(f"{self.claims.name} {what}".encode(), digest_size=8).digest()
+        return np.random.default_rng(np.random.SeedSequence([self.seed, index, int.from_bytes(key, "little")]))
+
+
+def cotangent_values(name: str, seed: int, index: int, length: int, *, one_sign: bool = False) -> NDArray[np.float64]:
+    """Numbers for a cotangent, of which the first are taken: ±[1/2, 1], or all positive, exact in float32."""
+    key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
+    generator = np.random.default_rng(np.random.SeedSequence([seed, index, key]))
+    magnitudes = generator.uniform(0.5, 1.0, size=length).astype(np.float32).astype(np.float64)
+    signs = np.where(generator.random(size=length) < 0.5, -1.0, 1.0)
+    return magnitudes if one_sign else magnitudes * signs
+
+
+def _span(plan: _Plan) -> tuple[int, int]:
+    """2 to 6 where one axis alone is 1 or none is."""
+    return (2, 6) if plan.unequal else (1, 6)
+
+
+def _flattened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Options that are dictionaries, with what they hold beside them: {'stride': 2} says what stride is."""
+    inner = {key: one for value in values.values() if isinstance(value, Mapping) for key, one in value.items()}
+    return {**inner, **values}
+
+
+def flattened(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a problem for a reference: what options hold stands beside them."""
+    return _flattened(values)
+
+
+def _spaced(dimensions: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
+    """Different numbers, none of them zero, evenly spaced but for a third of the spacing: a step then meets no kink."""
+    size = int(np.prod(dimensions))
+    spacing = 4.0 / max(size, 4)
+    places = generator.permutation(size) - size // 2 + 0.5
+    jitter = generator.uniform(-1 / 6, 1 / 6, size=size)
+    return ((places + jitter) * spacing).reshape(dimensions)
+
+
+def _mask(dimensions: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.bool_]:
+    """Random, with a true and a false in each row where there is room."""
+    mask = generator.random(size=dimensions) < 0.5
+    if dimensions and dimensions[-1] > 1:
+        mask[..., 0], mask[..., 1] = True, generator.random(size=dimensions[:-1]) < 0.3
+    return mask

@@ -1,0 +1,273 @@
+"""Statements of a manifest, run beside the candidate over named values that stay here: objects and caches never travel.
+
+A request names actions, done in order: "program" compiles the statements (the referee read them as text and let only assignments and calls
+through), "pass" begins a fresh namespace and runs `setup` and `forward` in it, "backward" runs `backward` there, "points" runs `setup` and
+`forward` at many points along a line, each from the start. NumPy's global generator is seeded before each pass, so that a mask is the same
+at every point. What is asked for comes back as arrays; everything else stays.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from types import CodeType
+from typing import Any
+
+import numpy as np
+from numpy import ascontiguousarray, asfortranarray, broadcast_to, concatenate, errstate, zeros  # by name: a candidate may replace them
+from numpy import array as stacked
+from numpy.random import seed as seed_numpy
+from numpy.typing import NDArray
+
+from verifier.worker.conversion import Basket, Refused, to_array
+from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
+
+Array = NDArray[Any]
+Namespace = dict[str, Any]
+PHASES = ("setup", "forward", "backward")
+PREFIXES = ("", "d", "d_", "grad_")  # of a gradient's key in a mapping
+DEEPEST = 6  # of the values below a cache whose bytes are compared
+
+
+class StatementError(Exception):
+    """A statement raised; `phase` and `line` say which, the cause is what it raised."""
+
+    def __init__(self, phase: str, line: int) -> None:
+        super().__init__(phase)
+        self.phase, self.line = phase, line
+
+
+@dataclass
+class Statements:
+    """Runs the statements of one layer at a time. A candidate's exception is part of the answer, never raised."""
+
+    candidate: Candidate
+    program: dict[str, list[CodeType]] = field(default_factory=dict)
+    mapping: CodeType | None = None
+    imported: Namespace = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
+    constants: Namespace = field(default_factory=dict)
+    seed: int = 0
+    space: Namespace = field(default_factory=dict)
+
+    def answer(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        """The answer to one action: what was asked for, or what was raised or refused, with the phase in which it was."""
+        act: Callable[..., dict[str, Any]] = getattr(self, f"_{action['do']}")
+        try:
+            return act(action, basket, arrays)
+        except StatementError as error:
+            cause = error.__cause__ or error
+            return {"raised": describe_raised(cause, self.candidate.origin), "phase": error.phase, "line": error.line}
+        except Refused as refused:
+            return {"refused": printable(str(refused), TEXT), "phase": str(action["do"])}
+        except BaseException as error:  # what a value does when it is looked at is the candidate's too
+            return {"raised": describe_raised(error, self.candidate.origin), "phase": str(action["do"]), "line": 0}
+
+    def _program(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        self.program = {
+            phase: [compile(text, f"<{phase}>", "exec") for text in action.get(phase, ())] for phase in (*PHASES, "once", "step")
+        }
+        self.mapping = compile(action["gradients"], "<gradients>", "eval") if action.get("gradients") else None
+        self.imported = {}
+        holder = self.candidate.holder
+        self.imported = _execute("imports", [compile(text, "<imports>", "exec") for text in action.get("imports", ())], dict(vars(holder)))
+        return {"values": {}}
+
+    def _pass(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        """Setup and forward from the start. The values of `outputs` come back, or of all names that forward gave where none is asked for."""
+        if "arrays" in action:
+            self.arrays = {name: arrays[key] for name, key in action["arrays"].items()}
+            self.constants = dict(action.get("constants", {}))
+            self.seed = int(action.get("seed", 0))
+        given = {name: array.copy() for name, array in self.arrays.items()}
+        self.space = self._run_forward(given)
+        values = {name: _leaf(self.space.get(name), name, basket) for name in action["outputs"]}
+        changed = [name for name, array in given.items() if not _same_bytes(array, self.arrays[name])]
+        return {"values": values, "changed": changed}
+
+    def _backward(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        """Backward after the last pass, with these cotangents; the gradients as copies, and what it changed."""
+        given = {}
+        for name, cotangent in action.get("cotangents", {}).items():
+            given[name] = _laid_out(_shaped(arrays[cotangent["values"]], self.space[cotangent["of"]], name), cotangent.get("layout", "C"))
+        kept = {name: array.copy() for name, array in given.items()}
+        before = self._digests(action.get("watched", ()))
+        self.space.update(given)
+        _execute("backward", self.program["backward"], self.space)
+        values = {name: self._gradient(name, key, basket) for name, key in action["gradients"].items()}
+        changed = [name for name, array in given.items() if not _same_bytes(array, kept[name])]
+        after = self._digests(action.get("watched", ()))
+        changed += [name for name, digest in before.items() if digest != after[name]]
+        return {"values": values, "changed": changed}
+
+    def _points(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        """Outputs at points along a line: one row a point, the outputs one after another; or projected on cotangents, a number a point.
+
+        A point at which forward raises, or gives outputs of another size, is a row of NaN.
+        """
+        narrow = np.dtype(action.get("dtype", "float64"))
+        rays = {name: arrays[key].astype(np.float64) for name, key in action["directions"].items()}
+        cotangents = {name: arrays[key] for name, key in action.get("cotangents", {}).items()}
+        rows: list[Array] = []
+        for step in arrays[action["steps"]]:
+            moved = {name: array.copy() for name, array in self.arrays.items()}
+            for name, along in rays.items():
+                start = self.arrays[name]
+                moved[name] = stacked(start.astype(np.float64) + step * along).astype(narrow).astype(start.dtype)
+            rows.append(self._outputs_at(moved, action["outputs"], cotangents))
+        there = next((row for row in rows if row is not None), zeros(()))
+        kept = [zeros(there.shape) + np.nan if row is None or row.shape != there.shape else row for row in rows]
+        return {"values": {"points": basket.add(stacked(kept, dtype=np.float64))}}
+
+    def _outputs_at(self, arrays: Namespace, names: Sequence[str], cotangents: Mapping[str, Array]) -> Array | None:
+        try:
+            space = self._run_forward(arrays)
+        except StatementError:  # beyond its domain, perhaps: the referee leaves the point out
+            return None
+        outputs = [_real(space.get(name), name).astype(np.float64).ravel() for name in names]
+        return _projected(outputs, [cotangents[name] for name in names]) if cotangents else concatenate(outputs)
+
+    def _walk(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+        """A path of an optimiser: `once` runs before it, `step` at each point with that point's gradients; `carried` is the path's value.
+
+        Comes back: by carried name its value after each step, stacked on a first axis.
+        """
+        space = self._fresh({name: arrays[key].copy() for name, key in action["arrays"].items()}, dict(action.get("constants", {})))
+        _execute("setup", self.program["once"], space)
+        gradients = {name: arrays[key] for name, key in action["gradients"].items()}
+        schedule = {name: arrays[key] for name, key in action.get("schedule", {}).items()}
+        path: dict[str, list[Array]] = {name: [] for name in action["carried"]}
+        for index in range(int(action["steps"])):
+            for name, rows in gradients.items():
+                space[name] = rows[index].copy()
+            for name, rows in schedule.items():
+                space[name] = float(rows[index])
+            _execute("step", self.program["step"], space)
+            for name, source in action["carried"].items():
+                value = _real(space.get(source), source).astype(np.float64)
+                path[name].append(value.copy())
+                space[name] = space[source]
+        return {"values": {name: basket.add(stacked(values)) for name, values in path.items()}}
+
+    def _run_forward(self, arrays: Namespace) -> Namespace:
+        space = self._fresh(arrays, self.constants)
+        with errstate(all="ignore"):
+            _execute("setup", self.program["setup"], space)
+            return _execute("forward", self.program["forward"], space)
+
+    def _fresh(self, arrays: Namespace, constants: Mapping[str, Any]) -> Namespace:
+        """The candidate's names, what the manifest imports, sizes and options, and the arrays, in this order of increasing right."""
+        seed_numpy(self.seed)
+        random.seed(self.seed)
+        return {"np": np, **self.imported, **_copied(constants), **arrays}
+
+    def _gradient(self, name: str, key: str, basket: Basket) -> Any:
+        if self.mapping is None:
+            return _leaf(self.space.get(key), key, basket, strict=True)
+        found = eval(self.mapping, self.space)  # an expression that the referee let through, over the candidate's own values
+        for prefix in PREFIXES:
+            if isinstance(found, Mapping) and prefix + name in found:
+                return _leaf(found[prefix + name], name, basket, strict=True)
+        return None
+
+    def _digests(self, names: Sequence[str]) -> dict[str, bytes]:
+        """Of the bytes of every array that is reached from these values by tuples, lists and dictionaries."""
+        return {name: _digest(self.space.get(name)) for name in names}
+
+
+def _execute(phase: str, code: Sequence[CodeType], space: Namespace) -> Namespace:
+    for line, statement in enumerate(code, 1):
+        try:
+            exec(statement, space)
+        except BaseException as error:  # SystemExit and KeyboardInterrupt are a candidate's to raise, not ours to obey
+            raise StatementError(phase, line) from error
+    return space
+
+
+def _real(value: Any, name: str) -> Array:
+    if value is None:
+        raise Refused(f"left {name} as None, expected an array or a number")
+    return to_array(value, name)
+
+
+def _leaf(value: Any, name: str, basket: Basket, *, strict: bool = False) -> Any:
+    """The name of the value's array in the basket; None for None, and for what is no real array where that may be (a cache)."""
+    if value is None:
+        return None
+    if not strict and not isinstance(value, np.ndarray | np.number | int | float | list):
+        return None
+    try:
+        return basket.add(to_array(value, name))
+    except Refused:
+        if strict:
+            raise
+        return None
+
+
+def _shaped(values: Array, output: Any, name: str) -> Array:
+    """As many of the values as the output has elements, in its shape."""
+    shape = np.shape(output)
+    size = 1
+    for length in shape:
+        size *= length
+    if size > values.size:
+        raise Refused(f"needs {size} values for {name}")
+    dtype = output.dtype if isinstance(output, np.ndarray) and output.dtype in (np.float32, np.float16) else np.float64
+    return stacked(values[:size].reshape(shape), dtype=dtype)
+
+
+def _laid_out(array: Array, layout: str) -> Array:
+    """The same numbers in another layout of memory: Fortran's order, every second element of a larger array, or one row for all."""
+    if layout == "fortran":
+        return asfortranarray(array)
+    if layout == "strided" and array.ndim:
+        wide = zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+        wide[..., ::2] = array
+        return wide[..., ::2]
+    if layout == "expanded" and array.ndim:
+        return broadcast_to(array[:1], array.shape)
+    return ascontiguousarray(array) if array.ndim else array
+
+
+def _projected(outputs: Sequence[Array], cotangents: Sequence[Array]) -> Array:
+    """Σ cotangent · output, in extended precision: the sum's own rounding must not be the noise."""
+    total = np.longdouble(0)
+    for output, cotangent in zip(outputs, cotangents, strict=True):
+        if output.size > cotangent.size:
+            raise Refused(f"needs {output.size} values for a cotangent")
+        total = total + (cotangent[: output.size].astype(np.longdouble) * output).sum()
+    return stacked(float(total))
+
+
+def _same_bytes(one: Array, other: Array) -> bool:
+    return bool(one.shape == other.shape and one.tobytes() == other.tobytes())
+
+
+def _copied(constants: Mapping[str, Any]) -> Namespace:
+    """Options that are dictionaries or lists are new in each pass: running averages are kept in them."""
+    return {name: _copy(value) for name, value in constants.items()}
+
+
+def _copy(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _copy(one) for key, one in value.items()}
+    return [_copy(one) for one in value] if isinstance(value, list) else value
+
+
+def _digest(value: Any) -> bytes:
+    digest = blake2b(digest_size=16)
+    for array in _arrays_below(value, DEEPEST):
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
+def _arrays_below(value: Any, depth: int) -> Iterator[Array]:
+    if isinstance(value, np.ndarray):
+        if value.dtype.kind != "O":
+            yield value
+    elif depth and isinstance(value, tuple | list):
+        for one in value:
+            yield from _arrays_below(one, depth - 1)
+    elif depth and isinstance(value, dict):
+        for one in value.values():
+            yield from _arrays_below(one, depth - 1)
