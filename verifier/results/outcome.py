@@ -53,6 +53,7 @@ class Outcome(msgspec.Struct, frozen=True):
         error, tolerance, tensor, problem: of the worst measurement (largest error ÷ tolerance).
         resolves: largest relative error that could have stayed unseen (the resolving power), where it applies.
         notes: worth knowing, not a wrong gradient.
+        layer: which of a file's layers it is about; unset where a candidate is one whole.
     """
 
     id: str
@@ -66,3 +67,4 @@ class Outcome(msgspec.Struct, frozen=True):
     problem: int | None = None
     resolves: float | None = None
     notes: tuple[str, ...] = ()
+    layer: str | msgspec.UnsetType = msgspec.UNSET

@@ -1,0 +1,278 @@
+"""Asking a layer: a pass, its backward, points along lines; what comes back is arrays in float64, or a sentence that says why there is none.
+
+Who asks hands in a way to exchange messages with the worker and never starts one. Each problem begins with its program and a pass; what is
+asked afterwards is about that pass.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.contracts.layer.claims import LayerClaims
+from verifier.contracts.layer.drawing import LayerProblem, cotangent_values, flattened
+from verifier.results.evaluation import FloatArray
+
+Array = NDArray[Any]
+Arrays = Mapping[str, Array]
+FIRST_LENGTH = 4096  # of a cotangent before the output's size is known
+PLAIN = (bool, int, float, str, type(None))
+
+Exchange = Callable[[Mapping[str, Any], Arrays, str], tuple[Mapping[str, Any], Arrays]]
+"""(message, its arrays, where) -> the worker's answer and its arrays. Raises Unanswered where the worker ends."""
+
+
+class Raised(Exception):
+    """The candidate raised, or gave what cannot be taken; `phase` says in which statements, `kind` is the exception's type or ""."""
+
+    def __init__(self, text: str, phase: str, kind: str = "", *, own: bool = False) -> None:
+        super().__init__(text)
+        self.phase, self.kind, self.own = phase, kind, own
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One pass and its backward.
+
+    Attributes:
+        outputs, cotangents: by output, float64.
+        gradients: by array; None where there is none.
+        narrow: outputs that came back in float32 or float16.
+        changed_forward, changed_backward: names whose bytes were not as before.
+        reshaped: arrays whose gradients came in another shape with the same elements.
+    """
+
+    outputs: Mapping[str, FloatArray]
+    cotangents: Mapping[str, FloatArray]
+    gradients: Mapping[str, FloatArray | None]
+    narrow: tuple[str, ...] = ()
+    changed_forward: tuple[str, ...] = ()
+    changed_backward: tuple[str, ...] = ()
+    reshaped: tuple[str, ...] = ()
+
+
+@dataclass
+class LayerAsking:
+    """One layer and a way to ask it. `outputs` are known after the first pass at the latest."""
+
+    claims: LayerClaims
+    exchange: Exchange
+    describe: Callable[[Mapping[str, Any]], tuple[str, bool]]
+    seed: int = 0
+    outputs: tuple[str, ...] = ()
+    differentiated: tuple[str, ...] = ()
+    length: int = FIRST_LENGTH
+    evaluations: int = 0
+    problem: LayerProblem | None = None
+    kept: dict[str, Array] = field(default_factory=dict)
+
+    def answer(
+        self,
+        problem: LayerProblem,
+        *,
+        arrays: Arrays | None = None,
+        one_sign: bool = False,
+        variant: int = 0,
+        layout: str = "C",
+        dtype: str = "float64",
+        factor: float = 1.0,
+    ) -> Answered:
+        """A pass and its backward, with the problem's cotangents.
+
+        Args:
+            arrays: instead of the problem's.
+            one_sign: cotangents of positive numbers alone.
+            variant: another draw of cotangents.
+            layout: of the cotangents in memory.
+            dtype: of the real arrays that go in.
+            factor: of the cotangents.
+        Raises:
+            Raised: the candidate raised, or gave what cannot be taken.
+            Unanswered: the worker ended.
+        """
+        self.outputs = self.outputs or self.claims.ties.outputs
+        given = {name: _typed(array, dtype) for name, array in (arrays or problem.arrays).items()}
+        carried = {f"array {name}": array for name, array in given.items()}
+        wanted = self.outputs or self.claims.ties.candidates
+        actions: list[dict[str, Any]] = [self._program(), self._pass(problem, given, wanted)]
+        cotangents = {output: self._cotangent(output, problem, one_sign, variant) * factor for output in wanted}
+        if self.outputs:
+            actions.append(self._backward(layout))
+            carried |= {f"cotangent {output}": cotangents[output] for output in self.claims.ties.cotangents}
+        replies, answered = self._ask(actions, carried, problem)
+        self.problem, self.evaluations = problem, self.evaluations + 1
+        outputs = self._outputs(replies[1], answered)
+        if not self.outputs:
+            self.outputs = _the_scalar(outputs)
+            return self.answer(problem, arrays=arrays, one_sign=one_sign, variant=variant, layout=layout, dtype=dtype, factor=factor)
+        longest = max(output.size for output in outputs.values())
+        if longest > self.length:
+            self.length = longest
+            return self.answer(problem, arrays=arrays, one_sign=one_sign, variant=variant, layout=layout, dtype=dtype, factor=factor)
+        shaped = {name: self._shaped_cotangent(name, outputs[name], cotangents[name]) for name in self.outputs}
+        values = replies[2]["values"]
+        found = {name: None if leaf is None else answered[leaf].astype(np.float64) for name, leaf in values.items()}
+        gradients, reshaped = self._gradients(problem, found)
+        return Answered(
+            outputs={name: outputs[name].astype(np.float64) for name in self.outputs},
+            cotangents=shaped,
+            gradients=gradients,
+            narrow=tuple(name for name in self.outputs if outputs[name].dtype.itemsize < 8),
+            changed_forward=tuple(replies[1].get("changed", ())),
+            changed_backward=tuple(replies[2].get("changed", ())),
+            reshaped=reshaped,
+        )
+
+    def again(self, problem: LayerProblem) -> Mapping[str, FloatArray | None]:
+        """The gradients of a second backward call after the last pass, with the same cotangents."""
+        carried = {f"cotangent {output}": self._cotangent(output, problem, False, 0) for output in self.claims.ties.cotangents}
+        replies, answered = self._ask([self._backward("C")], carried, problem)
+        values = replies[0]["values"]
+        found = {name: None if leaf is None else answered[leaf].astype(np.float64) for name, leaf in values.items()}
+        return self._gradients(problem, found)[0]
+
+    def outputs_along(self, direction: Mapping[str, FloatArray], steps: Sequence[float], *, dtype: str = "float64") -> FloatArray:
+        """All outputs, one after another, at points along a line from the last problem: shape (steps, elements)."""
+        return self.along([(direction, steps)], {}, dtype=dtype)[0]
+
+    def along(
+        self, lines: Sequence[tuple[Mapping[str, FloatArray], Sequence[float]]], cotangents: Arrays, *, dtype: str = "float64"
+    ) -> list[FloatArray]:
+        """Points along several lines: the outputs, or where there are cotangents their projections on these."""
+        assert self.problem is not None
+        carried: dict[str, Array] = {f"cotangent {name}": array for name, array in cotangents.items()}
+        actions = []
+        for index, (direction, steps) in enumerate(lines):
+            carried[f"steps {index}"] = np.asarray(steps, dtype=np.float64)
+            carried |= {f"direction {index} {name}": along for name, along in direction.items()}
+            action: dict[str, Any] = {
+                "do": "points",
+                "steps": f"steps {index}",
+                "directions": {name: f"direction {index} {name}" for name in direction},
+                "outputs": list(self.outputs),
+                "dtype": dtype,
+            }
+            if cotangents:
+                action["cotangents"] = {name: f"cotangent {name}" for name in cotangents}
+            actions.append(action)
+            self.evaluations += len(steps)
+        replies, answered = self._ask(actions, carried, self.problem)
+        return [answered[reply["values"]["points"]] for reply in replies]
+
+    def _ask(self, actions: Sequence[Mapping[str, Any]], carried: Arrays, problem: LayerProblem) -> tuple[list[Mapping[str, Any]], Arrays]:
+        message, answered = self.exchange({"actions": list(actions)}, carried, f"{self.claims.name} at {problem.describe()}")
+        replies = list(message["actions"])
+        for reply in replies:
+            if "raised" in reply:
+                text, own = self.describe(reply)
+                raise Raised(text, str(reply.get("phase")), str(reply["raised"].get("type")), own=own)
+            if "refused" in reply:
+                needs = str(reply["refused"])
+                if needs.startswith("needs ") and self.length < 1 << 22:
+                    raise _TooShort(int(needs.split()[1]))
+                raise Raised(f"{reply['phase']} {needs}.", str(reply["phase"]))
+        return replies, answered
+
+    def _program(self) -> dict[str, Any]:
+        claims = self.claims
+        return {
+            "do": "program",
+            "setup": claims.setup.lines,
+            "forward": claims.forward.lines,
+            "backward": claims.backward.lines,
+            "imports": claims.imports,
+            "gradients": claims.gradients,
+        }
+
+    def _pass(self, problem: LayerProblem, given: Arrays, wanted: Sequence[str]) -> dict[str, Any]:
+        return {
+            "do": "pass",
+            "arrays": {name: f"array {name}" for name in given},
+            "constants": dict(problem.values),
+            "seed": problem.seed,
+            "outputs": list(wanted),
+        }
+
+    def _backward(self, layout: str) -> dict[str, Any]:
+        ties = self.claims.ties
+        held = {name: ties.gradients.get(name, name) for name in self.claims.differentiate}
+        named = {name: {"values": f"cotangent {output}", "of": output, "layout": layout} for output, name in ties.cotangents.items()}
+        watched = [name for name in (*self.claims.forward.gives,) if name not in ties.gradients.values()]
+        return {"do": "backward", "cotangents": named, "gradients": held, "watched": watched if self.claims.backward else []}
+
+    def _cotangent(self, output: str, problem: LayerProblem, one_sign: bool, variant: int) -> FloatArray:
+        return cotangent_values(output, self.seed + 1000 * variant, problem.index, self.length, one_sign=one_sign)
+
+    def _shaped_cotangent(self, name: str, output: Array, drawn: FloatArray) -> FloatArray:
+        """As it was given; 1 for a single number that backward takes no cotangent of."""
+        if name not in self.claims.ties.cotangents:
+            if output.size != 1:
+                raise Raised(
+                    f"{name} has shape {output.shape}, and no statement reads its cotangent d{name}; without one it must be a single number.",
+                    "contract",
+                )
+            return np.ones(output.shape)
+        return drawn[: output.size].reshape(output.shape)
+
+    def _outputs(self, reply: Mapping[str, Any], answered: Arrays) -> dict[str, Array]:
+        found = {name: answered[leaf] for name, leaf in reply["values"].items() if leaf is not None}
+        missing = [name for name in self.outputs if name not in found]
+        if missing:
+            raise Raised(f"forward left no array of real numbers as {missing[0]}.", "forward", "NoOutput")
+        return found
+
+    def _gradients(
+        self, problem: LayerProblem, found: Mapping[str, FloatArray | None]
+    ) -> tuple[dict[str, FloatArray | None], tuple[str, ...]]:
+        """In the arrays' shapes where the elements are the same, and times the size by which they are divided."""
+        gradients: dict[str, FloatArray | None] = {}
+        reshaped = []
+        for name, gradient in found.items():
+            shape = problem.arrays[name].shape
+            if gradient is not None and gradient.shape != shape and _squeezed(gradient.shape) == _squeezed(shape):
+                gradient = gradient.reshape(shape)
+                reshaped.append(name)
+            if gradient is not None and name in self.claims.mean:
+                gradient = gradient * float(self.claims.mean[name].value(flattened(problem.values)))
+            gradients[name] = gradient
+        return gradients, tuple(reshaped)
+
+
+class _TooShort(Exception):
+    """A cotangent needs more numbers than were sent."""
+
+    def __init__(self, needed: int) -> None:
+        super().__init__(needed)
+        self.needed = needed
+
+
+def answer_patiently(asking: LayerAsking, problem: LayerProblem, **options: Any) -> Answered:
+    """`LayerAsking.answer`, with longer cotangents where the output turns out to be larger than they are."""
+    try:
+        return asking.answer(problem, **options)
+    except _TooShort as short:
+        asking.length = 2 * short.needed
+        return asking.answer(problem, **options)
+
+
+def _typed(array: Array, dtype: str) -> Array:
+    return array.astype(dtype) if array.dtype == np.float64 else array
+
+
+def _squeezed(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length != 1)
+
+
+def _the_scalar(outputs: Arrays) -> tuple[str, ...]:
+    """Which of forward's values is the single number that is differentiated."""
+    scalars = [name for name, value in outputs.items() if value.size == 1]
+    if len(scalars) == 1:
+        return (scalars[0],)
+    there = ", ".join(outputs) or "none"
+    raise Raised(
+        f"no statement reads a cotangent, so forward must give one single number; {len(scalars)} of its values are ({there}). "
+        'Say which: outputs = ["loss"].',
+        "contract",
+    )

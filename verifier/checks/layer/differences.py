@@ -1,0 +1,244 @@
+"""A layer's claimed gradients against finite differences of its own forward pass: nothing but its values is needed, no claim.
+
+`finite_difference.check_problem` asks along lines. In place of a reference's forward pass, the first step is found by trial, and the noise
+is that of the outputs' last bits, what they wander when those of the inputs change, and a jump beside the point where there is one. A
+failure stands only where it points at an element, by more than the claim itself wanders.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from verifier.checks.layer.asking import Answered, LayerAsking
+from verifier.contracts.layer.drawing import LayerProblem
+from verifier.oracles.finite_difference.directions import direction_for
+from verifier.oracles.finite_difference.elements import WrongElement
+from verifier.oracles.finite_difference.line import DECISIVE, DirectionResult
+from verifier.oracles.finite_difference.noise import NARROWER_TYPES, machine_epsilon
+from verifier.oracles.finite_difference.problem import ProblemDifferences, check_problem
+from verifier.oracles.functions.jumps import largest_jump
+from verifier.oracles.functions.projection import scale_of
+from verifier.oracles.functions.trial import moves_of
+from verifier.results.evaluation import FloatArray
+from verifier.tolerance import FLOOR, SAFETY
+
+HIDDEN = 1.0  # outputs may be what is left of numbers of size 1 that cancelled; nothing shows it where they are smooth
+JUMP = 4.0  # times the noise: less is rounding of the loss where the search for a jump ends
+LAST_BITS = (4.0, -4.0, 8.0, -8.0)
+MORE_BITS = 64.0  # of the claim: only errors far above are ever reported
+COPIES = 4
+NEAR, FAR = 2.0**-12, 1.0
+MOST_ALONE = 8
+FLOAT64_EPSILON = machine_epsilon(np.float64)
+FLOAT32_EPSILON = machine_epsilon(np.float32)
+
+ClaimAgain = Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]
+"""Arrays instead of the problem's -> the gradients claimed there."""
+
+
+@dataclass
+class Differenced:
+    """What differences say of one problem.
+
+    Attributes:
+        wrong: the worst element of an array whose gradient is wrong, in the array's own units; None where none is.
+        also_wrong: other arrays whose own direction fails.
+        resolves: by array, the smallest error that would have been seen, relative to its largest element.
+        doubtful: arrays about which differences contradict themselves.
+        lines: those that failed, or else all.
+    """
+
+    wrong: WrongElement | None = None
+    also_wrong: tuple[str, ...] = ()
+    resolves: dict[str, float] = field(default_factory=dict)
+    doubtful: list[str] = field(default_factory=list)
+    lines: list[DirectionResult] = field(default_factory=list)
+
+    @property
+    def decided(self) -> tuple[str, ...]:
+        """Arrays of which an error of 1 % would have been seen."""
+        return tuple(name for name, power in self.resolves.items() if power <= DECISIVE)
+
+
+def difference(
+    asking: LayerAsking,
+    problem: LayerProblem,
+    answered: Answered,
+    claim_again: ClaimAgain,
+    *,
+    seed: int,
+    inside: str = "float64",
+    every_tensor: bool = False,
+) -> Differenced:
+    """Hold the gradients that were answered for a problem, the last one asked, against differences of its outputs."""
+    gradients = {name: gradient for name, gradient in answered.gradients.items() if gradient is not None}
+    finite = {name: gradient for name, gradient in gradients.items() if np.isfinite(gradient).all()}
+    found = Differenced(resolves=dict.fromkeys(finite, float("inf")))
+    live = {name: gradient for name, gradient in finite.items() if gradient.size}
+    if not live:
+        return found
+    line = _Line(asking, problem, answered, claim_again, seed, inside, every_tensor)
+    flat = {name: gradient for name, gradient in live.items() if line.is_zero(name, gradient)}
+    steep = {name: gradient for name, gradient in live.items() if name not in flat}
+    line.settle(steep, found)
+    if found.wrong is None:
+        line.settle(flat, found)
+    return found
+
+
+class _Line:
+    """`check_problem` for some of the arrays of one problem, in variables that are scaled to size 1."""
+
+    def __init__(
+        self,
+        asking: LayerAsking,
+        problem: LayerProblem,
+        answered: Answered,
+        claim_again: ClaimAgain,
+        seed: int,
+        inside: str,
+        every_tensor: bool,
+    ) -> None:
+        self._asking, self._problem, self._answered = asking, problem, answered
+        self._claim_again, self._seed, self._every = claim_again, seed, every_tensor
+        self._cotangent = np.concatenate([answered.cotangents[name].ravel() for name in asking.outputs])
+        self._dtype: type[np.floating] = np.float32 if inside == "float32" else np.float64
+        self._epsilon = machine_epsilon(self._dtype)
+        moved = {name: problem.arrays[name] for name in answered.gradients}
+        self._scales = {name: scale_of(np.asarray(array, dtype=np.float64)) for name, array in moved.items()}
+        self._theta = {name: np.asarray(array / self._scales[name], dtype=self._dtype) for name, array in moved.items()}
+        self._kept: dict[tuple[int, float], FloatArray] = {}
+        everywhere = {name: direction_for(1, 0, name, array.shape) for name, array in self._theta.items()}
+        epsilon = self._epsilon
+        steps = [NEAR, FAR, *(bits * epsilon for bits in LAST_BITS)]
+        near, far, *nearby = self._outputs(everywhere, steps)
+        center = np.concatenate([answered.outputs[name].ravel() for name in asking.outputs])
+        shown = max(epsilon, _shown_by(near))
+        wander = np.max([np.abs(copy - center) for copy in nearby], axis=0, initial=0.0)
+        wander = np.where(np.isfinite(wander), wander, 0.0)
+        level, further = self._level(center), self._level(far)
+        self._level_here, self._largest = level, max(level, further if np.isfinite(further) else 0.0)
+        self._scatter = (level * shown + self._level(wander)) / epsilon + HIDDEN
+        self._moves = moves_of(self._one_of_four, center, shown * np.abs(center) + wander)
+
+    def is_zero(self, name: str, gradient: FloatArray) -> bool:
+        """Whether a claimed gradient is no larger than rounding of the outputs."""
+        return float(np.abs(gradient * self._scales[name]).max(initial=0.0)) <= SAFETY * self._epsilon * self._level_here
+
+    def settle(self, gradients: Mapping[str, FloatArray], found: Differenced) -> None:
+        """Ask about these arrays together; one whose failure does not stand is left out and the others are asked again."""
+        remaining = dict(gradients)
+        for _ in range(MOST_ALONE):
+            if not remaining:
+                return
+            asked = self._ask(remaining)
+            if asked.status != "fail":
+                found.lines += list(asked.directions)
+                for name in remaining:
+                    power = asked.resolves[name]
+                    if not remaining[name].any() or np.isinf(power):
+                        power = min((self._share(line, name) for line in asked.directions if name in line.direction), default=power)
+                    found.resolves[name] = min(found.resolves[name], power)
+                return
+            if asked.element is not None and self._stands(asked.element, found):
+                found.lines = [line for line in asked.directions if line.status == "fail"]
+                failed = [name for name, status in asked.tensors.items() if status == "fail"]
+                found.also_wrong = tuple(name for name in failed if found.wrong is not None and name != found.wrong.tensor)
+                return
+            alone = [name for name, status in asked.tensors.items() if status == "fail"]
+            doubtful = [asked.element.tensor] if asked.element is not None else alone or list(remaining)
+            found.doubtful += doubtful
+            remaining = {name: gradient for name, gradient in remaining.items() if name not in doubtful}
+
+    def _ask(self, gradients: Mapping[str, FloatArray]) -> ProblemDifferences:
+        asked = self._check(gradients, 0.0)
+        if asked.status != "fail":
+            return asked
+        failed = next(line for line in asked.directions if line.status == "fail")
+        jump = largest_jump(lambda steps: self._losses(failed.direction, steps), failed.slope.steps[0])
+        return self._check(gradients, jump / self._epsilon) if jump > JUMP * failed.middle.noise else asked
+
+    def _check(self, gradients: Mapping[str, FloatArray], more_scatter: float) -> ProblemDifferences:
+        return check_problem(
+            self._losses,
+            {name: self._theta[name] for name in gradients},
+            {name: gradient * self._scales[name] for name, gradient in gradients.items()},
+            moves=self._moves,
+            dtype=self._dtype,
+            loss_scatter=self._scatter + more_scatter,
+            seed=self._seed,
+            index=self._problem.index,
+            every_tensor=self._every,
+        )
+
+    def _outputs(self, direction: Mapping[str, FloatArray], steps: object) -> FloatArray:
+        scaled = {name: along * self._scales[name] for name, along in direction.items()}
+        return self._asking.outputs_along(scaled, np.asarray(steps, dtype=np.float64).tolist(), dtype=np.dtype(self._dtype).name)
+
+    def _one_of_four(self, direction: Mapping[str, FloatArray], step: float) -> FloatArray:
+        """Outputs at one point; the trial asks at ±t and ±t/4, which are one question to the worker."""
+        if (id(direction), step) not in self._kept:
+            steps = [step, -step, step / 4, -step / 4]
+            rows = self._outputs(direction, steps)
+            self._kept = {(id(direction), one): row for one, row in zip(steps, rows, strict=True)}
+        return self._kept[id(direction), step]
+
+    def _losses(self, direction: Mapping[str, FloatArray], steps: FloatArray) -> FloatArray:
+        """φ at each step, summed in extended precision: the projection's own rounding must not be the noise."""
+        rows = self._outputs(direction, steps)
+        with np.errstate(all="ignore"):
+            projected = (rows.astype(np.longdouble) * self._cotangent).sum(axis=1)
+        return np.asarray(projected, dtype=np.float64)
+
+    def _level(self, outputs: FloatArray) -> float:
+        with np.errstate(all="ignore"):
+            return float(np.linalg.norm(self._cotangent * outputs))
+
+    def _share(self, line: DirectionResult, name: str) -> float:
+        """What a change of the array by its own size might still do to the outputs unseen, relative to their size."""
+        if line.tolerance == 0:
+            return 0.0
+        reach = float(np.abs(line.direction[name]).max(initial=0.0)) * self._largest
+        return line.tolerance / reach if reach > 0 else float("inf")
+
+    def _stands(self, element: WrongElement, found: Differenced) -> bool:
+        """Whether the error is more than the claim wanders where the last bits of the inputs change; keeps it where it is."""
+        name, scale = element.tensor, self._scales[element.tensor]
+        here = self._answered.gradients[name]
+        assert here is not None
+        generator = np.random.default_rng(0)
+        wandered = np.zeros(here.shape)
+        for _ in range(COPIES):
+            moved = {
+                one: array * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape))
+                if one in self._theta
+                else array
+                for one, array in self._problem.arrays.items()
+            }
+            again = self._claim_again(moved).get(name)
+            if again is not None and again.shape == here.shape:
+                wandered = np.fmax(wandered, np.abs(again - here))
+        allowed = SAFETY * max(float(wandered[element.index]), FLOOR * float(wandered.max(initial=0.0))) * scale
+        if abs(element.estimated - element.claimed) <= element.tolerance + allowed:
+            return False
+        found.wrong = WrongElement(name, element.index, element.claimed / scale, element.estimated / scale, element.tolerance / scale)
+        return True
+
+
+def _shown_by(outputs: FloatArray) -> float:
+    """Epsilon of float32 where that holds all these outputs, at a point that is nothing special: then a part is computed in it."""
+    finite = outputs[np.isfinite(outputs) & (outputs != 0)]
+    if not finite.size:
+        return FLOAT64_EPSILON
+    mantissas, _ = np.frexp(finite)
+    bits = max(NARROWER_TYPES)
+    held = bool(np.array_equal(np.round(mantissas * 2.0**bits), mantissas * 2.0**bits))
+    return 2.0 ** (1 - bits) if held else FLOAT64_EPSILON
+
+
+def shows_float32(answered: Answered, names: tuple[str, ...]) -> bool:
+    """Whether all outputs hold 24 bits only although float64 went in, at a point that is nothing special."""
+    values = np.concatenate([answered.outputs[name].ravel() for name in names])
+    informative = values[np.isfinite(values) & (np.abs(values) != 1) & (values != 0)]
+    return informative.size > 1 and _shown_by(informative) > FLOAT64_EPSILON
