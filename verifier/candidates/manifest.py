@@ -6,12 +6,13 @@ It is the table [tool.verifier] of a Python file's `script` block, or the `verif
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from verifier.candidates.assignment import Assignment
 from verifier.candidates.script_block import read_source, script_block, stray_table_line
 from verifier.candidates.toml_document import TomlDocument, read_toml
 from verifier.contracts.keys import Key, TableError, did_you_mean, read_table, shown, text, word
+from verifier.contracts.layer import claims as layer
 from verifier.contracts.mlp import claims as mlp
 
 FILE_NAME = "verifier.toml"
@@ -20,7 +21,7 @@ NAME_PATTERN = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
 DOTTED_PATTERN = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 
 CANDIDATE_KEYS: Mapping[str, Key] = {
-    "contract": word("mlp"),
+    "contract": word("mlp", "layer"),
     "name": text(NAME_PATTERN, "up to 100 letters, digits, dots, underscores and hyphens of ASCII, not dots alone"),
     "module": text(r"(?!.*(?:^|/)\.)[^/\\]+(/[^/\\]+)*", "the name of a Python file or module in the folder"),
     "entry": text(DOTTED_PATTERN, 'the name of a function, or "object.function"'),
@@ -75,6 +76,9 @@ def read_settings(document: TomlDocument | None, assignment: Assignment | None =
     try:
         own = read_table({key: value for key, value in table.items() if key in CANDIDATE_KEYS}, CANDIDATE_KEYS)
         said = {key: value for key, value in table.items() if key not in CANDIDATE_KEYS}
+        if own.get("contract") == "layer":
+            claims = cast(mlp.Claims, layer.claims_from(said))
+            return Settings("layer", own.get("name"), own.get("module"), own.get("entry", "backprop"), claims, document)
         _refuse_unknown(said)
         claims = mlp.claims_from(said) if assignment is None else mlp.claims_from(_under_assignment(said, assignment))
     except TableError as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from secrets import randbits
-from typing import Any
+from typing import Any, cast
 
 from verifier.candidates.assignment import Assignment, read_assignment, read_limits
 from verifier.candidates.discovery import Candidate, find_candidates
@@ -20,6 +20,7 @@ from verifier.problems.storage import problem_from_bytes
 from verifier.results.outcome import Outcome
 from verifier.verification.corpus import Corpus, fresh_corpus, kept_corpus
 from verifier.verification.journal import Journal
+from verifier.verification.layers import judge_layers
 from verifier.verification.profiles import PROFILES, Profile
 from verifier.verification.record import Judged, Request
 from verifier.verification.run import Progress, judge_candidate
@@ -76,6 +77,9 @@ def judge(
             kept = None if journal is None else journal.finished(candidate)
             if kept is not None:
                 yield kept
+                continue
+            if candidate.contract == "layer":
+                yield judge_layers(candidate, cast(Any, candidate.claims), zygote, allowed, request, tell, _forget)
                 continue
             if candidate.claims not in corpora:  # a kept one is read while the zygote warms up
                 corpora[candidate.claims] = kept_corpus(candidate.claims, chosen, request.seed)
