@@ -51,7 +51,13 @@ class _Judgement:
 
 
 def judge_layers(
-    candidate: Candidate, claims: Claims, zygote: Zygote, limits: Limits, request: Request, progress: Progress, found: Callable[[Outcome], None]
+    candidate: Candidate,
+    claims: Claims,
+    zygote: Zygote,
+    limits: Limits,
+    request: Request,
+    progress: Progress,
+    found: Callable[[Outcome], None],
 ) -> Judged:
     """Judge every layer of a file and write it all down. `found` is called with each outcome at once."""
     began = time.perf_counter()

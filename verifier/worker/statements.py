@@ -14,8 +14,8 @@ from types import CodeType
 from typing import Any
 
 import numpy as np
-from numpy import ascontiguousarray, asfortranarray, broadcast_to, concatenate, errstate, zeros  # by name: a candidate may replace them
 from numpy import array as stacked
+from numpy import ascontiguousarray, asfortranarray, broadcast_to, concatenate, errstate, zeros  # by name: a candidate may replace them
 from numpy.random import seed as seed_numpy
 from numpy.typing import NDArray
 
@@ -74,7 +74,7 @@ class Statements:
         return {"values": {}}
 
     def _pass(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
-        """Setup and forward from the start. The values of `outputs` come back, or of all names that forward gave where none is asked for."""
+        """Setup and forward from the start; the values of `outputs` come back, those that are no real arrays as null."""
         if "arrays" in action:
             self.arrays = {name: arrays[key] for name, key in action["arrays"].items()}
             self.constants = dict(action.get("constants", {}))
@@ -108,7 +108,7 @@ class Statements:
         narrow = np.dtype(action.get("dtype", "float64"))
         rays = {name: arrays[key].astype(np.float64) for name, key in action["directions"].items()}
         cotangents = {name: arrays[key] for name, key in action.get("cotangents", {}).items()}
-        rows: list[Array] = []
+        rows: list[Array | None] = []
         for step in arrays[action["steps"]]:
             moved = {name: array.copy() for name, array in self.arrays.items()}
             for name, along in rays.items():

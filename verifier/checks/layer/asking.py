@@ -1,4 +1,4 @@
-"""Asking a layer: a pass, its backward, points along lines; what comes back is arrays in float64, or a sentence that says why there is none.
+"""Asking a layer: a pass, its backward, points along lines. Arrays in float64 come back, or a sentence that says why there is none.
 
 Who asks hands in a way to exchange messages with the worker and never starts one. Each problem begins with its program and a pass; what is
 asked afterwards is about that pass.
@@ -210,7 +210,7 @@ class LayerAsking:
         if name not in self.claims.ties.cotangents:
             if output.size != 1:
                 raise Raised(
-                    f"{name} has shape {output.shape}, and no statement reads its cotangent d{name}; without one it must be a single number.",
+                    f"{name} has shape {output.shape}, and no statement reads its cotangent d{name}: without one it must be one number.",
                     "contract",
                 )
             return np.ones(output.shape)

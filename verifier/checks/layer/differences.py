@@ -7,8 +7,10 @@ failure stands only where it points at an element, by more than the claim itself
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verifier.checks.layer.asking import Answered, LayerAsking
 from verifier.contracts.layer.drawing import LayerProblem
@@ -33,7 +35,7 @@ MOST_ALONE = 8
 FLOAT64_EPSILON = machine_epsilon(np.float64)
 FLOAT32_EPSILON = machine_epsilon(np.float32)
 
-ClaimAgain = Callable[[Mapping[str, FloatArray]], Mapping[str, FloatArray]]
+ClaimAgain = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, FloatArray]]
 """Arrays instead of the problem's -> the gradients claimed there."""
 
 
@@ -210,10 +212,8 @@ class _Line:
         generator = np.random.default_rng(0)
         wandered = np.zeros(here.shape)
         for _ in range(COPIES):
-            moved = {
-                one: array * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape))
-                if one in self._theta
-                else array
+            moved: dict[str, NDArray[Any]] = {
+                one: array * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape)) if one in self._theta else array
                 for one, array in self._problem.arrays.items()
             }
             again = self._claim_again(moved).get(name)

@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verifier.checks.layer.asking import Answered, LayerAsking, Raised, answer_patiently
 from verifier.checks.layer.differences import Differenced, difference, shows_float32
@@ -195,7 +197,7 @@ def _look_at_form(problem: LayerProblem, answered: Answered, found: Examined) ->
         found.note("purity", f"The backward pass writes into {name}.")
 
 
-def _claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+def _claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, FloatArray]:
     try:
         answered = answer_patiently(asking, problem, arrays=arrays, one_sign=problem.stress in ONE_SIGN)
     except Raised:

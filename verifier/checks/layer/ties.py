@@ -8,6 +8,7 @@ more than the larger, nor less than the smaller of its one-sided slopes.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def _judge(
 def _one_sided(losses: FloatArray, center: float) -> tuple[float, float]:
     """The slope on one side by extrapolation, and how far the last two extrapolations differ."""
     slopes = [(float(loss) - center) / step for loss, step in zip(losses, STEPS, strict=True)]
-    better = [2 * fine - coarse for coarse, fine in zip(slopes[:-1], slopes[1:], strict=True)]
+    better = [2 * fine - coarse for coarse, fine in pairwise(slopes)]
     return better[-1], abs(better[-1] - better[-2])
 
 
@@ -120,5 +121,3 @@ def _single(name: str, gradient: FloatArray, problem: LayerProblem) -> Sequence[
         along.flat[position] = 1.0
         found.append((name, tuple(int(axis) for axis in np.unravel_index(position, gradient.shape)), along))
     return found
-
-

@@ -6,7 +6,7 @@ open is refused, with the key, what stands there and what is right.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from verifier.contracts.keys import Key, TableError, described, did_you_mean, flag, number, shown, text, texts, word, words
@@ -17,6 +17,7 @@ from verifier.contracts.layer.optimizers import Optimizer, read_optimizer
 from verifier.contracts.layer.statements import Script, imported_names, read_expression, read_imports, read_script
 from verifier.problems.sizes import Allowed, Expression, GrammarError, Shape, allowed, parse_expression, parse_shape
 
+NO_SCRIPT, NO_TIES = Script(), Ties()
 MOST_LAYERS = 200
 MOST_CASES = 1000
 NAME = r"[^\W\d]\w*"
@@ -48,9 +49,9 @@ class LayerClaims:
 
     name: str
     operation: str | None = None
-    setup: Script = Script()
-    forward: Script = Script()
-    backward: Script = Script()
+    setup: Script = NO_SCRIPT
+    forward: Script = NO_SCRIPT
+    backward: Script = NO_SCRIPT
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     sizes: Mapping[str, Allowed] = field(default_factory=dict)
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -58,13 +59,13 @@ class LayerClaims:
     usually: tuple[Expression, ...] = ()
     cases: tuple[Mapping[str, Any], ...] = ()
     differentiate: tuple[str, ...] = ()
-    ties: Ties = Ties()
+    ties: Ties = NO_TIES
     gradients: str = ""
     mean: Mapping[str, Expression] = field(default_factory=dict)
     inside: str = "float64"
     imports: tuple[str, ...] = ()
     epsilon: float | None = None
-    step: Script = Script()
+    step: Script = NO_SCRIPT
     optimizer: Optimizer | None = None
 
     @property
@@ -138,7 +139,7 @@ LAYER_KEYS: Mapping[str, Key] = {
     "backward": Key(read_script, "lines of Python"),
     "step": Key(read_script, "lines of Python"),
     "imports": Key(read_imports, "import statements"),
-    "arrays": _table("arrays in letters, such as {x = \"N D\"}"),
+    "arrays": _table('arrays in letters, such as {x = "N D"}'),
     "sizes": _table("sizes, such as {D = 8, F = [2, 9]}"),
     "options": _table("lists of values"),
     "require": texts(r".+", "conditions over sizes and options"),
@@ -146,7 +147,7 @@ LAYER_KEYS: Mapping[str, Key] = {
     "outputs": texts(NAME, "names that forward gives"),
     "differentiate": texts(NAME, "names of arrays"),
     "gradients": Key(read_expression, "the name of a mapping"),
-    "mean": _table("sizes by array, such as {w = \"N\"}"),
+    "mean": _table('sizes by array, such as {w = "N"}'),
     "inside": word("float64", "float32", aliases={"single": "float32", "double": "float64"}),
     "epsilon": number("a number of at least 0 and below 0.1", lambda value: 0 <= value < 0.1),
     "optimizer": Key(read_optimizer, "a table with name and the arguments of torch.optim"),
@@ -173,7 +174,9 @@ def claims_from(table: Mapping[str, Any]) -> Claims:
     for own in tables:
         for key in own:
             if key not in LAYER_KEYS:
-                raise TableError(f"layer.{key}", f"is not known.{did_you_mean(key, LAYER_KEYS) or ' Known are ' + ', '.join(LAYER_KEYS) + '.'}")
+                raise TableError(
+                    f"layer.{key}", f"is not known.{did_you_mean(key, LAYER_KEYS) or ' Known are ' + ', '.join(LAYER_KEYS) + '.'}"
+                )
         layers.extend(_layers_of({**shared, **own}))
     return Claims(_named(layers), said=dict(table), **of_file)
 
@@ -258,7 +261,9 @@ class _Usual:
         usual = {name: parse_shape(value) for name, value in entry.arrays.items() if name in reads}
         names = {name for shape in (*usual.values(), *shapes.values()) for name in shape.names}
         tried = {name: tuple(values) for name, values in entry.options.items() if name in reads - set(usual) or name in names - bound}
-        return _Usual(usual, tried, tuple(lines), tuple(name for script in made for name in script.reads), tuple(entry.given) if lines else ())
+        return _Usual(
+            usual, tried, tuple(lines), tuple(name for script in made for name in script.reads), tuple(entry.given) if lines else ()
+        )
 
     def conditions(self, texts: Sequence[str], known: set[str]) -> tuple[Expression, ...]:
         """The operation's conditions whose names all have a meaning here."""
@@ -273,7 +278,7 @@ def _calls(said: Mapping[str, Any], entry: Operation | None) -> tuple[Script, Sc
     usual = (read_script("forward", entry.forward), read_script("backward", entry.backward or [])) if entry and entry.forward else None
     if forward is None:
         if usual is None:
-            name = f"the operation {shown(entry.name)} has no usual call" if entry else "no operation is named whose usual call could be meant"
+            name = f"the operation {shown(entry.name)} has no usual call" if entry else "no operation is named that has one"
             raise TableError("forward", f'is missing, and {name}: say it, such as forward = "out, cache = affine_forward(x, w, b)".')
         forward = usual[0]
         backward = usual[1] if backward is None else backward
@@ -360,7 +365,9 @@ def _refuse_unread(arrays: Mapping[str, Any], scripts: Sequence[Script], said: M
     reads = {name for script in scripts for name in script.reads}
     for name in arrays:
         if name not in reads:
-            raise TableError(f"arrays.{name}", f"is read by no statement{did_you_mean(name, sorted(reads))}; take it out, or let forward read it.")
+            raise TableError(
+                f"arrays.{name}", f"is read by no statement{did_you_mean(name, sorted(reads))}; take it out, or let forward read it."
+            )
 
 
 def _name_of(script: Script) -> str:
@@ -371,8 +378,6 @@ def _name_of(script: Script) -> str:
 
 def _named(layers: Sequence[LayerClaims]) -> tuple[LayerClaims, ...]:
     """Each name once: a second one of the same name gets its number."""
-    from dataclasses import replace
-
     seen: dict[str, int] = {}
     found = []
     for layer in layers:

@@ -56,7 +56,7 @@ def _gradient(array: str, script: Script, key: str) -> str:
         hint = did_you_mean(f"d{array}", script.gives)
         raise TableError(
             key,
-            f'gives no gradient of {array}: it gives {", ".join(script.gives) or "nothing"}, and must give d{array} '
+            f"gives no gradient of {array}: it gives {', '.join(script.gives) or 'nothing'}, and must give d{array} "
             f'(or say gradients = "…", or arrays = {{{array} = "real …"}} where it claims none).{hint}',
         )
     return found

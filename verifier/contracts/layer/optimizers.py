@@ -49,9 +49,7 @@ def read_optimizer(key: str, value: Any) -> Optimizer:
         if argument == "name":
             continue
         if argument not in usual:
-            raise TableError(
-                f"{key}.{argument}", f"is no argument of {name}; it takes {', '.join(usual)}.{did_you_mean(argument, usual)}"
-            )
+            raise TableError(f"{key}.{argument}", f"is no argument of {name}; it takes {', '.join(usual)}.{did_you_mean(argument, usual)}")
         if not isinstance(given, type(usual[argument])) and not (isinstance(usual[argument], float) and type(given) in (int, float)):
             raise TableError(f"{key}.{argument}", f"is {described(given)}; torch.optim has {usual[argument]!r} there.")
         usual[argument] = given

@@ -14,7 +14,7 @@ from verifier.contracts.keys import TableError, described, printable, shown
 LONGEST = 4000  # characters of a statement
 MOST = 100  # statements of one key
 ALLOWED = (
-    "statements are assignments and calls over names, attributes, subscripts, slices, tuples, lists, dictionaries, numbers, texts and arithmetic"
+    "statements are assignments and calls over names, attributes, subscripts, slices, tuples, lists, dictionaries, literals and arithmetic"
 )
 _STATEMENTS = (ast.Assign, ast.AugAssign, ast.Expr)
 _EXPRESSIONS = (
@@ -91,10 +91,10 @@ def read_script(key: str, value: Any) -> Script:
 def read_expression(key: str, value: Any) -> str:
     """An expression over the candidate's values, such as ``grads`` or ``layer.gradients``. TableError as for statements."""
     if not isinstance(value, str) or not value.strip():
-        raise TableError(key, f"is {described(value)}; it takes the name of a mapping, such as \"grads\" or \"layer.gradients\".")
+        raise TableError(key, f'is {described(value)}; it takes the name of a mapping, such as "grads" or "layer.gradients".')
     tree = _parsed(key, value, [value])
     if len(tree.body) != 1 or not isinstance(tree.body[0], ast.Expr):
-        raise TableError(key, f"is {shown(value)}; it takes the name of a mapping, such as \"grads\" or \"layer.gradients\".")
+        raise TableError(key, f'is {shown(value)}; it takes the name of a mapping, such as "grads" or "layer.gradients".')
     return value.strip()
 
 
@@ -109,7 +109,7 @@ def read_imports(key: str, value: Any) -> tuple[str, ...]:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             body = []
         if not body or not all(isinstance(statement, ast.Import | ast.ImportFrom) for statement in body):
-            raise TableError(key, f"holds {shown(line)}; it takes import statements alone, such as \"from nn.optimizers import SGD\".")
+            raise TableError(key, f'holds {shown(line)}; it takes import statements alone, such as "from nn.optimizers import SGD".')
     return tuple(line.strip() for line in lines)
 
 
@@ -135,7 +135,10 @@ def _parsed(key: str, line: str, lines: Sequence[str]) -> ast.Module:
         word = _refused(node)
         if word:
             at = f"{place}column {getattr(node, 'col_offset', 0) + 1}"
-            raise TableError(key, f"holds {word} at {at} of {shown(line.strip())}; {ALLOWED}. What else is needed can be imported (imports).")
+            more = "What else is needed can be imported (imports)."
+            raise TableError(
+                key, f"holds {word} at {at} of {shown(line.strip())}; {ALLOWED}. What else is needed can be imported (imports)."
+            )
     return tree
 
 

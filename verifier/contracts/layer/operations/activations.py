@@ -1,10 +1,12 @@
 """Functions of one element each, and softmax."""
 
+from typing import Any
+
 from verifier.contracts.layer.operations.operation import INPUT, Operation
 
 
-def _elementwise(name: str, course: str, *aliases: str, **more: object) -> Operation:
-    return Operation(  # type: ignore[arg-type]
+def _elementwise(name: str, course: str, *aliases: str, **more: Any) -> Operation:
+    return Operation(
         name,
         arrays={"x": "N D"},
         outputs={"out": "N D"},
@@ -16,7 +18,7 @@ def _elementwise(name: str, course: str, *aliases: str, **more: object) -> Opera
     )
 
 
-_AT_ZERO = {"kinks": "zero", "tied": ("x",), "stresses": ("zeros",)}
+_AT_ZERO: dict[str, Any] = {"kinks": "zero", "tied": ("x",), "stresses": ("zeros",)}
 
 OPERATIONS = (
     _elementwise("relu", "relu", "rectifier", **_AT_ZERO),
