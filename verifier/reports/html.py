@@ -19,6 +19,7 @@ from verifier.reports.comparisons import by_network
 from verifier.reports.errors_picture import chosen_points, errors_picture
 from verifier.reports.figures import differences_picture, margin_picture
 from verifier.reports.heat_map import gradient_grids, grid
+from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.network_picture import network_picture
 from verifier.reports.untrusted import last_lines, one_line, plain
 from verifier.reports.walkthrough import lines_of
@@ -41,6 +42,8 @@ def write(report: Report) -> str:
         not_passed=wording.not_passed(report),
         skipped=wording.skipped_by_reason(report),
         explained=wording.explained_words(report),
+        layers=[row_of(layer) for layer in layers_of(report)],
+        layer_headings=HEADINGS,
         nothing=wording.came_to_nothing(report),
         steps=[step.partition(": ")[::2] for step in wording.next_steps(report)],
         pictures=pictures(report),
@@ -90,6 +93,7 @@ def _template() -> Template:
         times=lambda one: wording.times_tolerance(one.error, one.tolerance),
         margin=lambda outcome: Markup(margin_picture(outcome.error, outcome.tolerance)),
         networks=wording.networks,
+        title=wording.title,
         element=wording.element,
         mark=lambda status: MARKS[status],
     )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.untrusted import last_lines, one_line
 from verifier.reports.walkthrough import lines_of
 from verifier.reports.wording import (
@@ -20,6 +21,7 @@ from verifier.reports.wording import (
     reproduce_command,
     skipped_by_reason,
     times_tolerance,
+    title,
     told_in_summary,
     worst_measurement,
     worst_measurements,
@@ -128,6 +130,9 @@ def _to_do(report: Report) -> Iterator[str]:
 def _checks(report: Report) -> Iterator[str]:
     if came_to_nothing(report):
         return
+    if layers := layers_of(report):
+        yield "## Layers"
+        yield table(HEADINGS, ([escape(cell) for cell in row_of(layer)] for layer in layers), "lllll")
     yield "## Checks"
     headings = ("check", "status", "error", "tolerance", "of tolerance", "networks", "worst tensor", "excludes above", "tolerance from")
     yield table(headings, (_check_row(report, outcome) for outcome in report.checks), "llrrrrlrl")
@@ -138,7 +143,7 @@ def _checks(report: Report) -> Iterator[str]:
 def _check_row(report: Report, outcome: Outcome) -> Sequence[str]:
     worst = worst_measurement(report, outcome)
     return (
-        code(outcome.id),
+        code(title(outcome)),
         f"{MARKS[outcome.status]} {outcome.status}",
         number(outcome.error),
         number(outcome.tolerance),

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.untrusted import last_lines, one_line
 from verifier.reports.walkthrough import Line, around_the_parting, first_parting, lines_of
 from verifier.reports.wording import (
@@ -29,6 +30,7 @@ from verifier.reports.wording import (
     number,
     reproduce_command,
     skipped_by_reason,
+    title,
     told_in_summary,
     untold_worst,
 )
@@ -85,7 +87,10 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
         _show_diagnosis(report.diagnosis, report.summary, console)
     _show_walkthrough(report, console)
     console.print()
-    console.print(_table_of_checks(report.checks))
+    if layers_of(report):
+        console.print(_table_of_layers(report))
+    else:
+        console.print(_table_of_checks(report.checks))
     _show_not_passed(report, console)
     _show_notes(report.notes, console)
     if report.verdict != "pass":
@@ -214,13 +219,24 @@ def _table_of_checks(checks: Iterable[Outcome]) -> Table:
     for outcome in checks:
         status = outcome.status if outcome.status in ("pass", "skipped") else outcome.status.upper()
         table.add_row(
-            Text(one_line(outcome.id)),
+            Text(one_line(title(outcome))),
             Text(status, STYLES[outcome.status]),
             number(outcome.error),
             number(outcome.tolerance),
             networks(outcome),
             number(outcome.resolves),
         )
+    return table
+
+
+def _table_of_layers(report: Report) -> Table:
+    """A row a layer: its forward pass, its gradients by name; what was found stands below."""
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
+    for heading in HEADINGS[:-1]:
+        table.add_column(heading, overflow="fold")
+    for layer in layers_of(report):
+        name, verdict, forward, gradients, _ = row_of(layer)
+        table.add_row(Text(name), Text(verdict, STYLES.get(layer.verdict, "dim")), Text(forward), Text(gradients))
     return table
 
 
@@ -233,7 +249,7 @@ def _show_not_passed(report: Report, console: Console) -> None:
             continue
         console.print()
         message = "as said above." if told else one_line(outcome.message)
-        console.print(Text.assemble((f"{one_line(outcome.id)}: ", STYLES[outcome.status]), message))
+        console.print(Text.assemble((f"{one_line(title(outcome))}: ", STYLES[outcome.status]), message))
         if worst is not None:
             for words in _worst_lines(worst):
                 _indent(console, words)

@@ -66,7 +66,8 @@ def networks(outcome: Outcome) -> str:
 
 def worst_measurement(report: Report, outcome: Outcome) -> Measurement | None:
     """The stored comparison that an outcome's figures come from, else the first one of its check."""
-    of_check = [measurement for measurement in report.measurements if measurement.check == outcome.id]
+    layer = outcome.layer or ""
+    of_check = [measurement for measurement in report.measurements if (measurement.check, measurement.layer) == (outcome.id, layer)]
     for measurement in of_check:
         if (measurement.tensor, measurement.problem) == (outcome.tensor, outcome.problem):
             return measurement
@@ -119,6 +120,11 @@ def deciding_check(report: Report) -> str:
     told = [outcome for outcome in deciding if told_in_summary(report, outcome.message)]
     shrunk = [outcome for outcome in deciding if report.counterexample and outcome.id == report.counterexample.check]
     return next((outcome.id for outcome in told or shrunk or deciding), NOTHING)
+
+
+def title(outcome: Outcome) -> str:
+    """The check's id, after its layer where a file has several."""
+    return f"{outcome.layer}: {outcome.id}" if outcome.layer else outcome.id
 
 
 def skipped_by_reason(report: Report) -> dict[str, list[str]]:

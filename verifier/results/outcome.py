@@ -22,6 +22,7 @@ class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
         claimed, reference: the two numbers at the worst element, and its `index`.
         resolves: smallest error, relative to the tensor's largest element, that this comparison would have seen.
         steps, differences: h_k and D_k (None where not finite) of a finite difference that failed, for the picture; `step` the chosen one.
+        layer: which of a file's layers it is about.
     """
 
     check: str
@@ -39,6 +40,7 @@ class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):
     steps: tuple[float, ...] = ()
     differences: tuple[float | None, ...] = ()
     step: float | None = None
+    layer: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True):

@@ -93,6 +93,25 @@ class Isolation(msgspec.Struct, frozen=True, omit_defaults=True):
     own_user: bool | None = None
 
 
+class LayerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One layer of a file that has several.
+
+    Attributes:
+        name, operation: how the manifest calls it, and what it claims to be.
+        verdict: as of a report; `not-done` where its functions are there and not written.
+        forward: what is known of its forward pass: `pass`, `fail`, or `skipped` where nothing says what is right.
+        gradients: by array, `pass`, `fail` or `undecided`.
+        sentence: what is wrong, or what else there is to say.
+    """
+
+    name: str
+    verdict: str
+    operation: str = ""
+    forward: str = "skipped"
+    gradients: dict[str, str] = {}
+    sentence: str = ""
+
+
 class Report(msgspec.Struct, frozen=True):
     """One candidate, one run.
 
@@ -104,6 +123,7 @@ class Report(msgspec.Struct, frozen=True):
         printed: the last of what the candidate printed (shown where it fails).
         environment: versions of Python, NumPy, PyTorch, Hypothesis and the harness; the platform.
         timings: seconds by phase; the only part of a report that may change between two runs of one seed.
+        layers: of a file of layers, one record each; unset elsewhere.
         only: the checks to which the run was limited; empty where all were asked.
     """
 
@@ -123,6 +143,7 @@ class Report(msgspec.Struct, frozen=True):
     printed: str
     timings: dict[str, float]
     only: tuple[str, ...] = ()
+    layers: tuple[LayerRecord, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 def to_json(report: Report) -> bytes:

@@ -16,7 +16,7 @@ from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems
 from verifier.problems.sizes import GrammarError
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
-from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Diagnosis, Note, Report
+from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Diagnosis, LayerRecord, Note, Report
 from verifier.verification.exchanging import Exchanging
 from verifier.verification.record import Judged, Request, _isolation, environment
 from verifier.verification.witnesses import verdict_of
@@ -41,6 +41,14 @@ class _Judgement:
     undecided: list[str] = field(default_factory=list)
     sentence: str = ""
     not_done: bool = False
+    operation: str = ""
+    forward: str = "skipped"
+    gradients: dict[str, str] = field(default_factory=dict)
+
+    def record(self) -> LayerRecord:
+        """What a page shows of it."""
+        verdict = "not-done" if self.not_done else self.verdict
+        return LayerRecord(self.name, verdict, self.operation, self.forward, self.gradients, self.sentence)
 
     def add(self, check: str, status: Status, message: str, **more: object) -> None:
         self.outcomes.append(Outcome(check, status, message, layer=self.name, **more))  # type: ignore[arg-type]
@@ -84,7 +92,7 @@ def _unloaded(why: str) -> _Judgement:
 
 
 def _judge_layer(layer: LayerClaims, exchanging: Exchanging, request: Request) -> _Judgement:
-    judgement = _Judgement(layer.name)
+    judgement = _Judgement(layer.name, operation=layer.operation or "")
     try:
         problems = draw_problems(layer, PROBLEMS[request.profile.name], request.seed)
     except GrammarError as error:
@@ -128,7 +136,7 @@ def _conclude(judgement: _Judgement, examined: Examined, asking: LayerAsking) ->
         wrong = examined.wrong(check)
         if not asked and not wrong:
             continue
-        judgement.measurements += [_measurement(departure) for departure in wrong[:SHOWN]]
+        judgement.measurements += [_measurement(departure, judgement.name) for departure in wrong[:SHOWN]]
         if wrong:
             _fail(judgement, check, wrong, asked)
         else:
@@ -138,6 +146,11 @@ def _conclude(judgement: _Judgement, examined: Examined, asking: LayerAsking) ->
     judgement.undecided = [
         name for name, power in examined.resolves.items() if power > DECISIVE and not any(d.tensor == name for d in examined.departures)
     ]
+    faulty = {departure.tensor for departure in examined.departures}
+    judgement.gradients = {
+        name: "fail" if name in faulty else "undecided" if name in judgement.undecided else "pass"
+        for name in next(iter(examined.answers.values())).gradients
+    }
     failed = [outcome for outcome in judgement.outcomes if outcome.status == "fail"]
     judgement.sentence = failed[0].message if failed else ""
 
@@ -200,11 +213,12 @@ def _numbers(departure: Departure) -> str:
     return f"d{departure.tensor}{place} = {departure.claimed:.6g}, should be {departure.right:.6g}"
 
 
-def _measurement(departure: Departure) -> Measurement:
+def _measurement(departure: Departure, layer: str) -> Measurement:
     differenced = departure.differenced
     line = differenced.lines[0] if differenced is not None and differenced.lines else None
     return Measurement(
         check=departure.check,
+        layer=layer,
         problem=departure.problem.index,
         network=departure.problem.describe(),
         tensor=departure.tensor,
@@ -242,6 +256,7 @@ def _written(
         environment=environment(),
         printed=exchanging.printed() if verdict in ("fail", "error") else "",
         only=request.only,
+        layers=tuple(judgement.record() for judgement in judgements if judgement.name),
         timings={"layers": round(seconds, 4)},
     )
     return Judged(report, None)

@@ -107,9 +107,9 @@ class _Line:
         self._cotangent = np.concatenate([answered.cotangents[name].ravel() for name in asking.outputs])
         self._dtype: type[np.floating] = np.float32 if inside == "float32" else np.float64
         self._epsilon = machine_epsilon(self._dtype)
-        moved = {name: problem.arrays[name] for name in answered.gradients}
+        moved: dict[str, FloatArray] = {name: np.asarray(problem.arrays[name], dtype=np.float64) for name in answered.gradients}
         self._scales = {name: scale_of(np.asarray(array, dtype=np.float64)) for name, array in moved.items()}
-        self._theta = {name: np.asarray(array / self._scales[name], dtype=self._dtype) for name, array in moved.items()}
+        self._theta: dict[str, FloatArray] = {name: np.asarray(array / self._scales[name], dtype=self._dtype) for name, array in moved.items()}
         self._kept: dict[tuple[int, float], FloatArray] = {}
         everywhere = {name: direction_for(1, 0, name, array.shape) for name, array in self._theta.items()}
         epsilon = self._epsilon
@@ -165,7 +165,7 @@ class _Line:
         return check_problem(
             self._losses,
             {name: self._theta[name] for name in gradients},
-            {name: gradient * self._scales[name] for name, gradient in gradients.items()},
+            {name: np.asarray(gradient * self._scales[name]) for name, gradient in gradients.items()},
             moves=self._moves,
             dtype=self._dtype,
             loss_scatter=self._scatter + more_scatter,
@@ -212,8 +212,8 @@ class _Line:
         generator = np.random.default_rng(0)
         wandered = np.zeros(here.shape)
         for _ in range(COPIES):
-            moved: dict[str, NDArray[Any]] = {
-                one: array * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape)) if one in self._theta else array
+            moved: dict[str, Any] = {
+                one: np.asarray(array) * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape)) if one in self._theta else array
                 for one, array in self._problem.arrays.items()
             }
             again = self._claim_again(moved).get(name)

@@ -13,9 +13,7 @@ from verifier.contracts.keys import TableError, described, printable, shown
 
 LONGEST = 4000  # characters of a statement
 MOST = 100  # statements of one key
-ALLOWED = (
-    "statements are assignments and calls over names, attributes, subscripts, slices, tuples, lists, dictionaries, literals and arithmetic"
-)
+ALLOWED = "statements are assignments and calls over names, attributes, subscripts, slices, tuples, lists, tables, literals and arithmetic"
 _STATEMENTS = (ast.Assign, ast.AugAssign, ast.Expr)
 _EXPRESSIONS = (
     *(ast.Name, ast.Attribute, ast.Subscript, ast.Slice, ast.Tuple, ast.List, ast.Dict, ast.Constant, ast.Starred),
@@ -135,10 +133,7 @@ def _parsed(key: str, line: str, lines: Sequence[str]) -> ast.Module:
         word = _refused(node)
         if word:
             at = f"{place}column {getattr(node, 'col_offset', 0) + 1}"
-            more = "What else is needed can be imported (imports)."
-            raise TableError(
-                key, f"holds {word} at {at} of {shown(line.strip())}; {ALLOWED}. What else is needed can be imported (imports)."
-            )
+            raise TableError(key, f"holds {word} at {at} of {shown(line.strip())}; {ALLOWED}. Import what else is needed (imports).")
     return tree
 
 
