@@ -109,7 +109,9 @@ class _Line:
         self._epsilon = machine_epsilon(self._dtype)
         moved: dict[str, FloatArray] = {name: np.asarray(problem.arrays[name], dtype=np.float64) for name in answered.gradients}
         self._scales = {name: scale_of(np.asarray(array, dtype=np.float64)) for name, array in moved.items()}
-        self._theta: dict[str, FloatArray] = {name: np.asarray(array / self._scales[name], dtype=self._dtype) for name, array in moved.items()}
+        self._theta: dict[str, FloatArray] = {
+            name: np.asarray(array / self._scales[name], dtype=self._dtype) for name, array in moved.items()
+        }
         self._kept: dict[tuple[int, float], FloatArray] = {}
         everywhere = {name: direction_for(1, 0, name, array.shape) for name, array in self._theta.items()}
         epsilon = self._epsilon
@@ -212,10 +214,9 @@ class _Line:
         generator = np.random.default_rng(0)
         wandered = np.zeros(here.shape)
         for _ in range(COPIES):
-            moved: dict[str, Any] = {
-                one: np.asarray(array) * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape)) if one in self._theta else array
-                for one, array in self._problem.arrays.items()
-            }
+            moved: dict[str, Any] = dict(self._problem.arrays)
+            for one in self._theta:
+                moved[one] = moved[one] * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=moved[one].shape))
             again = self._claim_again(moved).get(name)
             if again is not None and again.shape == here.shape:
                 wandered = np.fmax(wandered, np.abs(again - here))
