@@ -1,0 +1,91 @@
+"""Noise for tensors: numbers uniform on [-1, 1], drawn once a process and device, and read from a place that the copy's seed says.
+
+Drawing as many numbers as an operation has results costs more than most operations; reading them costs one pass over memory.
+"""
+
+import random
+from dataclasses import dataclass
+from enum import Enum
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+_POOL = 2**20  # eight megabytes
+_SEED = 20261127
+
+
+class Sharing(Enum):
+    """Which elements of a tensor get the same noise: what is equal rounds alike, and what rounds alike does not average out in a sum."""
+
+    NONE = "none"
+    ROWS = "rows"
+    ALL = "all"
+
+
+@dataclass(frozen=True)
+class Size:
+    """The size of a copy's noise.
+
+    Attributes:
+        relative: u of value · (1 + uξ).
+        additive: what is added to every value, for underflow.
+        sharing: see there.
+    """
+
+    relative: float
+    additive: float = 0.0
+    sharing: Sharing = Sharing.NONE
+
+
+class Noise:
+    """The noise of one copy: the same seed gives the same noise to the same sequence of tensors."""
+
+    def __init__(self, size: Size, seed: int) -> None:
+        self.size = size
+        self._places = random.Random(seed)
+
+    def disturb(self, value: Tensor, *, absolute: bool) -> None:
+        """A fresh result, changed in place; `absolute` adds an error relative to 1 as well."""
+        if value.numel() == 0:
+            return
+        if self.size.relative:
+            # A product, so that what is infinite stays so.
+            value.mul_(self._draw(value, 1.0, self.size.relative))
+            if absolute:
+                value.add_(self._draw(value, 0.0, self.size.relative))
+        if self.size.additive:
+            value.add_(self._draw(value, 0.0, self.size.additive))
+
+    def moved(self, value: Tensor) -> Tensor:
+        """A copy of an operand with relative noise of its own."""
+        if value.numel() == 0 or not self.size.relative:
+            return value
+        return value * self._draw(value, 1.0, self.size.relative)
+
+    def _draw(self, like: Tensor, middle: float, size: float) -> Tensor:
+        """Middle + size · ξ, to be broadcast against `like`."""
+        shape = like.shape
+        if self.size.sharing is Sharing.ALL:
+            shape = torch.Size((1,) * like.dim())
+        elif self.size.sharing is Sharing.ROWS and like.dim() > 1:
+            shape = torch.Size((1, *like.shape[1:]))
+        return self._read(shape, _pool(like.device.type, like.device.index, like.is_complex(), middle, size))
+
+    def _read(self, shape: torch.Size, pool: Tensor) -> Tensor:
+        parts, left = [], shape.numel()
+        while left > 0:
+            size = min(left, _POOL // 2)
+            start = int(self._places.random() * (_POOL - size))
+            parts.append(pool[start : start + size])
+            left -= size
+        return (parts[0] if len(parts) == 1 else torch.cat(parts)).view(shape)
+
+
+@lru_cache(maxsize=8)
+def _pool(kind: str, index: int | None, is_complex: bool, middle: float, size: float) -> Tensor:
+    """A pool of numbers; of complex ones the noise is relative to the modulus, as products and transforms have it."""
+    generator = torch.Generator().manual_seed(_SEED)
+    numbers = torch.rand(_POOL, 2 if is_complex else 1, generator=generator, dtype=torch.float64) * 2 - 1
+    numbers = torch.view_as_complex(numbers) if is_complex else numbers[:, 0].contiguous()
+    return numbers.mul_(size).add_(middle).to(torch.device(kind) if index is None else torch.device(kind, index))
