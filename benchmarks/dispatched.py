@@ -138,7 +138,9 @@ def largest_error(form: Form, dtype: torch.dtype, draw: int) -> tuple[float, flo
     offset = 4.0 * (draw % 3) if reference in (FORMS[-1][1],) else 0.0
     arguments = [torch.randn(shape, generator=generator, dtype=torch.float64).to(dtype) + offset for shape in shapes]
     named, claimed = named_call(reference, arguments), named_call(other, arguments)
-    cotangents = [torch.randn(y.shape, generator=generator, dtype=torch.float64) for y in real_outputs(named.call(named.tensors)).values()]
+    cotangents = [
+        torch.randn(y.shape, generator=generator, dtype=torch.float64).to(dtype) for y in real_outputs(named.call(named.tensors)).values()
+    ]
     right = measure(named.call, named.tensors, cotangents, differentiate=named.differentiate, dtype=dtype, seed=draw)
     answer = answers(claimed, dict(claimed.tensors), cotangents)
     wander = wandering(lambda at: answers(claimed, dict(at), cotangents), claimed.tensors, move=named.differentiate, at=answer, seed=draw)
