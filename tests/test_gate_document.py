@@ -7,6 +7,7 @@ from pathlib import Path
 
 import yaml
 
+from verifier.candidates.assignment import read_assignment
 from verifier.cli.project import KEYS, read_project
 from verifier.reports.formats import FORMATS
 from verifier.reports.gradescope import write
@@ -30,13 +31,15 @@ def test_every_format_has_its_row():
 
 def test_every_key_of_a_project_is_named_and_the_example_is_read(tmp_path):
     assert all(f"`{key}`" in TEXT for key in KEYS)
-    known, project = blocks("toml")
+    known, project, assignment = blocks("toml")
     (tmp_path / "pyproject.toml").write_text(project)
     assert set(read_project(tmp_path).options) == {name.replace("-", "_") for name in tomllib.loads(project)["tool"]["verifier"]} - {
         "candidates",
         "output",
     } | {"outputs"}
     assert read_baseline(known, "example")[0].fault == "factor-outputs"
+    (tmp_path / "assignment.toml").write_text(assignment)
+    assert read_assignment(str(tmp_path / "assignment.toml")).weights["points"] == 20
 
 
 def test_every_input_of_the_action_is_named():

@@ -152,7 +152,7 @@ def test_the_whole_run_is_written_to_the_files_that_are_asked_for(take, tmp_path
     outputs = parse_outputs((f"csv={tmp_path / 'all.csv'}", f"junit={tmp_path / 'all.xml'}"))
     status, _ = take(answer("a"), RequestError("no such file: x.py"), outputs=outputs)
     assert status == 2
-    assert "not judged" in (tmp_path / "all.csv").read_text()
+    assert "not-judged" in (tmp_path / "all.csv").read_text()
     assert 'name="a"' in (tmp_path / "all.xml").read_text()
 
 

@@ -6,6 +6,7 @@ import pytest
 from verifier.errors import RequestError
 from verifier.reports.gradescope import write, write_together, write_unfinished
 from verifier.results.gathering import Gathering
+from verifier.results.report import Part, Score
 
 # What Gradescope's documentation names, with the values that it allows.
 TOP = {
@@ -60,28 +61,37 @@ def test_a_public_summary_comes_first_and_the_details_are_hidden(failing):
     assert (first["name"], first["visibility"], first["status"]) == ("Verdict", "visible", "failed")
     assert "half-gradient" in first["output"]
     assert {test["visibility"] for test in others} == {"hidden"}
-    assert [test["name"] for test in others] == ["contract", "finite-difference", "autograd"]
+    assert [test["name"] for test in others if test["visibility"] == "hidden"] == ["contract", "finite-difference", "autograd"]
 
 
-def test_the_score_is_that_of_the_tests(failing, passing):
-    for report, score in ((failing, 1.0), (passing, 3.0)):
-        results = conform(write(report))
-        assert results["score"] == sum(test.get("score", 0) for test in results["tests"]) == score
-    assert results["extra_data"]["max_score"] == 3
+def scored(report, points, *parts):
+    return msgspec.structs.replace(report, score=Score(points, 10.0, parts))
 
 
-def test_what_one_witness_could_not_decide_costs_a_right_candidate_nothing(passing, failing):
-    def undecided(report):
-        checks = tuple(
-            msgspec.structs.replace(check, status="inconclusive") if check.id == "finite-difference" else check for check in report.checks
-        )
-        return conform(write(msgspec.structs.replace(report, checks=checks)))
+def test_the_score_is_that_of_its_parts(failing):
+    parts = Part("output-layer weights", 6.0, 6.0), Part("output-layer biases", 0.0, 4.0, "Its gradient is wrong.")
+    results = conform(write(scored(failing, 6.0, *parts)))
+    assert results["score"] == sum(test.get("score", 0) for test in results["tests"]) == 6.0
+    assert results["extra_data"]["max_score"] == sum(test.get("max_score", 0) for test in results["tests"]) == 10.0
+    (lost,) = [test for test in results["tests"] if test["name"] == "output-layer biases"]
+    assert (lost["status"], lost["visibility"], lost["output"]) == ("failed", "visible", "Its gradient is wrong.")
 
-    results = undecided(passing)
-    assert results["score"] == results["extra_data"]["max_score"] == 3
-    assert {test["status"] for test in results["tests"]} == {"passed"}
-    results = undecided(failing)
-    assert [(test["name"], test["score"]) for test in results["tests"][1:]] == [("contract", 1), ("finite-difference", 0), ("autograd", 0)]
+
+def test_an_older_report_without_a_score_is_all_or_nothing(passing, failing):
+    assert [conform(write(report))["score"] for report in (passing, failing)] == [100.0, 0.0]
+
+
+@pytest.mark.parametrize(("hints", "told", "kept"), [("verdict", "", "half-gradient"), ("equation", "output-delta", "-0.0811")])
+def test_a_student_is_shown_no_more_than_the_hints_allow(failing, hints, told, kept):
+    shown = [
+        test["output"] for test in conform(write(msgspec.structs.replace(failing, hints=hints)))["tests"] if test["visibility"] == "visible"
+    ]
+    assert told in "".join(shown)
+    assert kept not in "".join(shown)
+
+
+def test_what_could_not_be_decided_is_for_a_person(passing):
+    assert "a person has to look" in conform(write(msgspec.structs.replace(passing, verdict="inconclusive")))["output"]
 
 
 def test_a_candidate_that_could_not_be_judged_has_no_points_for_what_went_well_before(failing):

@@ -3,9 +3,18 @@ import io
 
 import msgspec
 
-from verifier.reports.table import CHECKS, MEASUREMENTS, write, write_measurements, write_together
+from verifier.reports.table import (
+    CHECKS,
+    MEASUREMENTS,
+    SUBMISSIONS,
+    write_checks,
+    write_checks_together,
+    write_measurements,
+    write_together,
+)
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Outcome
+from verifier.results.report import Score
 
 
 def rows(text):
@@ -13,7 +22,7 @@ def rows(text):
 
 
 def test_a_row_a_check_with_what_it_was_held_to(failing):
-    found = {row["check"]: row for row in rows(write(failing))}
+    found = {row["check"]: row for row in rows(write_checks(failing))}
     assert list(found) == ["contract", "finite-difference", "autograd", "update"]
     autograd = found["autograd"]
     assert (autograd["status"], autograd["error"], autograd["tolerance"], autograd["failed"]) == ("fail", "0.081", "4e-15", "198")
@@ -28,13 +37,25 @@ def test_a_row_a_comparison_with_all_digits(failing):
 
 
 def test_several_candidates_share_one_heading_and_what_was_not_judged_has_its_row(passing, failing):
-    found = rows(write_together(Gathering((passing, failing), ("no such file: x.py",))))
+    found = rows(write_checks_together(Gathering((passing, failing), ("no such file: x.py",))))
     assert [row["candidate"] for row in found] == ["vectorised_rows"] * 4 + ["factor_two"] * 4 + [""]
     assert (found[-1]["verdict"], found[-1]["message"]) == ("not judged", "no such file: x.py")
 
 
 def test_a_message_cannot_be_a_formula_or_break_its_row(failing):
     evil = Outcome("autograd", "fail", '=cmd|"/C calc"!A0\n,"\x1b[31m')
-    (row,) = rows(write(msgspec.structs.replace(failing, checks=(evil,), measurements=())))
+    (row,) = rows(write_checks(msgspec.structs.replace(failing, checks=(evil,), measurements=())))
     assert row["message"] == '\'=cmd|"/C calc"!A0 ,"'
     assert row["verdict"] == "fail"
+
+
+def test_a_row_a_submission_with_its_score_and_mistake(failing, passing):
+    reports = (msgspec.structs.replace(passing, score=Score(10.0, 10.0)), failing)
+    found = rows(write_together(Gathering(reports, ("no such file: x.py",))))
+    assert [set(row) for row in found] == [set(SUBMISSIONS)] * 3
+    assert [(row["candidate"], row["verdict"], row["score"], row["mistake"]) for row in found] == [
+        ("vectorised_rows", "pass", "10.0", ""),
+        ("factor_two", "fail", "", "half-gradient"),
+        ("", "error", "0.0", ""),
+    ]
+    assert (found[2]["reason"], found[2]["message"]) == ("not-judged", "no such file: x.py")

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from verifier.candidates.toml_document import TomlDocument, read_toml
-from verifier.contracts.keys import Key, TableError, described, did_you_mean, number, printable, read_table, texts, whole, word
+from verifier.contracts.keys import Key, TableError, described, did_you_mean, number, printable, read_table, text, texts, whole, word
 from verifier.contracts.mlp import claims as mlp
 from verifier.errors import RequestError
 
 UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LEAST_MEMORY = 256 * 2**20  # Python with NumPy needs 134 MB of address space with one BLAS thread, 175 MB with two
 MOST_BYTES = 2**50
-CANDIDATES_OWN = ("name", "module", "entry")
+CANDIDATES_OWN = ("name", "module")
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,10 @@ class Assignment:
         claims: the claims that it states, as in a manifest; all others are the contract's defaults.
         limits: the limits that it states, by name: memory and output_bytes in bytes, seconds, counts.
         forbid: top-level packages that a candidate may not import; None where it says nothing of them.
+        entry: the function that is asked where a candidate names none; None for `backprop`.
+        weights: what the parts of a score weigh, as far as it says so.
+        hints: how much a student is shown: "verdict", "equation" or "line".
+        message: what every student is shown.
     """
 
     path: str
@@ -44,6 +48,10 @@ class Assignment:
     claims: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
     forbid: tuple[str, ...] | None = None
+    entry: str | None = None
+    weights: Mapping[str, float] = field(default_factory=dict)
+    hints: str = "line"
+    message: str = ""
 
     @property
     def shown(self) -> str:
@@ -56,16 +64,27 @@ def read_assignment(path: str) -> Assignment:
     document = read_toml(Path(path), path, "assignment")
     tables = document.tables()
     _refuse_unknown(document, tables)
-    limits = tables.pop("limits", {})
+    limits, weights = tables.pop("limits", {}), tables.pop("score", {})
     try:
-        if not isinstance(limits, Mapping):
-            raise TableError("limits", "must be a table: write [limits].")
+        for name, table in (("limits", limits), ("score", weights)):
+            if not isinstance(table, Mapping):
+                raise TableError(name, f"must be a table: write [{name}].")
         own = read_table({key: value for key, value in tables.items() if key in ASSIGNMENT_KEYS}, ASSIGNMENT_KEYS)
         claims = {key: value for key, value in tables.items() if key not in ASSIGNMENT_KEYS}
         mlp.claims_from(claims)
     except TableError as error:
         raise document.error_of(error) from None
-    return Assignment(path, own.get("contract", "mlp"), claims, _read_limits(document, limits), own.get("forbid"))
+    return Assignment(
+        path,
+        own.get("contract", "mlp"),
+        claims,
+        _read_limits(document, limits),
+        own.get("forbid"),
+        own.get("entry"),
+        _read_weights(document, weights),
+        own.get("hints", "line"),
+        own.get("message", ""),
+    )
 
 
 def read_limits(limits: Sequence[str] | Mapping[str, int | float | str]) -> dict[str, int | float]:
@@ -107,8 +126,18 @@ def _read_limits(document: TomlDocument, limits: Mapping[str, Any]) -> dict[str,
         raise document.error_of(error, below="limits") from None
 
 
+def _read_weights(document: TomlDocument, weights: Mapping[str, Any]) -> dict[str, float]:
+    try:
+        read = {name: float(value) for name, value in read_table(weights, SCORE_KEYS).items()}
+        if read and not any(value for name, value in {**dict.fromkeys(SCORE_KEYS, 1.0), **read}.items() if name != "points"):
+            raise TableError(next(iter(read)), "is 0 like all the others: nothing would be worth a point.")
+        return read
+    except TableError as error:
+        raise document.error_of(error, below="score") from None
+
+
 def _refuse_unknown(document: TomlDocument, tables: Mapping[str, Any]) -> None:
-    known = [*ASSIGNMENT_KEYS, "limits", *mlp.KEYS]
+    known = [*ASSIGNMENT_KEYS, "limits", "score", *mlp.KEYS]
     for key in tables:
         if key in CANDIDATES_OWN:
             raise document.error_of(TableError(key, "is for each candidate to say, not for the assignment."))
@@ -155,4 +184,14 @@ LIMIT_KEYS: Mapping[str, Key] = {
     "output_bytes": _memory(0),
     "scratch_bytes": _memory(0),
 }
-ASSIGNMENT_KEYS: Mapping[str, Key] = {"contract": word("mlp"), "forbid": Key(_package, "a list of names of top-level packages")}
+SCORE_KEYS: Mapping[str, Key] = {
+    "points": number("points above 0", lambda value: value > 0),
+    **{name: number("a share of at least 0", lambda value: value >= 0) for name in ("weights", "biases", "loss", "others")},
+}
+ASSIGNMENT_KEYS: Mapping[str, Key] = {
+    "contract": word("mlp"),
+    "forbid": Key(_package, "a list of names of top-level packages"),
+    "entry": text(r"[^\W\d]\w*(\.[^\W\d]\w*)*", 'the name of a function, or "object.function"'),
+    "hints": word("verdict", "equation", "line"),
+    "message": text(r"(?s).{1,2000}", "up to 2,000 characters"),
+}

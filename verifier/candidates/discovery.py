@@ -73,6 +73,18 @@ def find_candidates(paths: Sequence[str], *, assignment: Assignment | None = Non
     return _named(_distinct(found)), errors
 
 
+def candidate_at(shown: str, path: Path, assignment: Assignment | None) -> Candidate:
+    """The candidate that a Python file is, or a folder with a manifest. Raises RequestError where its manifest is wrong."""
+    return _candidate_at(_Place(shown, path), assignment)
+
+
+def candidate_in_folder(shown: str, folder: Path, file: Path, assignment: Assignment | None) -> Candidate:
+    """The candidate that a file of a folder without a manifest is; it may import and read what lies beside it."""
+    settings = read_settings(manifest_of_file(file, os.path.join(shown, file.relative_to(folder))), assignment)
+    root = _absolute(folder)
+    return _candidate(_Place(shown, folder), settings, root.name, file=_absolute(file), root=root, readable=root)
+
+
 @dataclass(frozen=True)
 class _Place:
     """Something that was found, before its manifest is read: a Python file, a folder with a manifest, or a module."""

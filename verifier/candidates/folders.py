@@ -1,6 +1,8 @@
 """Folders of Python files: which of them are candidates, and which file of a folder with a manifest is the one to load."""
 
+import contextlib
 import io
+import keyword
 import os
 import re
 import tokenize
@@ -57,6 +59,15 @@ def defines_entry(source: str) -> bool:
         return any(name in ENTRIES for name in _defined_names(source))
     except (tokenize.TokenError, SyntaxError):
         return True
+
+
+def defined_names(source: str) -> list[str]:
+    """The functions, classes and other names that the text defines at top level, in order; what can be read of them where it breaks off."""
+    found: list[str] = []
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):
+        for name in _defined_names(source[:LARGEST_TOKENIZED]):
+            found.append(name)
+    return [name for name in dict.fromkeys(found) if not (name.startswith("_") or keyword.iskeyword(name))]
 
 
 def module_file(folder: Path, settings: Settings) -> tuple[Path, str | None]:
@@ -136,7 +147,7 @@ def _defined_names(source: str) -> Iterator[str]:
 
 def _defined_by(statement: list[str]) -> list[str]:
     match statement:
-        case ["def", name] | ["async", "def", name]:
+        case ["def" | "class", name] | ["async", "def", name]:
             return [name]
         case [name, "=" | ":"]:
             return [name]

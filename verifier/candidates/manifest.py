@@ -85,7 +85,8 @@ def read_settings(document: TomlDocument | None, assignment: Assignment | None =
         if document is None:  # a claim of the assignment alone, which was read before: cannot be
             raise
         raise document.error_of(error) from None
-    return Settings(own.get("contract", "mlp"), own.get("name"), own.get("module"), own.get("entry", "backprop"), claims, document)
+    default_entry = (assignment.entry if assignment is not None else None) or "backprop"
+    return Settings(own.get("contract", "mlp"), own.get("name"), own.get("module"), own.get("entry") or default_entry, claims, document)
 
 
 def _table_of(document: TomlDocument) -> Mapping[str, Any]:
@@ -109,6 +110,8 @@ def _refuse_unknown(said: Mapping[str, Any]) -> None:
 def _under_assignment(said: Mapping[str, Any], assignment: Assignment) -> dict[str, Any]:
     """The assignment's claims with the candidate's layout; TableError where the candidate says more than that."""
     for key, value in said.items():
+        if _says_the_same(key, value, assignment):
+            continue
         fixed = f"the assignment {assignment.shown} fixes"
         if key not in mlp.LAYOUT_KEYS:
             may = ", ".join([*CANDIDATE_KEYS, *mlp.LAYOUT_KEYS])
@@ -116,6 +119,14 @@ def _under_assignment(said: Mapping[str, Any], assignment: Assignment) -> dict[s
         if assignment.claims.get(key, value) != value:
             raise TableError(key, f"is {shown(value)}, but {fixed} {shown(assignment.claims[key])}.")
     return {**assignment.claims, **said}
+
+
+def _says_the_same(key: str, value: Any, assignment: Assignment) -> bool:
+    """Whether a claim changes nothing under the assignment."""
+    try:
+        return mlp.claims_from({**assignment.claims, key: value}) == mlp.claims_from(assignment.claims)
+    except TableError:
+        return False
 
 
 def _refuse_misplaced(document: TomlDocument, tables: Mapping[str, Any]) -> None:

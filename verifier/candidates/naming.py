@@ -6,8 +6,10 @@ has no more folders keeps the short name: ``columns``, ``other.columns``. What i
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import PurePath
 
 LONGEST_NAME = 200  # characters; file systems take 255 bytes
 
@@ -15,6 +17,17 @@ LONGEST_NAME = 200  # characters; file systems take 255 bytes
 def plain_name(text: str) -> str:
     """The text as a name: other signs than letters, digits, dots, underscores and hyphens of ASCII become hyphens."""
     return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:LONGEST_NAME] or "candidate"
+
+
+def submission_name(file_name: str, *, whole: bool = False) -> str:
+    """The name of a submission, from that of its file or folder: letters, marks and digits of every script stay.
+
+    A Python file's suffix goes, unless the `whole` name is asked for.
+    """
+    stem = file_name if whole or PurePath(file_name).suffix != ".py" else PurePath(file_name).stem
+    kept = (sign if sign in "._-" or unicodedata.category(sign)[0] in "LMN" else "-" for sign in unicodedata.normalize("NFC", stem))
+    name = re.sub("-{2,}", "-", "".join(kept)).strip(".-")
+    return name.encode()[:LONGEST_NAME].decode(errors="ignore") or "candidate"
 
 
 def unique_names(candidates: Sequence[tuple[str, Sequence[str]]]) -> list[str]:

@@ -29,6 +29,7 @@ class _Asked:
     asked: int = 0
     never_asked: int = 0
     errors: list[tuple[int, str]] = field(default_factory=list)
+    reasons: set[str] = field(default_factory=set)
     deaths: list[str] = field(default_factory=list)
     spared: int = 0
 
@@ -52,12 +53,15 @@ def ask_all(asking: Interviewed, items: Sequence[Item], before: Callable[[Item, 
         except Unanswered as error:
             if item.ordinary or error.fatal:
                 found.errors.append((item.index, str(error)))
+                found.reasons.add(error.reason)
             elif asking.deaths_left < left:
                 found.deaths.append(str(error))
             if error.fatal:
                 found.never_asked = len(items) - position - 1
                 break
-    return Finding(_outcome(found)), found.evaluations
+    # One branch that is not filled in is a mistake; nothing at all that is, is no answer yet.
+    reason = next(iter(found.reasons)) if len(found.reasons) == 1 and not found.evaluations else ""
+    return Finding(_outcome(found), reason=reason), found.evaluations
 
 
 def _outcome(found: _Asked) -> Outcome:

@@ -23,11 +23,13 @@ class Unanswered(Exception):
     """A candidate gave no usable answer; the text says what, where (file and line where there is one), and on which problem.
 
     `fatal`: it will not answer any more (given up after too many deaths, or it does not load).
+    `reason`: "not-judged" where there is nothing to ask, "not-done" where nothing is filled in yet; else "".
     """
 
-    def __init__(self, text: str, *, fatal: bool = False) -> None:
+    def __init__(self, text: str, *, fatal: bool = False, reason: str = "") -> None:
         super().__init__(text)
         self.fatal = fatal
+        self.reason = reason
 
 
 class Asking(Protocol):
@@ -89,11 +91,15 @@ class Examination:
 
 @dataclass(frozen=True)
 class Finding:
-    """A check's outcome, the comparisons that it rests on, and the mistake where the check itself shows which it is."""
+    """A check's outcome, the comparisons that it rests on, and the mistake where the check itself shows which it is.
+
+    `reason`: of an `error`, as `Unanswered` has it.
+    """
 
     outcome: Outcome
     measurements: tuple[Measurement, ...] = ()
     diagnosis: Diagnosis | None = None
+    reason: str = ""
 
 
 def measured(check: str, item: Item, tensor: str, comparison: Comparison, source: str = SOURCE) -> Measurement:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
+from msgspec import structs
 
 from verifier.cli import explain, say
 from verifier.cli.exit_status import CANDIDATE_WRONG, FAIL_ON, INTERRUPTED, PASSED, TERMINATED, UNDECIDED, overall, status_of
@@ -18,6 +19,7 @@ from verifier.cli.interrupts import Terminated, interruptible
 from verifier.cli.outputs import Output, parse_outputs
 from verifier.cli.progress import ProgressBar
 from verifier.cli.project import NO_PROJECT, PARAMETERS, Project, nearest_project, read_project, read_project_file
+from verifier.cli.stored import StoredReports
 from verifier.errors import HarnessError, RequestError
 from verifier.reports.formats import FORMATS, default_formats
 from verifier.results.baseline import Held, Known, hold_against, not_met, read_baseline
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("quick", "ci", "thorough", "grading")
 ISOLATION = ("auto", "require", "off")
+PAGES_OF_A_CLASS = ("markdown", "html")  # beside report.json under an assignment: each row of the class leads to a page
 
 
 def known_checks(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -100,6 +103,7 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Written beside report.json (may be repeated).")
 @click.option("--output", "outputs", multiple=True, metavar="FORMAT=FILE", help="Write the whole run to a file (may be repeated).")
 @click.option("--baseline", metavar="FILE", help="Known failures, which must still fail for their stated reason.")
+@click.option("--keep-measurements", is_flag=True, help="Keep every measurement under an assignment too, not the worst of each check.")
 @click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
 def check(
     candidates: tuple[str, ...],
@@ -114,6 +118,7 @@ def check(
     formats: tuple[str, ...],
     outputs: tuple[str, ...],
     baseline: str | None,
+    keep_measurements: bool,
     isolation: Isolation,
 ) -> int:
     """Judge backpropagation code: files, folders, package.module names or plug-ins.
@@ -135,14 +140,15 @@ def check(
         "assignment": assignment,
         "limits": limits,
         "isolation": isolation,
+        "keep_measurements": keep_measurements,
     }
     files = parse_outputs(outputs)
     known = () if baseline is None else read_baseline_file(baseline)
-    for output in files:
-        output.begin()
     with ProgressBar() as progress, kept_journal(Path(report_dir), candidates, asked, resume) as journal:
-        answers = judge(candidates, **asked, progress=progress, journal=journal)
-        run = Run(open_console(), Path(report_dir), formats, fail_on, progress.clear, files, known)
+        chosen = formats or (PAGES_OF_A_CLASS if assignment is not None else ())
+        run = Run(open_console(), Path(report_dir), chosen, fail_on, progress.clear, files, known)
+        apart = [report_dir, *(str(output.path) for output in files)]
+        answers = judge(candidates, **asked, progress=progress, journal=journal, apart=apart, expecting=run.expect)
         with interruptible():
             status = run.take(answers)
         if journal is not None:
@@ -183,6 +189,13 @@ def kept_journal(directory: Path, candidates: Sequence[str], asked: Mapping[str,
             say(f"The journal in {directory} takes no more ({journal.trouble}): what was judged since then cannot be resumed.")
 
 
+def lightened(report: Report) -> Report:
+    """The report without what only its own page shows; enough for the table over all."""
+    example = report.counterexample
+    small = None if example is None else structs.replace(example, arrays={}, claimed={}, reference={}, walkthrough=())
+    return structs.replace(report, measurements=(), printed="", counterexample=small)
+
+
 @dataclass
 class Run:
     """The answers of one run as they come: each is shown and written; one alone is shown whole, several end in a table.
@@ -207,8 +220,20 @@ class Run:
     reports: list[Report] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     _unwritten: bool = False
+    _refused: bool = False
     _as_known: dict[str, Held] = field(default_factory=dict)
+    _places: list[Path | Report] = field(default_factory=list)
+    _folders: dict[str, Path] = field(default_factory=dict)
     _held: tuple[Report, Path | None, list[Path]] | None = None
+
+    def expect(self, count: int) -> None:
+        """How many candidates there are, before the first is judged. Raises RequestError where an output cannot hold so many."""
+        try:
+            for output in self.outputs:
+                output.expect(count)
+        except RequestError:
+            self._refused = True
+            raise
 
     def take(self, answers: Iterator[Judged | RequestError | HarnessError]) -> int:
         """Show and write every answer; the exit status of the run. What the run itself breaks on does not lose the verdicts before it."""
@@ -217,7 +242,7 @@ class Run:
         except BrokenPipeError:
             self._write_outputs()
             raise
-        written = self._write_outputs()
+        written = [] if self._refused else self._write_outputs()
         return status if status in (INTERRUPTED, TERMINATED) else overall([status, *written])
 
     def _take(self, answers: Iterator[Judged | RequestError | HarnessError]) -> int:
@@ -249,10 +274,15 @@ class Run:
 
     def _judged(self, judged: Judged) -> None:
         report = judged.report
-        self.reports.append(report)
         self.statuses.append(self._status_of(report))
         written = self._write(judged)
-        shown = (report, written[-1].parent if written else None, written)
+        folder = written[-1].parent if written else None
+        # What is on the disk is not kept in memory: of a thousand candidates that would be gigabytes.
+        self.reports.append(lightened(report) if folder else report)
+        self._places.append(folder or report)
+        if folder:
+            self._folders[report.candidate.name] = folder
+        shown = (report, folder, written)
         # The first is held until it is known whether it is the only one.
         if len(self.reports) == 1:
             self._held = shown
@@ -272,11 +302,11 @@ class Run:
         """Write the whole run's files; the statuses of those that could not be."""
         known = {name: held.message for name, held in self._as_known.items() if held.as_known}
         unexpected = {name: held.message for name, held in self._as_known.items() if not held.as_known}
-        run = Gathering(tuple(self.reports), tuple(self.unjudged), known, unexpected)
+        run = Gathering(StoredReports(self._places), tuple(self.unjudged), known, unexpected)
         statuses = []
         for output in self.outputs:
             try:
-                output.finish(run)
+                output.finish(run, self._folders)
             except RequestError as error:
                 statuses.append(explain(error))
         return statuses

@@ -1,11 +1,14 @@
 """`verifier report`: stored reports in another format."""
 
+import os
 from pathlib import Path
 
 import click
 
-from verifier.cli.stored import read_reports, write_text
+from verifier.cli.outputs import Output, page_of
+from verifier.cli.stored import read_reports, report_folders, write_text
 from verifier.errors import RequestError
+from verifier.reports.folder import report_folder
 from verifier.reports.formats import FORMATS
 from verifier.results.gathering import Gathering
 
@@ -13,7 +16,7 @@ from verifier.results.gathering import Gathering
 @click.command()
 @click.argument("files", metavar="REPORT.JSON...", nargs=-1)
 @click.option("--format", "name", type=click.Choice(tuple(FORMATS)), default="terminal", show_default=True, help="The format to write.")
-@click.option("--output", "-o", metavar="FILE", help="Where to write it, instead of showing it.")
+@click.option("--output", "-o", metavar="FILE", help="Where to write it, instead of showing it; a folder takes a file each.")
 @click.option("--schema", is_flag=True, help="Show the JSON Schema of report.json instead.")
 def report(files: tuple[str, ...], name: str, output: str | None, schema: bool) -> int:
     """Write stored reports in another format.
@@ -27,7 +30,11 @@ def report(files: tuple[str, ...], name: str, output: str | None, schema: bool) 
         return 0
     if not files:
         raise click.UsageError("Missing argument 'REPORT.JSON...'.")
+    places = {folder.name: folder for file in files for folder in report_folders(Path(file))}
     stored = [one for file in files for one in read_reports(Path(file))]
+    if output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir()):
+        Output(name, Path(output), True).finish(Gathering(stored))
+        return 0
     if name == "terminal" and output is None and len(stored) == 1:
         from verifier.reports.terminal import open_console, show
 
@@ -37,7 +44,10 @@ def report(files: tuple[str, ...], name: str, output: str | None, schema: bool) 
     if len(stored) == 1:
         _show(FORMATS[name].write(stored[0]), output)
     else:
-        _show(FORMATS[name].write_together(Gathering(tuple(stored))), output)
+        beside = Path(output).parent if output else Path()
+        folders = {one.candidate.name: places.get(report_folder(Path(), one.candidate.name).name) for one in stored}
+        pages = {candidate: page for candidate, folder in folders.items() if folder and (page := page_of(folder, beside))}
+        _show(FORMATS[name].write_together(Gathering(stored, pages=pages)), output)
     return 0
 
 

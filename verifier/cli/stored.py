@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import overload
 
 from verifier.errors import RequestError
 from verifier.results.report import SCHEMA_VERSION, Report
@@ -20,6 +22,33 @@ def read_reports(path: Path) -> list[Report]:
             raise RequestError(f"no report.json in {path} or in a folder of it")
         return [read_report(file) for file in found]
     return [read_report(path)]
+
+
+def report_folders(path: Path) -> list[Path]:
+    """The report folders in a folder of them; none where it is a report itself."""
+    return [file.parent for file in sorted(path.glob("*/report.json"))] if path.is_dir() and not (path / "report.json").exists() else []
+
+
+class StoredReports(Sequence[Report]):
+    """Reports that are read from their files when somebody asks for one: a class of a thousand does not fit in memory."""
+
+    def __init__(self, places: Sequence[Path | Report]) -> None:
+        self._places = places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, index: int) -> Report: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "StoredReports": ...
+
+    def __getitem__(self, index: int | slice) -> "Report | StoredReports":
+        if isinstance(index, slice):
+            return StoredReports(self._places[index])
+        place = self._places[index]
+        return read_report(place) if isinstance(place, Path) else place
 
 
 def read_report(path: Path) -> Report:

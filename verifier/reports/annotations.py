@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 from verifier.reports.untrusted import one_line
-from verifier.reports.wording import VERDICT_MEANS
+from verifier.reports.wording import verdict_means
 from verifier.results.gathering import Gathering
 from verifier.results.report import Report
 
@@ -45,7 +45,7 @@ def _annotations(report: Report, known: str | None) -> Iterator[str]:
     if known is not None:
         yield command("notice", f"{name}: known failure", known, file)
     elif report.verdict != "pass":
-        title = f"{name}: {report.verdict}, {VERDICT_MEANS[report.verdict]}"
+        title = f"{name}: {report.verdict}, {verdict_means(report)}"
         message = one_line(report.summary, LONGEST)
         if report.diagnosis:
             best = report.diagnosis[0]

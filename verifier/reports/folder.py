@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from verifier.results.report import Report, to_json
 
 def report_folder(directory: Path, name: str) -> Path:
     """Where the reports of the candidate of that name stand; whatever the name is, it is a folder inside `directory`."""
-    safe = re.sub(r"[^A-Za-z0-9._-]", "_", name)
+    safe = "".join(sign if sign in "._-" or unicodedata.category(sign)[0] in "LMN" else "_" for sign in name)
     return directory / (safe if safe.strip(".") else "candidate")
 
 

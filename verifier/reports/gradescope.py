@@ -11,30 +11,39 @@ from typing import Any
 from verifier.errors import RequestError
 from verifier.reports.markdown import MARKS, code, escape
 from verifier.reports.untrusted import one_line
-from verifier.reports.wording import VERDICT_MEANS, number, reproduce_command, times_tolerance
+from verifier.reports.wording import number, reproduce_command, times_tolerance, verdict_means
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Outcome
-from verifier.results.report import Report
+from verifier.results.report import Report, Score
 
 UNFINISHED = "The grader ended before it had a verdict. This says nothing about the submission: please have it graded again."
 
 
 def write(report: Report) -> str:
-    """The results of one submission: a point for each check that was asked, as `_points` gives them."""
+    """The results of one submission: its score by parts, as the report has them, and what a student is shown of the rest."""
     asked = [outcome for outcome in report.checks if outcome.status != "skipped"]
-    tests = [_summary(report), *_details(report, asked)]
+    score = report.score or Score(100.0 if report.verdict == "pass" else 0.0, 100.0)  # an older report has none
     results: dict[str, Any] = {
-        "score": float(sum(_points(report, outcome) for outcome in asked)),
+        "score": score.points,
         "execution_time": round(sum(report.timings.values()), 3),
-        "output": f"{MARKS[report.verdict]} **{report.verdict.upper()}**: {VERDICT_MEANS[report.verdict]}.",
+        "output": _output(report),
         "output_format": "md",
         "visibility": "visible",
         "stdout_visibility": "hidden",
-        "extra_data": _extra(report, len(asked)),
-        "tests": tests,
-        "leaderboard": _leaderboard(report, asked),
+        "extra_data": _extra(report, score),
+        "tests": [_summary(report), *_parts(score), *_details(report, asked, len(score.parts))],
+        "leaderboard": [{"name": "Verdict", "value": report.verdict}, {"name": "Score", "value": score.points}],
     }
     return _encoded(results)
+
+
+def _output(report: Report) -> str:
+    word = report.reason.replace("-", " ") or report.verdict
+    lines = [escape(report.message)] if report.message else []
+    lines.append(f"{MARKS[report.verdict]} **{word.upper()}**: {verdict_means(report)}.")
+    if report.verdict == "inconclusive":
+        lines.append("Nobody is at fault yet: a person has to look at this submission.")
+    return "\n\n".join(lines)
 
 
 def write_together(run: Gathering) -> str:
@@ -79,21 +88,20 @@ def write_unfinished(reasons: Sequence[str] = (UNFINISHED,)) -> str:
     )
 
 
-def _points(report: Report, outcome: Outcome) -> int:
-    """One where it passed, none at all where the candidate could not be judged.
-
-    What a check could not decide costs nothing where the verdict is a pass: the other witness has decided, and the gradients are right.
-    """
-    return int(report.verdict == "pass" or (outcome.status == "pass" and report.verdict != "error"))
-
-
 def _summary(report: Report) -> dict[str, Any]:
-    """What a student sees: the verdict, what is wrong and where to look, without the hidden networks' details."""
-    lines = [escape(report.summary)]
-    if report.diagnosis:
-        best = report.diagnosis[0]
-        lines.append(f"**{escape(best.fault)}** (equation {code(best.equation)}): {escape(best.explanation)}")
-    lines += [f"{code(note.check)}: {escape(note.message)}" for note in report.notes]
+    """What a student sees beside the score: as much as the assignment's `hints` allow, without the hidden networks' details."""
+    lines = []
+    best = report.diagnosis[0] if report.diagnosis else None
+    if report.hints == "verdict":
+        lines.append(escape(verdict_means(report)) + "." if report.verdict != "error" else escape(report.summary))
+    elif report.hints == "equation":
+        wrong = f"Look at the equation {code(best.equation)}." if best and best.equation else f"{escape(verdict_means(report))}."
+        lines.append(escape(report.summary) if report.verdict == "error" else wrong)
+    else:
+        lines.append(escape(report.summary))
+        if best is not None:
+            lines.append(f"**{escape(best.fault)}** (equation {code(best.equation)}): {escape(best.explanation)}")
+        lines += [f"{code(note.check)}: {escape(note.message)}" for note in report.notes]
     return {
         "name": "Verdict",
         "number": "0",
@@ -105,8 +113,23 @@ def _summary(report: Report) -> dict[str, Any]:
     }
 
 
-def _details(report: Report, asked: Sequence[Outcome]) -> Iterator[dict[str, Any]]:
-    for position, outcome in enumerate(asked, 1):
+def _parts(score: Score) -> Iterator[dict[str, Any]]:
+    for position, part in enumerate(score.parts, 1):
+        yield {
+            "name": one_line(part.name),
+            "number": str(position),
+            "score": part.points,
+            "max_score": part.of,
+            "status": "failed" if part.why else "passed",
+            "output": escape(part.why or "Right."),
+            "output_format": "md",
+            "tags": [],
+            "visibility": "visible",
+        }
+
+
+def _details(report: Report, asked: Sequence[Outcome], before: int) -> Iterator[dict[str, Any]]:
+    for position, outcome in enumerate(asked, before + 1):
         figures = (
             f"error {number(outcome.error)}, tolerance {number(outcome.tolerance)} ({times_tolerance(outcome.error, outcome.tolerance)}), "
             f"{outcome.failed} of {outcome.problems} networks wrong"
@@ -114,9 +137,7 @@ def _details(report: Report, asked: Sequence[Outcome]) -> Iterator[dict[str, Any
         yield {
             "name": one_line(outcome.id),
             "number": str(position),
-            "score": float(_points(report, outcome)),
-            "max_score": 1.0,
-            "status": "passed" if outcome.status == "pass" or _points(report, outcome) else "failed",
+            "status": "passed" if outcome.status == "pass" else "failed",
             "output": f"{escape(outcome.message)}\n\n{escape(figures)}\n\n{code(reproduce_command(report))}",
             "output_format": "md",
             "tags": [outcome.status],
@@ -124,24 +145,18 @@ def _details(report: Report, asked: Sequence[Outcome]) -> Iterator[dict[str, Any
         }
 
 
-def _extra(report: Report, asked: int) -> dict[str, Any]:
+def _extra(report: Report, score: Score) -> dict[str, Any]:
     best = report.diagnosis[0] if report.diagnosis else None
     return {
         "verdict": report.verdict,
-        "max_score": asked,
+        "reason": report.reason,
+        "max_score": score.of,
         "fault": one_line(best.fault) if best else None,
         "equation": one_line(best.equation) if best else None,
         "profile": one_line(report.profile),
         "seed": report.seed,
         "schema_version": report.schema_version,
     }
-
-
-def _leaderboard(report: Report, asked: Sequence[Outcome]) -> list[dict[str, Any]]:
-    return [
-        {"name": "Verdict", "value": report.verdict},
-        {"name": "Checks passed", "value": sum(_points(report, outcome) for outcome in asked)},
-    ]
 
 
 def _encoded(results: dict[str, Any]) -> str:

@@ -36,7 +36,7 @@ def write(report: Report) -> str:
     example = report.counterexample
     equation = report.diagnosis[0].equation if report.diagnosis else None
     comparisons = by_network(report)
-    return _template().render(
+    return template("report.html").render(
         report=report,
         equations=wording.EQUATIONS,
         not_passed=wording.not_passed(report),
@@ -58,8 +58,8 @@ def write(report: Report) -> str:
         isolation=wording.isolation_words(report.isolation),
         isolation_gap=wording.isolation_gap(report.isolation),
         reproduce=wording.reproduce_command(report),
-        claims={name: claim_text(value) for name, value in report.candidate.claims.items()},
-        means=wording.VERDICT_MEANS[report.verdict],
+        claims={name: wording.claim_text(value) for name, value in report.candidate.claims.items()},
+        means=wording.verdict_means(report),
     )
 
 
@@ -76,9 +76,10 @@ def pictures(report: Report) -> list[tuple[Measurement, Markup]]:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A template of the package, which escapes whatever is no markup of ours."""
     folder = files("verifier.reports").joinpath("templates")
-    sources = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in ("report.html", "report.css")}
+    sources = {name: folder.joinpath(name).read_text(encoding="utf-8") for name in ("report.html", "report.css", "class.html", "class.css")}
     environment = Environment(
         loader=DictLoader(sources),
         autoescape=True,
@@ -98,7 +99,7 @@ def _template() -> Template:
         mark=lambda status: MARKS[status],
     )
     environment.globals.update(worst=wording.worst_measurement, untold=wording.untold_worst, told=_told)
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
 def _finalize(value: Any) -> Any:
@@ -110,16 +111,3 @@ def _finalize(value: Any) -> Any:
 
 def _told(report: Report, outcome: Outcome) -> bool:
     return wording.told_in_summary(report, outcome.message)
-
-
-def claim_text(value: Any) -> str:
-    """A claim as it would stand in a manifest."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return value
-    if isinstance(value, (list, tuple)):
-        return ", ".join(claim_text(inner) for inner in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)

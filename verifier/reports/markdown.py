@@ -9,7 +9,6 @@ from verifier.reports.untrusted import last_lines, one_line
 from verifier.reports.walkthrough import lines_of
 from verifier.reports.wording import (
     NOTHING,
-    VERDICT_MEANS,
     came_to_nothing,
     element,
     explained_words,
@@ -23,6 +22,7 @@ from verifier.reports.wording import (
     times_tolerance,
     title,
     told_in_summary,
+    verdict_means,
     worst_measurement,
     worst_measurements,
 )
@@ -101,9 +101,13 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[str]], align: str) ->
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rules, *rows))
 
 
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 def _head(report: Report) -> Iterator[str]:
     yield f"# {MARKS[report.verdict]} {report.verdict.upper()}: {escape(report.candidate.name)}"
-    yield f"**{VERDICT_MEANS[report.verdict].capitalize()}.** {escape(report.summary)}"
+    yield f"**{_sentence(verdict_means(report))}.** {escape(report.summary)}"
 
 
 def _diagnosis(report: Report) -> Iterator[str]:

@@ -1,15 +1,20 @@
-"""Reports as CSV: a row a check, or a row a comparison."""
+"""Reports as CSV: a row a submission, a row a check, or a row a comparison."""
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 from verifier.reports.untrusted import one_line
-from verifier.reports.wording import worst_measurement
+from verifier.reports.wording import claim_text, first_sentence, worst_measurement
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Measurement
 from verifier.results.report import Report
+from verifier.results.submission import Submission, submission_of
 
+SUBMISSIONS = (
+    "candidate", "path", "verdict", "reason", "score", "max_score", "mistake", "equation", "place", "claims", "seconds", "message",
+)  # fmt: skip
 CHECKS = (
     "candidate", "path", "verdict", "fault", "equation", "check", "status", "error", "tolerance", "excludes_above", "networks",
     "failed", "tensor", "network", "tolerance_from", "message", "profile", "seed",
@@ -22,11 +27,23 @@ Field = str | int | float | None
 
 
 def write(report: Report) -> str:
-    """One report, a row a check."""
+    """One report, as a row."""
     return write_together(Gathering((report,)))
 
 
 def write_together(run: Gathering) -> str:
+    """All reports, a row each; what has none has a row with its message."""
+    rows = [_submission_row(submission_of(report)) for report in run.reports]
+    rows += [["", "", "error", "not-judged", 0.0, *[None] * (len(SUBMISSIONS) - 6), message] for message in run.unjudged]
+    return _table(SUBMISSIONS, rows)
+
+
+def write_checks(report: Report) -> str:
+    """One report, a row a check."""
+    return write_checks_together(Gathering((report,)))
+
+
+def write_checks_together(run: Gathering) -> str:
     """All reports, a row a check; what could not be judged has a row with its message."""
     rows = [row for report in run.reports for row in _check_rows(report)]
     for message in run.unjudged:
@@ -42,6 +59,15 @@ def write_measurements(report: Report) -> str:
 def write_measurements_together(run: Gathering) -> str:
     """All reports, a row a comparison."""
     return _table(MEASUREMENTS, [_measurement_row(report, one) for report in run.reports for one in report.measurements])
+
+
+def _submission_row(row: Submission) -> list[Field]:
+    claims = "; ".join(f"{key} = {claim_text(value)}" for key, value in row.beside_defaults.items())
+    message = first_sentence(row.summary)
+    return [
+        *(row.name, row.path, row.verdict, row.reason, row.score, row.max_score, row.mistake, row.equation, row.place, claims),
+        *(round(row.seconds, 3), message),
+    ]
 
 
 def _check_rows(report: Report) -> Iterable[Sequence[Field]]:
@@ -103,4 +129,4 @@ def _cell(field: Field) -> Field:
     if not isinstance(field, str):
         return field
     line = one_line(field)
-    return f"'{line}" if line.startswith(("=", "+", "-", "@")) else line
+    return f"'{line}" if re.match(r"[=+@;|-]|[^\w]*[;,|\t][=+@-]", line) else line

@@ -20,6 +20,7 @@ from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.untrusted import last_lines, one_line
 from verifier.reports.walkthrough import Line, around_the_parting, first_parting, lines_of
 from verifier.reports.wording import (
+    NOTHING,
     deciding_check,
     element,
     first_sentence,
@@ -34,6 +35,7 @@ from verifier.reports.wording import (
     told_in_summary,
     untold_worst,
 )
+from verifier.results.cohort import OUTCOMES
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis, Note, Report
@@ -123,8 +125,12 @@ def show_short(report: Report, console: Console, *, folder: Path | None = None, 
 
 def show_table(reports: Sequence[Report], console: Console) -> None:
     """All candidates of a run in one table, a line each, and how many got which verdict."""
-    rows = [(one_line(report.candidate.name), report.verdict.upper(), deciding_check(report), _found(report)) for report in reports]
+    rows = [(one_line(report.candidate.name), outcome_word(report), deciding_check(report), _found(report)) for report in reports]
     rows.insert(0, ("candidate", "verdict", "failing check", "what was found"))
+    scored = any(report.options and "--assignment" in report.options for report in reports)
+    if scored:
+        rows = [(name, verdict, _score(report), found) for (name, verdict, _, found), report in zip(rows[1:], reports, strict=True)]
+        rows.insert(0, ("candidate", "verdict", "score", "what was found"))
     # By hand: rich shrinks every column where one is long, and a name or a verdict cut to two letters says nothing.
     widths = [min(max(len(row[column]) for row in rows), LONGEST_NAME) for column in range(3)]
     styles = ["bold", *(STYLES[report.verdict] for report in reports)]
@@ -150,16 +156,25 @@ def _found(report: Report) -> str:
     return one_line(", ".join(named)) if named else first_sentence(report.summary)
 
 
+def outcome_word(report: Report) -> str:
+    """The verdict in capitals; ``NOT JUDGED`` or ``NOT DONE`` where an error is no mistake in the mathematics."""
+    return (report.reason.replace("-", " ") or report.verdict).upper()
+
+
+def _score(report: Report) -> str:
+    return NOTHING if report.score is None else f"{report.score.points:g}"
+
+
 def tally(reports: Sequence[Report]) -> str:
     """How many candidates got which verdict: ``12 pass, 3 fail``."""
-    verdicts = [report.verdict for report in reports]
-    counted = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", "fail", "error", "inconclusive") if verdict in verdicts]
+    words = [outcome_word(report).lower() for report in reports]
+    counted = [f"{words.count(word)} {word}" for word in OUTCOMES if word in words]
     return f"{len(reports)} candidates: {', '.join(counted)}"
 
 
 def _headline(report: Report, width: int) -> Text:
     name = one_line(report.candidate.name)
-    line = Text.assemble((f"{report.verdict.upper():4}", STYLES[report.verdict]), (f"  {name}", "bold"))
+    line = Text.assemble((f"{outcome_word(report):4}", STYLES[report.verdict]), (f"  {name}", "bold"))
     path = one_line(report.candidate.path)
     # A long path goes to a line of its own, in one piece.
     between = "  " if len(line) + 2 + len(path) <= width else f"\n{INDENT}"

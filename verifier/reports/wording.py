@@ -5,6 +5,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import PurePath
+from typing import Any
 
 from verifier.reports.untrusted import one_line
 from verifier.results.outcome import Measurement, Outcome
@@ -16,6 +17,14 @@ VERDICT_MEANS = {
     "error": "the candidate cannot be judged",
     "inconclusive": "nothing could be decided",
 }
+WRONG = {
+    "forward": "the loss or an output is wrong",
+    "update": "the update is wrong",
+    "stages": "what it shows of its stages is wrong",
+    "purity": "it does not answer the same question in the same way",
+    "stability": "it breaks on saturated networks",
+}  # by the check that failed, where the gradients did not
+REASONS = {"not-judged": "there is nothing that could be judged", "not-done": "nothing is filled in yet"}
 NOTHING = "–"
 EQUATIONS = {
     "forward": "zˡ = Wˡ aˡ⁻¹ + bˡ; aˡ = σ(zˡ)",
@@ -33,6 +42,18 @@ SOURCES = {
     "rounding scatter": '"Rounding scatter" is how far a right result moves when only the last digits of the numbers before it change.',
     "error bound of the difference": '"Error bound of the difference" is how far the finite difference itself may be from the true slope.',
 }  # by the words of a tolerance's source
+
+
+def verdict_means(report: Report) -> str:
+    """The verdict in a few words that fit what was found: a heading that says "gradient" above a wrong `predict` misleads."""
+    if report.reason:
+        return REASONS.get(report.reason, VERDICT_MEANS[report.verdict])
+    if report.verdict != "fail":
+        return VERDICT_MEANS[report.verdict]
+    failed = {outcome.id for outcome in report.checks if outcome.status == "fail"}
+    if not failed or failed & {"autograd", "finite-difference", "batch-additivity", "unit-permutation"}:
+        return VERDICT_MEANS["fail"] if "forward" not in failed or "autograd" in failed else "the loss or an output is wrong"
+    return next((words for check, words in WRONG.items() if check in failed), "a check failed")
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -163,7 +184,9 @@ def untold_worst(report: Report, outcome: Outcome) -> Measurement | None:
 
 
 def isolation_gap(isolation: Isolation) -> str | None:
-    """What did not confine the candidate, and why; None where every promise was kept."""
+    """What did not confine the candidate, and why; None where every promise was kept, or where it was never started."""
+    if not isolation.known:
+        return None
     promises = {"files": isolation.files, "system calls": isolation.system_calls, "limits": isolation.limits}
     missing = [name for name, kept in promises.items() if not kept]
     if not missing:
@@ -179,14 +202,17 @@ def isolation_words(isolation: Isolation) -> str:
     gap = isolation_gap(isolation)
     if gap:
         return gap
+    if not isolation.known:
+        return "nothing of it was run"
     landlock = f" (Landlock ABI {isolation.landlock_abi})" if isolation.landlock_abi else ""
     return f"files, system calls and limits confined{landlock}"
 
 
 def reproduce_command(report: Report) -> str:
     """The command that makes this run again, with its profile and seed; after a replay, the one that judges the candidate whole."""
+    options = "".join(f" {shell_word(word)}" for word in report.options)
     command = f"verifier check {shell_word(report.candidate.path)}"
-    return command if report.profile == "replay" else f"{command} --profile {shell_word(report.profile)} --seed {report.seed}"
+    return command if report.profile == "replay" else f"{command} --profile {shell_word(report.profile)} --seed {report.seed}{options}"
 
 
 def replay_command(report: Report, folder: PurePath | None = None) -> str | None:
@@ -207,8 +233,21 @@ def next_steps(report: Report, folder: PurePath | None = None) -> Iterator[str]:
     """What to do now, one sentence each; the command that does it stands last in the sentence, after a colon."""
     if report.verdict == "fail" and (command := replay_command(report, folder)):
         yield f"To run the smallest network that fails alone: {command}"
-    if report.verdict == "error":
+    if report.verdict == "error" and report.reason != "not-judged":
         yield f"Mend that, then judge it again: {reproduce_command(report)}"
     if report.verdict == "inconclusive":
         larger = f"verifier check {shell_word(report.candidate.path)} --profile thorough"
         yield f"See what each undecided check needs; a larger run may decide it: {larger}"
+
+
+def claim_text(value: Any) -> str:
+    """A claim as it would stand in a manifest."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return ", ".join(claim_text(inner) for inner in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -10,12 +10,35 @@ SCHEMA_VERSION = 1
 
 
 class CandidateRecord(msgspec.Struct, frozen=True):
-    """Who was judged: its name, where it is (as the user named it), its contract, and its claims (manifest keys, defaults filled in)."""
+    """Who was judged: its name, where it is (as the user named it), its contract, and its claims (manifest keys, defaults filled in).
+
+    `beside_defaults`: the claims that differ from the contract's defaults. `fingerprint`: equal for two candidates of the same code,
+    comments, layout and names apart; "" where it is not known.
+    """
 
     name: str
     path: str
     contract: str
     claims: dict[str, Any]
+    beside_defaults: dict[str, Any] = {}
+    fingerprint: str = ""
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One part of a score: what was asked, the points it earned of those that it could, and why where it earned less."""
+
+    name: str
+    points: float
+    of: float
+    why: str = ""
+
+
+class Score(msgspec.Struct, frozen=True):
+    """The points of a submission, and the parts that they are the sum of."""
+
+    points: float
+    of: float
+    parts: tuple[Part, ...] = ()
 
 
 class Note(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -91,6 +114,7 @@ class Isolation(msgspec.Struct, frozen=True, omit_defaults=True):
     landlock_abi: int | None = None
     reason: str | None = None
     own_user: bool | None = None
+    known: bool = True
 
 
 class LayerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,6 +149,13 @@ class Report(msgspec.Struct, frozen=True):
         timings: seconds by phase; the only part of a report that may change between two runs of one seed.
         layers: of a file of layers, one record each; unset elsewhere.
         only: the checks to which the run was limited; empty where all were asked.
+        reason: why an `error` is no mistake in the mathematics: "not-judged" (there is nothing to ask) or "not-done" (nothing is filled
+            in yet); else "".
+        place: the line of the candidate's source that the verdict points to, as ``student.py, line 14, in backprop``; "" where none is.
+        options: the other options of the command that made this run, as words to paste.
+        score: what it is worth; None in a report of an earlier version.
+        hints: how much of it a student is shown: "verdict", "equation" or "line".
+        message: what the assignment says to every student.
     """
 
     schema_version: int
@@ -144,6 +175,12 @@ class Report(msgspec.Struct, frozen=True):
     timings: dict[str, float]
     only: tuple[str, ...] = ()
     layers: tuple[LayerRecord, ...] | msgspec.UnsetType = msgspec.UNSET
+    reason: str = ""
+    place: str = ""
+    options: tuple[str, ...] = ()
+    score: Score | None = None
+    hints: str = "line"
+    message: str = ""
 
 
 def to_json(report: Report) -> bytes:

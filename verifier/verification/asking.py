@@ -100,6 +100,7 @@ class Interview:
             f"{self._shown}: there is no function {self._candidate.entry!r}; it has {there}. Define {self._candidate.entry}, or name "
             'yours in the manifest: entry = "…" (a method needs an object: net = Network(…) in the file, and entry = "net.backprop").',
             fatal=True,
+            reason="not-judged",
         )
 
     @property
@@ -272,9 +273,11 @@ class Interview:
     def _result(self, answer: Answer, result: dict[str, Any], function: str, where: str) -> dict[str, Any]:
         """A result of an answer, or Unanswered where it is an exception or a refusal."""
         if "raised" in result:
-            raise Unanswered(f"{self._raised(result['raised'])} {where}.")
+            reason = "not-done" if result["raised"].get("type") == "NotImplementedError" else ""
+            raise Unanswered(f"{self._raised(result['raised'])} {where}.", reason=reason)
         if "refused" in result:
-            raise Unanswered(f"{self._shown}, in {function}: {result['refused']}. {where}.")
+            reason = "not-done" if str(result["refused"]).startswith("returned None") else ""
+            raise Unanswered(f"{self._shown}, in {function}: {result['refused']}. {where}.", reason=reason)
         return result
 
     def _worker(self, where: str) -> Session:

@@ -1,6 +1,6 @@
 """The request as the faces make it -> judged candidates, one after another; what is wrong with one does not keep the others waiting."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from secrets import randbits
@@ -9,6 +9,7 @@ from typing import Any, cast
 from verifier.candidates.assignment import Assignment, read_assignment, read_limits
 from verifier.candidates.discovery import Candidate, find_candidates
 from verifier.candidates.limits import Limits
+from verifier.candidates.submissions import Unjudged, find_submissions
 from verifier.candidates.zygote import Isolation, Zygote
 from verifier.checks.catalogue import check_ids
 from verifier.checks.examination import Item
@@ -19,11 +20,13 @@ from verifier.oracles.reference import refer
 from verifier.problems.storage import problem_from_bytes
 from verifier.results.outcome import Outcome
 from verifier.verification.corpus import Corpus, fresh_corpus, kept_corpus
+from verifier.verification.grading import Grading
 from verifier.verification.journal import Journal
 from verifier.verification.layers import judge_layers
 from verifier.verification.profiles import PROFILES, Profile
 from verifier.verification.record import Judged, Request
 from verifier.verification.run import Progress, judge_candidate
+from verifier.verification.unjudged import unjudged
 
 __all__ = ["Judged", "Progress", "StatedLimits", "judge", "replay"]
 
@@ -41,13 +44,20 @@ def judge(
     isolation: Isolation = "auto",
     progress: Progress | None = None,
     journal: Journal | None = None,
+    apart: Collection[str] = (),
+    keep_measurements: bool = False,
+    expecting: Callable[[int], None] = lambda count: None,
 ) -> Iterator[Judged | RequestError | HarnessError]:
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
     Where the harness breaks on one candidate, that comes back too, with its cause, and the others are still judged.
     `limits` go before those of the assignment. What the `journal` has of an interrupted run is taken from it,
-    and the rest is added to it.
+    and the rest is added to it. Under an assignment whatever stands in a submissions folder is judged, or is a report that says why not.
 
+    Args:
+        apart: files and folders that are no submissions, though they may lie among them.
+        keep_measurements: whether all measurements are kept; under an assignment else only the worst of them.
+        expecting: called with the number of candidates before the first is judged; it may refuse by a RequestError.
     Raises:
         RequestError: profile, check, limit or assignment is wrong: nothing can be judged.
         IsolationError: isolation is required and is not to be had.
@@ -57,11 +67,18 @@ def judge(
     _refuse_unknown_checks(only)
     fixed = None if assignment is None else read_assignment(assignment)
     allowed = _limits(chosen, fixed, limits)
-    candidates, errors = find_candidates(paths, assignment=fixed)
-    yield from errors
+    candidates: Sequence[Candidate | Unjudged]
+    if fixed is None:
+        candidates, errors = find_candidates(paths)
+        expecting(len(candidates) + len(errors))
+        yield from errors
+    else:
+        candidates = find_submissions(paths, fixed, apart)
+        expecting(len(candidates))
     if not candidates:
         return
     request = Request(chosen, _seed(chosen, seed, journal), tuple(only))
+    grading = _grading(fixed, only, limits, isolation, keep_measurements)
     corpora: dict[Claims, Corpus | None] = {}
     tell = progress or _silent
 
@@ -74,6 +91,9 @@ def judge(
 
     with Zygote(isolation=isolation) as zygote:
         for candidate in candidates:
+            if isinstance(candidate, Unjudged):
+                yield grading.of(unjudged(candidate.name, candidate.path, "mlp", {}, candidate.why, request), None)
+                continue
             kept = None if journal is None else journal.finished(candidate)
             if kept is not None:
                 yield kept
@@ -86,6 +106,7 @@ def judge(
             found = partial(journal.found, candidate) if journal is not None else _forget
             try:
                 judged = judge_candidate(candidate, partial(corpus_of, candidate), zygote, allowed, request, tell, found)
+                judged = grading.of(judged, candidate)
             except IsolationError:
                 raise
             except Exception as error:
@@ -133,6 +154,21 @@ def replay(
     corpus = Corpus((Item(0, problem, refer(problem, autograd.evaluate)),), (), kept=False)
     with Zygote(isolation=isolation) as zygote:
         return judge_candidate(found[0], lambda: corpus, zygote, allowed, Request(profile, 0), progress or _silent)
+
+
+def _grading(
+    assignment: Assignment | None, only: Sequence[str], limits: StatedLimits, isolation: Isolation, keep_measurements: bool
+) -> Grading:
+    """What holds for every report, with the words that give the run's options again."""
+    stated = [f"{name}={value}" for name, value in limits.items()] if isinstance(limits, Mapping) else limits
+    words = [word for check in only for word in ("--only", check)]
+    words += ["--assignment", assignment.path] if assignment else []
+    words += [word for limit in stated for word in ("--limit", limit)]
+    words += ["--isolation", isolation] if isolation != "auto" else []
+    words += ["--keep-measurements"] if keep_measurements else []
+    if assignment is None:
+        return Grading(tuple(words))
+    return Grading(tuple(words), not keep_measurements, assignment.weights, assignment.hints, assignment.message)
 
 
 def _broken(candidate: Candidate, error: Exception) -> HarnessError:

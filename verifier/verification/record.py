@@ -92,7 +92,13 @@ def write_down(
         schema_version=SCHEMA_VERSION,
         verdict=verdict,
         summary=_summary(verdict, outcomes, asked, shrunk),
-        candidate=CandidateRecord(candidate.name, candidate.path, candidate.contract, candidate.claims.as_manifest(defaults=True)),
+        candidate=CandidateRecord(
+            candidate.name,
+            candidate.path,
+            candidate.contract,
+            candidate.claims.as_manifest(defaults=True),
+            candidate.claims.as_manifest(),
+        ),
         profile=request.profile.name,
         seed=request.seed,
         checks=outcomes,
@@ -105,6 +111,7 @@ def write_down(
         printed=interview.printed() if verdict in ("fail", "error") else "",
         only=request.only,
         timings={phase: round(taken, 4) for phase, taken in seconds.items()},
+        reason=asked.findings[contract.ID].reason if verdict == "error" and contract.ID in asked.findings else "",
     )
     return Judged(report, stored)
 
@@ -197,6 +204,7 @@ def _isolation(told: Mapping[str, object]) -> Isolation:
         landlock_abi=abi if isinstance(abi, int) else None,
         reason=reason if isinstance(reason, str) else None,
         own_user=own_user if isinstance(own_user, bool) else None,
+        known=bool(told),
     )
 
 

@@ -109,7 +109,7 @@ def _ask(
         interview.check_entry()
     except Unanswered as error:
         clock.lap("loading")
-        findings = {contract.ID: Finding(Outcome(contract.ID, "error", str(error)))}
+        findings = {contract.ID: Finding(Outcome(contract.ID, "error", str(error)), reason=error.reason)}
         return Asked(_with_skipped(findings, request, "The candidate did not load."), None)
     clock.lap("loading")
     corpus = draw()

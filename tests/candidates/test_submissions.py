@@ -1,0 +1,121 @@
+"""Under an assignment nothing that stands in a submissions folder is lost."""
+
+import os
+
+import pytest
+
+from verifier.candidates.assignment import Assignment
+from verifier.candidates.discovery import Candidate
+from verifier.candidates.submissions import Unjudged, find_submissions
+from verifier.errors import RequestError
+
+RIGHT = "def backprop(weights, biases, x, y):\n    return 0.0, [], []\n"
+FIXED = Assignment("week3.toml", claims={"activations": ["tanh"]})
+
+
+@pytest.fixture
+def folder(tmp_path):
+    place = tmp_path / "submissions"
+    place.mkdir()
+    return place
+
+
+def rows(folder, **options):
+    return {row.name: row for row in find_submissions([str(folder)], FIXED, **options)}
+
+
+def test_every_file_and_folder_is_a_row_and_only_what_is_hidden_is_none(folder):
+    for name, text in {"ada.py": RIGHT, "empty.py": "", "notes.txt": "", "grace.ipynb": "{}", ".DS_Store": "", "work.zip": ""}.items():
+        (folder / name).write_text(text)
+    for name in ("__pycache__", "nothing_in_it", ".git", "node_modules"):
+        (folder / name).mkdir()
+    found = rows(folder)
+    assert set(found) == {"ada", "empty", "notes.txt", "grace.ipynb", "work.zip", "nothing_in_it", "node_modules"}
+    assert {name for name, row in found.items() if isinstance(row, Candidate)} == {"ada", "empty"}
+    assert "a notebook" in found["grace.ipynb"].why
+    assert "an archive" in found["work.zip"].why
+    assert found["nothing_in_it"].why == "an empty folder"
+
+
+def test_a_students_folder_is_one_row_judged_by_the_file_that_defines_the_entry(folder):
+    (folder / "ada").mkdir()
+    (folder / "ada" / "net.py").write_text(RIGHT)
+    (folder / "ada" / "activations.py").write_text("def sigmoid(z):\n    return z\n")
+    row = rows(folder)["ada"]
+    assert isinstance(row, Candidate)
+    assert row.file == folder / "ada" / "net.py"
+    assert row.readable == (folder / "ada",)  # it may import its neighbour
+    assert row.claims.activations == ("tanh",)
+
+
+def test_two_files_that_define_it_or_none_are_no_candidate_and_the_row_names_them(folder):
+    for name, texts in {"two": (RIGHT, RIGHT), "none": ("def back_prop(): pass\n", "x = 1\n")}.items():
+        (folder / name).mkdir()
+        for index, text in enumerate(texts):
+            (folder / name / f"part{index}.py").write_text(text)
+    found = rows(folder)
+    assert "part0.py, part1.py" in found["two"].why
+    assert found["none"].why == "no function `backprop`; part0.py has back_prop; part1.py has x"
+
+
+def test_the_assignment_may_name_the_entry(folder):
+    (folder / "ada").mkdir()
+    (folder / "ada" / "a.py").write_text("def gradients(w, b, x, y): pass\n")
+    (folder / "ada" / "b.py").write_text("def other(): pass\n")
+    (row,) = find_submissions([str(folder)], Assignment("week3.toml", entry="gradients"))
+    assert isinstance(row, Candidate)
+    assert (row.entry, row.file.name) == ("gradients", "a.py")
+
+
+def test_names_keep_letters_of_every_script_and_stay_apart(folder):
+    for name in ("Zoë.py", "李雷.py", "हिन्दी.py", "ada.py", "ADA"):
+        (folder / name).mkdir() if name == "ADA" else (folder / name).write_text(RIGHT)
+    names = [row.name for row in find_submissions([str(folder)], FIXED)]
+    assert {"Zoë", "李雷", "हिन्दी"} < set(names)
+    assert len({name.casefold() for name in names}) == 5
+
+
+def test_a_name_comes_from_the_path_and_never_from_the_manifest(folder):
+    (folder / "aaron.py").write_text('# /// script\n# [tool.verifier]\n# name = "zed"\n# ///\n' + RIGHT)
+    assert set(rows(folder)) == {"aaron"}
+
+
+def test_a_manifest_that_is_wrong_or_says_too_much_is_a_row_and_one_that_says_the_same_is_judged(folder):
+    block = "# /// script\n# [tool.verifier]\n# {}\n# ///\n"
+    (folder / "more.py").write_text(block.format('losses = ["half_squared_error"]') + RIGHT)
+    (folder / "same.py").write_text(block.format('activations = ["tanh"]') + RIGHT)
+    (folder / "broken.py").write_text(block.format("activations = [") + RIGHT)
+    found = rows(folder)
+    assert isinstance(found["same"], Candidate)
+    assert '"losses"' in found["more"].why
+    assert isinstance(found["broken"], Unjudged)
+
+
+def test_a_link_borrows_nobody_elses_file(folder, tmp_path):
+    (tmp_path / "solution.py").write_text(RIGHT)
+    (folder / "mallory.py").symlink_to(tmp_path / "solution.py")
+    (folder / "eve").symlink_to(tmp_path)
+    found = rows(folder)
+    assert isinstance(found["mallory"], Unjudged)
+    assert isinstance(found["eve"], Unjudged)
+
+
+def test_what_belongs_to_whoever_judges_is_no_submission(folder):
+    (folder / "ada.py").write_text(RIGHT)
+    (folder / "reports").mkdir()
+    (folder / "week3.toml").write_text("")
+    found = find_submissions([str(folder)], Assignment(str(folder / "week3.toml")), apart=[str(folder / "reports")])
+    assert [row.name for row in found] == ["ada"]
+
+
+def test_a_pipe_or_an_unreadable_file_is_a_row(folder):
+    os.mkfifo(folder / "pipe.py")
+    found = rows(folder)
+    assert "neither a file nor a folder" in found["pipe"].why
+
+
+def test_a_path_that_is_not_there_is_the_requests_fault(folder):
+    with pytest.raises(RequestError, match="no such file"):
+        find_submissions([str(folder / "nobody.py")], FIXED)
+    with pytest.raises(RequestError, match="holds no submission"):
+        find_submissions([str(folder)], FIXED)
