@@ -91,6 +91,13 @@ def test_a_manifest_that_is_wrong_or_says_too_much_is_a_row_and_one_that_says_th
     assert isinstance(found["broken"], Unjudged)
 
 
+def test_a_submission_cannot_choose_another_contract_than_the_assignments(folder):
+    (folder / "mallory.py").write_text('# /// script\n# [tool.verifier]\n# contract = "layer"\n# ///\n' + RIGHT)
+    row = rows(folder)["mallory"]
+    assert isinstance(row, Unjudged)
+    assert 'manifest key "contract" is "layer"' in row.why
+
+
 def test_a_link_borrows_nobody_elses_file(folder, tmp_path):
     (tmp_path / "solution.py").write_text(RIGHT)
     (folder / "mallory.py").symlink_to(tmp_path / "solution.py")

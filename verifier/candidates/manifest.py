@@ -76,6 +76,10 @@ def read_settings(document: TomlDocument | None, assignment: Assignment | None =
     try:
         own = read_table({key: value for key, value in table.items() if key in CANDIDATE_KEYS}, CANDIDATE_KEYS)
         said = {key: value for key, value in table.items() if key not in CANDIDATE_KEYS}
+        if assignment is not None and own.get("contract", assignment.contract) != assignment.contract:
+            raise TableError(
+                "contract", f"is {shown(own['contract'])}, but the assignment {assignment.shown} is for {assignment.contract}."
+            )
         if own.get("contract") == "layer":
             claims = cast(mlp.Claims, layer.claims_from(said))
             return Settings("layer", own.get("name"), own.get("module"), own.get("entry", "backprop"), claims, document)

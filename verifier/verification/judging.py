@@ -99,7 +99,8 @@ def judge(
                 yield kept
                 continue
             if candidate.contract == "layer":
-                yield judge_layers(candidate, cast(Any, candidate.claims), zygote, allowed, request, tell, _forget)
+                judged = judge_layers(candidate, cast(Any, candidate.claims), zygote, allowed, request, tell, _forget)
+                yield grading.of(judged, candidate)
                 continue
             if candidate.claims not in corpora:  # a kept one is read while the zygote warms up
                 corpora[candidate.claims] = kept_corpus(candidate.claims, chosen, request.seed)

@@ -42,6 +42,9 @@ def score(report: Report, weights: Mapping[str, float] | None = None) -> Score:
 
 def _parts(report: Report, weights: Mapping[str, float]) -> Iterable[tuple[str, float, str]]:
     """Name, weight, and why it is lost ("" where it is earned) of each part that was asked."""
+    if report.layers:
+        yield from ((layer.name, 1.0, "" if layer.verdict == "pass" else layer.sentence or layer.verdict) for layer in report.layers)
+        return
     status = {outcome.id: outcome.status for outcome in report.checks}
     witness = next((check for check in WITNESSES if any(m.check == check for m in report.measurements)), None)
     if witness is not None:
