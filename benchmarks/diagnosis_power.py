@@ -225,7 +225,7 @@ def try_one(place: int, faults: Sequence[str], *, shrinking: bool) -> Result:
     failed = findings[autograd.ID].outcome
     if shrinking and failed.status == "fail":
         failing = next(item for item in examination.items if item.index == failed.problem)
-        shrunk = shrink(examination, autograd.ID, autograd.check, failing, budget=600, same=same_mistake(diagnosed, examination))
+        shrunk = shrink(examination, autograd.CHECK, failing, budget=600, same=same_mistake(diagnosed, examination))
         if shrunk is not None:
             architecture = architecture_of(shrunk.item.problem)
             smallest = architecture.layers, max(architecture.widths)

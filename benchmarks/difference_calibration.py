@@ -23,8 +23,8 @@ from benchmarks.exact_slope import exact_slope
 from benchmarks.output import draw, publish, table, versions
 from benchmarks.resuming import measure, records
 from benchmarks.right_code import VARIANTS, backprop
-from verifier.checks.examination import Item
-from verifier.checks.finite_difference import Differenced, moves_of
+from verifier.checks.examination import Differenced, Item
+from verifier.checks.finite_difference import moves_of
 from verifier.checks.finite_difference import undecided_roles as undecided_by_differences
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import with_arrays

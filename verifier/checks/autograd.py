@@ -1,10 +1,10 @@
 """`autograd`: are the gradients those of the claimed network and loss, as PyTorch differentiates them?"""
 
+from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, compare_gradients, concluded, departs, skipped
 from verifier.results.outcome import Measurement
 
 ID = "autograd"
-SUMMARY = "the gradients are those of the claimed network, by PyTorch autograd in float64"
 
 
 def check(examination: Examination) -> Finding:
@@ -26,3 +26,13 @@ def check(examination: Examination) -> Finding:
 def failed_text(worst: Measurement, wrong: int, problems: int) -> str:
     """The worst element with its numbers, and on how many networks."""
     return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on problem {worst.problem} ({worst.network})."
+
+
+CHECK = Check(
+    id=ID,
+    summary="the gradients are those of the claimed network, by PyTorch autograd in float64",
+    ask=check,
+    needs=frozenset({"gradients"}),
+    headline=2,
+    shrinkable=True,
+)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from verifier.checks.check import Check
 from verifier.checks.examination import Asking, Finding, Item, Unanswered
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Outcome
 
 ID = "contract"
-SUMMARY = "the candidate loads, and answers every problem with the right number of arrays and elements"
 SHOWN_NOTES = 3
 
 
@@ -91,3 +91,11 @@ def _beyond(found: _Asked) -> list[str]:
     if found.spared:
         notes.append(f"It was not asked about {found.spared} saturated networks: at one more such end it would have been given up.")
     return notes
+
+
+CHECK = Check(
+    id=ID,
+    summary="the candidate loads, and answers every problem with the right number of arrays and elements",
+    ask=None,
+    headline=1,
+)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from verifier.contracts.mlp.calling import Call
 from verifier.contracts.mlp.claims import Claims
+from verifier.oracles.finite_difference.problem import ProblemDifferences
 from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
@@ -90,16 +91,26 @@ class Examination:
 
 
 @dataclass(frozen=True)
+class Differenced:
+    """One problem and what finite differences say of it."""
+
+    item: Item
+    differences: ProblemDifferences
+
+
+@dataclass(frozen=True)
 class Finding:
     """A check's outcome, the comparisons that it rests on, and the mistake where the check itself shows which it is.
 
     `reason`: of an `error`, as `Unanswered` has it.
+    `differenced`: every line along which a loss was differenced, for who weighs the witnesses.
     """
 
     outcome: Outcome
     measurements: tuple[Measurement, ...] = ()
     diagnosis: Diagnosis | None = None
     reason: str = ""
+    differenced: tuple[Differenced, ...] = ()
 
 
 def measured(check: str, item: Item, tensor: str, comparison: Comparison, source: str = SOURCE) -> Measurement:

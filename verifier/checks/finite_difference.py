@@ -1,13 +1,13 @@
 """`finite-difference`: is the backward pass the derivative of the candidate's own loss?"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier import textbook
-from verifier.checks.examination import Examination, Finding, Item, Unanswered, skipped
+from verifier.checks.check import Check
+from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, skipped
 from verifier.contracts.mlp.network import architecture_of
 from verifier.oracles.finite_difference.line import DirectionResult
 from verifier.oracles.finite_difference.problem import Moves, ProblemDifferences, check_problem
@@ -19,27 +19,16 @@ FloatArray = NDArray[np.floating]
 Gradients = Mapping[str, FloatArray]
 
 ID = "finite-difference"
-SUMMARY = "the gradients are the derivative of the candidate's own loss"
 SOURCE = "8 x error bound of the difference"
 _SPREAD = 7  # coprime to the number of strata: a part of the corpus still meets most of them
 
 
-@dataclass(frozen=True)
-class Differenced:
-    """One problem and what finite differences say of it."""
-
-    item: Item
-    differences: ProblemDifferences
-
-
-def check(examination: Examination) -> tuple[Finding, list[Differenced]]:
-    """Difference the candidate's loss on a part of the corpus; the finding, and every line for who weighs the witnesses."""
+def check(examination: Examination) -> Finding:
+    """Difference the candidate's loss on a part of the corpus."""
     asking = examination.asking
     gives_loss = any(evaluation.loss is not None for evaluation in examination.evaluations.values())
     if not gives_loss and "predict" not in asking.functions:
-        return skipped(
-            ID, "The candidate returns no loss and has no `predict`: return the loss, or define predict(weights, biases, x)."
-        ), []
+        return skipped(ID, "The candidate returns no loss and has no `predict`: return the loss, or define predict(weights, biases, x).")
     done: list[Differenced] = []
     unanswered: list[str] = []
     for item in chosen(examination):
@@ -53,8 +42,8 @@ def check(examination: Examination) -> tuple[Finding, list[Differenced]]:
             if error.fatal:
                 break
     if not done:
-        return (Finding(Outcome(ID, "error", unanswered[0])) if unanswered else skipped(ID, "No problem has a finite answer.")), []
-    return conclude(done, unanswered), done
+        return Finding(Outcome(ID, "error", unanswered[0])) if unanswered else skipped(ID, "No problem has a finite answer.")
+    return conclude(done, unanswered)
 
 
 def chosen(examination: Examination) -> list[Item]:
@@ -158,7 +147,7 @@ def conclude(done: Sequence[Differenced], unanswered: Sequence[str] = ()) -> Fin
         problem=None if worst is None else worst.problem,
         resolves=resolves,
     )
-    return Finding(outcome, tuple(measurements))
+    return Finding(outcome, tuple(measurements), differenced=tuple(done))
 
 
 def _measurement(one: Differenced, line: DirectionResult) -> Measurement:
@@ -233,3 +222,12 @@ def _passed(done: Sequence[Differenced], resolves: float | None) -> str:
 def predicted_error(line: DirectionResult, right: Gradients, claimed: Gradients) -> float:
     """The slope error that a line would see if `right` were the truth, Σ (right - claimed)·v."""
     return float(sum(((right[name] - claimed[name]) * along).sum() for name, along in line.direction.items()))
+
+
+CHECK = Check(
+    id=ID,
+    summary="the gradients are the derivative of the candidate's own loss",
+    ask=check,
+    needs=frozenset({"loss"}),
+    headline=3,
+)

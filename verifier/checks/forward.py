@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
 from verifier.contracts.mlp.calling import predict_call, read_outputs
 from verifier.results.evaluation import Evaluation
@@ -9,7 +10,6 @@ from verifier.results.outcome import Measurement
 from verifier.tolerance import compare
 
 ID = "forward"
-SUMMARY = "the loss, and what `predict` returns, are those of the claimed network"
 
 
 def check(examination: Examination) -> Finding:
@@ -53,3 +53,14 @@ def _passed(found: list[Measurement]) -> str:
 def _failed(worst: Measurement, wrong: int, found: list[Measurement]) -> str:
     problems = len({measurement.problem for measurement in found})
     return f"{departs(worst)} So on {wrong} of {problems} networks, worst on problem {worst.problem} ({worst.network})."
+
+
+CHECK = Check(
+    id=ID,
+    summary="the loss, and what `predict` returns, are those of the claimed network",
+    ask=check,
+    needs=frozenset({"outputs"}),
+    headline=4,
+    shrinkable=True,
+    functions=("predict",),
+)

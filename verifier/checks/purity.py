@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, compare_gradients, concluded, departs, own_rounding, skipped
 from verifier.contracts.mlp.calling import values_of
 from verifier.results.evaluation import Evaluation
@@ -13,7 +14,6 @@ from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis
 
 ID = "purity"
-SUMMARY = "the same call gives the same answer, and the arguments are left as they were"
 SOURCE = "2 x (32 x rounding scatter): the same call again"
 NETWORKS = 10
 _KEPT = Diagnosis(
@@ -75,3 +75,13 @@ def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:
 
 def _failed(worst: Measurement, wrong: int) -> str:
     return f"The same call answers differently the second time: {departs(worst)} On {wrong} networks. Something is kept between calls."
+
+
+CHECK = Check(
+    id=ID,
+    summary="the same call gives the same answer, and the arguments are left as they were",
+    ask=check,
+    needs=frozenset({"gradients"}),
+    headline=0,
+    shrinkable=True,
+)

@@ -2,11 +2,11 @@
 
 import numpy as np
 
+from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, compare_gradients, departs, skipped, worst_of
 from verifier.results.outcome import Measurement, Outcome, Status
 
 ID = "stability"
-SUMMARY = "what happens on saturated networks; decides only where the manifest says stable = true"
 
 
 def check(examination: Examination) -> Finding:
@@ -48,3 +48,12 @@ def check(examination: Examination) -> Finding:
         ),
         tuple(found),
     )
+
+
+CHECK = Check(
+    id=ID,
+    summary="what happens on saturated networks; decides only where the manifest says stable = true",
+    ask=check,
+    needs=frozenset({"gradients"}),
+    headline=9,
+)

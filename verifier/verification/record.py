@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from verifier.candidates.discovery import Candidate
-from verifier.checks import autograd, batch_additivity, contract, finite_difference, forward, purity, stability
-from verifier.checks.catalogue import check_ids
+from verifier.checks import autograd, contract, forward, stability
+from verifier.checks.catalogue import check_ids, check_of
 from verifier.checks.examination import Examination, Finding, departs
-from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.problems.storage import problem_to_bytes
 from verifier.results.evaluation import FloatArray
 from verifier.results.outcome import Measurement, Outcome, Verdict
@@ -28,19 +27,6 @@ if TYPE_CHECKING:
     from verifier.diagnosis.mlp.diagnosing import Diagnosed
 
 COUNTEREXAMPLE_FILE = "counterexample.safetensors"
-
-# Which failure is the headline: the one that causes the others first.
-_HEADLINES = (
-    purity.ID,
-    contract.ID,
-    autograd.ID,
-    finite_difference.ID,
-    forward.ID,
-    update.ID,
-    stages.ID,
-    batch_additivity.ID,
-    unit_permutation.ID,
-)
 
 
 @dataclass(frozen=True)
@@ -149,7 +135,7 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
         tensors = ", ".join(asked.undecided)
         return f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there."
     wanted = "fail" if verdict == "fail" else "error"
-    headline = next(by_id[check] for check in (*_HEADLINES, *by_id) if check in by_id and by_id[check].status == wanted)
+    headline = min((outcome for outcome in outcomes if outcome.status == wanted), key=lambda outcome: check_of(outcome.id).headline)
     if shrunk is None or verdict == "error":
         return asked.diagnosis[0].explanation if asked.diagnosis else headline.message
     explained = [asked.diagnosis[0].explanation] if asked.diagnosis else []

@@ -11,11 +11,11 @@ from msgspec import structs
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
-from verifier.checks import autograd, batch_additivity, contract, finite_difference, forward, purity, stability
-from verifier.checks.catalogue import check_ids, plugged_check, plugged_ids
-from verifier.checks.examination import Examination, Finding, Item, Unanswered
+from verifier.checks import autograd, contract, finite_difference, forward, purity
+from verifier.checks.catalogue import check_ids, check_of
+from verifier.checks.check import Ask
+from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered
 from verifier.checks.finite_difference import role_of, undecided_roles
-from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.contracts.mlp.claims import Claims
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.results.outcome import Outcome
@@ -32,24 +32,7 @@ from verifier.verification.witnesses import Testimony, heard_again, weigh
 if TYPE_CHECKING:
     from verifier.diagnosis.mlp.diagnosing import Diagnosed
 
-Check = Callable[[Examination], Finding]
 Progress = Callable[[str, int, int], None]
-
-# Asked one network at a time when the smallest failing one is sought, and in this order of preference.
-_SHRINKABLE: Mapping[str, Check] = {
-    purity.ID: purity.check,
-    autograd.ID: autograd.check,
-    forward.ID: forward.check,
-    stages.ID: stages.check,
-    update.ID: update.check,
-    batch_additivity.ID: batch_additivity.check,
-    unit_permutation.ID: unit_permutation.check,
-}
-
-# What a check asks of every ordinary problem beside its gradients, in the order in which one message asks. A `forward` that only shows what
-# the last `predict` stored is found out because it comes first; functions that show what `backprop` stored, by the first problem, about
-# which each is asked alone and much later.
-_FUNCTIONS: Mapping[str, Sequence[str]] = {stages.ID: ("forward", "deltas"), forward.ID: ("predict",)}
 
 
 def judge_candidate(
@@ -115,7 +98,9 @@ def _ask(
     corpus = draw()
     clock.lap("corpus")
     items = (*corpus.items, *corpus.extreme)
-    later = [function for check, functions in _FUNCTIONS.items() if request.wants(check) for function in functions]
+    # A `forward` that only shows what the last `predict` stored is found out because it comes first.
+    wanted = sorted((check_of(check) for check in check_ids() if request.wants(check)), key=lambda check: -check.headline)
+    later = [function for check in wanted for function in check.functions]
 
     def before(item: Item, count: int) -> None:
         progress(f"{candidate.name}: contract", count, len(items))
@@ -154,32 +139,16 @@ def _ask_the_rest(
     found: Callable[[Outcome], None],
     clock: _Clock,
 ) -> Asked:
-    differenced: list[finite_difference.Differenced] = []
-
-    def differences(examination: Examination) -> Finding:
-        finding, lines = finite_difference.check(examination)
-        differenced.extend(lines)
-        return finding
-
-    checks: dict[str, Check] = {
-        forward.ID: forward.check,
-        finite_difference.ID: differences,
-        autograd.ID: autograd.check,
-        stages.ID: stages.check,
-        update.ID: update.check,
-        purity.ID: lambda examination: _noting_complex_numbers(purity.check(examination), interview),
-        batch_additivity.ID: batch_additivity.check,
-        unit_permutation.ID: unit_permutation.check,
-        stability.ID: stability.check,
-    }
-    checks |= {check: plugged_check(check) for check in plugged_ids() if request.wants(check)}
-    wanted = [check for check in checks if request.wants(check)]
+    checks = {check: asked for check in check_ids() if request.wants(check) and (asked := check_of(check).ask) is not None}
+    if purity.ID in checks:
+        checks[purity.ID] = lambda examination: _noting_complex_numbers(purity.check(examination), interview)
+    wanted = list(checks)
     for position, check in enumerate(wanted):
         progress(f"{candidate.name}: {check}", position, len(wanted))
         findings[check] = _guarded(check, checks[check], examination)
         found(findings[check].outcome)
         clock.lap(check)
-    testimony = Testimony(findings, differenced)
+    testimony = Testimony(findings)
     convention = _convention(testimony, examination)
     if convention is not None:
         assumed = _assuming(examination, convention.assumed(examination.claims))
@@ -189,7 +158,7 @@ def _ask_the_rest(
         testimony, convention = heard_again(testimony, own, again, convention)
     weighed = weigh(testimony, examination)
     clock.lap("weighing")
-    return Asked(weighed, examination, convention, undecided=tuple(_undecided(weighed, differenced)))
+    return Asked(weighed, examination, convention, undecided=tuple(_undecided(weighed, testimony.differenced)))
 
 
 def _diagnosed(asked: Asked) -> "Diagnosed | None":
@@ -218,7 +187,7 @@ def _noting_complex_numbers(finding: Finding, interview: Interview) -> Finding:
     return replace(finding, outcome=structs.replace(finding.outcome, notes=(*finding.outcome.notes, note)))
 
 
-def _guarded(check: str, ask: Check, examination: Examination) -> Finding:
+def _guarded(check: str, ask: Ask, examination: Examination) -> Finding:
     try:
         return ask(examination)
     except Unanswered as error:
@@ -247,7 +216,7 @@ def _assuming(examination: Examination, claims: Claims) -> Examination:
     return replace(examination, claims=claims, items=under(examination.items), extreme=())
 
 
-def _undecided(findings: Mapping[str, Finding], differenced: Sequence[finite_difference.Differenced]) -> list[str]:
+def _undecided(findings: Mapping[str, Finding], differenced: Sequence[Differenced]) -> list[str]:
     """Roles of tensors that neither autograd nor finite differences decided in the whole run."""
     decided, met = set(), set()
     by_autograd = findings[autograd.ID].measurements if autograd.ID in findings else ()
@@ -265,14 +234,15 @@ def _undecided(findings: Mapping[str, Finding], differenced: Sequence[finite_dif
 def _counterexample(asked: Asked, request: Request, clock: _Clock, spared: Spared, begin: Callable[[], None]) -> Shrunk | None:
     """The smallest problem that fails the first failed check of the list."""
     examination = asked.examination
-    check = next((check for check in _SHRINKABLE if check in asked.findings and asked.findings[check].outcome.status == "fail"), None)
+    failed = [check_of(check) for check, finding in asked.findings.items() if finding.outcome.status == "fail"]
+    check = min((check for check in failed if check.shrinkable), key=lambda check: check.headline, default=None)
     if examination is None or check is None:
         return None
     begin()
-    wrong = asked.findings[check].outcome.problem
+    wrong = asked.findings[check.id].outcome.problem
     failing = next(item for item in examination.items if item.index == wrong)
     same = same_mistake(asked.diagnosed, examination)
-    shrunk = shrink(examination, check, _SHRINKABLE[check], failing, budget=request.profile.shrinking, same=same)
+    shrunk = shrink(examination, check, failing, budget=request.profile.shrinking, same=same)
     clock.lap("shrinking")
     if shrunk is None:
         return None
@@ -281,4 +251,4 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, spared: Spare
     def by_hand() -> tuple[Step, ...]:
         return work_by_hand(examination, found.item, found.evaluation, asked.diagnosed)
 
-    return replace(shrunk, walkthrough=spared.attempt(check, "Working the example by hand", by_hand, ()))
+    return replace(shrunk, walkthrough=spared.attempt(check.id, "Working the example by hand", by_hand, ()))

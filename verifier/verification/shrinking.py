@@ -11,6 +11,7 @@ from itertools import islice
 from random import Random
 
 from verifier import textbook
+from verifier.checks.check import Ask, Check
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.contracts.mlp.numbers import is_ordinary
@@ -23,7 +24,6 @@ from verifier.results.report import Step
 from verifier.tolerance import SAFETY
 from verifier.verification.corpus import hypothesis_at_home
 
-Check = Callable[[Examination], Finding]
 Same = Callable[[Item, Evaluation], bool]
 
 
@@ -42,16 +42,17 @@ def _any_mistake(item: Item, evaluation: Evaluation) -> bool:
     return True
 
 
-def shrink(examination: Examination, check: str, ask: Check, failing: Item, *, budget: int, same: Same = _any_mistake) -> Shrunk | None:
+def shrink(examination: Examination, check: Check, failing: Item, *, budget: int, same: Same = _any_mistake) -> Shrunk | None:
     """The smallest problem found that fails the same check; the failing one itself where none is smaller, None without any answer.
 
     Args:
-        check, ask: the check that failed, asked about one problem at a time.
+        check: the check that failed, asked about one problem at a time.
         failing: a problem of the corpus that fails it.
         same: whether a network shows the mistake that was diagnosed (the same known fault, the same first wrong equation).
         budget: how many evaluations of the candidate the search may take; 0 for a problem that is small already (a replayed one).
     """
-    found = None
+    assert check.ask is not None
+    found, ask = None, check.ask
     # First a network that shows the mistake that was named; where none is found, any that fails.
     for wanted in (same, _any_mistake) if same is not _any_mistake else (same,):
         trials = _Trials(examination, ask, budget, wanted)
@@ -62,7 +63,7 @@ def shrink(examination: Examination, check: str, ask: Check, failing: Item, *, b
     for item in (failing,) if found is None else (single_item(found), failing):
         with contextlib.suppress(Unanswered):
             evaluation = trials.answer(item)
-            return Shrunk(check, item, evaluation, ask(alone(examination, item, evaluation)))
+            return Shrunk(check.id, item, evaluation, ask(alone(examination, item, evaluation)))
     return None
 
 
@@ -77,7 +78,7 @@ class _Trials:
     What it once answered it answers again: a candidate that keeps state, or the end of the budget, must not look like a flaky search.
     """
 
-    def __init__(self, examination: Examination, check: Check, budget: int, same: Same) -> None:
+    def __init__(self, examination: Examination, check: Ask, budget: int, same: Same) -> None:
         self._examination, self._check, self._left, self._same = examination, check, budget, same
         self._known: dict[tuple[object, ...], bool] = {}
 

@@ -6,18 +6,22 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from verifier.checks import contract
-from verifier.checks.examination import Examination, Finding
-from verifier.checks.finite_difference import Differenced, predicted_error
+from verifier.checks.examination import Differenced, Examination, Finding
+from verifier.checks.finite_difference import predicted_error
 from verifier.results.outcome import Outcome
 from verifier.verification.conventions import Convention, derivative_of_the_loss
 
 
 @dataclass(frozen=True)
 class Testimony:
-    """The findings of the witnesses, by check id, and every line that was differenced."""
+    """The findings of the witnesses, by check id."""
 
     findings: Mapping[str, Finding]
-    differenced: Sequence[Differenced]
+
+    @property
+    def differenced(self) -> Sequence[Differenced]:
+        """Every problem whose loss was differenced."""
+        return [one for finding in self.findings.values() for one in finding.differenced]
 
     def status(self, check: str) -> str:
         finding = self.findings.get(check)
@@ -45,7 +49,7 @@ def heard_again(
             return testimony, None
         changes = {"status": "pass", "message": words, "failed": 0, "error": None, "tolerance": None, "tensor": None, "problem": None}
         findings["finite-difference"] = _with(findings["finite-difference"], **changes)
-    return Testimony(findings, testimony.differenced), convention
+    return Testimony(findings), convention
 
 
 def _foreseen(one: Differenced, own: Examination) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
 from verifier.contracts.mlp.calling import Call, deltas_call, forward_call, read_stages
 from verifier.results.outcome import Measurement
@@ -14,7 +15,6 @@ from verifier.tolerance import compare
 FloatArray = NDArray[np.floating]
 
 ID = "stages"
-SUMMARY = "what `forward` and `deltas` return are the stages of the equations"
 _EQUATIONS = {"pre_activations": "forward", "activations": "forward"}
 
 
@@ -84,3 +84,14 @@ def _failed(found: list[Measurement], wrong: int) -> str:
         f"The first wrong stage is {first.tensor} (equation `{equation_of(first.tensor, layers)}`): {departs(first)} "
         f"Wrong on {wrong} of {problems} networks; this is problem {first.problem} ({first.network})."
     )
+
+
+CHECK = Check(
+    id=ID,
+    summary="what `forward` and `deltas` return are the stages of the equations",
+    ask=check,
+    needs=frozenset({"stages"}),
+    headline=5,
+    shrinkable=True,
+    functions=("forward", "deltas"),
+)

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.problems.program import Problem
@@ -12,7 +13,6 @@ from verifier.tolerance import compare
 FloatArray = NDArray[np.floating]
 
 ID = "unit-permutation"
-SUMMARY = "the gradients follow when hidden units change places"
 SOURCE = "2 x (32 x rounding scatter)"
 NETWORKS = 10
 
@@ -60,3 +60,13 @@ def reordered(name: str, array: FloatArray, problem: Problem) -> FloatArray:
 
 def _failed(worst: Measurement, wrong: int, problems: int) -> str:
     return f"A unit's gradient depends on its place in the layer: {departs(worst)} On {wrong} of {problems} networks."
+
+
+CHECK = Check(
+    id=ID,
+    summary="the gradients follow when hidden units change places",
+    ask=check,
+    needs=frozenset({"hidden units"}),
+    headline=8,
+    shrinkable=True,
+)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step, read_update, update_call
 from verifier.contracts.mlp.network import architecture_of, with_arrays
@@ -23,7 +24,6 @@ from verifier.tolerance import SAFETY, compare
 FloatArray = NDArray[np.floating]
 
 ID = "update"
-SUMMARY = "a step is W - η ∂L/∂W, at every learning rate and all along a path"
 SOURCE = "32 x rounding scatter, and the rounding of the step"
 RECOVERED_ON = 40
 PATH_STEPS = 20
@@ -151,3 +151,13 @@ def _changes(item: Item, name: str, one: Evaluation, two: Evaluation) -> bool:
     own = own_rounding(item, one)[name] + own_rounding(item, two)[name]
     allowed = 2 * item.reference.gradient_tolerance(name) + one.rounding[name] + two.rounding[name] + own
     return bool(np.any(np.abs(one.gradients[name] - two.gradients[name]) > allowed))
+
+
+CHECK = Check(
+    id=ID,
+    summary="a step is W - η ∂L/∂W, at every learning rate and all along a path",
+    ask=check,
+    needs=frozenset({"step"}),
+    headline=6,
+    shrinkable=True,
+)
