@@ -98,8 +98,11 @@ def test_an_expected_failure_of_the_harness_is_its_own_sentence(take, capsys):
     assert capsys.readouterr().err == "The zygote does not answer.\n"
 
 
-def test_a_wrong_candidate_outweighs_a_harness_that_broke_after_it(take):
-    assert take(answer("a", "fail"), HarnessError("gone"))[0] == 1
+def test_a_harness_that_broke_outweighs_a_wrong_candidate_and_has_its_row(take):
+    status, shown = take(answer("a", "fail"), answer("c"), HarnessError("b.py was not judged: gone"))
+    assert status == 3
+    assert "NOT JUDGED  b.py was not judged: gone" in shown
+    assert "1 not judged" in shown
 
 
 def test_an_interrupt_says_what_was_judged_before(take, capsys):

@@ -37,6 +37,10 @@ def test_over_several_the_first_that_applies_of_2_1_3_0(statuses, status):
     assert overall(statuses) == status
 
 
+def test_a_harness_that_broke_is_never_hidden_behind_a_verdict():
+    assert {overall(statuses, broken=True) for statuses in ([], [0], [1], [2], [1, 2, 3])} == {3}
+
+
 @given(st.lists(st.sampled_from([0, 1, 2, 3])))
 def test_the_order_of_the_candidates_does_not_matter(statuses):
     assert overall(statuses) == overall(sorted(statuses)) == overall(reversed(statuses))

@@ -40,6 +40,7 @@ class Candidate:
         entry: the function, or ``object.function``.
         manifest: the file that its manifest stands in, as messages name it; None where it has none.
         manifest_line: number of the line on which the manifest's table begins.
+        path_name: what its name is where no manifest says one.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Candidate:
     entry: str
     manifest: str | None = None
     manifest_line: int | None = None
+    path_name: str = ""
 
 
 def find_candidates(paths: Sequence[str], *, assignment: Assignment | None = None) -> tuple[list[Candidate], list[RequestError]]:
@@ -60,7 +62,8 @@ def find_candidates(paths: Sequence[str], *, assignment: Assignment | None = Non
 
     Args:
         paths: files, folders, names of plug-ins, or ``package.module``, as the user named them.
-        assignment: fixes the claims; then a manifest that says more than name, module, entry and layout is an error.
+        assignment: fixes the claims; then a manifest that says more than name, module, entry and layout is an error, and names come from
+            paths alone.
     """
     found: list[Candidate] = []
     errors: list[RequestError] = []
@@ -70,7 +73,13 @@ def find_candidates(paths: Sequence[str], *, assignment: Assignment | None = Non
                 found.append(_candidate_at(place, assignment))
             except RequestError as error:
                 errors.append(error)
-    return _named(_distinct(found)), errors
+            except Exception as error:  # whatever lies in one candidate's place, the others are still judged
+                errors.append(_unreadable(place.shown, error))
+    return _named(_distinct(found, errors), by_path=assignment is not None), errors
+
+
+def _unreadable(shown: str, error: Exception) -> RequestError:
+    return RequestError(f"{printable(shown)}: cannot be read: {type(error).__name__}: {printable(str(error)[:200])}")
 
 
 def candidate_at(shown: str, path: Path, assignment: Assignment | None) -> Candidate:
@@ -101,6 +110,8 @@ def _places(path: str, errors: list[RequestError]) -> Iterator[_Place]:
         yield from _find(path, errors)
     except RequestError as error:
         errors.append(error)
+    except Exception as error:
+        errors.append(_unreadable(path, error))
 
 
 def _find(path: str, errors: list[RequestError]) -> Iterator[_Place]:
@@ -228,7 +239,7 @@ def _candidate(
 ) -> Candidate:
     return Candidate(
         name=settings.name or plain_name(default_name),
-        path=place.shown,
+        path=_displayable(place.shown),
         contract=settings.contract,
         claims=settings.claims,
         file=file,
@@ -236,9 +247,15 @@ def _candidate(
         root=root,
         readable=(_absolute(readable),) if readable else (),
         entry=settings.entry,
-        manifest=settings.document.shown if settings.document else None,
+        manifest=_displayable(settings.document.shown) if settings.document else None,
         manifest_line=(settings.document.line_of() or settings.document.first_line) if settings.document else None,
+        path_name=plain_name(default_name),
     )
+
+
+def _displayable(path: str) -> str:
+    """The path as text that a report can hold: bytes that are no UTF-8 are written as escapes."""
+    return path.encode("utf-8", "backslashreplace").decode()
 
 
 def _absolute(path: Path) -> Path:
@@ -246,15 +263,32 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path))
 
 
-def _distinct(candidates: list[Candidate]) -> list[Candidate]:
-    """Each candidate once, where a file and its folder were both named."""
-    first: dict[object, Candidate] = {}
+def _distinct(candidates: list[Candidate], errors: list[RequestError]) -> list[Candidate]:
+    """Each candidate once, where a file and its folder were both named.
+
+    Another name that leads to a candidate's files, by a link, adds to `errors`: it must neither pass by that work nor take its place.
+    """
+    alike: dict[object, list[Candidate]] = {}
     for candidate in candidates:
-        first.setdefault((candidate.file and candidate.file.resolve(), candidate.root, candidate.module, candidate.entry), candidate)
-    return list(first.values())
+        real = [place and os.path.realpath(place) for place in (candidate.file, candidate.root)]
+        alike.setdefault((*real, candidate.module, candidate.entry), []).append(candidate)
+    owners = [min(group, key=lambda one: os.path.realpath(_place_of(one)) != _place_of(one)) for group in alike.values()]
+    for owner, group in zip(owners, alike.values(), strict=True):
+        for other in group:
+            if _place_of(other) != _place_of(owner):
+                errors.append(RequestError(f"{printable(other.path)}: is a link to {printable(owner.path)}, which is judged by that name."))
+    return [candidate for candidate in candidates if any(candidate is owner for owner in owners)]
 
 
-def _named(candidates: list[Candidate]) -> list[Candidate]:
+def _place_of(candidate: Candidate) -> str:
+    """Where it lies as it was named, absolute."""
+    return os.path.abspath(candidate.file or candidate.root or candidate.path)
+
+
+def _named(candidates: list[Candidate], *, by_path: bool) -> list[Candidate]:
+    """With unique names. What a manifest says gives way to the names that others have from their paths; or to its own, `by_path`."""
+    taken = {candidate.path_name.casefold() for candidate in candidates if candidate.name == candidate.path_name}
+    names = [one.path_name if by_path or one.name.casefold() in taken else one.name for one in candidates]
     folders = [Path(candidate.path).parts[:-1] for candidate in candidates]
-    names = unique_names([(candidate.name, own) for candidate, own in zip(candidates, folders, strict=True)])
-    return [replace(candidate, name=name) for candidate, name in zip(candidates, names, strict=True)]
+    unique = unique_names(list(zip(names, folders, strict=True)))
+    return [replace(candidate, name=name) for candidate, name in zip(candidates, unique, strict=True)]

@@ -25,23 +25,31 @@ BLANK = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokeni
 def search(folder: Path, errors: list[RequestError]) -> Iterator[Path]:
     """The Python files below the folder, and the folders that have a manifest (not what is in them), sorted by path.
 
-    Hidden files and folders are left out, so are virtual environments, `site-packages`, `node_modules` and `__pycache__`, and links that
-    lead out of their own folder: a submission must not borrow another's file. A folder that cannot be read adds to `errors`.
+    Hidden files and folders are left out, so are virtual environments, `site-packages`, `node_modules`, `__pycache__` and every link: a
+    submission must not borrow another's file, nor take its place. A folder that cannot be read adds to `errors`.
     """
 
     def cannot_read(error: OSError) -> None:
         errors.append(RequestError(f"{printable(str(error.filename))}: cannot be read: {error.strerror}."))
 
     found: list[Path] = []
-    for parent, folders, files in os.walk(folder, onerror=cannot_read):
-        here = Path(parent)
-        if here != folder and FILE_NAME in files:
-            found.append(here)
-            folders.clear()
+    waiting = [folder]
+    while waiting:  # no recursion: folders may lie a thousand deep in one another
+        here = waiting.pop()
+        try:
+            with os.scandir(here) as entries:
+                there = list(entries)
+        except OSError as error:
+            cannot_read(error)
             continue
-        folders[:] = [name for name in folders if not _is_skipped(here / name)]
-        python = (here / name for name in files if name.endswith(".py") and not name.startswith("."))
-        found.extend(file for file in python if file.is_file() and lies_within(file, here))
+        if here != folder and any(entry.name == FILE_NAME and not entry.is_dir() for entry in there):
+            found.append(here)
+            continue
+        for entry in there:
+            if entry.is_dir(follow_symlinks=False):
+                waiting += [] if _is_skipped(here / entry.name) else [here / entry.name]
+            elif entry.name.endswith(".py") and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+                found.append(here / entry.name)
     return iter(sorted(found, key=lambda path: path.parts))
 
 

@@ -221,6 +221,7 @@ class Run:
     statuses: list[int] = field(default_factory=list)
     _unwritten: bool = False
     _refused: bool = False
+    _broken: bool = False
     _as_known: dict[str, Held] = field(default_factory=dict)
     _places: list[Path | Report] = field(default_factory=list)
     _folders: dict[str, Path] = field(default_factory=dict)
@@ -243,17 +244,18 @@ class Run:
             self._write_outputs()
             raise
         written = [] if self._refused else self._write_outputs()
-        return status if status in (INTERRUPTED, TERMINATED) else overall([status, *written])
+        return status if status in (INTERRUPTED, TERMINATED) else overall([status, *written], broken=self._broken)
 
     def _take(self, answers: Iterator[Judged | RequestError | HarnessError]) -> int:
         try:
             for answer in answers:
                 self.before_printing()
                 if isinstance(answer, (RequestError, HarnessError)):
+                    self._broken = self._broken or isinstance(answer, HarnessError)
                     self.unjudged.append(str(answer))
                     self.statuses.append(explain(answer))
                 else:
-                    self._judged(answer)
+                    self._take_one(answer)
         except BrokenPipeError:
             raise
         except KeyboardInterrupt as interrupt:
@@ -264,13 +266,24 @@ class Run:
             self.unjudged.append(f"{word}: the others were not judged.")
             return status
         except Exception as error:
-            self._end()
             self.unjudged.append(str(error) or type(error).__name__)
+            self._end()
             self.statuses.append(explain(error))
-            return overall(self.statuses)
+            self._broken = self._broken or not isinstance(error, RequestError)
+            return overall(self.statuses, broken=self._broken)
         self._end()
         self.complete = not self._unwritten
-        return overall(self.statuses)
+        return overall(self.statuses, broken=self._broken)
+
+    def _take_one(self, judged: Judged) -> None:
+        """Write and show one report; what breaks there for a reason of its own leaves the others theirs."""
+        try:
+            self._judged(judged)
+        except OSError:  # the terminal's or the disk's, and so the whole run's
+            raise
+        except Exception as error:
+            explain(error)
+            self._broken = self._unwritten = True
 
     def _judged(self, judged: Judged) -> None:
         report = judged.report
@@ -312,10 +325,13 @@ class Run:
         return statuses
 
     def _write(self, judged: Judged) -> list[Path]:
-        from verifier.reports.folder import report_folder, write_folder
+        from verifier.reports.folder import path_of_report, report_folder, write_folder
 
         report = judged.report
         folder = report_folder(self.directory, report.candidate.name)
+        replaced = path_of_report(folder)
+        if replaced is not None and replaced != report.candidate.path:
+            say(f"The report of {replaced} in {folder} is replaced by that of {report.candidate.path}.")
         try:
             return write_folder(report, judged.counterexample, folder, self.formats or default_formats(report.verdict))
         except OSError as error:
@@ -346,7 +362,7 @@ class Run:
             show(report, self.console, folder=folder, written=written)
         elif len(self.reports) > 1:
             self.console.print()
-            show_table(self.reports, self.console)
+            show_table(self.reports, self.console, self.unjudged)
         if self.baseline:
             self._show_baseline()
 

@@ -22,7 +22,10 @@ def status_of(report: Report, fail_on: Collection[str] = ()) -> int:
     return PASSED
 
 
-def overall(statuses: Iterable[int]) -> int:
-    """The status of a run over several candidates: the first that applies of 2, 1, 3, 0."""
+def overall(statuses: Iterable[int], *, broken: bool = False) -> int:
+    """The status of a run over several candidates: 3 where the harness broke on one, else the first that applies of 2, 1, 3, 0.
+
+    What the harness did not judge must never be hidden behind what it did.
+    """
     met = set(statuses)
-    return next((status for status in (WRONG_REQUEST, CANDIDATE_WRONG, UNDECIDED) if status in met), PASSED)
+    return UNDECIDED if broken else next((status for status in (WRONG_REQUEST, CANDIDATE_WRONG, UNDECIDED) if status in met), PASSED)

@@ -7,14 +7,30 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from verifier.reports.formats import FORMATS
-from verifier.results.report import Report, to_json
+from verifier.results.report import CandidateRecord, Report, to_json
 
 
 def report_folder(directory: Path, name: str) -> Path:
     """Where the reports of the candidate of that name stand; whatever the name is, it is a folder inside `directory`."""
     safe = "".join(sign if sign in "._-" or unicodedata.category(sign)[0] in "LMN" else "_" for sign in name)
     return directory / (safe if safe.strip(".") else "candidate")
+
+
+class _Owner(msgspec.Struct):
+    """Whose report a file is."""
+
+    candidate: CandidateRecord
+
+
+def path_of_report(folder: Path) -> str | None:
+    """The path of the candidate whose report the folder holds; None where it holds none that can be read."""
+    try:
+        return msgspec.json.decode((folder / "report.json").read_bytes(), type=_Owner).candidate.path
+    except (OSError, msgspec.MsgspecError):
+        return None
 
 
 def write_folder(report: Report, counterexample: bytes | None, folder: Path, formats: Sequence[str]) -> list[Path]:

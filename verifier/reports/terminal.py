@@ -123,8 +123,8 @@ def show_short(report: Report, console: Console, *, folder: Path | None = None, 
         _indent(console, f"Report: {_page_to_read(written)}", "dim", wrap=False)
 
 
-def show_table(reports: Sequence[Report], console: Console) -> None:
-    """All candidates of a run in one table, a line each, and how many got which verdict."""
+def show_table(reports: Sequence[Report], console: Console, unjudged: Sequence[str] = ()) -> None:
+    """All candidates of a run in one table, a line each, and how many got which verdict; then what was not judged, a sentence each."""
     rows = [(one_line(report.candidate.name), outcome_word(report), deciding_check(report), _found(report)) for report in reports]
     rows.insert(0, ("candidate", "verdict", "failing check", "what was found"))
     scored = any(report.options and "--assignment" in report.options for report in reports)
@@ -143,11 +143,16 @@ def show_table(reports: Sequence[Report], console: Console) -> None:
         line.append(row[3], style if style == "bold" else "")
         line.truncate(console.width, overflow="ellipsis")
         console.print(line, soft_wrap=True)
+    for sentence in unjudged:
+        line = Text.assemble(("NOT JUDGED  ", STYLES["error"]), one_line(sentence))
+        line.truncate(console.width, overflow="ellipsis")
+        console.print(line, soft_wrap=True)
     console.print()
     for gap in dict.fromkeys(gap for report in reports if (gap := isolation_gap(report.isolation))):
         console.print(Text.assemble(("Isolation: ", "bold yellow"), gap))
     runs = dict.fromkeys(f"profile {one_line(report.profile)}, seed {report.seed}" for report in reports)
-    console.print(f"{tally(reports)} ({'; '.join(runs)})")
+    missing = f", {len(unjudged)} not judged" if unjudged else ""
+    console.print(f"{tally(reports)}{missing} ({'; '.join(runs)})")
 
 
 def _found(report: Report) -> str:

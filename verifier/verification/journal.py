@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 
 from verifier.candidates.discovery import Candidate
+from verifier.candidates.own_files import digest_of
 from verifier.errors import RequestError
 from verifier.results.outcome import Outcome
 from verifier.results.report import Report
@@ -180,10 +181,4 @@ def _keep_name(folder: Path) -> None:
 
 def _digest(candidate: Candidate) -> str:
     """Of the files that a candidate consists of."""
-    digest = hashlib.sha256()
-    for place in candidate.readable or ((candidate.file,) if candidate.file else ()):
-        for file in sorted(place.rglob("*")) if place.is_dir() else [place]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(f"{file.relative_to(place.parent)}\0{file.stat().st_size}\0".encode())
-                digest.update(hashlib.sha256(file.read_bytes()).digest())
-    return digest.hexdigest()
+    return digest_of(candidate.readable or ((candidate.file,) if candidate.file else ()))

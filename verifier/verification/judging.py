@@ -13,6 +13,7 @@ from verifier.candidates.submissions import Unjudged, find_submissions
 from verifier.candidates.zygote import Isolation, Zygote
 from verifier.checks.catalogue import check_ids
 from verifier.checks.examination import Item
+from verifier.contracts.keys import printable
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of, with_claims
 from verifier.errors import HarnessError, IsolationError, RequestError
@@ -89,33 +90,33 @@ def judge(
         corpora[candidate.claims] = corpus
         return corpus
 
+    def judged_of(candidate: Candidate | Unjudged, zygote: Zygote) -> Judged:
+        if isinstance(candidate, Unjudged):
+            return grading.of(unjudged(candidate.name, candidate.path, "mlp", {}, candidate.why, request), None)
+        kept = None if journal is None else journal.finished(candidate)
+        if kept is not None:
+            return kept
+        if candidate.contract == "layer":
+            return grading.of(judge_layers(candidate, cast(Any, candidate.claims), zygote, allowed, request, tell, _forget), candidate)
+        if candidate.claims not in corpora:  # a kept one is read while the zygote warms up
+            corpora[candidate.claims] = kept_corpus(candidate.claims, chosen, request.seed)
+        found = partial(journal.found, candidate) if journal is not None else _forget
+        judged = judge_candidate(candidate, partial(corpus_of, candidate), zygote, allowed, request, tell, found)
+        judged = grading.of(judged, candidate)
+        if journal is not None:
+            journal.add(candidate, judged)
+        return judged
+
     with Zygote(isolation=isolation) as zygote:
         for candidate in candidates:
-            if isinstance(candidate, Unjudged):
-                yield grading.of(unjudged(candidate.name, candidate.path, "mlp", {}, candidate.why, request), None)
-                continue
-            kept = None if journal is None else journal.finished(candidate)
-            if kept is not None:
-                yield kept
-                continue
-            if candidate.contract == "layer":
-                judged = judge_layers(candidate, cast(Any, candidate.claims), zygote, allowed, request, tell, _forget)
-                yield grading.of(judged, candidate)
-                continue
-            if candidate.claims not in corpora:  # a kept one is read while the zygote warms up
-                corpora[candidate.claims] = kept_corpus(candidate.claims, chosen, request.seed)
-            found = partial(journal.found, candidate) if journal is not None else _forget
+            # Whatever belongs to one candidate (its files, its answers, its report) costs no other its verdict.
             try:
-                judged = judge_candidate(candidate, partial(corpus_of, candidate), zygote, allowed, request, tell, found)
-                judged = grading.of(judged, candidate)
+                answer: Judged | HarnessError = judged_of(candidate, zygote)
             except IsolationError:
                 raise
             except Exception as error:
-                yield _broken(candidate, error)
-                continue
-            if journal is not None:
-                journal.add(candidate, judged)
-            yield judged
+                answer = _broken(candidate, error)
+            yield answer
 
 
 def replay(
@@ -172,10 +173,10 @@ def _grading(
     return Grading(tuple(words), not keep_measurements, assignment.weights, assignment.hints, assignment.message)
 
 
-def _broken(candidate: Candidate, error: Exception) -> HarnessError:
+def _broken(candidate: Candidate | Unjudged, error: Exception) -> HarnessError:
     if isinstance(error, HarnessError):
-        return error
-    broken = HarnessError(f"{candidate.path} was not judged")
+        return HarnessError(f"{printable(candidate.path)} was not judged: {error}")
+    broken = HarnessError(f"{printable(candidate.path)} was not judged")
     broken.__cause__ = error
     return broken
 

@@ -49,24 +49,22 @@ def limit_threads(most: int) -> None:
 
 
 def _can_read(path: str) -> bool:
+    """Whether the path can be read, and what lies below it; without recursion, since folders may lie a thousand deep in one another."""
     try:
         if not os.path.isdir(path):
             open(path, "rb").close()
             return True
-        seen = 0
-        for folder, _, files in os.walk(path, onerror=_raise):
-            for file in files:
-                seen += 1
-                if seen > MOST_FILES:
-                    return True
-                if not os.access(os.path.join(folder, file), os.R_OK, effective_ids=True):
-                    return False
+        seen, waiting = 0, [path]
+        while waiting and seen < MOST_FILES:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    seen += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    elif entry.is_file(follow_symlinks=False) and not os.access(entry.path, os.R_OK, effective_ids=True):
+                        return False
         return True
     except FileNotFoundError:
         return True  # it will be told as a candidate that is not there
     except OSError:
         return False
-
-
-def _raise(error: OSError) -> None:
-    raise error

@@ -1,0 +1,165 @@
+"""A folder of submissions in which one holds something odd: the others get their verdicts, and it gets a row that names it."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from verifier.candidates.discovery import find_candidates
+from verifier.candidates.own_files import MOST_BYTES, digest_of
+from verifier.cli import main
+from verifier.errors import HarnessError
+from verifier.results.report import from_json
+from verifier.verification import judging
+
+RIGHT = Path(__file__).parents[2] / "reference_impls" / "correct" / "vectorised_rows.py"
+QUICK = ("--profile", "quick", "--only", "forward")
+
+
+@pytest.fixture
+def three(tmp_path, monkeypatch) -> Iterator[Path]:
+    """Three submissions, each a folder with a manifest, in the working folder's `all`."""
+    for name in "abc":
+        folder = tmp_path / "all" / name
+        folder.mkdir(parents=True)
+        shutil.copy(RIGHT, folder / "net.py")
+        (folder / "verifier.toml").write_text('module = "net.py"\n')
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path / "all"
+    subprocess.run(["rm", "-rf", tmp_path / "all"], check=True)  # pytest's own clean-up breaks on folders that lie so deep
+
+
+def verdicts() -> dict[str, str]:
+    """Of the reports that were written, by the candidate's path."""
+    reports = [from_json(file.read_bytes()) for file in Path("reports").glob("*/report.json")]
+    return {report.candidate.path: report.verdict for report in reports}
+
+
+def sparse(folder: Path) -> None:
+    with open(folder / "data.bin", "wb") as file:
+        file.truncate(40 << 30)
+
+
+def pagemap(folder: Path) -> None:
+    (folder / "data.bin").symlink_to("/proc/self/pagemap")
+
+
+def pipe(folder: Path) -> None:
+    os.mkfifo(folder / "data.bin")
+
+
+def unreadable(folder: Path) -> None:
+    (folder / "x").touch()
+    (folder / "x").chmod(0)
+
+
+def deep(folder: Path) -> None:
+    inner = os.open(folder, os.O_RDONLY)
+    for _ in range(1100):
+        os.mkdir("d", dir_fd=inner)
+        inner, outer = os.open("d", os.O_RDONLY, dir_fd=inner), inner
+        os.close(outer)
+    os.close(inner)
+
+
+def linked_in_a_circle(folder: Path) -> None:
+    (folder / "loop").symlink_to("loop")
+    (folder / "up").symlink_to("..")
+
+
+@pytest.mark.parametrize("make", [sparse, pagemap, pipe, unreadable, deep, linked_in_a_circle], ids=lambda make: make.__name__)
+def test_nothing_that_lies_in_one_takes_the_others_verdicts(make, three):
+    make(three / "b")
+    assert main(["check", "all", *QUICK]) == 0
+    assert verdicts() == {"all/a": "pass", "all/b": "pass", "all/c": "pass"}
+
+
+def test_a_search_through_folders_that_lie_deep_in_one_another_ends(three):
+    deep(three / "b")
+    (three / "b" / "verifier.toml").unlink()
+    assert main(["check", "all", *QUICK]) == 0
+    assert verdicts() == {"all/a": "pass", "all/b/net.py": "pass", "all/c": "pass"}
+
+
+def test_a_name_that_is_no_utf_8_is_judged_like_any_other(three):
+    Path(os.fsdecode(b"all/b_\xff.py")).write_bytes(RIGHT.read_bytes())
+    assert main(["check", "all", *QUICK]) == 0
+    assert verdicts() == {"all/a": "pass", "all/b": "pass", "all/c": "pass", "all/b_\\udcff.py": "pass"}
+
+
+def test_what_breaks_on_one_is_told_with_its_name_and_ends_with_3(three, monkeypatch, capsys):
+    real = judging.kept_corpus
+
+    def breaks(claims, profile, seed):
+        breaks.calls += 1
+        return [].pop() if breaks.calls == 1 else real(claims, profile, seed)
+
+    breaks.calls = 0
+    monkeypatch.setattr(judging, "kept_corpus", breaks)
+    (three / "c" / "net.py").write_text("def backprop(*_): raise ValueError\n")
+    assert main(["check", "all", *QUICK]) == 3
+    assert verdicts() == {"all/b": "pass", "all/c": "error"}
+    told = capsys.readouterr()
+    assert "all/a was not judged. The harness broke" in told.err
+    assert "NOT JUDGED  all/a was not judged" in told.out
+
+
+def test_a_journal_that_breaks_on_one_is_no_end_of_the_run(three, monkeypatch):
+    real = judging.Journal.add
+
+    def add(journal, candidate, judged):
+        if candidate.path == "all/b":
+            raise HarnessError("no more room")
+        real(journal, candidate, judged)
+
+    monkeypatch.setattr(judging.Journal, "add", add)
+    assert main(["check", "all", *QUICK]) == 3
+    assert verdicts() == {"all/a": "pass", "all/c": "pass"}
+
+
+def test_links_found_by_searching_are_no_candidates(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("link").mkdir()
+    shutil.copy(RIGHT, "link/zed.py")
+    Path("link/aaron.py").symlink_to("zed.py")
+    found, errors = find_candidates(["link"])
+    assert ([candidate.path for candidate in found], errors) == (["link/zed.py"], [])
+
+
+@pytest.mark.parametrize("named", [["all/a", "all/bob"], ["all/bob", "all/a"]])
+def test_a_link_that_is_named_does_not_pass_by_anothers_work(named, three):
+    (three / "bob").symlink_to("a")
+    found, errors = find_candidates(named)
+    assert [candidate.path for candidate in found] == ["all/a"]
+    assert [str(error) for error in errors] == ["all/bob: is a link to all/a, which is judged by that name."]
+    assert find_candidates(["all/bob"])[0][0].path == "all/bob"
+
+
+def test_a_claimed_name_takes_nobodys_place(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(RIGHT, "zed.py")
+    Path("aaron.py").write_text('# /// script\n# [tool.verifier]\n# name = "zed"\n# ///\ndef backprop(*a): raise ValueError\n')
+    names = {candidate.path: candidate.name for candidate in find_candidates(["aaron.py", "zed.py"])[0]}
+    assert names == {"aaron.py": "aaron", "zed.py": "zed"}
+    main(["check", "zed.py", *QUICK])
+    main(["check", "aaron.py", *QUICK])
+    assert "The report of zed.py in reports/zed is replaced by that of aaron.py." in capsys.readouterr().err
+
+
+def test_the_digest_reads_so_much_and_no_more_and_notices_a_change(tmp_path):
+    (tmp_path / "a").write_text("x")
+    (tmp_path / "b").symlink_to("a")
+    before = digest_of([tmp_path])
+    assert digest_of([tmp_path]) == before
+    (tmp_path / "b").unlink()
+    (tmp_path / "b").symlink_to("c")
+    other = digest_of([tmp_path])
+    assert other != before
+    (tmp_path / "a").write_text("y")
+    assert digest_of([tmp_path]) not in (before, other)
+    with open(tmp_path / "large", "wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    digest_of([tmp_path])
