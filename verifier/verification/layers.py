@@ -10,8 +10,9 @@ from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import LayerAsking
-from verifier.checks.layer.examining import Departure, Examined, examine
+from verifier.checks.layer.asking import LayerAsking, Raised
+from verifier.checks.layer.examining import Departure, Examined, examine, is_not_written
+from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems
 from verifier.problems.sizes import GrammarError
@@ -93,6 +94,8 @@ def _unloaded(why: str) -> _Judgement:
 
 def _judge_layer(layer: LayerClaims, exchanging: Exchanging, request: Request) -> _Judgement:
     judgement = _Judgement(layer.name, operation=layer.operation or "")
+    if layer.optimizer is not None:
+        return _judge_step(judgement, layer, exchanging, request)
     try:
         problems = draw_problems(layer, PROBLEMS[request.profile.name], request.seed)
     except GrammarError as error:
@@ -114,6 +117,47 @@ def _judge_layer(layer: LayerClaims, exchanging: Exchanging, request: Request) -
         judgement.sentence = str(error)
         return judgement
     _conclude(judgement, examined, asking)
+    return judgement
+
+
+def _judge_step(judgement: _Judgement, layer: LayerClaims, exchanging: Exchanging, request: Request) -> _Judgement:
+    """A step of an optimiser, along a path beside torch.optim's."""
+    assert layer.optimizer is not None
+    judgement.operation = layer.optimizer.name
+    try:
+        paths, strayed = walk(layer, exchanging.exchange, exchanging.describe, seed=request.seed)
+    except Unanswered as error:
+        judgement.add("contract", "error", str(error))
+    except Raised as raised:
+        judgement.not_done = is_not_written(raised)
+        judgement.add("contract", "error", "It is not written yet: it returns nothing." if judgement.not_done else str(raised))
+    else:
+        judgement.add("contract", "pass", "Its path was walked.", problems=paths)
+        judgement.gradients = {name: "pass" for name in layer.path.gradients}
+        if strayed is None:
+            judgement.add("update", "pass", f"It walks as torch.optim's {layer.optimizer.name} does, for 50 steps.", problems=paths)
+            return judgement
+        place = f"{strayed.parameter}[{', '.join(map(str, strayed.index))}]" if strayed.index else strayed.parameter
+        departs = (
+            f"It departs from {layer.optimizer.name} at step {strayed.step} of 50: {place} = {strayed.claimed:.8g}, "
+            f"should be {strayed.right:.8g}."
+        )
+        message = f"{strayed.twist.says} {departs}" if strayed.twist else departs
+        if strayed.twist:
+            judgement.diagnosis.append(Diagnosis("optimiser-step", "update", f"{layer.name}: {strayed.twist.says}"))
+        apart = abs(strayed.claimed - strayed.right)
+        judgement.gradients[strayed.parameter] = "fail"
+        judgement.add(
+            "update",
+            "fail",
+            message,
+            problems=paths,
+            failed=1,
+            error=apart if np.isfinite(apart) else None,
+            tolerance=strayed.tolerance,
+            tensor=strayed.parameter,
+        )
+    judgement.sentence = judgement.outcomes[-1].message
     return judgement
 
 

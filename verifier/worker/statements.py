@@ -132,7 +132,10 @@ class Statements:
 
         Comes back: by carried name its value after each step, stacked on a first axis.
         """
-        space = self._fresh({name: arrays[key].copy() for name, key in action["arrays"].items()}, dict(action.get("constants", {})))
+        defaults = dict(action.get("defaults", {}))  # a function of the candidate's may be called as an option is: momentum
+        space = defaults | self._fresh(
+            {name: arrays[key].copy() for name, key in action["arrays"].items()}, dict(action.get("constants", {}))
+        )
         _execute("setup", self.program["once"], space)
         gradients = {name: arrays[key] for name, key in action["gradients"].items()}
         schedule = {name: arrays[key] for name, key in action.get("schedule", {}).items()}

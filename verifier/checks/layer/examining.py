@@ -140,7 +140,7 @@ def _answered(asking: LayerAsking, problem: LayerProblem, found: Examined) -> An
             return None
         if raised.phase in ("gradients", "backward"):
             found.departures.append(Departure("contract", "", problem, str(raised), "raised"))
-            if _is_not_written(raised):
+            if is_not_written(raised):
                 found.not_done = True
         return None
     if not all(np.isfinite(output).all() for output in answered.outputs.values()):
@@ -376,10 +376,10 @@ def _tell_why(found: Examined) -> None:
     """No problem was answered: the first reason stands for all."""
     reasons = [raised for _, raised in found.left_out if raised is not None]
     found.broken = reasons[0] if reasons else Raised("its outputs are not finite at any of the problems.", "forward")
-    found.not_done = bool(reasons) and all(_is_not_written(raised) for raised in reasons)
+    found.not_done = bool(reasons) and all(is_not_written(raised) for raised in reasons)
 
 
-def _is_not_written(raised: Raised) -> bool:
+def is_not_written(raised: Raised) -> bool:
     """A function that is `pass`, or returns None, or says that it is not implemented."""
     return raised.kind in ("NotImplementedError", "NoOutput") or (
         raised.kind == "TypeError" and not raised.own and "NoneType" in str(raised)

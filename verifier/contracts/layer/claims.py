@@ -13,11 +13,12 @@ from verifier.contracts.keys import Key, TableError, described, did_you_mean, fl
 from verifier.contracts.layer.names import Ties, tie
 from verifier.contracts.layer.operations.catalogue import aliases, find, near, operations
 from verifier.contracts.layer.operations.operation import Operation
-from verifier.contracts.layer.optimizers import Optimizer, read_optimizer
+from verifier.contracts.layer.optimizers import Path, path_of, read_optimizer, with_velocity
 from verifier.contracts.layer.statements import Script, imported_names, read_expression, read_imports, read_script
+from verifier.problems.optimizers import VELOCITIES, Rule
 from verifier.problems.sizes import Allowed, Expression, GrammarError, Shape, allowed, parse_expression, parse_shape
 
-NO_SCRIPT, NO_TIES = Script(), Ties()
+NO_SCRIPT, NO_TIES, NO_PATH = Script(), Ties(), Path()
 MOST_LAYERS = 200
 MOST_CASES = 1000
 NAME = r"[^\W\d]\w*"
@@ -44,7 +45,7 @@ class LayerClaims:
         inside: the type that it computes in, whatever goes in.
         imports: import statements for the names of the statements.
         epsilon: inside a logarithm or a root, where it is declared.
-        step, once, optimizer: of an optimiser's step: its statements, what runs before the path, what it claims to be.
+        step, optimizer, path: of an optimiser: its statements, what it claims to be, which names it carries; `setup` runs once.
     """
 
     name: str
@@ -66,7 +67,8 @@ class LayerClaims:
     imports: tuple[str, ...] = ()
     epsilon: float | None = None
     step: Script = NO_SCRIPT
-    optimizer: Optimizer | None = None
+    optimizer: Rule | None = None
+    path: Path = NO_PATH
 
     @property
     def entry(self) -> Operation | None:
@@ -151,7 +153,7 @@ LAYER_KEYS: Mapping[str, Key] = {
     "inside": word("float64", "float32", aliases={"single": "float32", "double": "float64"}),
     "epsilon": number("a number of at least 0 and below 0.1", lambda value: 0 <= value < 0.1),
     "optimizer": Key(read_optimizer, "a table with name and the arguments of torch.optim"),
-    "velocity": word("gradient", "step"),
+    "velocity": word(*VELOCITIES),
 }
 KEYS: Mapping[str, Key] = {**FILE_KEYS, **LAYER_KEYS, "layer": Key(_list_of_tables, "a list of tables")}
 
@@ -288,16 +290,19 @@ def _calls(said: Mapping[str, Any], entry: Operation | None) -> tuple[Script, Sc
 
 
 def _step(said: Mapping[str, Any]) -> LayerClaims:
-    optimizer: Optimizer | None = said.get("optimizer")
+    optimizer: Rule | None = said.get("optimizer")
     if optimizer is None:
         raise TableError("step", 'needs to know what it is: optimizer = {name = "adam", lr = 1e-2}.')
     step: Script = said["step"]
+    shapes = {name: _shape("arrays", name, value) for name, value in said.get("arrays", {}).items()}
     return LayerClaims(
         name=said.get("name") or _name_of(step),
         setup=said.get("setup", Script()),
         imports=said.get("imports", ()),
         step=step,
-        optimizer=optimizer.with_velocity(said.get("velocity")),
+        optimizer=with_velocity(optimizer, said.get("velocity")),
+        path=path_of(step, said.get("setup", NO_SCRIPT)),
+        shapes=shapes,
         options=_options(said.get("options", {})),
     )
 
