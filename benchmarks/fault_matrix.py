@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from verifier.candidates.discovery import Candidate, find_candidates
 from verifier.checks.catalogue import check_ids
 from verifier.checks.examination import Item
 from verifier.contracts.mlp.calling import from_claimed, keywords_of, values_of
+from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import with_arrays
 from verifier.errors import HarnessError, RequestError
 from verifier.problems.program import Problem
@@ -49,6 +50,10 @@ class Row:
     name: str
     what: str
     cells: Mapping[str, str]
+
+
+def claims_of(candidate: Candidate) -> Claims:
+    return cast(Claims, candidate.claims)
 
 
 def by_ours(report: Report) -> dict[str, str]:
@@ -81,13 +86,13 @@ def load(candidate: Candidate) -> ModuleType:
 
 def asked(candidate: Candidate, module: ModuleType, problem: Problem) -> tuple[float | None, dict[str, Array]]:
     """Loss and gradients by a plain call, in the program's layout."""
-    names, arrays = values_of(problem, candidate.claims)
+    names, arrays = values_of(problem, claims_of(candidate))
     arguments = [[arrays[name] for name in names[kind]] for kind in ("weights", "biases")] + [arrays[names[kind]] for kind in ("x", "y")]
-    keywords = keywords_of(problem, candidate.claims, with_loss=True)
+    keywords = keywords_of(problem, claims_of(candidate), with_loss=True)
     with np.errstate(all="ignore"), contextlib.redirect_stdout(io.StringIO()):
         loss, weights, biases = getattr(module, candidate.entry)(*arguments, **keywords)
     named = zip([*names["weights"], *names["biases"]], [*weights, *biases], strict=True)
-    gradients = {name: from_claimed(name, np.asarray(array), problem.arrays[name].shape, candidate.claims)[0] for name, array in named}
+    gradients = {name: from_claimed(name, np.asarray(array), problem.arrays[name].shape, claims_of(candidate))[0] for name, array in named}
     return None if loss is None else float(loss), gradients
 
 
@@ -117,8 +122,8 @@ def _question(candidate: Candidate, module: ModuleType, problem: Problem) -> Que
 
 def _right(candidate: Candidate, problem: Problem) -> list[Question]:
     def question(variant: Variant) -> Question:
-        gradients = backprop(variant, problem, candidate.claims).gradients
-        return _over(problem, gradients, lambda moved: backprop(variant, with_arrays(problem, moved), candidate.claims).loss)
+        gradients = backprop(variant, problem, claims_of(candidate)).gradients
+        return _over(problem, gradients, lambda moved: backprop(variant, with_arrays(problem, moved), claims_of(candidate)).loss)
 
     return [question(variant) for variant in VARIANTS[:RIGHT]]
 
@@ -136,7 +141,7 @@ def measure(profile: str, networks: int, folder: Path) -> list[Row]:
         (judged,) = judge([candidate.path], profile=profile, seed=SEED)
         if isinstance(judged, RequestError | HarnessError):
             raise judged
-        corpus = draw_corpus(candidate.claims, PROFILES[profile], SEED, lambda *_: None)
+        corpus = draw_corpus(claims_of(candidate), PROFILES[profile], SEED, lambda *_: None)
         items = [item for item in corpus.items if _parameters(item) <= SMALL][:networks]
         cells = by_ours(judged.report) | by_peers(candidate, items)
         what = str(candidate.file and candidate.file.read_text().split('"""')[1].splitlines()[0])

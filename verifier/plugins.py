@@ -11,6 +11,7 @@ from typing import Any
 from verifier.errors import HarnessError
 
 CHECKS = "verifier.checks"
+CONTRACTS = "verifier.contracts"
 OPERATIONS = "verifier.operations"
 REPORTS = "verifier.reports"
 

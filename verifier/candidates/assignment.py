@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from verifier.candidates.toml_document import TomlDocument, read_toml
+from verifier.contracts.catalogue import DEFAULT, contract_ids, contract_of
+from verifier.contracts.contract import Contract
 from verifier.contracts.keys import Key, TableError, described, did_you_mean, number, printable, read_table, text, texts, whole, word
-from verifier.contracts.mlp import claims as mlp
 from verifier.errors import RequestError
 
 UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -44,7 +45,7 @@ class Assignment:
     """
 
     path: str
-    contract: str = "mlp"
+    contract: str = DEFAULT
     claims: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
     forbid: tuple[str, ...] | None = None
@@ -63,7 +64,8 @@ def read_assignment(path: str) -> Assignment:
     """The assignment in the file. Raises RequestError where it cannot be read or says what it may not: file, line, key, what is allowed."""
     document = read_toml(Path(path), path, "assignment")
     tables = document.tables()
-    _refuse_unknown(document, tables)
+    contract = _contract_of(document, tables)
+    _refuse_unknown(document, tables, contract)
     limits, weights = tables.pop("limits", {}), tables.pop("score", {})
     try:
         for name, table in (("limits", limits), ("score", weights)):
@@ -71,14 +73,14 @@ def read_assignment(path: str) -> Assignment:
                 raise TableError(name, f"must be a table: write [{name}].")
         own = read_table({key: value for key, value in tables.items() if key in ASSIGNMENT_KEYS}, ASSIGNMENT_KEYS)
         claims = {key: value for key, value in tables.items() if key not in ASSIGNMENT_KEYS}
-        mlp.claims_from(claims)
+        contract.claims_from(claims)
     except TableError as error:
         raise document.error_of(error) from None
     return Assignment(
         path,
-        own.get("contract", "mlp"),
+        contract.id,
         claims,
-        _read_limits(document, limits),
+        _read_limits(document, limits, contract),
         own.get("forbid"),
         own.get("entry"),
         _read_weights(document, weights),
@@ -116,9 +118,9 @@ def _plain_value(text: str) -> Any:
         return text
 
 
-def _read_limits(document: TomlDocument, limits: Mapping[str, Any]) -> dict[str, int | float]:
+def _read_limits(document: TomlDocument, limits: Mapping[str, Any], contract: Contract) -> dict[str, int | float]:
     try:
-        misplaced = [key for key in limits if key in mlp.KEYS or key in ASSIGNMENT_KEYS]
+        misplaced = [key for key in limits if key in contract.keys or key in ASSIGNMENT_KEYS]
         if misplaced:
             raise TableError(misplaced[0], "is no limit: it stands at top level, above [limits].")
         return read_table(limits, LIMIT_KEYS)
@@ -136,8 +138,15 @@ def _read_weights(document: TomlDocument, weights: Mapping[str, Any]) -> dict[st
         raise document.error_of(error, below="score") from None
 
 
-def _refuse_unknown(document: TomlDocument, tables: Mapping[str, Any]) -> None:
-    known = [*ASSIGNMENT_KEYS, "limits", "score", *mlp.KEYS]
+def _contract_of(document: TomlDocument, tables: Mapping[str, Any]) -> Contract:
+    try:
+        return contract_of(ASSIGNMENT_KEYS["contract"].read("contract", tables.get("contract", DEFAULT)))
+    except TableError as error:
+        raise document.error_of(error) from None
+
+
+def _refuse_unknown(document: TomlDocument, tables: Mapping[str, Any], contract: Contract) -> None:
+    known = [*ASSIGNMENT_KEYS, "limits", "score", *contract.keys]
     for key in tables:
         if key in CANDIDATES_OWN:
             raise document.error_of(TableError(key, "is for each candidate to say, not for the assignment."))
@@ -189,7 +198,7 @@ SCORE_KEYS: Mapping[str, Key] = {
     **{name: number("a share of at least 0", lambda value: value >= 0) for name in ("weights", "biases", "loss", "others")},
 }
 ASSIGNMENT_KEYS: Mapping[str, Key] = {
-    "contract": word("mlp"),
+    "contract": Key(lambda key, value: word(*contract_ids()).read(key, value), "the name of a contract"),
     "forbid": Key(_package, "a list of names of top-level packages"),
     "entry": text(r"[^\W\d]\w*(\.[^\W\d]\w*)*", 'the name of a function, or "object.function"'),
     "hints": word("verdict", "equation", "line"),

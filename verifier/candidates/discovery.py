@@ -21,8 +21,8 @@ from verifier.candidates.manifest import (
 )
 from verifier.candidates.naming import plain_name, unique_names
 from verifier.candidates.script_block import read_source
+from verifier.contracts.contract import Claims
 from verifier.contracts.keys import did_you_mean, printable
-from verifier.contracts.mlp.claims import Claims
 from verifier.errors import ManifestError, RequestError
 
 

@@ -6,14 +6,14 @@ It is the table [tool.verifier] of a Python file's `script` block, or the `verif
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from verifier.candidates.assignment import Assignment
 from verifier.candidates.script_block import read_source, script_block, stray_table_line
 from verifier.candidates.toml_document import TomlDocument, read_toml
+from verifier.contracts.catalogue import DEFAULT, contract_ids, contract_of
+from verifier.contracts.contract import Claims, Contract
 from verifier.contracts.keys import Key, TableError, did_you_mean, read_table, shown, text, word
-from verifier.contracts.layer import claims as layer
-from verifier.contracts.mlp import claims as mlp
 
 FILE_NAME = "verifier.toml"
 TABLE = ("tool", "verifier")
@@ -21,7 +21,7 @@ NAME_PATTERN = r"(?!\.+$)[A-Za-z0-9._-]{1,100}"
 DOTTED_PATTERN = r"[^\W\d]\w*(\.[^\W\d]\w*)*"
 
 CANDIDATE_KEYS: Mapping[str, Key] = {
-    "contract": word("mlp", "layer"),
+    "contract": Key(lambda key, value: word(*contract_ids()).read(key, value), "the name of a contract"),
     "name": text(NAME_PATTERN, "up to 100 letters, digits, dots, underscores and hyphens of ASCII, not dots alone"),
     "module": text(r"(?!.*(?:^|/)\.)[^/\\]+(/[^/\\]+)*", "the name of a Python file or module in the folder"),
     "entry": text(DOTTED_PATTERN, 'the name of a function, or "object.function"'),
@@ -36,7 +36,7 @@ class Settings:
     name: str | None
     module: str | None
     entry: str
-    claims: mlp.Claims
+    claims: Claims
     document: TomlDocument | None
 
 
@@ -80,17 +80,15 @@ def read_settings(document: TomlDocument | None, assignment: Assignment | None =
             raise TableError(
                 "contract", f"is {shown(own['contract'])}, but the assignment {assignment.shown} is for {assignment.contract}."
             )
-        if own.get("contract") == "layer":
-            claims = cast(mlp.Claims, layer.claims_from(said))
-            return Settings("layer", own.get("name"), own.get("module"), own.get("entry", "backprop"), claims, document)
-        _refuse_unknown(said)
-        claims = mlp.claims_from(said) if assignment is None else mlp.claims_from(_under_assignment(said, assignment))
+        contract = contract_of(own.get("contract", DEFAULT if assignment is None else assignment.contract))
+        _refuse_unknown(said, contract)
+        claims = contract.claims_from(said if assignment is None else _under_assignment(said, assignment, contract))
     except TableError as error:
         if document is None:  # a claim of the assignment alone, which was read before: cannot be
             raise
         raise document.error_of(error) from None
-    default_entry = (assignment.entry if assignment is not None else None) or "backprop"
-    return Settings(own.get("contract", "mlp"), own.get("name"), own.get("module"), own.get("entry") or default_entry, claims, document)
+    default_entry = (assignment.entry if assignment is not None else None) or contract.entry
+    return Settings(contract.id, own.get("name"), own.get("module"), own.get("entry") or default_entry, claims, document)
 
 
 def _table_of(document: TomlDocument) -> Mapping[str, Any]:
@@ -102,8 +100,8 @@ def _table_of(document: TomlDocument) -> Mapping[str, Any]:
     return table
 
 
-def _refuse_unknown(said: Mapping[str, Any]) -> None:
-    known = [*CANDIDATE_KEYS, *mlp.KEYS]
+def _refuse_unknown(said: Mapping[str, Any], contract: Contract) -> None:
+    known = [*CANDIDATE_KEYS, *contract.keys]
     for key in said:
         if key == "tool":
             raise TableError(key, f"is not known: in {FILE_NAME} the keys stand at top level, without [tool.verifier].")
@@ -111,24 +109,24 @@ def _refuse_unknown(said: Mapping[str, Any]) -> None:
             raise TableError(key, f"is not known.{did_you_mean(key, known) or ' Known are ' + ', '.join(known) + '.'}")
 
 
-def _under_assignment(said: Mapping[str, Any], assignment: Assignment) -> dict[str, Any]:
+def _under_assignment(said: Mapping[str, Any], assignment: Assignment, contract: Contract) -> dict[str, Any]:
     """The assignment's claims with the candidate's layout; TableError where the candidate says more than that."""
     for key, value in said.items():
-        if _says_the_same(key, value, assignment):
+        if _says_the_same(key, value, assignment, contract):
             continue
         fixed = f"the assignment {assignment.shown} fixes"
-        if key not in mlp.LAYOUT_KEYS:
-            may = ", ".join([*CANDIDATE_KEYS, *mlp.LAYOUT_KEYS])
+        if key not in contract.candidates_own:
+            may = ", ".join([*CANDIDATE_KEYS, *contract.candidates_own])
             raise TableError(key, f"is not for the candidate to say, {fixed} it; take it out (a candidate may say {may}).")
         if assignment.claims.get(key, value) != value:
             raise TableError(key, f"is {shown(value)}, but {fixed} {shown(assignment.claims[key])}.")
     return {**assignment.claims, **said}
 
 
-def _says_the_same(key: str, value: Any, assignment: Assignment) -> bool:
+def _says_the_same(key: str, value: Any, assignment: Assignment, contract: Contract) -> bool:
     """Whether a claim changes nothing under the assignment."""
     try:
-        return mlp.claims_from({**assignment.claims, key: value}) == mlp.claims_from(assignment.claims)
+        return contract.claims_from({**assignment.claims, key: value}) == contract.claims_from(assignment.claims)
     except TableError:
         return False
 
@@ -137,7 +135,7 @@ def _refuse_misplaced(document: TomlDocument, tables: Mapping[str, Any]) -> None
     """Refuse what is meant as the manifest but stands elsewhere in the block, so that it is never silently the defaults."""
     whole = TomlDocument(document.shown, document.text, document.first_line)
     for key in tables:
-        if key in CANDIDATE_KEYS or key in mlp.KEYS:
+        if key in CANDIDATE_KEYS or key in contract_of(DEFAULT).keys:
             raise whole.error_at(whole.line_of(key), f"manifest key {shown(key)} stands outside its table: write [tool.verifier] above it.")
         if key in ("verifier", "backprop-verifier"):
             raise whole.error_at(whole.line_of(key), f"a script block allows no table [{key}]: write [tool.verifier].")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.metadata
-import pkgutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -73,14 +72,9 @@ def _profile_words(profile: Profile) -> str:
 
 
 def _contracts() -> Iterator[tuple[str, str]]:
-    import verifier.contracts
+    from verifier.contracts.catalogue import contract_ids, contract_of
 
-    for module in pkgutil.iter_modules(verifier.contracts.__path__):
-        if module.ispkg:
-            yield module.name, CONTRACTS.get(module.name, "")
-
-
-CONTRACTS = {"mlp": "a whole multilayer perceptron: backprop(weights, biases, x, y) -> (loss, weight_gradients, bias_gradients)"}
+    return ((name, contract_of(name).summary) for name in contract_ids())
 
 
 def _faults() -> Iterator[tuple[str, str]]:

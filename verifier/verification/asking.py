@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,7 @@ from verifier.contracts.mlp.calling import (
     update_call,
     values_of,
 )
+from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import losses_of_outputs
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
@@ -55,6 +56,7 @@ class Interview:
 
     def __init__(self, zygote: Zygote, candidate: Candidate, limits: Limits) -> None:
         self._zygote, self._candidate, self._limits = zygote, candidate, limits
+        self._claims = cast(Claims, candidate.claims)
         self._session: Session | None = None
         self._put: Problem | None = None
         self._kept: dict[int, tuple[Problem, list[tuple[Call, Answer, dict[str, Any]]]]] = {}
@@ -121,7 +123,7 @@ class Interview:
         elements = sum(array.size for array in problem.arrays.values())
         if not self._answered or self._asks_alone or self._session is None or elements > TOGETHER_ELEMENTS:
             return
-        claims = self._candidate.claims
+        claims = self._claims
         others = {"predict": predict_call, "forward": forward_call, "deltas": deltas_call}
         calls = [self._entry_call(problem), *(others[name](problem, claims) for name in functions if name in self.functions)]
         try:
@@ -132,7 +134,7 @@ class Interview:
         self._kept[id(problem)] = problem, [(call, answer, result) for call, result in zip(calls, answer.message["results"], strict=True)]
 
     def gradients(self, problem: Problem, *, where: str) -> Evaluation:
-        claims = self._candidate.claims
+        claims = self._claims
         if self.entry != "update":
             return self._ask(
                 problem,
@@ -155,7 +157,7 @@ class Interview:
             return {}  # a step may work in place
         answer = self._watched_call(problem, call) or self._exchange(problem, {"calls": [call.message(echo=True)]}, {}, where)
         echo = self._result(answer, answer.message["results"][0], call.function, where).get("echo") or {}
-        names = values_of(problem, self._candidate.claims)[0]
+        names = values_of(problem, self._claims)[0]
         return dict(_echoed(names, echo, answer.arrays))
 
     def _watched_call(self, problem: Problem, call: Call) -> Answer | None:
@@ -175,7 +177,7 @@ class Interview:
         return answer
 
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
-        claims = self._candidate.claims
+        claims = self._claims
         names = values_of(problem, claims)[0]
         extra: dict[str, NDArray[Any]] = {"steps": np.asarray(steps, dtype=np.float64)}
         directions: dict[str, list[str]] = {}
@@ -200,7 +202,7 @@ class Interview:
         """The call whose answer has the loss, and which part it is; where no loss is known to come back, that of `predict`."""
         if self.entry != "update" and not self._loss_is_missing:
             return self._entry_call(problem), 0
-        return predict_call(problem, self._candidate.claims), None
+        return predict_call(problem, self._claims), None
 
     _loss_is_missing = False
 
@@ -211,7 +213,7 @@ class Interview:
     def _losses_of_outputs(
         self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, points: FloatArray, where: str
     ) -> FloatArray:
-        claims = self._candidate.claims
+        claims = self._claims
         try:
             outputs = np.stack([read_outputs("point", {"point": point}, problem, claims) for point in points])
         except AnswerError as error:
@@ -225,7 +227,7 @@ class Interview:
         return losses_of_outputs(problem, claims, outputs, parameters)
 
     def _entry_call(self, problem: Problem) -> Call:
-        claims = self._candidate.claims
+        claims = self._claims
         if self.entry == "update":
             return update_call(problem, claims, RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate)
         return gradient_call(problem, claims, self.entry)
@@ -260,7 +262,7 @@ class Interview:
     def _send(self, session: Session, problem: Problem, message: dict[str, Any], extra: Mapping[str, NDArray[Any]]) -> Answer:
         arrays: dict[str, NDArray[Any]] = dict(extra)
         if self._put is not problem:
-            message["put"], values = values_of(problem, self._candidate.claims)
+            message["put"], values = values_of(problem, self._claims)
             arrays |= values
         began = time.monotonic()
         try:

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from secrets import randbits
-from typing import Any, cast
+from typing import Any
 
 from verifier.candidates.assignment import Assignment, read_assignment, read_limits
 from verifier.candidates.discovery import Candidate, find_candidates
@@ -12,21 +13,16 @@ from verifier.candidates.limits import Limits
 from verifier.candidates.submissions import Unjudged, find_submissions
 from verifier.candidates.zygote import Isolation, Zygote
 from verifier.checks.catalogue import check_ids
-from verifier.checks.examination import Item
+from verifier.contracts.catalogue import DEFAULT, contract_of
 from verifier.contracts.keys import printable
-from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import Architecture, architecture_of, with_claims
 from verifier.errors import HarnessError, IsolationError, RequestError
-from verifier.oracles.reference import refer
 from verifier.problems.storage import problem_from_bytes
 from verifier.results.outcome import Outcome
-from verifier.verification.corpus import Corpus, fresh_corpus, kept_corpus
 from verifier.verification.grading import Grading
 from verifier.verification.journal import Journal
-from verifier.verification.layers import judge_layers
 from verifier.verification.profiles import PROFILES, Profile
-from verifier.verification.record import Judged, Request
-from verifier.verification.run import Progress, judge_candidate
+from verifier.verification.record import Judged, Request, Run
+from verifier.verification.run import Progress
 from verifier.verification.unjudged import unjudged
 
 __all__ = ["Judged", "Progress", "StatedLimits", "judge", "replay"]
@@ -80,38 +76,26 @@ def judge(
         return
     request = Request(chosen, _seed(chosen, seed, journal), tuple(only))
     grading = _grading(fixed, only, limits, isolation, keep_measurements)
-    corpora: dict[Claims, Corpus | None] = {}
-    tell = progress or _silent
 
-    def corpus_of(candidate: Candidate) -> Corpus:
-        corpus = corpora[candidate.claims] or fresh_corpus(
-            candidate.claims, chosen, request.seed, lambda done, total: tell(f"{candidate.name}: drawing networks", done, total)
-        )
-        corpora[candidate.claims] = corpus
-        return corpus
-
-    def judged_of(candidate: Candidate | Unjudged, zygote: Zygote) -> Judged:
+    def judged_of(candidate: Candidate | Unjudged, run: Run) -> Judged:
         if isinstance(candidate, Unjudged):
-            return grading.of(unjudged(candidate.name, candidate.path, "mlp", {}, candidate.why, request), None)
+            contract = DEFAULT if fixed is None else fixed.contract
+            return grading.of(unjudged(candidate.name, candidate.path, contract, {}, candidate.why, request), None)
         kept = None if journal is None else journal.finished(candidate)
         if kept is not None:
             return kept
-        if candidate.contract == "layer":
-            return grading.of(judge_layers(candidate, cast(Any, candidate.claims), zygote, allowed, request, tell, _forget), candidate)
-        if candidate.claims not in corpora:  # a kept one is read while the zygote warms up
-            corpora[candidate.claims] = kept_corpus(candidate.claims, chosen, request.seed)
         found = partial(journal.found, candidate) if journal is not None else _forget
-        judged = judge_candidate(candidate, partial(corpus_of, candidate), zygote, allowed, request, tell, found)
-        judged = grading.of(judged, candidate)
+        judged = grading.of(_judging(candidate).judge(run, candidate, found), candidate)
         if journal is not None:
             journal.add(candidate, judged)
         return judged
 
     with Zygote(isolation=isolation) as zygote:
+        run = Run(zygote, allowed, request, progress or _silent)
         for candidate in candidates:
             # Whatever belongs to one candidate (its files, its answers, its report) costs no other its verdict.
             try:
-                answer: Judged | HarnessError = judged_of(candidate, zygote)
+                answer: Judged | HarnessError = judged_of(candidate, run)
             except IsolationError:
                 raise
             except Exception as error:
@@ -149,13 +133,17 @@ def replay(
         raise errors[0]
     if len(found) != 1:
         raise RequestError(f"{candidate}: replay takes one candidate, this folder has {len(found)}: {', '.join(one.name for one in found)}")
-    _refuse_foreign(file, architecture_of(problem), found[0])
-    from verifier.oracles import autograd
-
-    problem = with_claims(problem, found[0].claims)
-    corpus = Corpus((Item(0, problem, refer(problem, autograd.evaluate)),), (), kept=False)
+    if found[0].contract != problem.contract:
+        raise RequestError(f"{file}: the stored problem is of the contract {problem.contract!r}, {candidate} is of {found[0].contract!r}")
     with Zygote(isolation=isolation) as zygote:
-        return judge_candidate(found[0], lambda: corpus, zygote, allowed, Request(profile, 0), progress or _silent)
+        run = Run(zygote, allowed, Request(profile, 0), progress or _silent)
+        judged: Judged = _judging(found[0]).replay(run, problem, file, found[0])
+        return judged
+
+
+def _judging(candidate: Candidate) -> Any:
+    """The module that judges by the candidate's contract; it has `judge` and `replay`."""
+    return import_module(contract_of(candidate.contract).judging)
 
 
 def _grading(
@@ -222,20 +210,3 @@ def _limits(profile: Profile, assignment: Assignment | None, limits: StatedLimit
         stated["forbid"] = assignment.forbid
     fixed = {} if assignment is None else assignment.limits
     return replace(Limits(), **{**stated, **fixed, **read_limits(limits)})
-
-
-def _refuse_foreign(file: str, architecture: Architecture, candidate: Candidate) -> None:
-    """A stored network that the candidate does not claim to compute is no question to it."""
-    claims = candidate.claims
-    hidden = set(architecture.activations[:-1]) - set(claims.activations)
-    wrong = sorted(hidden)
-    if (architecture.activations[-1], architecture.loss) not in claims.pairs():
-        wrong.append(f"{architecture.activations[-1]} with {architecture.loss}")
-    if claims.batch == "single" and architecture.batch != 1:
-        wrong.append(f"a batch of {architecture.batch}")
-    if claims.layers is not None and claims.layers != architecture.layers:
-        wrong.append(f"{architecture.layers} layers")
-    if wrong:
-        raise RequestError(
-            f"{file}: the stored network ({architecture.describe()}) has what {candidate.path} does not claim: {', '.join(wrong)}"
-        )

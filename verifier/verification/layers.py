@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from verifier.problems.sizes import GrammarError
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Diagnosis, LayerRecord, Note, Report
 from verifier.verification.exchanging import Exchanging
-from verifier.verification.record import Judged, Request, _isolation, environment
+from verifier.verification.record import Judged, Request, Run, _isolation, environment
 from verifier.verification.witnesses import verdict_of
 
 PROBLEMS: Mapping[str, int] = {"quick": 20, "ci": 60, "thorough": 600, "grading": 60}
@@ -57,6 +58,11 @@ class _Judgement:
     @property
     def verdict(self) -> str:
         return verdict_of(self.outcomes, self.undecided)
+
+
+def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> Judged:
+    """Judge every layer of a candidate; `found` is called with each outcome at once."""
+    return judge_layers(candidate, cast(Claims, candidate.claims), run.zygote, run.limits, run.request, run.progress, found)
 
 
 def judge_layers(

@@ -2,13 +2,15 @@
 
 import platform
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from verifier.candidates.discovery import Candidate
+from verifier.candidates.limits import Limits
+from verifier.candidates.zygote import Zygote
 from verifier.checks import autograd, contract, forward, stability
 from verifier.checks.catalogue import check_ids, check_of
 from verifier.checks.examination import Examination, Finding, departs
@@ -39,6 +41,20 @@ class Request:
 
     def wants(self, check: str) -> bool:
         return not self.only or check in self.only
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run over candidates: who starts workers, what they may use, what is asked, and who is told how far it is.
+
+    `corpora`: what contracts have drawn so far, by claims, for the candidates still to come.
+    """
+
+    zygote: Zygote
+    limits: Limits
+    request: "Request"
+    progress: Callable[[str, int, int], None]
+    corpora: dict[Hashable, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from msgspec import structs
@@ -110,7 +110,7 @@ def _ask(
     asked, evaluations = contract.ask_all(interview, items, before)
     clock.lap(contract.ID)
     examination = Examination(
-        candidate.claims,
+        cast(Claims, candidate.claims),
         interview.entry,
         corpus.items,
         corpus.extreme,

@@ -1,0 +1,36 @@
+"""The contracts by name: ours, then those that other distributions plug in. One is imported when it is asked for."""
+
+from functools import cache
+from importlib import import_module
+
+from verifier import plugins
+from verifier.contracts.contract import Contract
+from verifier.errors import HarnessError
+
+DEFAULT = "mlp"  # of a file that does not say
+
+_OURS = {
+    "mlp": "verifier.contracts.mlp.contract",
+    "layer": "verifier.contracts.layer.contract",
+}
+
+
+def contract_ids() -> tuple[str, ...]:
+    """Every contract's name; none is imported."""
+    return (*_OURS, *(name for name in plugins.plugged_in(plugins.CONTRACTS) if name not in _OURS))
+
+
+@cache
+def contract_of(name: str) -> Contract:
+    """The contract of this name.
+
+    Raises:
+        HarnessError: it is plugged in, and cannot be imported or has no record.
+    """
+    if name in _OURS:
+        ours: Contract = import_module(_OURS[name]).CONTRACT
+        return ours
+    record = plugins.part_of(plugins.CONTRACTS, name, "CONTRACT")
+    if not isinstance(record, Contract) or record.id != name:
+        raise HarnessError(f"the plug-in {name!r} ({plugins.CONTRACTS}): its CONTRACT must be a Contract with the id {name!r}")
+    return record

@@ -1,0 +1,12 @@
+"""The record of the contract `layer`."""
+
+from verifier.contracts.contract import Contract
+from verifier.contracts.layer.claims import KEYS, claims_from
+
+CONTRACT = Contract(
+    id="layer",
+    summary="layers, models and optimiser steps, by the statements with which their authors call them",
+    keys=KEYS,
+    claims_from=claims_from,
+    judging="verifier.verification.layers",
+)
