@@ -38,6 +38,7 @@ def write(report: Report) -> str:
     comparisons = by_network(report)
     return template("report.html").render(
         report=report,
+        certificate=wording.certificate_lines(report),
         equations=wording.EQUATIONS,
         not_passed=wording.not_passed(report),
         skipped=wording.skipped_by_reason(report),

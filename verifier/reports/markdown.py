@@ -10,6 +10,7 @@ from verifier.reports.walkthrough import lines_of
 from verifier.reports.wording import (
     NOTHING,
     came_to_nothing,
+    certificate_lines,
     element,
     explained_words,
     isolation_words,
@@ -44,7 +45,7 @@ def write(report: Report) -> str:
 
 def blocks(report: Report) -> list[str]:
     """The report's paragraphs, tables and fences in order; whole ones may be left out."""
-    sections = (_head, _diagnosis, _to_do, _checks, _explanations, _notes, _measurements, _counterexample, _printed, _run)
+    sections = (_head, _diagnosis, _to_do, _checks, _certificate, _explanations, _notes, _measurements, _counterexample, _printed, _run)
     return [block for section in sections for block in section(report)]
 
 
@@ -166,6 +167,10 @@ def _explanations(report: Report) -> Iterator[str]:
     skipped = skipped_by_reason(report)
     if skipped and not came_to_nothing(report):
         yield "\n".join(f"- Not asked: {', '.join(map(code, checks))}. {escape(reason)}" for reason, checks in skipped.items())
+
+
+def _certificate(report: Report) -> Iterator[str]:
+    yield from certificate_lines(report)
 
 
 def _notes(report: Report) -> Iterator[str]:

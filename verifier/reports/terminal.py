@@ -21,6 +21,7 @@ from verifier.reports.untrusted import last_lines, one_line
 from verifier.reports.walkthrough import Line, around_the_parting, first_parting, lines_of
 from verifier.reports.wording import (
     NOTHING,
+    certificate_lines,
     deciding_check,
     element,
     first_sentence,
@@ -94,6 +95,9 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
     else:
         console.print(_table_of_checks(report.checks))
     _show_not_passed(report, console)
+    for line in certificate_lines(report):
+        console.print()
+        console.print(Text(line))
     _show_notes(report.notes, console)
     if report.verdict != "pass":
         _show_printed(report.printed, console)

@@ -251,3 +251,14 @@ def claim_text(value: Any) -> str:
     if isinstance(value, (list, tuple)):
         return ", ".join(claim_text(inner) for inner in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def certificate_lines(report: Report) -> list[str]:
+    """What a pass excludes and what it could not have excluded, a sentence each; nothing where there is no certificate."""
+    certificate = report.certificate
+    if certificate is None:
+        return []
+    lines = [f"This pass excludes: {'; '.join(certificate.excludes)}."] if certificate.excludes else []
+    if certificate.not_excluded:
+        lines.append(f"It could not have excluded, with these claims: {'; '.join(certificate.not_excluded)}.")
+    return lines

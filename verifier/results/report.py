@@ -101,6 +101,14 @@ class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
     walkthrough: tuple[Step, ...] = ()
 
 
+class Certificate(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a pass is worth: mistakes that would have been noticed on the networks of this run, and mistakes that would not."""
+
+    excludes: tuple[str, ...]
+    not_excluded: tuple[str, ...]
+    networks: int
+
+
 class Isolation(msgspec.Struct, frozen=True, omit_defaults=True):
     """What confined the candidate: each promise kept or not, and why not.
 
@@ -149,6 +157,7 @@ class Report(msgspec.Struct, frozen=True):
         timings: seconds by phase; the only part of a report that may change between two runs of one seed.
         layers: of a file of layers, one record each; unset elsewhere.
         only: the checks to which the run was limited; empty where all were asked.
+        certificate: of a pass, what it excludes; None where `autograd` was not asked, and of another verdict.
         reason: why an `error` is no mistake in the mathematics: "not-judged" (there is nothing to ask) or "not-done" (nothing is filled
             in yet); else "".
         place: the line of the candidate's source that the verdict points to, as ``student.py, line 14, in backprop``; "" where none is.
@@ -175,6 +184,7 @@ class Report(msgspec.Struct, frozen=True):
     timings: dict[str, float]
     only: tuple[str, ...] = ()
     layers: tuple[LayerRecord, ...] | msgspec.UnsetType = msgspec.UNSET
+    certificate: Certificate | None = None
     reason: str = ""
     place: str = ""
     options: tuple[str, ...] = ()

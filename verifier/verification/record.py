@@ -17,7 +17,7 @@ from verifier.checks.examination import Examination, Finding, departs
 from verifier.problems.storage import problem_to_bytes
 from verifier.results.evaluation import FloatArray
 from verifier.results.outcome import Measurement, Outcome, Verdict
-from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Counterexample, Diagnosis, Isolation, Note, Report
+from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Certificate, Counterexample, Diagnosis, Isolation, Note, Report
 from verifier.verification.asking import Interview
 from verifier.verification.conventions import Convention
 from verifier.verification.corpus import versions
@@ -75,6 +75,8 @@ class Asked:
     diagnosed: "Diagnosed | None" = None
     undecided: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
+    contradicted: bool = False
+    certificate: Certificate | None = None
 
     @property
     def diagnosis(self) -> tuple[Diagnosis, ...]:
@@ -88,7 +90,7 @@ def write_down(
     """The report of a run, and the file of its counterexample."""
     outcomes = tuple(asked.findings[check].outcome for check in check_ids() if check in asked.findings)
     measurements = tuple(m for check in check_ids() if check in asked.findings for m in asked.findings[check].measurements)
-    verdict: Verdict = verdict_of(outcomes, asked.undecided)  # type: ignore[assignment]
+    verdict: Verdict = verdict_of(outcomes, asked.undecided, contradicted=asked.contradicted)  # type: ignore[assignment]
     counterexample, stored = (None, None) if shrunk is None else _stored(shrunk)
     report = Report(
         schema_version=SCHEMA_VERSION,
@@ -112,6 +114,7 @@ def write_down(
         environment=environment(),
         printed=interview.printed() if verdict in ("fail", "error") else "",
         only=request.only,
+        certificate=asked.certificate if verdict == "pass" else None,
         timings={phase: round(taken, 4) for phase, taken in seconds.items()},
         reason=asked.findings[contract.ID].reason if verdict == "error" and contract.ID in asked.findings else "",
     )
@@ -145,11 +148,16 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
     if verdict == "pass":
         return _passed(by_id, asked)
     if verdict == "inconclusive":
+        if asked.contradicted:
+            return f"The witnesses contradict each other. {by_id['finite-difference'].message}"
         if not asked.undecided:
             skipped = next(outcome for outcome in outcomes if outcome.status == "skipped")
             return f"Nothing was asked that could decide. {skipped.id}: {skipped.message}"
         tensors = ", ".join(asked.undecided)
-        return f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there."
+        return (
+            f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there, "
+            "or the right gradient is zero or within its tolerance on nearly every network."
+        )
     wanted = "fail" if verdict == "fail" else "error"
     headline = min((outcome for outcome in outcomes if outcome.status == wanted), key=lambda outcome: check_of(outcome.id).headline)
     if shrunk is None or verdict == "error":

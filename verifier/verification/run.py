@@ -18,16 +18,18 @@ from verifier.checks.examination import Differenced, Examination, Finding, Item,
 from verifier.checks.finite_difference import role_of, undecided_roles
 from verifier.contracts.mlp.claims import Claims
 from verifier.oracles.finite_difference.line import DECISIVE
+from verifier.oracles.reference import refer
 from verifier.results.outcome import Outcome
 from verifier.results.report import Step
 from verifier.verification.asking import Interview
+from verifier.verification.certificate import certify
 from verifier.verification.conventions import Convention, find_convention, reassessed
 from verifier.verification.corpus import Corpus
 from verifier.verification.explaining import explain_failure, same_mistake, work_by_hand
 from verifier.verification.record import Asked, Judged, Request, write_down
 from verifier.verification.shrinking import Shrunk, shrink
 from verifier.verification.sparing import Spared
-from verifier.verification.witnesses import Testimony, heard_again, weigh
+from verifier.verification.witnesses import Testimony, contradicts, heard_again, weigh
 
 if TYPE_CHECKING:
     from verifier.diagnosis.mlp.diagnosing import Diagnosed
@@ -156,9 +158,36 @@ def _ask_the_rest(
         affected = {check: checks[check] for check in wanted if check != finite_difference.ID and findings[check].outcome.status == "fail"}
         again = {check: _guarded(check, ask, assumed) for check, ask in affected.items()}
         testimony, convention = heard_again(testimony, own, again, convention)
+    testimony = _with_reference_afresh(testimony, examination)
     weighed = weigh(testimony, examination)
     clock.lap("weighing")
-    return Asked(weighed, examination, convention, undecided=tuple(_undecided(weighed, testimony.differenced)))
+    undecided, certificate = _undecided(weighed, testimony.differenced), None
+    if testimony.status(autograd.ID) == "pass":
+        judged_by = examination if convention is None else _assuming(examination, convention.assumed(examination.claims))
+        certificate, blind = certify(judged_by)
+        undecided = sorted({*undecided, *blind})
+        clock.lap("certificate")
+    return Asked(
+        weighed,
+        examination,
+        convention,
+        undecided=tuple(undecided),
+        contradicted=contradicts(testimony),
+        certificate=certificate,
+    )
+
+
+def _with_reference_afresh(testimony: Testimony, examination: Examination) -> Testimony:
+    """Where differences contradict a gradient that agrees with the reference: the same, the reference computed afresh on these networks."""
+    if not contradicts(testimony):
+        return testimony
+    from verifier.oracles import autograd as oracle
+
+    wrong = {one.item.index for one in testimony.differenced if one.differences.status == "fail"}
+    items = [item for item in examination.answered if item.index in wrong]
+    afresh = [replace(item, reference=refer(item.problem, oracle.evaluate, seed=item.index)) for item in items]
+    again = autograd.check(replace(examination, items=afresh))
+    return testimony if again.outcome.status == "pass" else Testimony({**testimony.findings, autograd.ID: again})
 
 
 def _diagnosed(asked: Asked) -> "Diagnosed | None":

@@ -62,6 +62,13 @@ def _foreseen(one: Differenced, own: Examination) -> bool:
     return all(abs(line.error - predicted_error(line, right, claimed)) <= line.tolerance for line in failed)
 
 
+def contradicts(testimony: Testimony) -> bool:
+    """Whether finite differences contradict gradients and a loss that both agree with the reference: one of the witnesses is wrong."""
+    return (testimony.status("finite-difference"), testimony.status("autograd")) == ("fail", "pass") and testimony.status(
+        "forward"
+    ) != "fail"
+
+
 def weigh(testimony: Testimony, examination: Examination) -> dict[str, Finding]:
     """The findings as they stand once each witness has heard the others."""
     findings = dict(testimony.findings)
@@ -113,14 +120,17 @@ def _arbitrates(one: Differenced, examination: Examination) -> bool:
     return any(abs(predicted_error(line, right, claimed)) > 2 * line.tolerance for line in passed)
 
 
-def verdict_of(outcomes: Sequence[Outcome], undecided: Sequence[str]) -> str:
-    """`fail` where a check fails, else `error`, else `inconclusive` where some tensor was decided by neither witness, else `pass`."""
+def verdict_of(outcomes: Sequence[Outcome], undecided: Sequence[str], *, contradicted: bool = False) -> str:
+    """`fail` where a check fails, else `error`, else `inconclusive` where some tensor was decided by neither witness, else `pass`.
+
+    `contradicted`: whether the witnesses contradict each other, see `contradicts`; that is no pass either.
+    """
     statuses = {outcome.status for outcome in outcomes}
     if "fail" in statuses:
         return "fail"
     if "error" in statuses:
         return "error"
     asked = [outcome for outcome in outcomes if outcome.id != contract.ID] or outcomes
-    if undecided or all(outcome.status == "skipped" for outcome in asked):
+    if undecided or contradicted or all(outcome.status == "skipped" for outcome in asked):
         return "inconclusive"  # that it answers says nothing of its gradients
     return "pass"

@@ -112,7 +112,7 @@ class Claims:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-_CLIP_ALLOWED = "a number above 0 and below 0.5, or two, [low, high] with 0 < low < high ≤ 1"
+_CLIP_ALLOWED = "a number above 0 and below 0.5, or two, [low, high] with 0 < low < 0.5 < high ≤ 1"
 
 
 def _clip(key: str, value: Any) -> float | tuple[float, float]:
@@ -120,7 +120,7 @@ def _clip(key: str, value: Any) -> float | tuple[float, float]:
     if not isinstance(value, list):
         return float(number(_CLIP_ALLOWED, lambda bound: 0 < bound < 0.5).read(key, value))
     ends = [float(number(_CLIP_ALLOWED, lambda bound: 0 < bound <= 1).read(key, end)) for end in value]
-    if len(ends) != 2 or not ends[0] < ends[1]:
+    if len(ends) != 2 or not ends[0] < 0.5 < ends[1]:
         raise TableError(key, f"is {shown(value)}; it takes {_CLIP_ALLOWED}.")
     return ends[0], ends[1]
 
@@ -144,8 +144,8 @@ KEYS: Mapping[str, Key] = {
     "output_activations": _activations(*OUTPUT_ACTIVATIONS),
     "losses": words(*LOSSES, aliases=LOSS_ALIASES),
     "reduction": word("mean", "sum", "mean_all"),
-    "loss_scale": number("a finite number other than 0", lambda value: value != 0),
-    "l2": number("a number of at least 0", lambda value: value >= 0),
+    "loss_scale": number("a number from 1e-9 to 1e9, or its negative", lambda value: 1e-9 <= abs(value) <= 1e9),
+    "l2": number("a number from 0 to 1000", lambda value: 0 <= value <= 1000),
     "l2_over_batch": flag(),
     "targets": word("real", "probability", "binary", "one_hot"),
     "weight_layout": word("out_in", "in_out"),
@@ -156,11 +156,11 @@ KEYS: Mapping[str, Key] = {
     "max_layers": whole(1, MOST_LAYERS),
     "max_width": whole(1, MOST_WIDTH),
     "sizes": wholes(0, MOST_WIDTH, at_least=2, at_most=MOST_LAYERS + 1, what="input first (0 is free)"),
-    "learning_rate": number("a number above 0", lambda value: value > 0),
+    "learning_rate": number("a number from 1e-9 to 1e6", lambda value: 1e-9 <= value <= 1e6),
     "leaky_slope": number("a number of at least 0 and below 1", lambda value: 0 <= value < 1),
     "log_epsilon": number("a number above 0 and below 0.1", lambda value: 0 < value < 0.1),
     "clip_output": Key(_clip, _CLIP_ALLOWED),
-    "clip_preactivation": number("a number above 0", lambda value: value > 0),
+    "clip_preactivation": number("a number of at least 0.1", lambda value: value >= 0.1),
     "softplus_threshold": number("a number above 0", lambda value: value > 0),
     "softmax_epsilon": number("a number above 0 and below 0.1", lambda value: 0 < value < 0.1),
     "delta_scale": word("loss", "sample"),

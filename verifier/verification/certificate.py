@@ -1,0 +1,136 @@
+"""The certificate of a pass: which mistakes would have been noticed, with these claims, on the networks of this run.
+
+A pass is worth what it could have failed on. Before one is given, mistakes are planted in the candidate's own answers and `autograd` is
+asked whether it would have noticed: on twenty networks of the run, and where it does not on all the others. A mistake that leaves every
+answer within its tolerance could not have been excluded: a batch of one hides a forgotten mean, layers without σ' a forgotten σ'.
+Where a tensor of zeros would not be noticed on nearly every network, its gradient is undecided, and the verdict is not a pass.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from verifier import textbook
+from verifier.checks import autograd
+from verifier.checks.examination import Examination, Item, compare_gradients
+from verifier.checks.finite_difference import role_of
+from verifier.contracts.mlp.network import architecture_of, sample_of
+from verifier.results.evaluation import Evaluation, FloatArray
+from verifier.results.report import Certificate
+from verifier.textbook import Applied, Back
+
+NETWORKS = 20
+DECIDED = 0.05  # share of the networks with a tensor on which zeros for it must be noticed, else it is undecided
+WITHOUT_SLOPE = ("identity", "softmax")  # σ' = 1 is right for the one; the other's derivative is no σ' element by element
+
+Gradients = Mapping[str, FloatArray]
+Plant = Callable[[Examination, Item, Evaluation], Gradients]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A mistake, in words that complete "this pass excludes …", and the gradients of a candidate that makes it and is right otherwise."""
+
+    words: str
+    gradients: Plant
+
+
+def certify(examination: Examination) -> tuple[Certificate, list[str]]:
+    """The certificate of a pass of these answers, and the roles of tensors for which zeros would hardly ever be noticed."""
+    answered = examination.answered
+    first = answered[:: max(1, len(answered) // NETWORKS)][:NETWORKS]
+    chosen = {item.index for item in first}
+    rest = [item for item in answered if item.index not in chosen]
+    noticed = {planted.words: any(_notices(examination, item, planted.gradients) for item in _in_turn(first, rest)) for planted in PLANTED}
+    blind = _blind_roles(examination)
+    return Certificate(
+        excludes=tuple(words for words, seen in noticed.items() if seen),
+        not_excluded=tuple(words for words, seen in noticed.items() if not seen),
+        networks=len(answered),
+    ), blind
+
+
+def _in_turn(first: Sequence[Item], rest: Sequence[Item]) -> Iterator[Item]:
+    yield from first
+    yield from rest
+
+
+def _notices(examination: Examination, item: Item, plant: Plant) -> bool:
+    """Whether `autograd` would fail the candidate on this network, had it made the mistake there."""
+    own = examination.evaluations[item.index]
+    answer = replace(own, gradients=plant(examination, item, own))
+    reference = item.reference
+    found = compare_gradients(autograd.ID, item, answer, reference.evaluation.gradients, reference.gradient_tolerance)
+    return any(measurement.status == "fail" for measurement in found)
+
+
+def _blind_roles(examination: Examination) -> list[str]:
+    """Roles of tensors whose right gradient is zero, or below its tolerance, on nearly every network that has them."""
+    met: dict[str, list[bool]] = {}
+    for item in examination.answered:
+        layers = architecture_of(item.problem).layers
+        for name, right in item.reference.evaluation.gradients.items():
+            allowed = item.reference.gradient_tolerance(name) + examination.evaluations[item.index].rounding.get(name, 0.0)
+            met.setdefault(role_of(name, layers), []).append(bool(np.any(np.abs(right) > allowed)))
+    return sorted(role for role, shown in met.items() if sum(shown) < DECIDED * len(shown) or not any(shown))
+
+
+def _times(factor: Callable[[Item], float]) -> Plant:
+    return lambda examination, item, own: {name: factor(item) * gradient for name, gradient in own.gradients.items()}
+
+
+def _first_element_left_out(examination: Examination, item: Item, own: Evaluation) -> Gradients:
+    found = {}
+    for name, gradient in own.gradients.items():
+        found[name] = gradient.copy()
+        found[name].flat[0] = 0.0
+    return found
+
+
+def _bias_as_one_number(examination: Examination, item: Item, own: Evaluation) -> Gradients:
+    return {name: np.full_like(g, g.sum()) if name.startswith("biases") else g for name, g in own.gradients.items()}
+
+
+def _mean_forgotten(examination: Examination, item: Item, own: Evaluation) -> Gradients:
+    """As if the reduction over the batch were the other one."""
+    rows = float(item.problem.arrays["x"].shape[0])
+    factor = 1.0 / rows if examination.claims.reduction == "sum" else rows
+    return {name: factor * gradient for name, gradient in own.gradients.items()}
+
+
+def _slope_left_out(examination: Examination, item: Item, own: Evaluation) -> Gradients:
+    """σ' = 1 in every layer that has one."""
+    architecture = architecture_of(item.problem)
+    sloped = {kind for kind in architecture.activations if kind not in WITHOUT_SLOPE}
+    if not sloped:
+        return own.gradients
+
+    def without(applied: Applied, back: Back) -> Back:
+        return (applied.cotangent,) if applied.node.operation in sloped else back
+
+    program = item.problem.program
+    swept = textbook.sweep(program, textbook.double(item.problem.arrays), replace=without)
+    return _moved(own, textbook.evaluation_of(program, swept), textbook.evaluate(item.problem))
+
+
+def _one_sample_alone(examination: Examination, item: Item, own: Evaluation) -> Gradients:
+    alone = textbook.evaluate(sample_of(item.problem, 0, examination.claims))
+    return _moved(own, alone, textbook.evaluate(item.problem))
+
+
+def _moved(own: Evaluation, wrong: Evaluation, right: Evaluation) -> Gradients:
+    """The candidate's own gradients, moved by what the mistake does to the textbook's."""
+    return {name: gradient + (wrong.gradients[name] - right.gradients[name]) for name, gradient in own.gradients.items()}
+
+
+PLANTED: tuple[Planted, ...] = (
+    Planted("gradients of zeros", _times(lambda item: 0.0)),
+    Planted("twice the gradient", _times(lambda item: 2.0)),
+    Planted("the opposite sign", _times(lambda item: -1.0)),
+    Planted("an element of a tensor left 0", _first_element_left_out),
+    Planted("the mean over the batch forgotten, or taken where a sum is claimed", _mean_forgotten),
+    Planted("σ' left out", _slope_left_out),
+    Planted("one sample's gradient for the whole batch's", _one_sample_alone),
+    Planted("a layer's bias gradient summed to one number", _bias_as_one_number),
+)
