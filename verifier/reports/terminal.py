@@ -162,7 +162,9 @@ def show_table(reports: Sequence[Report], console: Console, unjudged: Sequence[s
 def _found(report: Report) -> str:
     """The mistake by name where it has one: a sentence would be cut off before its point."""
     named = [diagnosis.fault for diagnosis in report.diagnosis if diagnosis.fault != NO_KNOWN_MISTAKE]
-    return one_line(", ".join(named)) if named else first_sentence(report.summary)
+    if named:
+        return one_line(", ".join(named))
+    return first_sentence(report.summary.removeprefix(report.candidate.path).lstrip(":, "))
 
 
 def outcome_word(report: Report) -> str:

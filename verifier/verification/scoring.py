@@ -28,6 +28,10 @@ def score(report: Report, weights: Mapping[str, float] | None = None) -> Score:
     of = chosen["points"]
     if report.verdict in ("error", "inconclusive"):
         return Score(0.0, of, (Part("verdict", 0.0, of, WHY[report.reason or report.verdict]),))
+    raising = next((outcome for outcome in report.checks if outcome.id == "contract" and outcome.status == "error"), None)
+    if raising is not None:
+        why = f"It gives no usable answer on {raising.failed} of {raising.problems} networks."
+        return Score(0.0, of, (Part("verdict", 0.0, of, why),))
     asked = list(_parts(report, chosen))
     whole = sum(weight for _, weight, _ in asked)
     if not whole:  # only what weighs nothing was asked

@@ -1,0 +1,288 @@
+"""A course's submissions: 60 of them, or 1,000 of 60 kinds: right, wrong, hostile, slow, empty, notebooks, other names.
+
+    python -m benchmarks.course make FOLDER --count 60        writes FOLDER/submissions, FOLDER/assignment.toml and FOLDER/expected.json
+    python -m benchmarks.course run FOLDER --jobs 2           judges them, and prints what it took and what was not as expected
+
+Each kind is written here from scratch: three right solutions, one-line mistakes in them, and what else students hand in. Of 1,000, each kind
+comes again under other names, with other comments and another order of imports.
+"""
+
+import argparse
+import json
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+ASSIGNMENT = """\
+activations = ["sigmoid"]
+losses = ["squared_error"]
+
+[limits]
+wall_seconds = 5
+all_wall_seconds = 60
+load_seconds = 10
+"""
+
+ROWS = '''\
+import numpy as np
+
+
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+
+def backprop(weights, biases, x, y):
+    activations = [x]
+    for w, b in zip(weights, biases):
+        activations.append(sigmoid(activations[-1] @ w.T + b))
+    a = activations[-1]
+    loss = np.sum((a - y) ** 2) / len(x)
+    delta = 2 * (a - y) / len(x) * a * (1 - a)
+    dw, db = [], []
+    for layer in reversed(range(len(weights))):
+        dw.insert(0, delta.T @ activations[layer])
+        db.insert(0, delta.sum(axis=0))
+        h = activations[layer]
+        delta = delta @ weights[layer] * h * (1 - h)
+    return loss, dw, db
+'''
+SAMPLES = '''\
+import numpy as np
+
+
+def backprop(weights, biases, x, y):
+    n = x.shape[0]
+    grad_w = [np.zeros_like(w) for w in weights]
+    grad_b = [np.zeros_like(b) for b in biases]
+    total = 0.0
+    for xi, yi in zip(x, y):
+        outs = [xi]
+        for w, b in zip(weights, biases):
+            outs.append(1.0 / (1.0 + np.exp(-(np.dot(w, outs[-1]) + b))))
+        total += np.sum((yi - outs[-1]) ** 2)
+        d = -2.0 * (yi - outs[-1]) * outs[-1] * (1.0 - outs[-1])
+        for k in range(len(weights) - 1, -1, -1):
+            grad_w[k] += np.outer(d, outs[k])
+            grad_b[k] += d
+            d = np.dot(weights[k].T, d) * outs[k] * (1.0 - outs[k])
+    return total / n, [g / n for g in grad_w], [g / n for g in grad_b]
+'''
+FORWARD_FIRST = '''\
+import numpy as np
+
+
+def forward_pass(weights, biases, x):
+    cache = []
+    current = x
+    for w, b in zip(weights, biases):
+        z = current @ w.T + b
+        cache.append((current, z))
+        current = 1 / (1 + np.exp(-z))
+    return current, cache
+
+
+def slope(z):
+    s = 1 / (1 + np.exp(-z))
+    return s * (1 - s)
+
+
+def backprop(weights, biases, x, y):
+    output, cache = forward_pass(weights, biases, x)
+    cost = ((output - y) ** 2).sum() / x.shape[0]
+    upstream = 2 * (output - y) / x.shape[0]
+    weight_grads = [None] * len(weights)
+    bias_grads = [None] * len(weights)
+    for i in range(len(weights) - 1, -1, -1):
+        previous, z = cache[i]
+        d = upstream * slope(z)
+        weight_grads[i] = d.T @ previous
+        bias_grads[i] = d.sum(axis=0)
+        upstream = d @ weights[i]
+    return cost, weight_grads, bias_grads
+'''
+
+# Kind -> (solution, line as it is, line as the student has it).
+MISTAKES = {
+    "no_slope_at_the_output": (ROWS, " / len(x) * a * (1 - a)\n", " / len(x)\n"),
+    "no_slope_inside": (ROWS, "delta @ weights[layer] * h * (1 - h)", "delta @ weights[layer]"),
+    "no_factor_two": (ROWS, "delta = 2 * (a - y)", "delta = (a - y)"),
+    "not_divided": (ROWS, "(a - y) / len(x) * a", "(a - y) * a"),
+    "sign": (ROWS, "delta = 2 * (a - y)", "delta = 2 * (y - a)"),
+    "bias_not_summed": (ROWS, "delta.sum(axis=0)", "delta[0]"),
+    "bias_averaged": (ROWS, "delta.sum(axis=0)", "delta.mean(axis=0)"),
+    "bias_one_number": (ROWS, "delta.sum(axis=0)", "np.full(delta.shape[1], delta.sum())"),
+    "appended": (ROWS, "dw.insert(0, delta.T @ activations[layer])", "dw.append(delta.T @ activations[layer])"),
+    "transposed": (ROWS, "dw.insert(0, delta.T @ activations[layer])", "dw.insert(0, activations[layer].T @ delta)"),
+    "next_activation": (ROWS, "delta.T @ activations[layer])", "delta.T @ activations[layer - 1])"),
+    "sigmoid_of_activation": (ROWS, "* h * (1 - h)", "* sigmoid(h) * (1 - sigmoid(h))"),
+    "loss_summed": (ROWS, "np.sum((a - y) ** 2) / len(x)", "np.sum((a - y) ** 2)"),
+    "loss_halved": (ROWS, "np.sum((a - y) ** 2) / len(x)", "np.sum((a - y) ** 2) / (2 * len(x))"),
+    "mean_over_all": (ROWS, "2 * (a - y) / len(x)", "2 * (a - y) / y.size"),
+    "bias_forgotten_forward": (ROWS, " @ w.T + b)", " @ w.T)"),
+    "tanh": (ROWS, "return 1 / (1 + np.exp(-z))", "return np.tanh(z)"),
+    "last_sample_alone": (SAMPLES, "grad_w[k] += np.outer", "grad_w[k] = np.outer"),
+    "bias_of_last_sample": (SAMPLES, "grad_b[k] += d", "grad_b[k] = d"),
+    "weights_not_divided": (SAMPLES, "[g / n for g in grad_w]", "grad_w"),
+    "no_sigmoid_slope": (SAMPLES, " * outs[-1] * (1.0 - outs[-1])", ""),
+    "slope_of_next": (SAMPLES, "* outs[k] * (1.0 - outs[k])", "* outs[k + 1] * (1.0 - outs[k + 1])"),
+    "weights_twice": (FORWARD_FIRST, "upstream = d @ weights[i]", "upstream = (d @ weights[i]) * 2"),
+    "slope_is_s": (FORWARD_FIRST, "return s * (1 - s)", "return s"),
+    "slope_is_one_minus": (FORWARD_FIRST, "return s * (1 - s)", "return (1 - s)"),
+    "upstream_after_slope": (FORWARD_FIRST, "upstream = d @ weights[i]", "upstream = upstream @ weights[i]"),
+    "first_bias_zero": (FORWARD_FIRST, "bias_grads[i] = d.sum(axis=0)", "bias_grads[i] = d.sum(axis=0) * (i > 0)"),
+    "shapes_do_not_fit": (ROWS, "delta.T @ activations[layer]", "delta @ activations[layer]"),
+    "absolute": (FORWARD_FIRST, "2 * (output - y) / x.shape[0]", "2 * abs(output - y) / x.shape[0]"),
+}
+RAISES = {
+    "two_layers_only": (ROWS, "    activations = [x]\n", "    w1, w2 = weights\n    activations = [x]\n"),
+    "undefined_name": (ROWS, "delta.sum(axis=0)", "detla.sum(axis=0)"),
+    "syntax": (ROWS, "def backprop(weights, biases, x, y):", "def backprop(weights, biases, x, y)"),
+    "missing_argument": (ROWS, "def backprop(weights, biases, x, y):", "def backprop(weights, biases, x, y, learning_rate):"),
+    "returns_gradients_only": (ROWS, "return loss, dw, db", "return dw, db"),
+    "sleeps": (ROWS, "import numpy as np\n", "import numpy as np\nimport time\n\ntime.sleep(3600)\n"),
+    "never_ends": (ROWS, "    a = activations[-1]\n", "    while len(weights) > 2:\n        pass\n    a = activations[-1]\n"),
+    "exits": (ROWS, "    return loss, dw, db", "    raise SystemExit"),
+    "reads_a_file": (ROWS, "import numpy as np\n", 'import numpy as np\n\ndata = open("data.csv").read()\n'),
+    "imports_what_is_not_there": (ROWS, "import numpy as np\n", "import my_plots as plt\nimport numpy as np\n"),
+    "asks": (ROWS, "import numpy as np\n", 'import numpy as np\n\nrate = float(input("learning rate? "))\n'),
+    "forks": (ROWS, "import numpy as np\n", "import os\n\nimport numpy as np\n\nos.fork()\n"),
+    "takes_memory": (ROWS, "    activations = [x]\n", "    activations = [x]\n    keep = np.ones((40_000, 40_000))\n"),
+}
+NOT_DONE = {
+    "nothing_filled_in": "def backprop(weights, biases, x, y):\n    pass\n",
+    "to_be_done": 'def backprop(weights, biases, x, y):\n    raise NotImplementedError("later")\n',
+    "returns_none": ROWS.replace("    return loss, dw, db\n", "    return None\n"),
+}
+NOT_JUDGED = {
+    "empty.py": "",
+    "other_name.py": ROWS.replace("backprop", "back_prop"),
+    "in_a_class.py": "class Network:\n    def backprop(self, weights, biases, x, y):\n        return 0.0, [], []\n",
+    "notebook.ipynb": json.dumps({"cells": [{"cell_type": "code", "source": [], "metadata": {}}], "metadata": {}, "nbformat": 4}),
+    "essay.pdf": "%PDF-1.4\n",
+    "archive.zip": "PK",
+    "other_claims.py": '# /// script\n# [tool.verifier]\n# losses = ["half_squared_error"]\n# ///\n' + ROWS,
+    "no_suffix": ROWS,
+    "two_files/one.py": ROWS,
+    "two_files/two.py": SAMPLES,
+    "folder_of_nothing/notes.txt": "none",
+}
+RIGHT = {
+    "rows.py": ROWS,
+    "samples.py": SAMPLES,
+    "forward_first.py": FORWARD_FIRST,
+    "folder/network.py": ROWS.replace("def sigmoid(z):\n    return 1 / (1 + np.exp(-z))\n", "from activation import sigmoid\n"),
+    "folder/activation.py": "import numpy as np\n\n\ndef sigmoid(z):\n    return 1 / (1 + np.exp(-z))\n",
+    "prints.py": ROWS.replace("    a = activations[-1]\n", '    a = activations[-1]\n    print("forward is done")\n'),
+    "says_the_same.py": '# /// script\n# [tool.verifier]\n# losses = ["squared_error"]\n# ///\n' + ROWS,
+}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Files by path below the submissions folder, and what is expected of their row: verdict and reason."""
+
+    name: str
+    files: tuple[tuple[str, str], ...]
+    expected: tuple[str, str]
+
+
+def kinds() -> Iterator[Kind]:
+    """Every kind of submission."""
+    for expected, given in ((("fail", ""), MISTAKES), (("error", ""), RAISES)):
+        for name, (solution, old, new) in given.items():
+            assert old in solution, name
+            yield Kind(name, ((f"{name}.py", solution.replace(old, new)),), expected)
+    for name, text in NOT_DONE.items():
+        yield Kind(name, ((f"{name}.py", text),), ("error", "not-done"))
+    for expected, files in ((("error", "not-judged"), NOT_JUDGED), (("pass", ""), RIGHT)):
+        tops = dict.fromkeys(path.partition("/")[0] for path in files)
+        for top in tops:
+            whole = tuple((path, text) for path, text in files.items() if path.partition("/")[0] == top)
+            yield Kind(Path(top).stem, whole, expected)
+
+
+def make(folder: Path, count: int, seed: int) -> dict[str, tuple[str, str]]:
+    """Write so many submissions, and return what is expected of each by its name."""
+    submissions = folder / "submissions"
+    submissions.mkdir(parents=True)
+    (folder / "assignment.toml").write_text(ASSIGNMENT)
+    random = Random(seed)
+    every = list(kinds())
+    expected = {}
+    for number in range(count):
+        kind = every[number % len(every)]
+        turn = number // len(every)
+        student = f"s{number:04d}_{kind.name}"
+        for path, text in kind.files:
+            inner = Path(path)
+            top = student + (inner.suffix if len(inner.parts) == 1 else "")
+            place = submissions / Path(top, *inner.parts[1:])
+            place.parent.mkdir(exist_ok=True)
+            place.write_text(varied(text, turn, random) if inner.suffix == ".py" else text)
+        expected[student if kind.files[0][0].endswith(".py") or "/" in kind.files[0][0] else top] = kind.expected
+    (folder / "expected.json").write_text(json.dumps(expected, indent=1))
+    return expected
+
+
+def varied(text: str, turn: int, random: Random) -> str:
+    """The same code as another student would write it down: other names and a comment; as it is in the first turn."""
+    if turn == 0 or not text:
+        return text
+    for name in ("activations", "delta", "loss", "outs", "current", "upstream", "total"):
+        text = re.sub(rf"\b{name}\b", f"{name}_{random.randrange(100)}", text)
+    return f"{text}\n# handed in as number {random.randrange(10**6)}\n"
+
+
+def run(folder: Path, options: list[str]) -> int:
+    """Judge the folder by the command, and print seconds, memory, and what was not as expected."""
+    expected = {name: tuple(outcome) for name, outcome in json.loads((folder / "expected.json").read_text()).items()}
+    reports = folder / "reports"
+    command = [
+        *(sys.executable, "-P", "-m", "verifier", "check", str(folder / "submissions"), "--assignment", str(folder / "assignment.toml")),
+        *("--report-dir", str(reports), "--output", f"csv={folder / 'grades.csv'}", "--output", f"html={folder / 'class.html'}", *options),
+    ]
+    began = time.perf_counter()
+    with open(folder / "output.txt", "w") as output:
+        status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode
+    seconds = time.perf_counter() - began
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found, wrong, alone, sizes = {}, [], 0.0, []
+    for path in reports.glob("*/report.json"):
+        report = json.loads(path.read_bytes())
+        name = report["candidate"]["name"]
+        found[name] = (report["verdict"], report["reason"])
+        alone += sum(report["timings"].values())
+        sizes.append(sum(file.stat().st_size for file in path.parent.iterdir()))
+        if found[name] != expected.get(name):
+            wrong.append(f"{name}: {found[name]}, expected {expected.get(name)}: {report['summary'][:120]}")
+    missing = sorted(set(expected) - set(found))
+    print(f"{len(expected)} submissions, {len(found)} rows, exit status {status}, {seconds:.1f} s; {alone:.1f} s one after another.")
+    print(f"Largest process {used.ru_maxrss / 1024:.0f} MiB; reports {max(sizes) / 1000:.0f} kB at most, {sum(sizes) / len(sizes) / 1000:.0f} kB typically.")
+    for line in [*wrong, *(f"{name}: no row" for name in missing)]:
+        print(line)
+    return bool(wrong or missing)
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=("make", "run"))
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    chosen, options = parser.parse_known_args()
+    if chosen.action == "make":
+        made = make(chosen.folder, chosen.count, chosen.seed)
+        print(f"{len(made)} submissions of {len(list(kinds()))} kinds in {chosen.folder}")
+        return 0
+    return run(chosen.folder, options)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

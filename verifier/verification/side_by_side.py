@@ -1,0 +1,166 @@
+"""Candidates judged side by side, each in a referee's process of its own with its own zygote, one candidate at a time.
+
+The parent deals out candidates and takes back what was found; it draws the corpora once and sends them along. Between the two goes pickled
+data of ours, over a socket that no worker inherits: a candidate's process is two processes away. A child leaves when its socket closes or
+its parent is gone, and its zygote with it. A child that dies costs its candidate a `HarnessError`, and another takes its place.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from verifier.candidates.discovery import Candidate
+from verifier.contracts.mlp.claims import Claims
+from verifier.errors import HarnessError, IsolationError
+from verifier.results.outcome import Outcome
+from verifier.verification.bench import Bench, Setting
+from verifier.verification.corpus import Corpus
+from verifier.verification.record import Judged
+
+LOOK_SECONDS = 0.5  # between two looks whether the parent is still there
+LEAVE_SECONDS = 10.0
+Corpora = Mapping[Claims, Corpus | None]
+
+
+@dataclass
+class _Child:
+    """One process, and the position of the candidate that it judges; None while it has none."""
+
+    process: subprocess.Popen[bytes]
+    connection: Connection
+    position: int | None = None
+
+
+@dataclass
+class Bailiff:
+    """Deals candidates out to `jobs` processes; a context manager that leaves none behind."""
+
+    setting: Setting
+    corpora: Corpora
+    jobs: int
+    _children: list[_Child] = field(default_factory=list)
+
+    def judge(
+        self, candidates: Sequence[Candidate], found: Callable[[Candidate, Outcome], None]
+    ) -> Iterator[tuple[int, Judged | HarnessError]]:
+        """What came of each candidate, with its position, as it is finished."""
+        waiting = deque(enumerate(candidates))
+        left = len(candidates)
+        while left:
+            self._deal(waiting, candidates)
+            busy = [child for child in self._children if child.position is not None]
+            for connection in wait([child.connection for child in busy]):
+                child = next(one for one in busy if one.connection is connection)
+                position = child.position
+                assert position is not None
+                kind, content = self._receive(child)
+                if kind == "found":
+                    found(candidates[position], content)
+                    continue
+                child.position = None
+                left -= 1
+                if isinstance(content, IsolationError):
+                    raise content
+                yield position, content
+
+    def _deal(self, waiting: "deque[tuple[int, Candidate]]", candidates: Sequence[Candidate]) -> None:
+        while len(self._children) < min(self.jobs, len(candidates)) and (waiting or not self._children):
+            self._children.append(self._start())
+        for child in self._children:
+            if child.position is None and waiting:
+                child.position, candidate = waiting.popleft()
+                with contextlib.suppress(OSError):  # one that is gone already is found out when it is listened to
+                    child.connection.send(candidate)
+
+    def _receive(self, child: _Child) -> tuple[str, Any]:
+        try:
+            kind, content = child.connection.recv()
+            return kind, content
+        except (EOFError, OSError):
+            self._end(child)
+            self._children.remove(child)
+            status = child.process.returncode
+            return "judged", HarnessError(f"the process that judged it ended without an answer (exit status {status})")
+
+    def _start(self) -> _Child:
+        ours, theirs = socket.socketpair()
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        with theirs:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, str(theirs.fileno())],
+                env={**os.environ, "PYTHONPATH": path},
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,  # Ctrl-C at the terminal is the parent's to handle
+            )
+        connection = Connection(ours.detach())
+        with contextlib.suppress(OSError):
+            connection.send((self.setting, self.corpora))
+        return _Child(process, connection)
+
+    def _end(self, child: _Child) -> None:
+        child.connection.close()
+        try:
+            child.process.wait(LEAVE_SECONDS if child.position is None else 0.0)
+        except subprocess.TimeoutExpired:
+            child.process.terminate()
+            try:
+                child.process.wait(LEAVE_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.process.kill()
+                child.process.wait()
+
+    def __enter__(self) -> "Bailiff":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for child in self._children:
+            child.connection.close()
+        for child in self._children:
+            self._end(child)
+        self._children.clear()
+
+
+def main(descriptor: int) -> None:
+    """A child: judge what comes over the socket, one candidate after another, until it closes."""
+    parent = os.getppid()
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the zygote is ended on the way out
+    connection = Connection(descriptor)
+    setting, corpora = connection.recv()
+    with Bench(setting, corpora) as bench:
+        while True:
+            try:
+                candidate = connection.recv()
+            except EOFError:
+                return
+            answer: Judged | HarnessError | IsolationError
+            try:
+                answer = bench.judge(candidate, lambda *_: None, lambda outcome: connection.send(("found", outcome)))
+            except (HarnessError, IsolationError) as error:
+                answer = error
+            connection.send(("judged", answer))
+
+
+def _leave_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    from verifier.verification import side_by_side  # the classes of the module by its own name, as they are pickled
+
+    side_by_side.main(int(sys.argv[1]))
