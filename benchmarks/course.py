@@ -3,8 +3,8 @@
     python -m benchmarks.course make FOLDER --count 60        writes FOLDER/submissions, FOLDER/assignment.toml and FOLDER/expected.json
     python -m benchmarks.course run FOLDER --jobs 2           judges them, and prints what it took and what was not as expected
 
-Each kind is written here from scratch: three right solutions, one-line mistakes in them, and what else students hand in. Of 1,000, each kind
-comes again under other names, with other comments and another order of imports.
+Each kind is written here from scratch: three right solutions, one-line mistakes in them, and what else students hand in. Of 1,000 each
+comes again, with other names in it and another comment.
 """
 
 import argparse
@@ -29,7 +29,7 @@ all_wall_seconds = 60
 load_seconds = 10
 """
 
-ROWS = '''\
+ROWS = """\
 import numpy as np
 
 
@@ -51,8 +51,8 @@ def backprop(weights, biases, x, y):
         h = activations[layer]
         delta = delta @ weights[layer] * h * (1 - h)
     return loss, dw, db
-'''
-SAMPLES = '''\
+"""
+SAMPLES = """\
 import numpy as np
 
 
@@ -72,8 +72,8 @@ def backprop(weights, biases, x, y):
             grad_b[k] += d
             d = np.dot(weights[k].T, d) * outs[k] * (1.0 - outs[k])
     return total / n, [g / n for g in grad_w], [g / n for g in grad_b]
-'''
-FORWARD_FIRST = '''\
+"""
+FORWARD_FIRST = """\
 import numpy as np
 
 
@@ -105,7 +105,7 @@ def backprop(weights, biases, x, y):
         bias_grads[i] = d.sum(axis=0)
         upstream = d @ weights[i]
     return cost, weight_grads, bias_grads
-'''
+"""
 
 # Kind -> (solution, line as it is, line as the student has it).
 MISTAKES = {
@@ -263,7 +263,8 @@ def run(folder: Path, options: list[str]) -> int:
             wrong.append(f"{name}: {found[name]}, expected {expected.get(name)}: {report['summary'][:120]}")
     missing = sorted(set(expected) - set(found))
     print(f"{len(expected)} submissions, {len(found)} rows, exit status {status}, {seconds:.1f} s; {alone:.1f} s one after another.")
-    print(f"Largest process {used.ru_maxrss / 1024:.0f} MiB; reports {max(sizes) / 1000:.0f} kB at most, {sum(sizes) / len(sizes) / 1000:.0f} kB typically.")
+    print(f"Largest process {used.ru_maxrss / 1024:.0f} MiB.")
+    print(f"Reports {max(sizes) / 1000:.0f} kB at most, {sum(sizes) / len(sizes) / 1000:.0f} kB typically.")
     for line in [*wrong, *(f"{name}: no row" for name in missing)]:
         print(line)
     return bool(wrong or missing)

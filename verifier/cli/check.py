@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from verifier.candidates.zygote import Isolation
     from verifier.verification.journal import Journal
     from verifier.verification.judging import Judged
+    from verifier.verification.keeping import KeptReports
 
 PROFILES = ("quick", "ci", "thorough", "grading")
 ISOLATION = ("auto", "require", "off")
@@ -99,6 +100,8 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--config", metavar="FILE", expose_value=False, help="Take defaults from [tool.verifier] of this file, and of no other.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
 @click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many candidates side by side; by default one a processor.")
+@click.option("--fresh", is_flag=True, help="Judge again what has not changed since an earlier run of the same assignment.")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Written beside report.json (may be repeated).")
 @click.option("--output", "outputs", multiple=True, metavar="FORMAT=FILE", help="Write the whole run to a file (may be repeated).")
@@ -114,6 +117,8 @@ def check(
     assignment: str | None,
     limits: tuple[str, ...],
     resume: bool,
+    jobs: int | None,
+    fresh: bool,
     report_dir: str,
     formats: tuple[str, ...],
     outputs: tuple[str, ...],
@@ -148,7 +153,9 @@ def check(
         chosen = formats or (PAGES_OF_A_CLASS if assignment is not None else ())
         run = Run(open_console(), Path(report_dir), chosen, fail_on, progress.clear, files, known)
         apart = [report_dir, *(str(output.path) for output in files)]
-        answers = judge(candidates, **asked, progress=progress, journal=journal, apart=apart, expecting=run.expect)
+        kept = earlier_reports(Path(report_dir), asked, fresh) if assignment is not None else None
+        run.kept = kept
+        answers = judge(candidates, **asked, progress=progress, journal=journal, apart=apart, expecting=run.expect, jobs=jobs, kept=kept)
         with interruptible():
             status = run.take(answers)
         if journal is not None:
@@ -165,6 +172,17 @@ def read_baseline_file(file: str) -> tuple[Known, ...]:
     except UnicodeDecodeError as error:
         raise RequestError(f"cannot read the baseline {file}: {error}") from None
     return read_baseline(text, file)
+
+
+def earlier_reports(directory: Path, asked: Mapping[str, Any], fresh: bool) -> KeptReports | None:
+    """The reports of earlier runs that asked the same; none of them where all is to be judged afresh. None where there is no assignment."""
+    from verifier.reports.folder import report_folder
+    from verifier.verification.keeping import KeptReports
+
+    decides = dict(asked)
+    with contextlib.suppress(OSError):
+        decides["assignment"] = Path(asked["assignment"]).read_text(encoding="utf-8", errors="replace")
+    return KeptReports(directory, lambda name: report_folder(directory, name), decides, fresh=fresh)
 
 
 @contextlib.contextmanager
@@ -206,6 +224,7 @@ class Run:
         baseline: known failures; one that fails as it is known to counts as a pass, one that does not as a failure.
         unjudged: a sentence for each candidate, or for the run, that ended without a report.
         complete: whether every candidate was judged and its report written.
+        kept: the reports of earlier runs, to which this run's are added.
     """
 
     console: Console
@@ -216,6 +235,7 @@ class Run:
     outputs: Sequence[Output] = ()
     baseline: Sequence[Known] = ()
     complete: bool = False
+    kept: KeptReports | None = None
     unjudged: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
@@ -224,6 +244,8 @@ class Run:
     _broken: bool = False
     _as_known: dict[str, Held] = field(default_factory=dict)
     _places: list[Path | Report] = field(default_factory=list)
+    _positions: list[int] = field(default_factory=list)
+    _reused: int = 0
     _folders: dict[str, Path] = field(default_factory=dict)
     _held: tuple[Report, Path | None, list[Path]] | None = None
 
@@ -293,6 +315,11 @@ class Run:
         # What is on the disk is not kept in memory: of a thousand candidates that would be gigabytes.
         self.reports.append(lightened(report) if folder else report)
         self._places.append(folder or report)
+        self._positions.append(judged.position)
+        self._reused += judged.kept
+        if self.kept is not None and folder is not None:
+            with contextlib.suppress(OSError):  # without a seal it is judged again
+                self.kept.seal(report, folder)
         if folder:
             self._folders[report.candidate.name] = folder
         shown = (report, folder, written)
@@ -329,11 +356,16 @@ class Run:
 
         report = judged.report
         folder = report_folder(self.directory, report.candidate.name)
+        formats = self.formats or default_formats(report.verdict)
+        if judged.kept:
+            there = [folder / FORMATS[name].file for name in (*formats, "json")]
+            if all(file.is_file() for file in there):
+                return there
         replaced = path_of_report(folder)
         if replaced is not None and replaced != report.candidate.path:
             say(f"The report of {replaced} in {folder} is replaced by that of {report.candidate.path}.")
         try:
-            return write_folder(report, judged.counterexample, folder, self.formats or default_formats(report.verdict))
+            return write_folder(report, judged.counterexample, folder, formats)
         except OSError as error:
             say(f"Error: cannot write the report to {folder}: {error.strerror or error}. Choose another place with --report-dir.")
             self.statuses.append(UNDECIDED)
@@ -356,6 +388,7 @@ class Run:
         from verifier.reports.terminal import show, show_table
 
         self.before_printing()
+        self._put_in_order()
         if self._held is not None:
             report, folder, written = self._held
             self._held = None
@@ -363,8 +396,18 @@ class Run:
         elif len(self.reports) > 1:
             self.console.print()
             show_table(self.reports, self.console, self.unjudged)
+        if self._reused:
+            again = f"{self._reused} of {len(self.reports)} have not changed since they were judged; --fresh judges them again."
+            self.console.print(again)
         if self.baseline:
             self._show_baseline()
+
+    def _put_in_order(self) -> None:
+        """The reports in the order of their candidates: those that were judged side by side came as they were finished."""
+        order = sorted(range(len(self.reports)), key=lambda index: self._positions[index])
+        self.reports = [self.reports[index] for index in order]
+        self._places = [self._places[index] for index in order]
+        self._positions = sorted(self._positions)
 
     def _show_baseline(self) -> None:
         """What is known to fail, what does not fail as known, and what was not met."""

@@ -1,21 +1,20 @@
-"""Where candidates are judged one after another: a zygote, the corpora of their claims, and what holds for all of them."""
+"""Where candidates are judged one after another: a zygote, what their contracts have drawn, and what holds for all of them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from importlib import import_module
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Isolation, Zygote
-from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.catalogue import contract_of
 from verifier.results.outcome import Outcome
-from verifier.verification.corpus import Corpus, fresh_corpus, kept_corpus
 from verifier.verification.grading import Grading
-from verifier.verification.layers import judge_layers
-from verifier.verification.record import Judged, Request
-from verifier.verification.run import Progress, judge_candidate
+from verifier.verification.record import Judged, Request, Run
+
+Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -29,45 +28,24 @@ class Setting:
 
 
 class Bench:
-    """Judges candidates; a context manager.
+    """Judges candidates; a context manager."""
 
-    Args:
-        corpora: by claims, what is drawn already.
-    """
-
-    def __init__(self, setting: Setting, corpora: Mapping[Claims, Corpus | None] | None = None) -> None:
-        self._setting = setting
-        self._corpora: dict[Claims, Corpus | None] = dict(corpora or {})
+    def __init__(self, setting: Setting, tell: Progress) -> None:
+        self._grading = setting.grading
         self._zygote = Zygote(isolation=setting.isolation)
+        self._run = Run(self._zygote, setting.limits, setting.request, tell)
 
-    def judge(self, candidate: Candidate, tell: Progress, found: Callable[[Outcome], None]) -> Judged:
-        """The graded report of a candidate. Raises what the run of it raises."""
-        setting = self._setting
-        if candidate.contract == "layer":
-            judged = judge_layers(candidate, cast(Any, candidate.claims), self._zygote, setting.limits, setting.request, tell, found)
-            return setting.grading.of(judged, candidate)
-        if candidate.claims not in self._corpora:  # a kept one is read while the zygote warms up
-            self._corpora[candidate.claims] = kept_corpus(candidate.claims, setting.request.profile, setting.request.seed)
-        corpus = partial(self.corpus_of, candidate, tell)
-        judged = judge_candidate(candidate, corpus, self._zygote, setting.limits, setting.request, tell, found)
-        return setting.grading.of(judged, candidate)
-
-    def corpus_of(self, candidate: Candidate, tell: Progress) -> Corpus:
-        """The corpus of a candidate's claims, drawn where it is not there yet."""
-        request = self._setting.request
-        corpus = self._corpora.get(candidate.claims) or fresh_corpus(
-            candidate.claims, request.profile, request.seed, lambda done, total: tell(f"{candidate.name}: drawing networks", done, total)
-        )
-        self._corpora[candidate.claims] = corpus
-        return corpus
-
-    @property
-    def corpora(self) -> Mapping[Claims, Corpus | None]:
-        """By claims, what was drawn or read so far."""
-        return self._corpora
+    def judge(self, candidate: Candidate, found: Callable[[Outcome], None]) -> Judged:
+        """The graded report of a candidate; `found` is called with each outcome at once. Raises what the run of it raises."""
+        return self._grading.of(judging_of(candidate).judge(self._run, candidate, found), candidate)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._zygote.close()
+
+
+def judging_of(candidate: Candidate) -> Any:
+    """The module that judges by the candidate's contract; it has `judge` and `replay`."""
+    return import_module(contract_of(candidate.contract).judging)

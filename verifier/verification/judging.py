@@ -1,32 +1,37 @@
 """The request as the faces make it -> judged candidates, one after another; what is wrong with one does not keep the others waiting."""
 
+import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from importlib import import_module
 from secrets import randbits
 from typing import Any
 
 from verifier.candidates.assignment import Assignment, read_assignment, read_limits
 from verifier.candidates.discovery import Candidate, find_candidates
 from verifier.candidates.limits import Limits
+from verifier.candidates.own_files import digest_of
 from verifier.candidates.submissions import Unjudged, find_submissions
 from verifier.candidates.zygote import Isolation, Zygote
 from verifier.checks.catalogue import check_ids
-from verifier.contracts.catalogue import DEFAULT, contract_of
+from verifier.contracts.catalogue import DEFAULT
 from verifier.contracts.keys import printable
 from verifier.errors import HarnessError, IsolationError, RequestError
 from verifier.problems.storage import problem_from_bytes
 from verifier.results.outcome import Outcome
+from verifier.verification.bench import Bench, Setting, judging_of
 from verifier.verification.grading import Grading
 from verifier.verification.journal import Journal
+from verifier.verification.keeping import KeptReports
 from verifier.verification.profiles import PROFILES, Profile
 from verifier.verification.record import Judged, Request, Run
 from verifier.verification.run import Progress
+from verifier.verification.side_by_side import SideBySide
 from verifier.verification.unjudged import unjudged
 
 __all__ = ["Judged", "Progress", "StatedLimits", "judge", "replay"]
 
+LEAST_A_JOB = 2  # candidates: a process more costs half a second to start
 StatedLimits = Sequence[str] | Mapping[str, int | float | str]  # NAME=VALUE each, or by name
 
 
@@ -44,6 +49,8 @@ def judge(
     apart: Collection[str] = (),
     keep_measurements: bool = False,
     expecting: Callable[[int], None] = lambda count: None,
+    jobs: int | None = None,
+    kept: KeptReports | None = None,
 ) -> Iterator[Judged | RequestError | HarnessError]:
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
@@ -54,6 +61,9 @@ def judge(
     Args:
         apart: files and folders that are no submissions, though they may lie among them.
         keep_measurements: whether all measurements are kept; under an assignment else only the worst of them.
+        jobs: how many candidates are judged side by side, each in a process of its own; by default as many as there are processors. Reports
+            then come as they are finished, each with its `position`.
+        kept: reports of an earlier run, of which those that are still true are taken.
         expecting: called with the number of candidates before the first is judged; it may refuse by a RequestError.
     Raises:
         RequestError: profile, check, limit or assignment is wrong: nothing can be judged.
@@ -74,33 +84,92 @@ def judge(
         expecting(len(candidates))
     if not candidates:
         return
-    request = Request(chosen, _seed(chosen, seed, journal), tuple(only))
     grading = _grading(fixed, only, limits, isolation, keep_measurements)
+    setting = Setting(Request(chosen, _seed(chosen, seed, journal, kept), tuple(only)), allowed, isolation, grading)
+    docket = Docket(candidates, setting, progress or _silent, journal, kept, DEFAULT if fixed is None else fixed.contract)
+    yield from docket.answers(jobs if jobs is not None else cores())
 
-    def judged_of(candidate: Candidate | Unjudged, run: Run) -> Judged:
-        if isinstance(candidate, Unjudged):
-            contract = DEFAULT if fixed is None else fixed.contract
-            return grading.of(unjudged(candidate.name, candidate.path, contract, {}, candidate.why, request), None)
-        kept = None if journal is None else journal.finished(candidate)
-        if kept is not None:
-            return kept
-        found = partial(journal.found, candidate) if journal is not None else _forget
-        judged = grading.of(_judging(candidate).judge(run, candidate, found), candidate)
-        if journal is not None:
-            journal.add(candidate, judged)
-        return judged
 
-    with Zygote(isolation=isolation) as zygote:
-        run = Run(zygote, allowed, request, progress or _silent)
-        for candidate in candidates:
+@dataclass(frozen=True)
+class Docket:
+    """The candidates of a run, and where what is known of them is kept. `contract`: of the rows that are no candidate."""
+
+    rows: Sequence[Candidate | Unjudged]
+    setting: Setting
+    tell: Progress
+    journal: Journal | None
+    kept: KeptReports | None
+    contract: str
+
+    def answers(self, jobs: int) -> Iterator[Judged | HarnessError]:
+        """What came of each row: what is known already first, then the others as they are finished."""
+        to_judge: list[tuple[int, Candidate]] = []
+        for position, row in enumerate(self.rows):
             # Whatever belongs to one candidate (its files, its answers, its report) costs no other its verdict.
             try:
-                answer: Judged | HarnessError = judged_of(candidate, run)
-            except IsolationError:
-                raise
+                known = self._known(row)
             except Exception as error:
-                answer = _broken(candidate, error)
-            yield answer
+                yield _broken(row, error)
+                continue
+            if known is not None:
+                yield replace(known, position=position)
+            elif isinstance(row, Candidate):
+                to_judge.append((position, row))
+        if jobs > 1 and len(to_judge) >= LEAST_A_JOB * 2:
+            yield from self._side_by_side(to_judge, min(jobs, len(to_judge) // LEAST_A_JOB))
+        elif to_judge:
+            yield from self._one_after_another(to_judge)
+
+    def _known(self, row: Candidate | Unjudged) -> Judged | None:
+        """The report of what cannot be judged, or was judged before."""
+        if isinstance(row, Unjudged):
+            return self.setting.grading.of(unjudged(row.name, row.path, self.contract, {}, row.why, self.setting.request), None)
+        known = None if self.journal is None else self.journal.finished(row)
+        if known is None and self.kept is not None:
+            known = self.kept.finished(row, digest_of(row.readable or ((row.file,) if row.file else ())), self.setting.request.seed)
+        return known
+
+    def _one_after_another(self, to_judge: Sequence[tuple[int, Candidate]]) -> Iterator[Judged | HarnessError]:
+        with Bench(self.setting, self.tell) as bench:
+            for position, candidate in to_judge:
+                try:
+                    judged = bench.judge(candidate, partial(self._found, candidate))
+                    answer: Judged | HarnessError = self._finished(candidate, judged, position)
+                except IsolationError:
+                    raise
+                except Exception as error:
+                    answer = _broken(candidate, error)
+                yield answer
+
+    def _side_by_side(self, to_judge: Sequence[tuple[int, Candidate]], jobs: int) -> Iterator[Judged | HarnessError]:
+        with SideBySide(self.setting, jobs) as children:
+            done = 0
+            for index, answer in children.judge([candidate for _, candidate in to_judge], self._found):
+                position, candidate = to_judge[index]
+                done += 1
+                self.tell("judging", done, len(to_judge))
+                if isinstance(answer, HarnessError):
+                    yield _broken(candidate, answer)
+                    continue
+                try:
+                    judged: Judged | HarnessError = self._finished(candidate, answer, position)
+                except Exception as error:
+                    judged = _broken(candidate, error)
+                yield judged
+
+    def _finished(self, candidate: Candidate, judged: Judged, position: int) -> Judged:
+        if self.journal is not None:
+            self.journal.add(candidate, judged)
+        return replace(judged, position=position)
+
+    def _found(self, candidate: Candidate, outcome: Outcome) -> None:
+        if self.journal is not None:
+            self.journal.found(candidate, outcome)
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def replay(
@@ -137,13 +206,8 @@ def replay(
         raise RequestError(f"{file}: the stored problem is of the contract {problem.contract!r}, {candidate} is of {found[0].contract!r}")
     with Zygote(isolation=isolation) as zygote:
         run = Run(zygote, allowed, Request(profile, 0), progress or _silent)
-        judged: Judged = _judging(found[0]).replay(run, problem, file, found[0])
+        judged: Judged = judging_of(found[0]).replay(run, problem, file, found[0])
         return judged
-
-
-def _judging(candidate: Candidate) -> Any:
-    """The module that judges by the candidate's contract; it has `judge` and `replay`."""
-    return import_module(contract_of(candidate.contract).judging)
 
 
 def _grading(
@@ -169,10 +233,6 @@ def _broken(candidate: Candidate | Unjudged, error: Exception) -> HarnessError:
     return broken
 
 
-def _forget(outcome: Outcome) -> None:
-    return None
-
-
 def _silent(phase: str, done: int, total: int) -> None:
     return None
 
@@ -189,9 +249,11 @@ def _refuse_unknown_checks(only: Sequence[str]) -> None:
             raise RequestError(f"there is no check {check!r}; there are {', '.join(check_ids())}")
 
 
-def _seed(profile: Profile, seed: int | None, journal: Journal | None) -> int:
-    """The seed as asked, the profile's own, or a fresh one; the seed of the run that is resumed before all."""
+def _seed(profile: Profile, seed: int | None, journal: Journal | None, kept: KeptReports | None) -> int:
+    """The seed as asked, the profile's own, or a fresh one; the seed of the run that is resumed, or of the cohort's reports, before all."""
     chosen = None if journal is None else journal.seed
+    if chosen is None and kept is not None:
+        chosen = kept.seed
     if chosen is None:
         chosen = profile.seed if seed is None else seed
     if chosen is None:

@@ -1,8 +1,8 @@
 """Reports that are still true: of a submission that has not changed, judged by the same assignment, seed, profile and version.
 
-Beside a report of a course stands its seal: what was asked, the digest of the submission's files, and those of the report's own files, with a
-signature. A report is kept only where all of that is so, and the late submission is judged under the seed of the others. Whoever writes a
-`reports/` folder of his own has no key, and is judged.
+Beside a report of a course stands its seal: what was asked, the digest of the submission's files, and those of the report's own, with a
+signature. A report is kept only where all of that is so, and the late submission is judged under the seed of the others. Whoever writes
+a `reports/` folder of his own has no key, and is judged.
 """
 
 import hashlib
@@ -29,9 +29,11 @@ class KeptReports:
         directory: of the report folders.
         folder_of: the report folder of a candidate's name.
         asked: all that decides a report but the seed and the submission.
+        fresh: whether none of them is taken; the cohort's seed is.
     """
 
-    def __init__(self, directory: Path, folder_of: Callable[[str], Path], asked: Mapping[str, Any]) -> None:
+    def __init__(self, directory: Path, folder_of: Callable[[str], Path], asked: Mapping[str, Any], *, fresh: bool = False) -> None:
+        self._fresh = fresh
         self._folder_of = folder_of
         question = json.dumps({"format": FORMAT, "environment": environment(), **asked}, sort_keys=True)
         self._asked = hashlib.sha256(question.encode()).hexdigest()
@@ -48,7 +50,7 @@ class KeptReports:
         self._digests[candidate.name] = digest
         folder = self._folder_of(candidate.name)
         seal = self._seals.get(folder.name)
-        if seal is None or (seal["digest"], seal["seed"], seal["path"]) != (digest, seed, candidate.path):
+        if self._fresh or seal is None or (seal["digest"], seal["seed"], seal["path"]) != (digest, seed, candidate.path):
             return None
         try:
             if _digests_of(folder) != seal["files"]:
@@ -58,7 +60,7 @@ class KeptReports:
             stored = (folder / Path(example.file).name).read_bytes() if example is not None and example.file else None
         except (OSError, msgspec.MsgspecError):
             return None
-        return Judged(report, stored)
+        return Judged(report, stored, kept=True)
 
     def seal(self, report: Report, folder: Path) -> None:
         """Sign a report that was just written, where nothing but this run can have written it."""

@@ -59,10 +59,15 @@ class Run:
 
 @dataclass(frozen=True)
 class Judged:
-    """A report, and the bytes of the counterexample file that belongs beside it."""
+    """A report, and the bytes of the counterexample file that belongs beside it.
+
+    `position`: of its candidate in the run, where reports come as they are finished. `kept`: whether it is of an earlier run.
+    """
 
     report: Report
     counterexample: bytes | None
+    position: int = 0
+    kept: bool = False
 
 
 @dataclass(frozen=True)

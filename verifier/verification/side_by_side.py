@@ -1,8 +1,9 @@
 """Candidates judged side by side, each in a referee's process of its own with its own zygote, one candidate at a time.
 
-The parent deals out candidates and takes back what was found; it draws the corpora once and sends them along. Between the two goes pickled
-data of ours, over a socket that no worker inherits: a candidate's process is two processes away. A child leaves when its socket closes or
-its parent is gone, and its zygote with it. A child that dies costs its candidate a `HarnessError`, and another takes its place.
+The parent deals out candidates and takes back what was found. Between the two goes pickled data of ours, over a socket that no worker
+inherits: a candidate's process is two processes away. Each child draws the problems for itself, the same for the same seed. A child leaves
+when its socket closes or its parent is gone, and its zygote with it. One that dies costs its candidate a `HarnessError`, and another takes
+its place.
 """
 
 import contextlib
@@ -14,23 +15,20 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
 from verifier.candidates.discovery import Candidate
-from verifier.contracts.mlp.claims import Claims
 from verifier.errors import HarnessError, IsolationError
 from verifier.results.outcome import Outcome
 from verifier.verification.bench import Bench, Setting
-from verifier.verification.corpus import Corpus
 from verifier.verification.record import Judged
 
 LOOK_SECONDS = 0.5  # between two looks whether the parent is still there
 LEAVE_SECONDS = 10.0
-Corpora = Mapping[Claims, Corpus | None]
 
 
 @dataclass
@@ -43,11 +41,10 @@ class _Child:
 
 
 @dataclass
-class Bailiff:
+class SideBySide:
     """Deals candidates out to `jobs` processes; a context manager that leaves none behind."""
 
     setting: Setting
-    corpora: Corpora
     jobs: int
     _children: list[_Child] = field(default_factory=list)
 
@@ -107,7 +104,7 @@ class Bailiff:
             )
         connection = Connection(ours.detach())
         with contextlib.suppress(OSError):
-            connection.send((self.setting, self.corpora))
+            connection.send(self.setting)
         return _Child(process, connection)
 
     def _end(self, child: _Child) -> None:
@@ -122,7 +119,7 @@ class Bailiff:
                 child.process.kill()
                 child.process.wait()
 
-    def __enter__(self) -> "Bailiff":
+    def __enter__(self) -> "SideBySide":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,8 +136,8 @@ def main(descriptor: int) -> None:
     threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))  # the zygote is ended on the way out
     connection = Connection(descriptor)
-    setting, corpora = connection.recv()
-    with Bench(setting, corpora) as bench:
+    setting = connection.recv()
+    with Bench(setting, lambda *_: None) as bench:
         while True:
             try:
                 candidate = connection.recv()
@@ -148,9 +145,11 @@ def main(descriptor: int) -> None:
                 return
             answer: Judged | HarnessError | IsolationError
             try:
-                answer = bench.judge(candidate, lambda *_: None, lambda outcome: connection.send(("found", outcome)))
+                answer = bench.judge(candidate, lambda outcome: connection.send(("found", outcome)))
             except (HarnessError, IsolationError) as error:
                 answer = error
+            except Exception as error:
+                answer = HarnessError(f"{type(error).__name__}: {error}")
             connection.send(("judged", answer))
 
 
