@@ -26,6 +26,8 @@ REPORT = Report(
 class Answer:
     report: Report
     counterexample: bytes | None = None
+    position: int = 0
+    kept: bool = False
 
 
 def answer(name, verdict="pass"):

@@ -38,6 +38,8 @@ class KeptReports:
         question = json.dumps({"format": FORMAT, "environment": environment(), **asked}, sort_keys=True)
         self._asked = hashlib.sha256(question.encode()).hexdigest()
         self._digests: dict[str, str] = {}
+        self._waiting: list[tuple[str, str, int, Path]] = []
+        self._confined = False
         self._seals = {path.parent.name: seal for path in sorted(directory.glob(f"*/{SEAL}")) if (seal := self._read(path)) is not None}
 
     @property
@@ -64,14 +66,19 @@ class KeptReports:
 
     def seal(self, report: Report, folder: Path) -> None:
         """Sign a report that was just written, where nothing but this run can have written it."""
-        digest = self._digests.get(report.candidate.name)
-        if digest is None or not report.isolation.files:
-            return
+        self._confined = self._confined or report.isolation.files
+        if report.candidate.name in self._digests and (report.isolation.files or not report.isolation.known):
+            self._waiting.append((report.candidate.name, report.candidate.path, report.seed, folder))
+        # One that was ended before it said how it was confined was confined like the others.
+        while self._confined and self._waiting:
+            self._write(*self._waiting.pop())
+
+    def _write(self, name: str, path: str, seed: int, folder: Path) -> None:
         seal = {
             "asked": self._asked,
-            "seed": report.seed,
-            "path": report.candidate.path,
-            "digest": digest,
+            "seed": seed,
+            "path": path,
+            "digest": self._digests[name],
             "files": _digests_of(folder),
         }
         text = json.dumps(seal, sort_keys=True)

@@ -1,0 +1,76 @@
+"""Only what is new is judged, and a forged folder is no grade."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from verifier.cli import main
+
+ROOT = Path(__file__).parents[2]
+RIGHT = (ROOT / "reference_impls/correct/vectorised_rows.py").read_text()
+WRONG = (ROOT / "reference_impls/faulty/bias_not_summed.py").read_text()
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    (tmp_path / "submissions").mkdir()
+    (tmp_path / "submissions" / "ada.py").write_text(RIGHT)
+    (tmp_path / "submissions" / "bob.py").write_text(WRONG)
+    (tmp_path / "task.toml").write_text('activations = ["sigmoid"]\n')
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def judge(capsys, *options):
+    main(["check", "submissions", "--assignment", "task.toml", "--profile", "quick", *options])
+    return capsys.readouterr().out
+
+
+def report(name):
+    return json.loads(Path("reports", name, "report.json").read_text())
+
+
+def touched(name):
+    return Path("reports", name, "report.json").stat().st_mtime_ns
+
+
+def test_what_has_not_changed_keeps_its_report_and_the_late_one_gets_the_cohorts_seed(course, capsys):
+    judge(capsys, "--seed", "7")
+    before = touched("ada")
+    (course / "submissions" / "cleo.py").write_text(RIGHT)
+    (course / "submissions" / "bob.py").write_text(RIGHT)
+    shown = judge(capsys, "--seed", "7")
+    assert "1 of 3 have not changed" in shown
+    assert touched("ada") == before
+    assert report("bob")["verdict"] == "pass"
+    assert {report(name)["seed"] for name in ("ada", "bob", "cleo")} == {7}
+
+
+def test_another_assignment_profile_or_fresh_judges_again(course, capsys):
+    judge(capsys)
+    assert "have not changed" not in judge(capsys, "--fresh")
+    assert "have not changed" in judge(capsys)
+    assert "have not changed" not in judge(capsys, "--limit", "wall_seconds=4")
+    (course / "task.toml").write_text('activations = ["sigmoid"]\nmessage = "Week 3."\n')
+    assert "have not changed" not in judge(capsys)
+
+
+def test_a_forged_report_is_no_grade(course, capsys):
+    judge(capsys)
+    forged = report("bob") | {"verdict": "pass", "score": {"points": 100.0, "of": 100.0, "parts": []}}
+    Path("reports/bob/report.json").write_text(json.dumps(forged))
+    assert "1 of 2 have not changed" in judge(capsys)
+    assert report("bob")["verdict"] == "fail"
+    # Nor is that of another submission under its own seal.
+    shutil.rmtree("reports/bob")
+    shutil.copytree("reports/ada", "reports/bob")
+    judge(capsys)
+    assert report("bob")["verdict"] == "fail"
+
+
+def test_without_an_assignment_everything_is_judged(course, capsys):
+    for _ in range(2):
+        main(["check", "submissions", "--profile", "quick"])
+        assert "have not changed" not in capsys.readouterr().out
