@@ -53,12 +53,17 @@ class Diagnosis(msgspec.Struct, frozen=True, omit_defaults=True):
     """A mistake that explains what was seen: the fault's name, the equation that it breaks, and a sentence for a student.
 
     `evidence`: what the name rests on: on how many networks it predicts the candidate's numbers.
+    `layer`, `tensor`, `region`, `axes`: of a file of layers, whose gradient, which of its elements, and at which sizes and options.
     """
 
     fault: str
     equation: str
     explanation: str
     evidence: str = ""
+    layer: str = ""
+    tensor: str = ""
+    region: str = ""
+    axes: str = ""
 
 
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):

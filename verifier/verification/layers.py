@@ -20,6 +20,7 @@ from verifier.problems.sizes import GrammarError
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Diagnosis, LayerRecord, Note, Report
 from verifier.verification.exchanging import Exchanging
+from verifier.verification.explaining_layers import explain_layer
 from verifier.verification.record import Judged, Request, Run, _isolation, environment
 from verifier.verification.witnesses import verdict_of
 
@@ -202,7 +203,9 @@ def _conclude(judgement: _Judgement, examined: Examined, asking: LayerAsking) ->
         for name in next(iter(examined.answers.values())).gradients
     }
     failed = [outcome for outcome in judgement.outcomes if outcome.status == "fail"]
-    judgement.sentence = failed[0].message if failed else ""
+    if failed:
+        judgement.diagnosis = explain_layer(examined, asking)
+        judgement.sentence = judgement.diagnosis[0].explanation if judgement.diagnosis else failed[0].message
 
 
 def _passed(check: str) -> str:

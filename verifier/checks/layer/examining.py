@@ -16,7 +16,7 @@ from verifier.contracts.layer.drawing import LayerProblem
 from verifier.results.evaluation import FloatArray
 from verifier.tolerance import SAFETY
 
-MOST_FAILURES = 8  # problems on which differences may fail before the others are not differenced any more
+MOST_FAILURES = 12  # problems on which differences may fail before the others are not differenced any more
 PROPERTIES_ON = 4  # problems on which the second call, layouts and linearity are asked
 ONE_SIGN = ("ties", "zeros")
 FORWARD = ("imports", "setup", "forward", "pass", "program")
@@ -60,7 +60,7 @@ class Examined:
         left_out: problems at which forward raised or was not finite, and what it raised; None where it was not finite.
         departures: everything that is wrong.
         resolves: by array, the smallest relative error that some problem would have shown.
-        differenced: how many problems were differenced.
+        differenced: how many problems were differenced; `compared` which.
         tied: how many problems with ties or zeros were asked.
         notes: worth knowing, by check.
         broken: why nothing could be asked at all.
@@ -76,6 +76,7 @@ class Examined:
     departures: list[Departure] = field(default_factory=list)
     resolves: dict[str, float] = field(default_factory=dict)
     differenced: int = 0
+    compared: list[int] = field(default_factory=list)
     tied: int = 0
     notes: list[tuple[str, str]] = field(default_factory=list)
     broken: Raised | None = None
@@ -220,6 +221,7 @@ def _ask_differences(
         found.note("finite-difference", f"Problem {problem.index} was not differenced: {raised}")
         return
     found.differenced += 1
+    found.compared.append(problem.index)
     for name, power in differenced.resolves.items():
         found.resolves[name] = min(found.resolves.get(name, float("inf")), power)
     element = differenced.wrong

@@ -1,0 +1,38 @@
+"""Every derivative of every output of a layer by differences, for a diagnosis: small problems only."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from verifier.checks.layer.asking import LayerAsking, answer_patiently
+from verifier.contracts.layer.drawing import LayerProblem
+from verifier.oracles.functions.projection import scale_of
+from verifier.results.evaluation import FloatArray
+
+STEP = 2.0**-9  # of an array's own size, and half of that
+LARGEST = 160  # elements of all arrays that are differentiated
+
+
+def is_small(problem: LayerProblem, names: tuple[str, ...]) -> bool:
+    """Whether a problem's derivatives are worth asking for one by one."""
+    return sum(problem.arrays[name].size for name in names) <= LARGEST
+
+
+def jacobians(asking: LayerAsking, problem: LayerProblem, names: tuple[str, ...]) -> Mapping[str, FloatArray]:
+    """By array, ∂output/∂element, shape (elements of all outputs, elements of the array). Raises Raised as asking does."""
+    answer_patiently(asking, problem)
+    lines, places = [], []
+    for name in names:
+        array = problem.arrays[name]
+        step = STEP * scale_of(np.asarray(array, dtype=np.float64))
+        for position in range(array.size):
+            along = np.zeros(array.shape)
+            along.flat[position] = 1.0
+            lines.append(({name: along}, [step, -step, step / 2, -step / 2]))
+            places.append((name, step))
+    rows: dict[str, list[FloatArray]] = {name: [] for name in names}
+    for (name, step), points in zip(places, asking.along(lines, {}) if lines else [], strict=True):
+        coarse, fine = (points[0] - points[1]) / (2 * step), (points[2] - points[3]) / step
+        rows[name].append((4 * fine - coarse) / 3)
+    size = next((column.size for columns in rows.values() for column in columns), 0)
+    return {name: np.stack(columns, axis=1) if columns else np.zeros((size, 0)) for name, columns in rows.items()}

@@ -1,0 +1,65 @@
+"""Where a mistake shows: which sizes and options all failing problems have, and none of the others."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+Values = Mapping[str, Any]
+Holds = Callable[[Values], bool]
+WINDOWS = ("pool_height", "pool_width", "window", "HH", "WW", "K", "k", "size")
+LEAST = 2  # problems on either side, or a condition says nothing
+
+
+def shown_when(failing: Sequence[Values], right: Sequence[Values], sizes: Sequence[str]) -> str:
+    """``with pad = 0 only``, or "" where it shows everywhere or nothing simple tells the two apart."""
+    if len(failing) < LEAST or len(right) < LEAST:
+        return ""
+    for words, holds in _conditions(failing, right, sizes):
+        if all(holds(values) for values in failing) and not any(holds(values) for values in right):
+            return words
+    return ""
+
+
+def _conditions(failing: Sequence[Values], right: Sequence[Values], sizes: Sequence[str]) -> Iterator[tuple[str, Holds]]:
+    every = [*failing, *right]
+    names = [name for name in every[0] if all(name in values for values in every)]
+    for name in names:
+        for value in dict.fromkeys(str(values[name]) for values in failing):
+            yield f"with {name} = {value} only", partial(_is, name, value)
+    numeric = [name for name in names if all(isinstance(values[name], int | float) for values in every)]
+    for name in numeric:
+        yield f"with {name} > 1 only", partial(_above, 1, name)
+        yield f"with {name} > 0 only", partial(_above, 0, name)
+    for one, other in combinations([name for name in numeric if name in sizes], 2):
+        yield f"where {one} and {other} differ only", partial(_differ, one, other)
+        yield f"where {one} = {other} only", partial(_agree, one, other)
+    windows = [name for name in numeric if name in WINDOWS]
+    if "stride" in numeric and windows:
+        yield "where windows overlap only", partial(_overlap, windows)
+    for other in [name for name in numeric if name != "N"] if "N" in numeric else []:
+        yield f"with N > 1 and {other} > 1 only", partial(_both_above, "N", other)
+
+
+def _is(name: str, value: str, values: Values) -> bool:
+    return str(values[name]) == value
+
+
+def _above(bound: int, name: str, values: Values) -> bool:
+    return bool(values[name] > bound)
+
+
+def _both_above(one: str, other: str, values: Values) -> bool:
+    return bool(values[one] > 1 and values[other] > 1)
+
+
+def _differ(one: str, other: str, values: Values) -> bool:
+    return bool(values[one] != values[other])
+
+
+def _agree(one: str, other: str, values: Values) -> bool:
+    return bool(values[one] == values[other])
+
+
+def _overlap(windows: Sequence[str], values: Values) -> bool:
+    return any(values["stride"] < values[name] for name in windows)

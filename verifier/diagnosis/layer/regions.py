@@ -1,0 +1,63 @@
+"""Which elements of a gradient are wrong, in words: a row, a column, an edge, where the input is negative."""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.diagnosis.layer.case import CLOSE, Case
+from verifier.results.evaluation import FloatArray
+
+Mask = NDArray[np.bool_]
+AXES = {1: ("element",), 2: ("row", "column"), 3: ("sample", "step", "feature"), 4: ("sample", "channel", "row", "column")}
+
+
+def region_of(name: str, cases: Sequence[Case]) -> str:
+    """``in the last column only``; "" where every element is wrong, or nothing simple describes those that are."""
+    masks = [_wrong(case, name) for case in cases]
+    if not masks or all(mask.all() for mask in masks):
+        return ""
+    for words, region in _regions(cases[0].claimed[name].ndim):
+        if all(_fits(mask, region(case.arrays[name])) for case, mask in zip(cases, masks, strict=True)):
+            return words
+    return ""
+
+
+def _wrong(case: Case, name: str) -> Mask:
+    largest = float(np.abs(case.right[name]).max(initial=0.0))
+    wrong: Mask = np.abs(case.claimed[name] - case.right[name]) > CLOSE * max(largest, 1e-300)
+    return wrong
+
+
+def _fits(wrong: Mask, region: Mask) -> bool:
+    """All wrong elements lie in the region, which is not everything, and at least half of it is wrong."""
+    return bool(not (wrong & ~region).any() and not region.all() and 2 * (wrong & region).sum() >= region.sum())
+
+
+def _regions(rank: int) -> Iterator[tuple[str, Callable[[FloatArray], Mask]]]:
+    yield "where it is negative only", lambda array: array < 0
+    yield "where it is positive only", lambda array: array > 0
+    for axis, word in enumerate(AXES.get(rank, ())):
+        yield f"in the first {word} only", partial(_slab, axis, 0)
+        yield f"in the last {word} only", partial(_slab, axis, -1)
+        yield f"in {word}s after the first only", partial(_others, axis, 0)
+        yield f"in {word}s before the last only", partial(_others, axis, -1)
+    if rank == 4:
+        yield "at the border of the image only", _border
+
+
+def _slab(axis: int, position: int, array: FloatArray) -> Mask:
+    mask = np.zeros(array.shape, dtype=np.bool_)
+    np.moveaxis(mask, axis, 0)[position] = True
+    return mask
+
+
+def _others(axis: int, position: int, array: FloatArray) -> Mask:
+    return ~_slab(axis, position, array)
+
+
+def _border(array: FloatArray) -> Mask:
+    mask = np.ones(array.shape, dtype=np.bool_)
+    mask[..., 1:-1, 1:-1] = False
+    return mask

@@ -1,0 +1,229 @@
+"""How a wrong gradient of a layer is related to the right one: the first relation that holds on every problem names the mistake.
+
+Each relation is a function of one array's name and the cases in which its gradient is wrong; it gives a sentence's end, or nothing.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from verifier.diagnosis.layer.case import Case
+from verifier.results.evaluation import FloatArray
+
+Relation = Callable[[str, Sequence[Case]], str | None]
+
+
+def related(name: str, cases: Sequence[Case]) -> tuple[str, str] | None:
+    """(the mistake's id, the end of a sentence that begins with the gradient's name); None where no relation holds on all cases."""
+    if not cases:
+        return None
+    for mistake, relation in _RELATIONS:
+        says = relation(name, cases)
+        if says is not None:
+            return mistake, says
+    return None
+
+
+def _zero(name: str, cases: Sequence[Case]) -> str | None:
+    return "is zero everywhere" if all(not case.claimed[name].any() for case in cases) else None
+
+
+def _exchanged(name: str, cases: Sequence[Case]) -> str | None:
+    for other in cases[0].right:
+        if other == name or not all(other in case.claimed and other in case.right for case in cases):
+            continue
+        if all(_same(case, name, case.claimed[name], case.right[other]) for case in cases):
+            both = all(_same(case, other, case.claimed[other], case.right[name]) for case in cases)
+            return f"and d{other} are exchanged" if both else f"is the gradient of {other}"
+    return None
+
+
+def _same(case: Case, name: str, claimed: FloatArray, right: FloatArray) -> bool:
+    return claimed.size == right.size and case.close(name, claimed.reshape(right.shape), right) if claimed.shape == right.shape else False
+
+
+def _factor(name: str, cases: Sequence[Case]) -> str | None:
+    factors = [_ratio(case, name) for case in cases]
+    known = [factor for factor in factors if factor is not None]
+    if len(known) < len(factors):
+        return None
+    if np.ptp(known) <= 1e-6 * max(abs(known[0]), 1e-9):
+        return _constant(known[0])
+    for words, size in _sizes(cases):
+        if all(abs(factor * value - 1) < 1e-5 for factor, value in zip(known, size, strict=True)):
+            return f"is divided by {words}: it should not be"
+        if all(abs(factor / value - 1) < 1e-5 for factor, value in zip(known, size, strict=True)):
+            return f"is {words} times what it should be: a division by {words} is missing"
+    return "is right but for a factor that changes from problem to problem"
+
+
+def _ratio(case: Case, name: str) -> float | None:
+    """The one factor between claimed and right, or None where there is none."""
+    claimed, right = case.claimed[name].ravel(), case.right[name].ravel()
+    square = float(right @ right)
+    if square == 0:
+        return None
+    factor = float(claimed @ right) / square
+    return factor if case.close(name, claimed.reshape(case.right[name].shape), factor * case.right[name]) else None
+
+
+def _constant(factor: float) -> str:
+    if abs(factor + 1) < 1e-6:
+        return "has the wrong sign"
+    half = {2.0: "is twice what it should be", 0.5: "is half of what it should be", 3.0: "is three times what it should be"}
+    near = next((words for value, words in half.items() if abs(factor - value) < 1e-6), None)
+    return near or f"is {factor:.6g} times what it should be"
+
+
+def _sizes(cases: Sequence[Case]) -> Iterator[tuple[str, list[float]]]:
+    """Sizes and products of two or three of them, and numeric options, as words with their values in each case."""
+    names = [name for name, value in cases[0].values.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+    usable = [name for name in names if all(case.values.get(name) for case in cases)]
+    for count in (1, 2, 3):
+        for chosen in combinations(usable, count):
+            yield "·".join(chosen), [float(np.prod([case.values[name] for name in chosen])) for case in cases]
+
+
+def _cotangent_of_ones(name: str, cases: Sequence[Case]) -> str | None:
+    ones = [case.under(name, np.ones_like(case.cotangent)) for case in cases]
+    if all(case.close(name, case.claimed[name], one) for case, one in zip(cases, ones, strict=True)):
+        return "does not depend on the cotangent: it is the gradient for a cotangent of ones"
+    return None
+
+
+def _transposed(name: str, cases: Sequence[Case]) -> str | None:
+    square = [case for case in cases if case.claimed[name].ndim == 2 and len(set(case.claimed[name].shape)) == 1]
+    if square and len(square) == len(cases) and all(case.close(name, case.claimed[name].T, case.right[name]) for case in cases):
+        return "is transposed"
+    return None
+
+
+def _additive(name: str, cases: Sequence[Case]) -> str | None:
+    """The error is a multiple of an array: the term of a regularisation."""
+    for other in (name, *(other for other in cases[0].arrays if other != name)):
+        if not all(other in case.arrays and case.arrays[other].shape == case.claimed[name].shape for case in cases):
+            continue
+        factors = [_multiple(case, name, case.arrays[other]) for case in cases]
+        known = [factor for factor in factors if factor is not None]
+        if len(known) < len(factors) or not any(known):
+            continue
+        if np.ptp(known) <= 1e-5 * max(abs(known[0]), 1e-9):
+            return f"is off by {known[0]:.4g}·{other} on every problem"
+        for option, values in _sizes(cases):
+            for words, times in (("", 1.0), ("2·", 2.0), ("½·", 0.5)):
+                if all(abs(abs(factor) - times * value) < 1e-5 * value for factor, value in zip(known, values, strict=True)):
+                    missing = "missing" if known[0] < 0 else "too much"
+                    return f"is off by {words}{option}·{other}: that term is {missing}"
+    return None
+
+
+def _multiple(case: Case, name: str, array: FloatArray) -> float | None:
+    error = case.claimed[name] - case.right[name]
+    square = float((array * array).sum())
+    if square == 0:
+        return None
+    factor = float((error * array).sum()) / square
+    return factor if case.close(name, error, factor * array) else None
+
+
+def _of_some_outputs(name: str, cases: Sequence[Case]) -> str | None:
+    """Only the first or the last sample, row or column of the output counts."""
+    for axis, (first, last) in enumerate((("first sample", "last sample"), ("first column", "last column"))):
+        for position, words in ((0, first), (-1, last)):
+            masks = [_only(case, axis, position) for case in cases]
+            if all(mask is not None for mask in masks) and all(
+                case.close(name, case.claimed[name], case.under(name, case.cotangent * mask))
+                for case, mask in zip(cases, masks, strict=True)
+                if mask is not None
+            ):
+                return f"counts the {words} alone"
+    return None
+
+
+def _only(case: Case, axis: int, position: int) -> FloatArray | None:
+    if len(case.shape) <= axis or case.shape[axis] < 2 or int(np.prod(case.shape)) != case.cotangent.size:
+        return None
+    mask = np.zeros(case.shape)
+    np.moveaxis(mask, axis, 0)[position] = 1.0
+    return mask.ravel()
+
+
+def _one_contribution(name: str, cases: Sequence[Case]) -> str | None:
+    """Of several outputs that an element contributes to, only the last (or first) is counted: `=` for `+=`."""
+    for words, order in (("last", -1), ("first", 0)):
+        if all(case.close(name, case.claimed[name], _kept(case, name, order)) for case in cases):
+            return f"counts, of several outputs that an element contributes to, only the {words}: add them up (+=)"
+    return None
+
+
+def _kept(case: Case, name: str, order: int) -> FloatArray:
+    shares = case.jacobians[name] * case.cotangent[:, None]
+    largest = np.abs(case.jacobians[name]).max(initial=0.0)
+    live = np.abs(case.jacobians[name]) > 1e-6 * largest
+    kept = np.zeros(shares.shape[1])
+    for element in range(shares.shape[1]):
+        (places,) = np.nonzero(live[:, element])
+        if places.size:
+            kept[element] = shares[places[order], element]
+    return kept.reshape(case.arrays[name].shape)
+
+
+def _diagonal(name: str, cases: Sequence[Case]) -> str | None:
+    """Only an element's own output counts, as if outputs did not depend on other inputs."""
+    if not all(case.jacobians[name].shape[0] == case.jacobians[name].shape[1] for case in cases):
+        return None
+    if all(
+        case.close(name, case.claimed[name], (np.diag(case.jacobians[name]) * case.cotangent).reshape(case.arrays[name].shape))
+        for case in cases
+    ):
+        return "counts each element's own output alone: that one input changes other outputs too is missing (the Jacobian's diagonal)"
+    return None
+
+
+def _off_by_a_constant(name: str, cases: Sequence[Case]) -> str | None:
+    """The error is the same for every sample, or for every feature of a sample: a mean that is not taken off."""
+    for axis, words in ((0, "over the batch"), (-1, "along each row")):
+        errors = [case.claimed[name] - case.right[name] for case in cases]
+        fits = [
+            case.close(name, error, np.broadcast_to(error.mean(axis=axis, keepdims=True), error.shape))
+            for case, error in zip(cases, errors, strict=True)
+            if error.ndim >= 2 and error.shape[axis] > 1
+        ]
+        if fits and all(fits) and all(error.ndim >= 2 for error in errors):
+            return f"is off by a number that is the same {words}: the term through the mean is missing or wrong"
+    return None
+
+
+def _of_the_variance(name: str, cases: Sequence[Case]) -> str | None:
+    """The error is a multiple of the centred input in each column, or row: the term through the variance."""
+    for axis, words in ((0, "over the batch"), (-1, "of each row")):
+        fits = []
+        for case in cases:
+            error, array = case.claimed[name] - case.right[name], case.arrays[name]
+            if error.ndim < 2 or error.shape != array.shape:
+                return None
+            if error.shape[axis] < 3:  # of two, every error is such a multiple
+                continue
+            centred = array - array.mean(axis=axis, keepdims=True)
+            square = (centred**2).sum(axis=axis, keepdims=True)
+            factor = np.divide((error * centred).sum(axis=axis, keepdims=True), square, out=np.zeros_like(square), where=square > 0)
+            fits.append(case.close(name, error, factor * centred))
+        if fits and all(fits):
+            return f"is off by a multiple of x - mean: the term through the variance {words} is missing or wrong"
+    return None
+
+
+_RELATIONS: tuple[tuple[str, Relation], ...] = (
+    ("zero", _zero),
+    ("exchanged", _exchanged),
+    ("factor", _factor),
+    ("additive", _additive),
+    ("independent-of-the-cotangent", _cotangent_of_ones),
+    ("transposed", _transposed),
+    ("one-sample", _of_some_outputs),
+    ("one-contribution", _one_contribution),
+    ("diagonal", _diagonal),
+    ("mean-term", _off_by_a_constant),
+    ("variance-term", _of_the_variance),
+)
