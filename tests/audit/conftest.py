@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.audit.projects import FILES, PATTERNS
+
 PLANTED = Path(__file__).parents[1] / "planted"
 
 
@@ -44,10 +46,8 @@ def run_audit(folder, *arguments, cache, **environment):
     return Audited(subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=400), folder)
 
 
-@pytest.fixture
-def audit(tmp_path):
-    """Audit files that the test writes: `audit({"passes.py": text, …}, *arguments)`; the same folder each time."""
-    folder, cache = tmp_path / "project", tmp_path / "cache"
+def audit_in(folder, cache):
+    """`audited(files, *arguments)`: write the files there, and audit."""
     folder.mkdir()
 
     def audited(files, *arguments, **environment):
@@ -57,6 +57,19 @@ def audit(tmp_path):
         return run_audit(folder, *arguments, cache=cache, **environment)
 
     return audited
+
+
+@pytest.fixture
+def audit(tmp_path):
+    """Audit files that the test writes: `audit({"passes.py": text, …}, *arguments)`; the same folder each time."""
+    return audit_in(tmp_path / "project", tmp_path / "cache")
+
+
+@pytest.fixture(scope="module")
+def layers_audited(tmp_path_factory):
+    """The layers of `projects`, once a module: the run, its folder and its cache."""
+    home = tmp_path_factory.mktemp("layers")
+    return audit_in(home / "project", home / "cache")(FILES, *PATTERNS, "--no-proposals"), home
 
 
 @pytest.fixture(scope="session")

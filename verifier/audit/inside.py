@@ -54,11 +54,17 @@ class Plugin:
 
     def __init__(self, spec: Spec) -> None:
         self._spec, self._send = spec, sender(spec.pipe)
+        self._uncollected: list[str] = []
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.failed:
+            lines = [line.strip() for line in str(report.longrepr).split("\n") if line.strip()]
+            self._uncollected.append(f"{report.nodeid}: {lines[-1] if lines else 'it fails'}")
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         if session.testsfailed:
-            self._send({"refused": "the tests cannot be collected"})
+            self._send({"refused": f"the tests cannot be collected: {'; '.join(self._uncollected[:3])}"})
             return True
         spec = self._spec
         names = frozenset(item.module.__name__ for item in session.items if hasattr(item, "module"))

@@ -50,7 +50,7 @@ def audit(spec: dict[str, Any], progress: Callable[[str, int, int], None] = lamb
                     elif "audit" in message:
                         return msgspec.convert(message["audit"], Audit)
                     elif "refused" in message:
-                        raise RequestError(f"{message['refused']}{_said(log) if 'collected' in message['refused'] else ''}")
+                        raise RequestError(message["refused"])
                 process.wait()
                 if process.returncode == 0:
                     raise RequestError(f"pytest did not run the tests{_said(log)}")
