@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests.audit.conftest import audit_in
-from tests.audit.projects import FILES, LAYERS, PATTERNS
+from tests.audit.projects import FILES, LAYERS, PATTERNS, TESTS
 
 TORCH = {
     "passes.py": """
@@ -80,9 +80,11 @@ def test_an_argument_without_a_gradient_stays_fixed(proposed):
 
 
 def test_the_parameters_of_a_layer_are_differentiated_too(audit):
-    audited = audit(FILES, *PATTERNS, "--only", "Dense*", "--output", "tests=proposed.py", "--no-resolution")
+    unlooked = TESTS.replace("    np.testing.assert_allclose(layer.dW, X.T @ DOUT, rtol=1e-10)\n", "")
+    files = {**FILES, "test_layers.py": unlooked}
+    audited = audit(files, *PATTERNS, "--only", "Dense*", "--output", "tests=proposed.py", "--no-resolution")
     noticed = {tuple(pair) for proposal in audited.function("Dense.backward")["proposals"] for pair in proposal["notices"]}
-    assert {("x", "narrower"), ("self.dW", "narrower")} <= noticed
+    assert {("self.dW", "doubled"), ("self.dW", "reversed"), ("self.dW", "narrower")} <= noticed
     assert run_tests(audited.folder).returncode == 0
     (audited.folder / "layers.py").write_text(LAYERS.replace("+= self.x.T @ dout", "+= 1.001 * self.x.T @ dout"), encoding="utf-8")
     assert run_tests(audited.folder).returncode == 1

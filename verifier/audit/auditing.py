@@ -26,6 +26,7 @@ from verifier.audit.recording import Facts
 from verifier.audit.results import Audit, Function, Mutant
 
 PATIENCE = 20.0  # seconds of silence that any test may have
+PROPOSED = 120.0  # and that a proposed test may have: JAX compiles what it calls
 SLOWER = 20.0  # and how many times its recorded time: other processes run beside it
 CHUNK = 12  # tests whose resolutions are measured in one process
 
@@ -99,6 +100,8 @@ class Auditing:
 
     def _run(self, jobs: Iterable[Job]) -> Iterator[Done]:
         def patience(job: Job) -> float:
+            if job.kind == "proposal":
+                return PROPOSED
             return PATIENCE + SLOWER * max((self.seconds.get(test, 0.0) for test in job.tests), default=0.0)
 
         yield from run(jobs, self.start, at_once=self.settings.at_once, patience=patience)

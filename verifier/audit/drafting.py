@@ -63,7 +63,8 @@ def usable(passage: Passage, samples: Sequence[Sample]) -> str:
 
 
 def _is_written(sample: Sample) -> bool:
-    return all(one.domain != "value" or one.literal is not None for one in sample.arguments)
+    nested = any("[" in one.name and not one.gradient for one in sample.arguments)
+    return not nested and all(one.domain != "value" or one.literal is not None for one in sample.arguments)
 
 
 def drafts(passage: Passage, samples: Sequence[Sample], by_test: Mapping[str, Facts]) -> Iterator[Draft]:
