@@ -47,7 +47,8 @@ def _of_outputs(examination: Examination, item: Item) -> list[Measurement]:
 
 def _passed(found: list[Measurement]) -> str:
     kinds = sorted({measurement.tensor for measurement in found})
-    return f"The {' and the '.join(kinds)} are those of the claimed network."
+    verb = "is that" if kinds == ["loss"] else "are those"
+    return f"The {' and the '.join(kinds)} {verb} of the claimed network."
 
 
 def _failed(worst: Measurement, wrong: int, found: list[Measurement]) -> str:

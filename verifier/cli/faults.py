@@ -12,7 +12,7 @@ from verifier.errors import RequestError
 if TYPE_CHECKING:
     from verifier.diagnosis.mlp.variation import Fault
 
-EQUATIONS = ("forward", "output-delta", "hidden-delta", "weight-gradient", "bias-gradient", "update")
+EQUATIONS = ("forward", "loss", "output-delta", "hidden-delta", "weight-gradient", "bias-gradient", "update")
 
 
 @click.command()

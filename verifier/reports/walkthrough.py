@@ -10,6 +10,7 @@ from verifier.results.report import Step
 DIGITS = 5
 EQUATIONS = {
     "forward": "Forward",
+    "loss": "Loss",
     "output-delta": "Output delta",
     "hidden-delta": "Hidden delta",
     "weight-gradient": "Weight gradient",

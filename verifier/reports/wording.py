@@ -28,6 +28,7 @@ REASONS = {"not-judged": "there is nothing that could be judged", "not-done": "n
 NOTHING = "–"
 EQUATIONS = {
     "forward": "zˡ = Wˡ aˡ⁻¹ + bˡ; aˡ = σ(zˡ)",
+    "loss": "L",
     "output-delta": "δᴸ = ∇ₐL ⊙ σ'(zᴸ)",
     "hidden-delta": "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ)",
     "weight-gradient": "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ",

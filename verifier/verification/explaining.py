@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from verifier.checks import autograd, batch_additivity, forward, purity
+from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
@@ -45,8 +45,14 @@ def explain_failure(findings: Mapping[str, Finding], examination: Examination) -
         ask=lambda problem: _gradients(examination, problem),
         step=(lambda problem, rate: _step(examination, problem, rate)) if "update" in examination.asking.functions else None,
         seed=examination.seed,
+        differences=_excluded_by_differences(findings.get(finite_difference.ID)),
     )
     return diagnose(symptoms)
+
+
+def _excluded_by_differences(finding: Finding | None) -> float | None:
+    """The relative error that finite differences exclude where they pass, else None."""
+    return finding.outcome.resolves if finding is not None and finding.outcome.status == "pass" else None
 
 
 def answered(item: Item, evaluation: Evaluation) -> Answered:
@@ -72,8 +78,9 @@ def work_by_hand(examination: Examination, item: Item, evaluation: Evaluation, d
     rate = examination.claims.learning_rate or RATE
     updated = _step(examination, item.problem, rate) if "update" in examination.asking.functions else None
     equation = diagnosed.diagnosis[0].equation if diagnosed is not None and diagnosed.diagnosis else ""
+    hypothesis = None if diagnosed is None else diagnosed.hypothesis
     shown = _shown_stages(examination, item)
-    claimed = claimed_of(answered(item, evaluation), examination.claims, shown, updated or {}, equation=equation)
+    claimed = claimed_of(answered(item, evaluation), examination.claims, shown, updated or {}, equation=equation, hypothesis=hypothesis)
     return work_through(item.problem, item.reference, claimed, rate=rate)
 
 

@@ -141,7 +141,7 @@ def _updated_first(items: Sequence[Item], first: Sequence[Evaluation], other: Se
     return Diagnosis(
         "updated-before-propagated",
         "hidden-delta",
-        f"The gradient of {max(changed)}, as a step shows it, changes with η, and that of the output layer does not: "
+        "The gradients below the output layer, as steps show them, change with η, and those of the output layer do not: "
         "weights are updated before they carry the delta down. Compute every gradient first, then step.",
     )
 

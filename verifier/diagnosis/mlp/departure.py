@@ -23,7 +23,8 @@ from verifier.tolerance import safety
 
 PROBES = 12
 BATCHES = 8
-EQUATIONS = ("forward", "output-delta", "hidden-delta", "weight-gradient", "bias-gradient", "update")
+LONG = 9  # samples, where batches of two to five are right
+EQUATIONS = ("forward", "loss", "output-delta", "hidden-delta", "weight-gradient", "bias-gradient", "update")
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,8 @@ def find_departure(claims: Claims, ask: Ask, *, seed: int) -> Departure:
     told = _counted(found, weak=claims.bias == "none")
     if told.showing or claims.batch == "single":
         return told
-    return _of_batches(claims, ask, seed=seed)
+    told = _of_batches(claims, ask, seed=seed)
+    return told if told.showing else _of_batches(claims, ask, seed=seed, batch=LONG)
 
 
 def signature(one: Answered, claims: Claims) -> tuple[str, ...]:
@@ -106,6 +108,27 @@ def read_deltas(one: Answered, claims: Claims, *, products_right: bool = False) 
         if delta is not None:
             deltas[layer] = delta
     return deltas
+
+
+@np.errstate(all="ignore")
+def solve_deltas(one: Answered) -> dict[str, FloatArray]:
+    """The candidate's δ of each layer of a batch whose gradients are wrong, by name: the one whose products with [a, 1] they are.
+
+    Only where there are as many different samples as that tells apart; a layer whose gradients are right has the right δ, and is left out.
+    """
+    gradients, found = data_part(one.claimed.gradients, one.problem), {}
+    right = data_part(one.reference.evaluation.gradients, one.problem)
+    for layer in range(architecture_of(one.problem).layers):
+        names = [name for name in (f"weights[{layer}]", f"biases[{layer}]") if name in gradients]
+        if all(_within(gradients[name], right[name], one.reference.gradient_tolerance(name)) for name in names):
+            continue
+        below = np.asarray(one.problem.arrays["x"] if layer == 0 else one.reference.evaluation.stages[f"activations[{layer - 1}]"], float)
+        factors = np.concatenate([below, np.ones((len(below), 1))], axis=1) if len(names) == 2 else below
+        products = np.concatenate([gradients[name].reshape(len(gradients[names[0]]), -1) for name in names], axis=1)
+        delta, _, rank, _ = np.linalg.lstsq(factors.T, products.T, rcond=1e-8)
+        if rank == len(below) and _within(factors.T @ delta, products.T, np.asarray(1e-8 * np.max(np.abs(products), initial=0.0))):
+            found[f"deltas[{layer}]"] = delta
+    return found
 
 
 @np.errstate(all="ignore")
@@ -266,11 +289,11 @@ def _slope(one: Answered, layer: int) -> tuple[FloatArray, float]:
     return slope[0], 1.0 if smooth else 0.0
 
 
-def _of_batches(claims: Claims, ask: Ask, *, seed: int) -> Departure:
+def _of_batches(claims: Claims, ask: Ask, *, seed: int, batch: int | None = None) -> Departure:
     """The candidate's batches against the sum of its own singles: which of the sums is wrong."""
-    found: list[set[str]] = []
+    found: list[set[tuple[str, str]]] = []
     asked = 0
-    for one in ask_about(draw_probes(claims, seed=seed, count=BATCHES, batch=None), ask):
+    for one in ask_about(draw_probes(claims, seed=seed, count=BATCHES, batch=batch), ask):
         singles = sample_batches(one, claims, ask)
         if singles is None:
             continue
@@ -280,14 +303,23 @@ def _of_batches(claims: Claims, ask: Ask, *, seed: int) -> Departure:
             found.append(kinds)
     votes = Counter(kind for kinds in found for kind in kinds)
     wrong = {kind for kind, count in votes.items() if 2 * count >= len(found)}
-    equations = tuple(f"{kind}-gradient" for kind in ("weight", "bias") if kind in wrong)
-    if wrong == {"weight", "bias"}:
-        equations = ("output-delta", *equations)
+    equations = _equations_of_sums(wrong, biased=claims.bias != "none")
     return Departure(equations[0] if equations else None, equations, batch=bool(found), networks=asked, showing=len(found))
 
 
+def _equations_of_sums(wrong: set[tuple[str, str]], *, biased: bool) -> tuple[str, ...]:
+    """Of sums over the batch, by kind and place: δ where both kinds of a place are wrong and those above are right, else the products."""
+    products = tuple(f"{kind}-gradient" for kind in ("weight", "bias") if {(kind, "output"), (kind, "hidden")} & wrong)
+    for place, delta in (("output", "output-delta"), ("hidden", "hidden-delta")):
+        kinds = {kind for kind, where in wrong if where == place}
+        if kinds:
+            return (delta, *products) if biased and kinds == {"weight", "bias"} else products
+    return products
+
+
 @np.errstate(all="ignore")
-def _kinds_that_do_not_add_up(one: Answered, singles: Sequence[Answered], claims: Claims) -> set[str]:
+def _kinds_that_do_not_add_up(one: Answered, singles: Sequence[Answered], claims: Claims) -> set[tuple[str, str]]:
+    last = architecture_of(one.problem).layers - 1
     share = 1.0 if claims.reduction == "sum" else 1.0 / len(singles)
     whole = data_part(one.claimed.gradients, one.problem)
     parts = [data_part(single.claimed.gradients, single.problem) for single in singles]
@@ -300,5 +332,6 @@ def _kinds_that_do_not_add_up(one: Answered, singles: Sequence[Answered], claims
             own = single.reference.gradient_tolerance(name) + single.claimed.rounding.get(name, 0.0)
             allowed = allowed + share * (own + epsilon * np.abs(part[name]))
         if not _within(gradient, total, allowed):
-            wrong.add("weight" if name.startswith("weights") else "bias")
+            place = "output" if name.endswith(f"[{last}]") else "hidden"
+            wrong.add(("weight" if name.startswith("weights") else "bias", place))
     return wrong

@@ -6,26 +6,36 @@ silent. Nothing here runs for a candidate that passes.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from verifier.contracts.mlp.claims import Claims
+from verifier.diagnosis.mlp.changing import tell_changes
 from verifier.diagnosis.mlp.departure import Departure, find_departure, signature
 from verifier.diagnosis.mlp.factors import explain_by_a_factor
 from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.features import tell_features
+from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.losses import explain_the_loss
 from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
-from verifier.diagnosis.mlp.patterns import answers_at_random, find_state, is_numerical_differentiation, mixes_samples
+from verifier.diagnosis.mlp.own_loss import OwnLoss, find_own_loss, tell_own_loss
+from verifier.diagnosis.mlp.patterns import find_state, is_numerical_differentiation, mixes_samples
 from verifier.diagnosis.mlp.precision import Closeness, judge_closeness
 from verifier.diagnosis.mlp.probing import Answered, Ask, ask_about, draw_probes
 from verifier.diagnosis.mlp.remembering import find_memory
 from verifier.diagnosis.mlp.steps import explain_by_a_step
-from verifier.diagnosis.mlp.updates import Step, find_update_fault
+from verifier.diagnosis.mlp.updates import Step, explain_update
 from verifier.diagnosis.mlp.variation import Fault, Hypothesis, predict, single
 from verifier.results.report import Diagnosis
 
+FloatArray = NDArray[np.floating]
+
+CLEARLY = 10  # times what differences exclude: an error that they would have seen
+SLIGHT = 1e-3  # of the loss: beyond, a forward pass is another one
+ROOM = 32  # times a forward pass's own departure, for what it does to a gradient
 JUDGED_ON = 60  # networks of the corpus that hypotheses are held against; those on which the candidate is wrong first
 PROBED_ON = 24  # more networks, drawn for the purpose, where too few of the corpus show a fault
 ALTERNATIVES = 4
@@ -43,6 +53,7 @@ class Symptoms:
         shown: what the checks themselves saw.
         stage: the equation of the first wrong stage, where the candidate shows its stages.
         ask, step: ways to ask for gradients, and for a step (None where there is no `update`).
+        differences: where finite differences of the candidate's own loss agree with its gradients, the relative error that they exclude.
     """
 
     claims: Claims
@@ -53,6 +64,7 @@ class Symptoms:
     ask: Ask
     step: Step | None
     seed: int
+    differences: float | None = None
 
 
 @dataclass(frozen=True)
@@ -66,21 +78,28 @@ class Diagnosed:
 
 def diagnose(symptoms: Symptoms) -> Diagnosed:
     """The best explanation of a failed run; empty where nothing can be said."""
-    if symptoms.shown:
+    of_steps = [diagnosis for diagnosis in symptoms.shown if diagnosis.fault == "updated-before-propagated"]
+    if symptoms.shown and not (of_steps and "autograd" in symptoms.failed):
         return _seen_by_checks(symptoms)
+    if of_steps:
+        return _beside_a_step(_wrong_gradients(symptoms), symptoms)
     if "autograd" in symptoms.failed:
         return _wrong_gradients(symptoms)
     if "forward" in symptoms.failed:
-        return Diagnosed((explain_the_loss(symptoms.answered),))
+        of_loss = explain_the_loss(symptoms.answered)
+        changes = tell_changes(symptoms.claims, symptoms.ask, seed=symptoms.seed) if of_loss.fault == "wrong-loss" else None
+        own = find_own_loss(_judged_on(symptoms.answered), symptoms.claims) if of_loss.fault == "wrong-loss" and changes is None else None
+        if own is not None:
+            words = "The gradients are those of the claimed one: it is the loss that is wrong."
+            of_loss = tell_own_loss(own, symptoms.claims, gradients=words)
+        return Diagnosed((changes or of_loss,))
     if "update" in symptoms.failed and symptoms.step is not None:
-        fault = find_update_fault(symptoms.claims, symptoms.step, seed=symptoms.seed)
-        return Diagnosed((_named(fault),) if fault is not None else ())
+        of_step = explain_update(symptoms.claims, symptoms.step, seed=symptoms.seed)
+        return Diagnosed((of_step,) if of_step is not None else ())
     if "stages" in symptoms.failed and symptoms.stage is not None:
         return Diagnosed((_wrong_stage(symptoms.stage),))
-    told = _kept_between_calls(symptoms, symptoms.answered) if CONSISTENCY & set(symptoms.failed) else None
-    if told is not None:
-        return Diagnosed((told,))
-    return Diagnosed()
+    kept = _kept_between_calls(symptoms, symptoms.answered) if CONSISTENCY & set(symptoms.failed) else None
+    return Diagnosed() if kept is None else Diagnosed((kept,))
 
 
 def shows_the_same(diagnosed: Diagnosed, one: Answered, claims: Claims) -> bool:
@@ -109,8 +128,20 @@ def _seen_by_checks(symptoms: Symptoms) -> Diagnosed:
     if any(diagnosis.fault == "state-kept-between-calls" for diagnosis in symptoms.shown):
         told = _kept_between_calls(symptoms, symptoms.answered)
         if told is not None:
-            return Diagnosed((told, *symptoms.shown))
+            return Diagnosed((told, *(shown for shown in symptoms.shown if shown.fault != told.fault)))
     return Diagnosed(symptoms.shown)
+
+
+def _beside_a_step(of_gradients: Diagnosed, symptoms: Symptoms) -> Diagnosed:
+    """What is wrong with the gradients first, where it is more than the step's own mistake; then what the step showed."""
+    first = of_gradients.diagnosis[0] if of_gradients.diagnosis else None
+    if first is None or set(first.fault.split(" + ")) & {"updated-before-propagated", "product-of-old-and-new-weights"}:
+        return of_gradients if first is not None and " + " in first.fault else _seen_by_checks(symptoms)
+    if first.fault == UNKNOWN and first.equation != "output-delta":
+        return _seen_by_checks(symptoms)
+    also = [msgspec.structs.replace(shown, explanation=f"And also: {shown.explanation}") for shown in symptoms.shown]
+    text = f"{first.explanation} And also: {symptoms.shown[0].explanation}"
+    return replace(of_gradients, diagnosis=(msgspec.structs.replace(first, explanation=text), *also, *of_gradients.diagnosis[1:]))
 
 
 def _kept_between_calls(symptoms: Symptoms, answered: Sequence[Answered]) -> Diagnosis | None:
@@ -121,8 +152,7 @@ def _kept_between_calls(symptoms: Symptoms, answered: Sequence[Answered]) -> Dia
     evidence = find_memory(symptoms.claims, symptoms.ask, answered, seed=symptoms.seed)
     if evidence is not None:
         return msgspec.structs.replace(_named(BY_ID["stale-forward-state"]), explanation=_REMEMBERED, evidence=evidence)
-    at_random = answers_at_random(symptoms.claims, symptoms.ask, seed=symptoms.seed)
-    return _named(BY_ID["random-between-calls"]) if at_random else None
+    return tell_changes(symptoms.claims, symptoms.ask, seed=symptoms.seed)
 
 
 _REMEMBERED = (
@@ -144,7 +174,13 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
         # A small mistake may look like rounding in float32; but no rounding is predicted to float64's last bits by a fault.
         if shown and not match_faults(_judged_on(answered), claims):
             return Diagnosed((_named(BY_ID[name]),))
-    factor = explain_by_a_factor(answered, own_loss="forward" not in symptoms.failed)
+    if "forward" in symptoms.failed:
+        own = find_own_loss(_judged_on(answered), claims)
+        if own is not None:
+            return _of_own_loss(own, symptoms)
+        if not _is_consistent(symptoms):
+            answered = _forgiving(answered)
+    factor = explain_by_a_factor(answered, claims, own_loss="forward" not in symptoms.failed)
     if factor is not None:
         return Diagnosed((factor,))
     step = explain_by_a_step(answered)
@@ -155,11 +191,62 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     matches = _shown_enough(matches, judged, symptoms) or match_pairs(judged, claims, at_least=min(SHOWN_ON, len(judged)))
     departure = find_departure(claims, symptoms.ask, seed=symptoms.seed)
     if matches:
-        return Diagnosed(_of_matches(matches, departure), matches[0].hypothesis, departure)
+        return Diagnosed(_of_matches(matches, departure, claims), matches[0].hypothesis, departure)
     told = _kept_between_calls(symptoms, answered)
     if told is not None:
         return Diagnosed((told,))
     return Diagnosed(_of_departure(departure, symptoms, closeness), None, departure)
+
+
+def _of_own_loss(own: OwnLoss, symptoms: Symptoms) -> Diagnosed:
+    """The returned loss is a known one, but not that which is claimed: the gradients are judged by it."""
+    if own.fits_gradients():
+        words = (
+            "The gradients are its derivative: the backward pass fits its own loss. "
+            "Declare that in the manifest, or change loss and gradient together."
+        )
+        return Diagnosed((tell_own_loss(own, symptoms.claims, gradients=words),))
+    words = "The gradients are not its derivative either."
+    failed = tuple(check for check in symptoms.failed if check != "forward")
+    inner = _wrong_gradients(replace(symptoms, claims=own.claims, answered=own.answered, failed=failed, stage=None, shown=()))
+    return Diagnosed((*inner.diagnosis, tell_own_loss(own, symptoms.claims, gradients=words)))
+
+
+def _is_consistent(symptoms: Symptoms) -> bool:
+    """Whether differences of the candidate's own loss agree with its gradients, and would have seen what autograd calls wrong."""
+    if symptoms.differences is None:
+        return False
+    errors = [_relative_error(one) for one in symptoms.answered if departs(one)]
+    return bool(errors) and float(np.median(errors)) > CLEARLY * symptoms.differences
+
+
+@np.errstate(all="ignore")
+def _relative_error(one: Answered) -> float:
+    """The largest error of a network, relative to its tensor's largest element."""
+    right = one.reference.evaluation.gradients
+    return max(
+        float(np.max(np.abs(gradient - right[name]), initial=0.0)) / max(float(np.max(np.abs(right[name]), initial=0.0)), 1e-300)
+        for name, gradient in one.claimed.gradients.items()
+    )
+
+
+@np.errstate(all="ignore")
+def _forgiving(answered: Sequence[Answered]) -> Sequence[Answered]:
+    """The networks with room for what a slightly different forward pass does to a gradient; as they are where it is not slight."""
+    pairs = [(one.claimed.loss, one.reference.evaluation.loss) for one in answered]
+    departures = [abs(claimed - right) / abs(right) for claimed, right in pairs if claimed is not None and right]
+    largest = max(departures, default=np.inf)
+    if not largest <= SLIGHT:
+        return answered
+
+    def rounding(one: Answered) -> dict[str, FloatArray]:
+        found: dict[str, FloatArray] = {}
+        for name, gradient in one.reference.evaluation.gradients.items():
+            room = ROOM * largest * max(float(np.max(np.abs(g), initial=0.0)) for g in (gradient, one.claimed.gradients[name]))
+            found[name] = np.full(gradient.shape, room) + one.claimed.rounding.get(name, 0.0)
+        return found
+
+    return [replace(one, claimed=replace(one.claimed, rounding=rounding(one))) for one in answered]
 
 
 def _judged_on(answered: Sequence[Answered]) -> list[Answered]:
@@ -180,7 +267,7 @@ def _shown_enough(matches: Sequence[Match], judged: Sequence[Answered], symptoms
     return match_faults(more, symptoms.claims, at_least=SHOWN_ON)
 
 
-def _of_matches(matches: Sequence[Match], departure: Departure) -> tuple[Diagnosis, ...]:
+def _of_matches(matches: Sequence[Match], departure: Departure, claims: Claims) -> tuple[Diagnosis, ...]:
     """One diagnosis a mistake; of one mistake in several scopes the narrowest."""
     found: list[Diagnosis] = []
     kinds: set[str] = set()
@@ -192,14 +279,15 @@ def _of_matches(matches: Sequence[Match], departure: Departure) -> tuple[Diagnos
         kind = " + ".join(fault.kind or fault.id for fault in faults)
         if kind not in kinds:
             kinds.add(kind)
-            found.append(_matched(match, departure))
+            found.append(_matched(match, departure, claims))
     return tuple(found[: 1 + ALTERNATIVES])
 
 
-def _matched(match: Match, departure: Departure) -> Diagnosis:
+def _matched(match: Match, departure: Departure, claims: Claims) -> Diagnosis:
     faults, constants = match.hypothesis.faults, match.hypothesis.constants
     words = [_filled(fault.explanation, constant) for fault, constant in zip(faults, constants, strict=True)]
-    explanation = f"{words[0]} {faults[0].hint}" if len(faults) == 1 else " And: ".join(words)
+    hint = hint_for(faults[0].id, faults[0].hint, claims)
+    explanation = f"{words[0]} {hint}" if len(faults) == 1 else " And: ".join(words)
     equations = [fault.equation for fault in faults]
     equation = next((equation for equation in departure.equations if equation in equations), equations[0])
     if equation == "output-delta" and departure.equations and departure.equations[0] == "hidden-delta":
@@ -217,6 +305,7 @@ def _named(fault: Fault) -> Diagnosis:
 
 
 _EQUATION_WORDS = {
+    "loss": "the loss L",
     "forward": "the forward pass, zˡ = Wˡ aˡ⁻¹ + bˡ and aˡ = σ(zˡ)",
     "output-delta": "the output's δ, δᴸ = ∇ₐL ⊙ σ'(zᴸ)",
     "hidden-delta": "the recursion δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ)",
@@ -241,7 +330,7 @@ def _of_departure(departure: Departure, symptoms: Symptoms, closeness: Closeness
     """The first wrong equation and what else can be said, where no known mistake predicts the numbers."""
     features = " ".join([*((_NEARLY,) if closeness.smooth else ()), *tell_features(symptoms.answered)])
     if "forward" in symptoms.failed or symptoms.stage == "forward":
-        text = "The forward pass is not the claimed one: mend it first, the gradients follow."
+        text = _of_another_forward(symptoms)
         if mixes_samples(symptoms.claims, symptoms.ask, seed=symptoms.seed):
             text += (
                 " What one sample adds to the loss depends on the others in its batch: the forward pass mixes samples. "
@@ -259,3 +348,13 @@ def _of_departure(departure: Departure, symptoms: Symptoms, closeness: Closeness
     weak = " Without biases δ had to be read from the weight gradients, which tells less." if departure.weak else ""
     text = f"The first equation that departs is {_EQUATION_WORDS[equation]} ({where}).{weak}"
     return (Diagnosis(UNKNOWN, equation, f"{text} {features}".strip()),)
+
+
+def _of_another_forward(symptoms: Symptoms) -> str:
+    """What may be said of gradients beside another forward pass: only differences of the candidate's own loss tell that they follow it."""
+    text = "What the forward pass gives is not what is claimed."
+    if _is_consistent(symptoms):
+        return f"{text} The gradients are the derivative of the candidate's own loss: change the forward pass or the loss, and they follow."
+    if "finite-difference" in symptoms.failed:
+        return f"{text} The gradients are not the derivative of the candidate's own loss either."
+    return f"{text} Whether the gradients follow it, differences of the loss do not tell."

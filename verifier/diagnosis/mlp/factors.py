@@ -9,7 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, data_part
+from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.probing import Answered
 from verifier.problems.program import Problem
 from verifier.results.report import Diagnosis
@@ -106,11 +108,34 @@ _LAWS = (
 )
 
 
+_SIZES: tuple[tuple[str, Callable[[int, int], float]], ...] = (
+    ("(batch size)", lambda batch, outputs: batch),
+    ("1/(batch size)", lambda batch, outputs: 1 / batch),
+    ("(number of outputs)", lambda batch, outputs: outputs),
+    ("1/(number of outputs)", lambda batch, outputs: 1 / outputs),
+    ("(batch size × number of outputs)", lambda batch, outputs: batch * outputs),
+    ("1/(batch size × number of outputs)", lambda batch, outputs: 1 / (batch * outputs)),
+    ("(batch size / number of outputs)", lambda batch, outputs: batch / outputs),
+    ("(number of outputs / batch size)", lambda batch, outputs: outputs / batch),
+)
+
+
+def _scaled_size(number: float, words: str, size: Callable[[int, int], float]) -> Law:
+    front = {-1.0: "minus "}.get(number, f"{number:g} × " if number != 1 else "")
+    hint = "Look at the reduction over batch and outputs" + (", and at the sign." if number < 0 else ".")
+    return Law("factor-of-sizes", f"{front}{words} times", lambda batch, outputs: number * size(batch, outputs), hint)
+
+
+# What the laws above do not name: a number that people mistake, times a size.
+_SIZE_LAWS = tuple(_scaled_size(number, *size) for size in _SIZES for number in (1.0, -1.0, 2.0, 0.5, -2.0, -0.5))
+
+
 @np.errstate(all="ignore")
-def explain_by_a_factor(answered: Sequence[Answered], *, own_loss: bool) -> Diagnosis | None:
+def explain_by_a_factor(answered: Sequence[Answered], claims: Claims, *, own_loss: bool) -> Diagnosis | None:
     """The law that every network obeys, or a constant factor without a name, or None.
 
     Args:
+        claims: whose loss the hint speaks of.
         own_loss: whether the candidate's loss was seen to be the claimed one: then the factor stands between its loss and its gradient.
     """
     of = "that of its own loss" if own_loss else "that of the claimed loss"
@@ -119,9 +144,12 @@ def explain_by_a_factor(answered: Sequence[Answered], *, own_loss: bool) -> Diag
         if part is _data and not regularised:
             continue
         law = next((law for law in _LAWS if _obeyed(answered, law.factor, part)), None)
+        constant = None if law is not None else _constant(answered, part)
+        if law is None and constant is None:
+            law = next((law for law in _SIZE_LAWS if _obeyed(answered, law.factor, part)), None)
         if law is not None:
-            return Diagnosis(law.fault, "output-delta", f"{what.capitalize()} is {law.words} {of}. {law.hint}")
-        constant = _constant(answered, part)
+            hint = hint_for(law.fault, law.hint, claims)
+            return Diagnosis(law.fault, "output-delta", f"{what.capitalize()} is {law.words} {of}. {hint}")
         if constant is not None:
             return Diagnosis("constant-factor", "output-delta", f"{what.capitalize()} is {typed(constant)} times {of}. {_hint(constant)}")
     return None
@@ -129,7 +157,7 @@ def explain_by_a_factor(answered: Sequence[Answered], *, own_loss: bool) -> Diag
 
 def typed(factor: float) -> str:
     """A factor in digits enough to tell it from 1."""
-    return f"{factor:.6g}" if abs(factor - 1) > 1e-5 else f"{factor:.12g}"
+    return next((text for text in (f"{factor:.{digits}g}" for digits in (6, 12, 15)) if float(text) != 1), f"{factor:.17g}")
 
 
 def _hint(factor: float) -> str:

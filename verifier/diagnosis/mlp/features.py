@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.probing import Answered
+from verifier.diagnosis.mlp.relations import tell_multiples, tell_tensors
 
 FloatArray = NDArray[np.floating]
 
@@ -26,7 +27,8 @@ def tell_features(answered: Sequence[Answered]) -> list[str]:
     return [
         *_of_networks([one for one, _ in wrong], [one for one in answered if not _wrong_tensors(one)]),
         *_of_digits([one for one, _ in wrong]),
-        *_of_tensors(wrong),
+        *_of_repetition([one for one, _ in wrong], [one for one in answered if not _wrong_tensors(one)]),
+        *tell_tensors([one for one, _ in wrong]),
         *_of_parameters([one for one, _ in wrong]),
         *_of_elements(wrong),
         *_of_region([one for one, _ in wrong]),
@@ -57,6 +59,21 @@ def _of_networks(wrong: Sequence[Answered], fine: Sequence[Answered]) -> Iterato
             yield f"Every wrong network has {name}, and no right one does."
 
 
+def _of_repetition(wrong: Sequence[Answered], fine: Sequence[Answered]) -> Iterator[str]:
+    """Whether samples that are equal, inputs and targets, or long batches, are what the wrong networks have and the right ones have not."""
+    repeats = [[_repeats(one) for one in group] for group in (wrong, fine)]
+    if all(repeats[0]) and fine and not any(repeats[1]):
+        yield "Every wrong network has samples that are equal, inputs and targets, and no right one has: are they taken for one?"
+    least, most = min(map(_batch, wrong)), max(map(_batch, fine), default=0)
+    if most > 1 and least > most:
+        yield f"Batches of up to {most} samples are right, those of {least} and more are wrong."
+
+
+def _repeats(one: Answered) -> bool:
+    rows = np.concatenate([one.problem.arrays["x"], one.problem.arrays["y"]], axis=1)
+    return len(np.unique(rows, axis=0)) < len(rows)
+
+
 def _of_digits(wrong: Sequence[Answered]) -> Iterator[str]:
     """Whether every gradient is a whole number of some last decimal: rounded, or printed and read again."""
     numbers = np.concatenate(
@@ -78,25 +95,6 @@ def _layers(one: Answered) -> int:
     return architecture_of(one.problem).layers
 
 
-def _of_tensors(wrong: Sequence[tuple[Answered, set[str]]]) -> Iterator[str]:
-    roles: set[str] = set()
-    for one, tensors in wrong:
-        last = _layers(one) - 1
-        if last == 0:
-            continue
-        roles |= {_role(name, last) for name in tensors}
-    everything = {f"{kind} of {where} layers" for kind in ("weights", "biases") for where in ("output", "hidden")}
-    if roles and roles != everything:
-        if roles == {"biases of output layers", "biases of hidden layers"}:
-            yield "Only bias gradients are wrong."
-        elif roles == {"weights of output layers", "weights of hidden layers"}:
-            yield "Only weight gradients are wrong."
-        elif all("hidden" in role for role in roles):
-            yield "The output layer's gradients are right, those of the layers below are wrong."
-        elif all("output" in role for role in roles):
-            yield "Only the output layer's gradients are wrong."
-
-
 def _of_parameters(wrong: Sequence[Answered]) -> Iterator[str]:
     """Whether what came back lies near the weights themselves, as after a step along a wrong gradient."""
     near = [_lies_near(one) for one in wrong if not any(node.operation == "l2" for node in one.problem.program.nodes)]
@@ -113,36 +111,19 @@ def _lies_near(one: Answered) -> bool:
     return 0.5 * square <= along <= 1.5 * square and along >= NEAR * np.sqrt(square * float(claimed @ claimed))
 
 
-def _role(name: str, last: int) -> str:
-    kind, _, layer = name.rstrip("]").partition("[")
-    return f"{kind} of {'output' if int(layer) == last else 'hidden'} layers"
-
-
 def _of_elements(wrong: Sequence[tuple[Answered, set[str]]]) -> Iterator[str]:
     pairs = [(one.claimed.gradients[name], one.reference.evaluation.gradients[name]) for one, tensors in wrong for name in tensors]
     if all(not claimed.any() for claimed, _ in pairs):
         yield "What is wrong is zero."
         return
-    ratios = [_ratio(claimed, right) for claimed, right in pairs]
-    if None not in ratios:
-        numbers = [ratio for ratio in ratios if ratio is not None]
-        if max(numbers) - min(numbers) <= 1e-6 * max(map(abs, numbers)):
-            if abs(numbers[0] - 1) > 1e-4:
-                yield f"Every wrong tensor is {numbers[0]:.4g} times the right one."
-        else:
-            yield "Every wrong tensor is a multiple of the right one, another on each network."
-    elif all(_same_elements(claimed, right) for claimed, right in pairs):
+    multiples = list(tell_multiples([one for one, _ in wrong]))
+    yield from multiples
+    if multiples:
+        return
+    if all(_same_elements(claimed, right) for claimed, right in pairs):
         yield "The numbers are the right ones in the wrong places."
     elif all(bool(np.all(np.sign(claimed) == np.sign(right))) for claimed, right in pairs):
         yield "All signs are right."
-
-
-def _ratio(claimed: FloatArray, right: FloatArray) -> float | None:
-    square = float((right**2).sum())
-    if square == 0:
-        return None
-    ratio = float((claimed * right).sum() / square)
-    return ratio if float(np.max(np.abs(claimed - ratio * right))) <= ALL_ALIKE * float(np.max(np.abs(claimed), initial=1e-300)) else None
 
 
 def _same_elements(claimed: FloatArray, right: FloatArray) -> bool:
@@ -151,8 +132,8 @@ def _same_elements(claimed: FloatArray, right: FloatArray) -> bool:
 
 
 def _of_region(wrong: Sequence[Answered]) -> Iterator[str]:
-    """Batches of one: whether δ is wrong only in units with z below (or above) zero."""
-    below, above, seen = [], [], 0
+    """Batches of one: whether δ is wrong only in units with z below (or above) zero, and right in the other units that have some."""
+    below, above, seen, fine = [], [], 0, {"<": 0, ">": 0}
     for one in wrong:
         if _batch(one) != 1:
             continue
@@ -161,10 +142,13 @@ def _of_region(wrong: Sequence[Answered]) -> Iterator[str]:
             if claimed is None:
                 continue
             right = one.reference.evaluation.gradients[f"biases[{layer}]"]
-            bad = np.abs(claimed - right) > one.reference.gradient_tolerance(f"biases[{layer}]")
+            tolerance = one.reference.gradient_tolerance(f"biases[{layer}]")
+            bad = np.abs(claimed - right) > tolerance
             z = one.reference.evaluation.stages[f"pre_activations[{layer}]"][0]
             below.append(bool(bad[z < 0].any()))
             above.append(bool(bad[z > 0].any()))
             seen += int(bad.sum())
-    if seen >= 5 and any(below) != any(above):
+            for side, there in (("<", z < 0), (">", z > 0)) if bad.any() else ():
+                fine[side] += int((there & ~bad & (np.abs(right) > tolerance)).sum())
+    if seen >= 5 and any(below) != any(above) and fine[">" if any(below) else "<"] >= 5:
         yield f"δ is wrong only where z {'<' if any(below) else '>'} 0."

@@ -24,11 +24,11 @@ def explain_the_loss(answered: Sequence[Answered]) -> Diagnosis:
     for fault, words, factor in _LAWS:
         if _obeyed(answered, factor):
             text = f"The loss that comes back is {words} the claimed one, and the gradients are those of the claimed one. "
-            return Diagnosis(fault, "forward", text + "Mend the loss, or claim the reduction that it has.")
+            return Diagnosis(fault, "loss", text + "Mend the loss, or claim the reduction that it has.")
     if _obeyed(answered, lambda batch, outputs: 1.0, shown_on=0):
         text = "Loss and gradients are right; `predict` returns other outputs than those of the network. Let it return the last activation."
         return Diagnosis("wrong-predict", "forward", text)
-    return Diagnosis("wrong-loss", "forward", "The gradients are those of the claimed loss; the loss that comes back is another one.")
+    return Diagnosis("wrong-loss", "loss", "The gradients are those of the claimed loss; the loss that comes back is another one.")
 
 
 def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float], shown_on: int = 3) -> bool:

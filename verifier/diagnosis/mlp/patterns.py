@@ -78,21 +78,6 @@ def find_state(claims: Claims, ask: Ask, answered: Sequence[Answered], *, seed: 
 
 
 @np.errstate(all="ignore")
-def answers_at_random(claims: Claims, ask: Ask, *, seed: int) -> bool:
-    """Whether the same call, twice in a row, answers differently by more than rounding."""
-    for problem, reference in draw_probes(claims, seed=seed, count=SEQUENCES):
-        # The second and the third call: one that uses the forward pass of the call before answers alike by then.
-        _, first, second = ask(problem), ask(problem), ask(problem)
-        if first is None or second is None:
-            continue
-        for name, gradient in first.gradients.items():
-            size = safety(reference.longest) * machine_epsilon(problem.dtype) * np.abs(gradient)
-            if not bool(np.all(np.abs(gradient - second.gradients[name]) <= 2 * reference.gradient_tolerance(name) + size)):
-                return True
-    return False
-
-
-@np.errstate(all="ignore")
 def mixes_samples(claims: Claims, ask: Ask, *, seed: int) -> bool:
     """Whether what one sample adds to the loss of a batch depends on the other samples in it, on most networks asked.
 

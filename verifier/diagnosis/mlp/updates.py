@@ -11,9 +11,12 @@ from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import sample_of, with_arrays
 from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.probing import draw_probes
+from verifier.diagnosis.mlp.step_lengths import RATES as LENGTHS_AT
+from verifier.diagnosis.mlp.step_lengths import Walked, tell_lengths
 from verifier.diagnosis.mlp.variation import Fault
 from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
+from verifier.results.report import Diagnosis
 from verifier.tolerance import SAFETY
 
 FloatArray = NDArray[np.floating]
@@ -21,29 +24,45 @@ Parameters = Mapping[str, FloatArray]
 Step = Callable[[Problem, float], Parameters | None]  # the parameters after one step at this rate; None without a usable answer
 
 NETWORKS = 10
-RATES = (0.5, 0.125)
+RATES = (0.5, 2.0**-9)
 _Judge = Callable[[Problem, Reference, Step, Claims, float], bool]
 
 
 @np.errstate(all="ignore")
-def find_update_fault(claims: Claims, step: Step, *, seed: int) -> Fault | None:
-    """The known mistake of the update rule that every one of a few networks shows, or None."""
+def explain_update(claims: Claims, step: Step, *, seed: int) -> Diagnosis | None:
+    """What is wrong with the update rule: a known mistake that every one of a few networks shows, or the law of the step's length."""
     rate = claims.learning_rate or RATES[0]
     probes = list(draw_probes(claims, seed=seed, count=NETWORKS, batch=3 if claims.batch != "single" else 1))
     if not probes:
         return None
-    judges: Sequence[tuple[str, _Judge]] = (
+    first: Sequence[tuple[str, _Judge]] = (
         ("update-sign", _climbs),
         ("update-without-biases", _biases_stay),
         ("update-without-weights", _weights_stay),
         ("update-ignores-rate", _ignores_rate),
-        ("update-with-momentum", _has_momentum),
-        ("update-sample-by-sample", _by_samples),
     )
-    for name, judge in judges:
+    for name, judge in (*first, ("update-sample-by-sample", _by_samples), ("update-with-momentum", _has_momentum)):
         if all(judge(problem, reference, step, claims, rate) for problem, reference in probes):
-            return BY_ID[name]
-    return None
+            return named(BY_ID[name])
+    return tell_lengths(_walk(claims, step, seed=seed))
+
+
+def named(fault: Fault) -> Diagnosis:
+    """The diagnosis that names a fault of the catalogue."""
+    return Diagnosis(fault.id, fault.equation, f"{fault.explanation} {fault.hint}")
+
+
+def _walk(claims: Claims, step: Step, *, seed: int) -> list[Walked]:
+    """Steps at several rates on networks of several sizes; nothing where one of them is not answered."""
+    rates = (claims.learning_rate,) if claims.learning_rate else LENGTHS_AT
+    found = []
+    for problem, reference in draw_probes(claims, seed=seed + 5, count=NETWORKS):
+        after = [step(problem, rate) for rate in (*rates, rates[-1])]
+        known = [dict(parameters) for parameters in after if parameters is not None]
+        if len(known) < len(after):
+            return []
+        found.append(Walked(problem, reference, rates, known[:-1], known[-1]))
+    return found
 
 
 def _moved(problem: Problem, after: Parameters) -> dict[str, FloatArray]:
@@ -108,6 +127,8 @@ def _has_momentum(problem: Problem, reference: Reference, step: Step, claims: Cl
     moved = [_moved(problem, after) for after in steps if after is not None]
     if len(moved) < 3:
         return False
+    if all(_near(moved[0][n], moved[1][n], problem, reference, n, rate) for n in moved[0]):
+        return False  # alike: nothing is carried from one to the next
     parts = []
     for before, after in itertools.pairwise(moved):
         beyond = np.concatenate([(after[name] - rate * reference.evaluation.gradients[name]).ravel() for name in after])

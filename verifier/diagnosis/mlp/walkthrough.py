@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.diagnosis.mlp.catalogue.whole import penalty_factor
-from verifier.diagnosis.mlp.departure import read_deltas
+from verifier.diagnosis.mlp.departure import read_deltas, solve_deltas
 from verifier.diagnosis.mlp.probing import Answered
+from verifier.diagnosis.mlp.variation import Hypothesis, Inapplicable, sweep_faulty
 from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.report import Step
@@ -33,22 +35,46 @@ class Claimed:
     gradients: Mapping[str, FloatArray] = field(default_factory=dict)
     stages: Mapping[str, FloatArray] = field(default_factory=dict)
     updated: Mapping[str, FloatArray] = field(default_factory=dict)
+    loss_line: str = "loss"
 
 
 def claimed_of(
-    one: Answered, claims: Claims, stages: Mapping[str, FloatArray], updated: Mapping[str, FloatArray], *, equation: str = ""
+    one: Answered,
+    claims: Claims,
+    stages: Mapping[str, FloatArray],
+    updated: Mapping[str, FloatArray],
+    *,
+    equation: str = "",
+    hypothesis: Hypothesis | None = None,
 ) -> Claimed:
     """The candidate's numbers on one problem: its own stages where it shows them, else δ as its gradients tell it.
 
     Args:
         updated: the parameters after one step of its own, where it has an `update`.
         equation: the one that is diagnosed; where it is a δ's, the products are right and tell δ; where it is the update, nothing does.
+        hypothesis: the known mistake that predicts the gradients: what it makes of the stages is the candidate's.
     """
     told = dict(stages)
+    if hypothesis is not None and equation != "update":
+        told = {**_stages_of(hypothesis, one, claims), **told}
+    elif equation.endswith("-delta") and one.problem.arrays["x"].shape[0] > 1:
+        told = {**solve_deltas(one), **told}
     deltas = {} if equation == "update" else read_deltas(one, claims, products_right=equation.endswith("-delta"))
     for layer, delta in deltas.items():
         told.setdefault(f"deltas[{layer}]", delta[None, :])
-    return Claimed(one.claimed.loss, one.claimed.gradients, told, updated)
+    # Where the forward pass is another one and shows nothing but its loss, that line is the first of it.
+    return Claimed(one.claimed.loss, one.claimed.gradients, told, updated, "forward" if equation == "forward" else "loss")
+
+
+@np.errstate(all="ignore")
+def _stages_of(hypothesis: Hypothesis, one: Answered, claims: Claims) -> dict[str, FloatArray]:
+    """What a known mistake makes of the stages: the forward pass where it changes that, δ everywhere."""
+    try:
+        evaluation = sweep_faulty(one.problem, claims, hypothesis, textbook.double(one.problem.arrays))[2]
+    except Inapplicable:
+        return {}
+    changes_forward = any(fault.program is not None for fault in hypothesis.faults)
+    return {name: stage for name, stage in evaluation.stages.items() if name.startswith("deltas") or changes_forward}
 
 
 def work_through(problem: Problem, reference: Reference, claimed: Claimed | None = None, *, rate: float = RATE) -> tuple[Step, ...]:
@@ -111,7 +137,7 @@ class _Page:
             return
         claimed = self.claimed.loss
         parts = claimed is not None and not abs(claimed - right) <= self.reference.loss_tolerance()
-        yield Step("forward", "loss", f"L = {self._loss_text()}", right, claimed, parts)
+        yield Step(self.claimed.loss_line, "loss", f"L = {self._loss_text()}", right, claimed, parts)
 
     def _loss_text(self) -> str:
         outputs, y, kind = self._stage(f"activations[{self.architecture.layers - 1}]"), self._array("y"), self.architecture.loss
@@ -270,7 +296,7 @@ def _slope_text(kind: str, z: float, a: float, leak: float) -> tuple[str, str]:
         return f"(1 if z > 0 else {_n(leak)})", "1" if z > 0 else _n(leak)
     if kind == "softplus":
         return "σ(z)", f"σ({_n(z)})"
-    return "1", "1"
+    return ("1", "1") if kind == "identity" else (f"{kind}'(z)", f"{kind}'({_n(z)})")
 
 
 def _element(letter: str, layer: int, shape: Sequence[int], index: Sequence[int]) -> str:

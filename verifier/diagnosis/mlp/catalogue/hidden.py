@@ -56,6 +56,14 @@ def _halved_by_fan_out(applied: Applied, right: FloatArray, context: Context) ->
     return np.asarray(right / applied.cotangent.shape[-1])
 
 
+def _over_batch(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return np.asarray(right / context.batch)
+
+
+def _times_batch(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    return np.asarray(right * context.batch)
+
+
 def _negated(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
     return -right
 
@@ -198,6 +206,20 @@ HIDDEN_FAULTS: tuple[Fault, ...] = (
         "δ is averaged over the units of the layer above, where it is to be summed.",
         "A matrix product sums; do not take a mean.",
         back=on_affine(CARRIED, _halved_by_fan_out),
+    ),
+    Fault(
+        "mean-on-the-way-down",
+        _ID,
+        "δ is divided by the batch size again on its way down to each layer: below the output there is a factor 1/(batch size) too many.",
+        "Divide once: where δ of the output is made, or where the gradients are.",
+        back=on_affine(CARRIED, _over_batch),
+    ),
+    Fault(
+        "mean-lost-on-the-way-down",
+        _ID,
+        "δ is multiplied by the batch size on its way down to each layer: below the output the mean is lost.",
+        "Carry δ as it is, with its share of the mean.",
+        back=on_affine(CARRIED, _times_batch),
     ),
     Fault("carried-delta-sign", _ID, "δ changes its sign on the way down.", "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ).", on_affine(CARRIED, _negated)),
     Fault(

@@ -50,6 +50,25 @@ def _with_attribute(name: str) -> BackPiece:
     return on_loss(piece)
 
 
+def _clipped_below(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    """The lower end of the clip alone: max(a, ε)."""
+    operation = OPERATIONS[applied.node.operation]
+    if operation.name not in ("cross_entropy", "binary_cross_entropy"):
+        return None
+    attributes = {**applied.node.attributes, "clip_output": context.constant, "clip_output_high": 1.0}
+    return operation.vjp(applied.inputs, applied.output, applied.cotangent, attributes, applied.store)[0]
+
+
+def _exchanged(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    """∂/∂a of a cross-entropy in which outputs and targets have changed places: -a log y, or -a log y - (1 - a) log(1 - y)."""
+    y = applied.inputs[1]
+    if not bool(np.all((y > 0) & ((y < 1) | (applied.node.operation == "cross_entropy")))):
+        return None
+    if applied.node.operation == "cross_entropy":
+        return np.asarray(applied.cotangent[..., None] * -np.log(y))
+    return np.asarray(applied.cotangent[..., None] * np.log((1 - y) / y)) if applied.node.operation == "binary_cross_entropy" else None
+
+
 def _first_term(applied: Applied, found: Back, context: Context) -> FloatArray | None:
     if applied.node.operation != "binary_cross_entropy":
         return None
@@ -238,6 +257,23 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
         unfused=True,
     ),
     Fault(
+        "clip-below-in-gradient-alone",
+        _ID,
+        "The probabilities are held above {c} in the gradient, max(a, {c}), and not in the loss.",
+        "Clip in both, or in neither (a - y needs none).",
+        back=on_loss(_clipped_below),
+        constant=Constant("bound", "choices", (*_EPSILONS, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.25, 0.3)),
+        unfused=True,
+    ),
+    Fault(
+        "outputs-and-targets-exchanged",
+        _ID,
+        "Outputs and targets have changed places in the cross-entropy that is differentiated: -a log y in the place of -y log a.",
+        "The logarithm is of the output: L = -Σ y log a.",
+        back=on_loss(_exchanged),
+        unfused=True,
+    ),
+    Fault(
         "clip-in-gradient-alone",
         _ID,
         "The probabilities are clipped to [{c}, 1 - {c}] in the gradient, and not in the loss.",
@@ -285,6 +321,30 @@ FACTOR_FAULTS: tuple[Fault, ...] = (
         "The gradient is averaged over the outputs, and the loss is not.",
         "Do not divide by the number of outputs.",
         lambda context: 1 / context.outputs,
+    ),
+    _factor(
+        "factor-batch-and-outputs",
+        "The gradient is (batch size × number of outputs) times too large.",
+        "The loss is averaged over batch and outputs: so must the gradient be.",
+        lambda context: float(context.batch * context.outputs),
+    ),
+    _factor(
+        "mean-over-batch-and-outputs",
+        "The gradient is divided by the batch size and by the number of outputs once too often.",
+        "Do not divide again.",
+        lambda context: 1 / (context.batch * context.outputs),
+    ),
+    _factor(
+        "sign-without-mean",
+        "The gradient has the wrong sign, and is (batch size) times too large.",
+        "∂L/∂ŷ has the sign of ŷ - y; divide it by the batch size.",
+        lambda context: -float(context.batch),
+    ),
+    _factor(
+        "sign-and-mean-twice",
+        "The gradient has the wrong sign, and is divided by the batch size once too often.",
+        "∂L/∂ŷ has the sign of ŷ - y; divide once.",
+        lambda context: -1 / context.batch,
     ),
     _factor(
         "factor-zero",

@@ -81,6 +81,10 @@ def _tanh_squared(applied: Applied, context: Context) -> FloatArray | None:
     return applied.output**2 if _of(applied, "tanh") else None
 
 
+def _tanh_minus_squared(applied: Applied, context: Context) -> FloatArray | None:
+    return -(applied.output**2) if _of(applied, "tanh") else None
+
+
 def _sigmoid_itself(applied: Applied, context: Context) -> FloatArray | None:
     return applied.output if _of(applied, "sigmoid", "softplus") else None
 
@@ -149,6 +153,7 @@ _KINDS = (
     ),
     _Kind("tanh-derivative-tanh", "tanh' is taken to be tanh itself {where}.", "Use 1 - a², with a = tanh(z).", _tanh_itself),
     _Kind("tanh-derivative-squared", "tanh' is written as a² {where}; the 1 - is missing.", "Use 1 - a².", _tanh_squared),
+    _Kind("tanh-derivative-minus-squared", "tanh' is written as -a² {where}; the 1 is missing.", "Use 1 - a².", _tanh_minus_squared),
     _Kind(
         "sigmoid-derivative-itself",
         "σ' is taken to be σ itself {where}: the factor (1 - a) is missing.",

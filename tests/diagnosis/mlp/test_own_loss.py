@@ -1,0 +1,72 @@
+"""A loss that is a known one, but not the claimed one, is found with the lines that declare it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from verifier import textbook
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import architecture_of, build_problem
+from verifier.diagnosis.mlp.hints import hint_for
+from verifier.diagnosis.mlp.own_loss import find_own_loss, tell_own_loss
+from verifier.diagnosis.mlp.probing import Answered, draw_probes
+
+SQUARED = Claims(activations=("tanh",), output_activations=("sigmoid",))
+BINARY = replace(SQUARED, losses=("binary_cross_entropy",))
+OTHERS = {
+    "twice": (SQUARED, {"loss_scale": 2.0}),
+    "the sign": (SQUARED, {"loss_scale": -1.0}),
+    "summed": (SQUARED, {"reduction": "sum"}),
+    "over outputs too": (SQUARED, {"reduction": "mean_all"}),
+    "halved": (SQUARED, {"losses": ("half_squared_error",)}),
+    "a penalty": (SQUARED, {"l2": 0.03}),
+    "a penalty over the batch": (SQUARED, {"l2": 0.5, "l2_over_batch": True}),
+    "a penalty less": (replace(SQUARED, l2=0.1), {"l2": 0.0}),
+    "summed and halved with a penalty": (SQUARED, {"reduction": "sum", "loss_scale": 0.25, "l2": 0.2}),
+    "a squared error for a cross-entropy": (BINARY, {"losses": ("squared_error",), "reduction": "sum"}),
+}
+
+
+def answered(claims: Claims, other: Claims, *, gradient: float = 1.0) -> list[Answered]:
+    """Answers by other claims than those by which they are judged."""
+    found = []
+    for problem, reference in draw_probes(claims, seed=3, count=24):
+        architecture = replace(architecture_of(problem), loss=other.losses[0])
+        evaluation = textbook.evaluate(build_problem(architecture, problem.arrays, other))
+        scaled = {name: gradient * array for name, array in evaluation.gradients.items()}
+        found.append(Answered(problem, reference, replace(evaluation, gradients=scaled)))
+    return found
+
+
+@pytest.mark.parametrize(("claims", "changes"), OTHERS.values(), ids=OTHERS)
+def test_it_is_found_and_the_gradients_are_judged_by_it(claims, changes):
+    other = replace(claims, **changes)
+    own = find_own_loss(answered(claims, other), claims)
+    assert own is not None
+    assert {**own.claims.as_manifest(defaults=True), "l2_over_batch": None} == {**other.as_manifest(defaults=True), "l2_over_batch": None}
+    assert own.fits_gradients()
+    told = tell_own_loss(own, claims, gradients="")
+    assert told.equation == "loss"
+    for key, value in changes.items():
+        assert f"{key} = {json.dumps(value)}" in told.explanation
+    wrong = find_own_loss(answered(claims, other, gradient=-1.0), claims)
+    assert wrong is not None and not wrong.fits_gradients()
+
+
+def test_a_right_loss_and_an_unknown_one_are_no_other_loss():
+    right = answered(SQUARED, SQUARED)
+    assert find_own_loss(right, SQUARED) is None
+    cubed = [replace(one, claimed=replace(one.claimed, loss=abs(one.claimed.loss) ** 1.5)) for one in right]
+    assert find_own_loss(cubed, SQUARED) is None
+    lost = [replace(one, claimed=replace(one.claimed, loss=np.nan)) for one in right]
+    assert find_own_loss(lost, SQUARED) is None
+
+
+@pytest.mark.parametrize("fault", ["factor-half", "factor-two"])
+def test_a_hint_speaks_of_the_claimed_loss_alone(fault):
+    for loss in ("binary_cross_entropy", "squared_error", "half_squared_error"):
+        hint = hint_for(fault, "The derivative of ½(y - ŷ)² is ŷ - y, without a 2.", replace(SQUARED, losses=(loss,)))
+        assert ("cross-entropy" in hint) == (loss == "binary_cross_entropy")
+        assert ("(y - ŷ)²" in hint) == (loss != "binary_cross_entropy")

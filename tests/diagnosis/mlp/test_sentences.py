@@ -1,0 +1,62 @@
+"""Sentences that were confident and false, each with what is true in its place; by the real command, without a smallest network."""
+
+import pytest
+
+SAID = {
+    # pieces of the network, (fault, equation), what is said, what is not
+    "a penalty in loss and gradient": (
+        {
+            "loss": "((p - y) ** 2).sum() / len(x) + 0.05 * sum((w * w).sum() for w in weights)",
+            "end": "gw = [g + 0.1 * w for g, w in zip(gw, weights)]",
+        },
+        ("another-loss", "loss"),
+        ["`l2 = 0.05`", "The gradients are its derivative"],
+        ["a regularisation that the loss does not have"],
+    ),
+    "a factor in loss and gradient": (
+        {"loss": "2 * ((p - y) ** 2).sum() / len(x)", "delta": "4 * (p - y) / len(x) * p * (1 - p)"},
+        ("another-loss", "loss"),
+        ["`loss_scale = 2.0`", "fits its own loss"],
+        ["twice that of"],
+    ),
+    "another loss, and a backward pass that is wrong for it": (
+        {"loss": "3 * ((p - y) ** 2).sum() / len(x)", "delta": "-6 * (p - y) / len(x) * p * (1 - p)"},
+        ("sign", "output-delta"),
+        ["minus one times"],
+        ["the gradients follow"],
+    ),
+    "a slightly different forward pass, and a backward pass that is wrong": (
+        {"hidden": "1 / (1 + np.exp(-z) + 1e-12)", "slope": "h * (1 - h) * 0 + 1"},
+        ("hidden-derivative-missing", "hidden-delta"),
+        ["σ' is left out"],
+        ["the gradients follow"],
+    ),
+    "chance in the backward pass alone": (
+        {"slope": "h * (1 - h) * (np.random.rand(*h.shape) > 0.3)"},
+        ("random-between-calls", "hidden-delta"),
+        ["The loss is the same at each call"],
+        ["Is dropout left on"],
+    ),
+    "the mean twice below the output": (
+        {"slope": "h * (1 - h) / len(x)"},
+        ("mean-on-the-way-down", "hidden-delta"),
+        ["below the output"],
+        ["The first equation that departs is the output's δ"],
+    ),
+    "a hidden fault in batches alone": (
+        {"slope": "h * (1 - h) * (1.01 if len(x) > 1 else 1)"},
+        ("no-known-mistake", "hidden-delta"),
+        ["single samples are right", "The output layer's gradients are right"],
+        ["the output's δ"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("pieces", "first", "said", "unsaid"), SAID.values(), ids=SAID)
+def test_what_is_said_is_true(pieces, first, said, unsaid, told_of):
+    verdict, diagnosis = told_of(**pieces)
+    assert verdict == "fail"
+    assert (diagnosis[0].fault, diagnosis[0].equation) == first, diagnosis
+    text = " ".join(one.explanation for one in diagnosis)
+    assert all(words in text for words in said), text
+    assert not any(words in text for words in unsaid), text
