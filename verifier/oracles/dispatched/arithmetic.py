@@ -14,7 +14,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from verifier.errors import VerifierError
-from verifier.oracles.dispatched.noise import Noise
+from verifier.oracles.dispatched.noise import Disturbance, Stored
 from verifier.oracles.dispatched.operations import Kind, Treatment, treatment_of
 
 _WIDER = {
@@ -68,7 +68,7 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         decompose: whether operations are replaced by their primitives.
     """
 
-    def __init__(self, noise: Noise | None, decisions: Decisions, generators: Generators, *, decompose: bool = True) -> None:
+    def __init__(self, noise: Disturbance | None, decisions: Decisions, generators: Generators, *, decompose: bool = True) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._noise, self._decisions, self._generators, self._decompose = noise, decisions, generators, decompose
         self.longest = 1
@@ -92,21 +92,22 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if treatment.views:
             return func(*args, **kwargs)
         written = [args[i] if i < len(args) else kwargs.get(name) for i, name in treatment.written]
-        args, kwargs = self._operands(args, kwargs, treatment, tuple(tensors(written)))
+        args, kwargs = self._operands(args, kwargs, func, treatment, tuple(tensors(written)))
         return self._results(func(*args, **kwargs), func, treatment, written, args)
 
     def _operands(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], treatment: Treatment, written: tuple[Tensor, ...]
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], func: OpOverload, treatment: Treatment, written: tuple[Tensor, ...]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The operands in float64, those of sums with noise of their own."""
-        sums = treatment.kind is Kind.SUMS
+        noise = self._noise if treatment.kind is Kind.SUMS else None
+        name = str(func._schema.name).split("::")[1]
 
         def operand(value: Any) -> Any:
             if isinstance(value, Tensor):
                 if any(value is one for one in written):
                     return value
                 wide = lifted(value)
-                return self._noise.moved(wide) if sums and self._noise is not None and is_real(wide) else wide
+                return noise.operand(wide, name) if noise is not None and is_real(wide) else wide
             if isinstance(value, list | tuple):
                 return type(value)(operand(one) for one in value) if any(isinstance(one, Tensor) for one in value) else value
             return value
@@ -124,9 +125,9 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _results(self, result: Any, func: OpOverload, treatment: Treatment, written: list[Any], operands: tuple[Any, ...]) -> Any:
         name = str(func._schema.name).split("::")[1]
         result = _each(result, lifted) if treatment.fresh and not treatment.written else result
-        if treatment.kind is Kind.SUMS and self._noise is None:
-            self.longest = max(self.longest, _length(name, operands, tuple(tensors(result))))
-        for value in tensors((result if treatment.fresh else None, written)):
+        terms = _length(name, operands, tuple(tensors(result))) if treatment.kind is Kind.SUMS else 1
+        self.longest = max(self.longest, terms)
+        for position, value in enumerate(tensors((result if treatment.fresh else None, written))):
             if value.layout is not torch.strided:
                 raise UndispatchableError(f"{name} gives a tensor of layout {value.layout}; only dense tensors can be measured.")
             if not is_real(value):
@@ -134,8 +135,8 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     self._decisions.meet(name, value)
             elif treatment.kind is Kind.DECIDES and not value.is_complex():
                 self._decisions.meet(name, value)
-            elif treatment.kind in (Kind.ROUNDS, Kind.SUMS) and self._noise is not None and value.dtype not in _WIDER:
-                self._noise.disturb(value, absolute=treatment.absolute)
+            elif treatment.kind in (Kind.ROUNDS, Kind.SUMS, Kind.DECOMPOSES) and self._noise is not None and value.dtype not in _WIDER:
+                self._noise.result(value, Stored(name, position, terms, treatment.absolute))
         return result
 
 

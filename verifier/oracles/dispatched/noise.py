@@ -7,6 +7,7 @@ import random
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -38,6 +39,33 @@ class Size:
     sharing: Sharing = Sharing.NONE
 
 
+@dataclass(frozen=True)
+class Stored:
+    """What is known of a result when it is stored.
+
+    Attributes:
+        operation: its name.
+        position: which of the operation's results it is.
+        terms: of the longest sum behind it; 1 where there is none.
+        absolute: whether right forms lose the digits of a small result.
+    """
+
+    operation: str
+    position: int
+    terms: int
+    absolute: bool
+
+
+class Disturbance(Protocol):
+    """What an arithmetic does to operands and results; the noise of a copy, or the stores of a narrow type."""
+
+    def result(self, value: Tensor, stored: Stored) -> None:
+        """A fresh result, changed in place."""
+
+    def operand(self, value: Tensor, operation: str) -> Tensor:
+        """What a sum gets in place of an operand."""
+
+
 class Noise:
     """The noise of one copy: the same seed gives the same noise to the same sequence of tensors."""
 
@@ -45,23 +73,31 @@ class Noise:
         self.size = size
         self._places = random.Random(seed)
 
-    def disturb(self, value: Tensor, *, absolute: bool) -> None:
-        """A fresh result, changed in place; `absolute` adds an error relative to 1 as well."""
+    def result(self, value: Tensor, stored: "Stored") -> None:
+        """A fresh result, changed in place."""
         if value.numel() == 0:
             return
         if self.size.relative:
             # A product, so that what is infinite stays so.
             value.mul_(self._draw(value, 1.0, self.size.relative))
-            if absolute:
+            if stored.absolute:
                 value.add_(self._draw(value, 0.0, self.size.relative))
         if self.size.additive:
             value.add_(self._draw(value, 0.0, self.size.additive))
 
+    def operand(self, value: Tensor, operation: str) -> Tensor:
+        """A copy of an operand of a sum, with noise of its own."""
+        return self.moved(value)
+
     def moved(self, value: Tensor) -> Tensor:
-        """A copy of an operand with relative noise of its own."""
+        """A copy with relative noise."""
         if value.numel() == 0 or not self.size.relative:
             return value
         return value * self._draw(value, 1.0, self.size.relative)
+
+    def drawn(self, like: Tensor) -> Tensor:
+        """The noise itself, ξ times its size."""
+        return self._draw(like, 0.0, self.size.relative)
 
     def _draw(self, like: Tensor, middle: float, size: float) -> Tensor:
         """Middle + size · ξ, to be broadcast against `like`."""
@@ -70,7 +106,7 @@ class Noise:
             shape = torch.Size((1,) * like.dim())
         elif self.size.sharing is Sharing.ROWS and like.dim() > 1:
             shape = torch.Size((1, *like.shape[1:]))
-        return self._read(shape, _pool(like.device.type, like.device.index, like.is_complex(), middle, size))
+        return self._read(shape, pool_of(like.device.type, like.device.index, like.is_complex(), middle, size))
 
     def _read(self, shape: torch.Size, pool: Tensor) -> Tensor:
         parts, left = [], shape.numel()
@@ -83,7 +119,7 @@ class Noise:
 
 
 @lru_cache(maxsize=8)
-def _pool(kind: str, index: int | None, is_complex: bool, middle: float, size: float) -> Tensor:
+def pool_of(kind: str, index: int | None, is_complex: bool, middle: float, size: float) -> Tensor:
     """A pool of numbers; of complex ones the noise is relative to the modulus, as products and transforms have it."""
     generator = torch.Generator().manual_seed(_SEED)
     numbers = torch.rand(_POOL, 2 if is_complex else 1, generator=generator, dtype=torch.float64) * 2 - 1

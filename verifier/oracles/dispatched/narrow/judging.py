@@ -1,0 +1,123 @@
+"""Whether outputs and gradients in bfloat16 or float16 are right, and in which precision they were computed.
+
+Rounding in such a type is no small disturbance, so no factor times a scatter bounds it. The function runs sixteen times with noise of half
+an ulp at each store, at its true size, and once rounding to nearest (random noise has no bias; hardware's rounding has). Right code is
+one more such copy: its four statistics stay within `LIMIT` times the largest of theirs.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from verifier.oracles.dispatched.arithmetic import Arithmetic, Decisions
+from verifier.oracles.dispatched.narrow.statistics import Yardstick, yardstick
+from verifier.oracles.dispatched.narrow.stores import Precision, Stores
+from verifier.oracles.dispatched.running import Answer, Call, Cotangents, Given, run, to_array
+
+COPIES = 16
+ORDER = (Precision.KERNEL, Precision.OPERANDS, Precision.EAGER, Precision.ACCUMULATE)
+"""The precisions from the most exact to the least: the first that a tensor fits is its own."""
+
+
+@dataclass(frozen=True)
+class NarrowOutcome:
+    """What is said of one tensor.
+
+    Attributes:
+        status: "right"; "other precision": right, but computed in less than was declared, or with sums in the narrow type; "wrong";
+            "undecided": the right value is not finite, or the noise as large as the value.
+        fits: the first precision whose limits it keeps.
+        ratio: its worst statistic ÷ limit, under `fits` or, where there is none, under what was declared (or `eager`).
+        statistic: which that is: element, row, column or slope.
+        says: in words.
+    """
+
+    status: str
+    fits: Precision | None
+    ratio: float
+    statistic: str
+    says: str
+
+
+def judge_narrow(
+    call: Call,
+    tensors: Mapping[str, Tensor],
+    cotangents: Cotangents,
+    claimed: Mapping[str, Tensor],
+    *,
+    differentiate: Sequence[str],
+    dtype: torch.dtype,
+    precision: Precision | str | None = None,
+    copies: int = COPIES,
+    seed: int = 0,
+) -> dict[str, NarrowOutcome]:
+    """The outcome of each claimed tensor.
+
+    Args:
+        call, tensors, cotangents, differentiate: as `measuring.measure` takes them.
+        claimed: outputs ("output", "output[0]", …) and gradients by name, in the types in which the candidate gave them.
+        dtype: the narrow type of the stores: bfloat16 or float16 (float32: TF32's operands).
+        precision: the declared one; without it whatever fits short of `accumulate` is right.
+    Raises:
+        UndispatchableError: the reference cannot be run so.
+    """
+    yardsticks = Yardsticks(Given(call, tensors, cotangents, tuple(differentiate)), dtype, copies, seed)
+    declared = None if precision is None else Precision(precision)
+    kept = {name: tensor.dtype for name, tensor in claimed.items()}
+    return {name: _judge(name, to_array(tensor), yardsticks, declared, kept) for name, tensor in claimed.items()}
+
+
+class Yardsticks:
+    """The yardsticks of a point by precision, each measured when it is first asked for."""
+
+    def __init__(self, given: Given, dtype: torch.dtype, copies: int = COPIES, seed: int = 0) -> None:
+        self.dtype = dtype
+        self._given, self._copies, self._seed = given, copies, seed
+        self._right = _named(run(given, Arithmetic(None, Decisions(), given.generators, decompose=False)))
+        self._runs: dict[Precision, list[tuple[Stores, dict[str, NDArray[Any]]]]] = {}
+
+    def of(self, name: str, precision: Precision, kept: torch.dtype) -> Yardstick:
+        """That of an output or a gradient, which its owner keeps in this type."""
+        if precision not in self._runs:
+            self._runs[precision] = [self._run(precision, seed) for seed in (*range(self._copies), None)]
+        copies = []
+        for stores, values in self._runs[precision]:
+            final = stores.store(torch.from_numpy(np.ascontiguousarray(values[name])), kept)
+            copies.append(final.numpy().reshape(values[name].shape))
+        return yardstick(self._right[name], copies[:-1], copies[-1])
+
+    def _run(self, precision: Precision, seed: int | None) -> tuple[Stores, dict[str, NDArray[Any]]]:
+        stores = Stores(self.dtype, precision, None if seed is None else self._seed * 1_000_003 + 2 * seed)
+        mode = Arithmetic(stores, Decisions(), self._given.generators, decompose=precision.decomposes)
+        return stores, _named(run(self._given, mode))
+
+
+def _named(answer: Answer) -> dict[str, NDArray[Any]]:
+    return {**answer.outputs, **answer.gradients}
+
+
+def _judge(
+    name: str, claimed: NDArray[Any], yardsticks: Yardsticks, declared: Precision | None, kept: Mapping[str, torch.dtype]
+) -> NarrowOutcome:
+    narrow = str(yardsticks.dtype).removeprefix("torch.")
+    found: dict[Precision, tuple[float, str]] = {}
+    allowed = ORDER[: ORDER.index(Precision.EAGER if declared is None else declared) + 1]
+    for precision in (*allowed, *ORDER[len(allowed) :]):
+        found[precision] = yardsticks.of(name, precision, kept[name]).ratio(claimed)
+        ratio, statistic = found[precision]
+        if ratio > 1:
+            continue
+        if precision in allowed:
+            return NarrowOutcome("right", precision, ratio, statistic, f"{name} is right, computed in {narrow} by {precision}.")
+        says = f"{name} has the right formula, but accumulates in {narrow}: its error is that of sums kept in the narrow type."
+        if precision is not Precision.ACCUMULATE:
+            says = f"{name} is right, but not in the precision declared ({declared}): its error is that of {precision}."
+        return NarrowOutcome("other precision", precision, ratio, statistic, says)
+    ratio, statistic = found[allowed[-1]]
+    says = f"{name} is wrong: its {statistic} is {ratio:.2g} times what right code reaches in {narrow} ({allowed[-1]})."
+    return NarrowOutcome("wrong", None, ratio, statistic, says)

@@ -1,0 +1,110 @@
+"""Where a narrow type rounds: at its stores. Which results are stored is the precision; what is not is in float32, as kernels compute.
+
+`kernel`: everything inside in float32, outputs and gradients stored. `operands`: also what enters a product of matrices or a convolution
+is narrow, as tensor cores take it (TF32 is this with float32 as the type). `eager`: every operation's result is stored, as PyTorch runs
+a function line by line. `accumulate`: the primitives' results too, and every partial sum.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import torch
+from torch import Tensor
+
+from verifier.oracles.dispatched.noise import Noise, Sharing, Size, Stored
+
+_INSIDE = 2.0**-24
+_TF32 = 2.0**-10
+
+# Contractions: what enters them is what tensor cores round.
+_CONTRACTIONS = frozenset(
+    ["mm", "bmm", "addmm", "baddbmm", "mv", "addmv", "dot", "vdot", "convolution", "convolution_backward", "_trilinear"]
+)
+# Their other results are statistics that are kept in float32.
+_KEEP_STATISTICS = frozenset(
+    """
+    native_layer_norm native_group_norm native_batch_norm _native_batch_norm_legit _native_batch_norm_legit_functional _fused_rms_norm
+    _native_batch_norm_legit_no_training _batch_norm_with_update _batch_norm_with_update_functional
+    """.split()  # noqa: SIM905
+)
+
+
+class Precision(StrEnum):
+    """What of a computation is stored in the narrow type, from the least to the most."""
+
+    KERNEL = "kernel"
+    OPERANDS = "operands"
+    EAGER = "eager"
+    ACCUMULATE = "accumulate"
+
+    @property
+    def decomposes(self) -> bool:
+        return self is not Precision.EAGER
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The numbers of a type near a number: their distance, relative and at the least."""
+
+    dtype: torch.dtype
+
+    def half_ulp(self, value: Tensor) -> Tensor:
+        """Half the distance of the type's numbers around each value; what a store may be off by."""
+        limits = torch.finfo(self.dtype)
+        epsilon = _TF32 if self.dtype is torch.float32 else limits.eps
+        exponent = torch.frexp(torch.clamp(value.abs(), min=limits.smallest_normal)).exponent
+        return torch.ldexp(torch.full_like(value, epsilon / 4), exponent)
+
+    def nearest(self, value: Tensor) -> Tensor:
+        """Each value rounded to the type's nearest, ties to even."""
+        if self.dtype is torch.float32:
+            spacing = 2 * self.half_ulp(value)
+            return torch.round(value / spacing) * spacing
+        return value.to(self.dtype).to(value.dtype)
+
+
+class Stores:
+    """A disturbance: stores of a narrow type, with noise of half an ulp each, or (`seed` None) to the nearest.
+
+    Args:
+        dtype: bfloat16, float16, or float32 for TF32's operands.
+    """
+
+    def __init__(self, dtype: torch.dtype, precision: Precision, seed: int | None) -> None:
+        self._grid, self._precision, self._nearest = Grid(dtype), precision, seed is None
+        self._inside = Noise(Size(_INSIDE), seed or 0)
+        self._unit = Noise(Size(1.0, sharing=Sharing.NONE), (seed or 0) + 1)
+
+    def result(self, value: Tensor, stored: Stored) -> None:
+        if value.numel() == 0:
+            return
+        narrow = self._precision in (Precision.EAGER, Precision.ACCUMULATE)
+        if not narrow or (self._precision is Precision.EAGER and stored.position and stored.operation in _KEEP_STATISTICS):
+            if not self._nearest:
+                self._inside.result(value, stored)
+            return
+        value.copy_(self.store(value))
+        if self._precision is Precision.ACCUMULATE and stored.terms > 1 and not self._nearest:
+            value.add_(self._off(value), alpha=float((stored.terms / 3) ** 0.5))
+
+    def operand(self, value: Tensor, operation: str) -> Tensor:
+        if value.numel() == 0:
+            return value
+        if self._precision is Precision.OPERANDS and operation in _CONTRACTIONS:
+            return self.store(value)
+        if self._precision is Precision.ACCUMULATE and not self._nearest:
+            return value + self._off(value) * float((max(value.shape, default=1) / 2) ** 0.5)
+        return value
+
+    def store(self, value: Tensor, dtype: torch.dtype | None = None) -> Tensor:
+        """A value as it is read back; of another type than the narrow one where its owner keeps it so."""
+        if value.is_complex() or value.numel() == 0 or dtype == torch.float64:
+            return value
+        if dtype == torch.float32:
+            return value if self._nearest else self._inside.moved(value)
+        return self._grid.nearest(value) if self._nearest else value + self._off(value)
+
+    def _off(self, value: Tensor) -> Tensor:
+        """ξ · half an ulp; what is not finite stays."""
+        ulp = torch.where(torch.isfinite(value), self._grid.half_ulp(value), 0.0)
+        return ulp * self._unit.drawn(value)
