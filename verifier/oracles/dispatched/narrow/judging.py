@@ -68,8 +68,7 @@ def judge_narrow(
     """
     yardsticks = Yardsticks(Given(call, tensors, cotangents, tuple(differentiate)), dtype, copies, seed)
     declared = None if precision is None else Precision(precision)
-    kept = {name: tensor.dtype for name, tensor in claimed.items()}
-    return {name: _judge(name, to_array(tensor), yardsticks, declared, kept) for name, tensor in claimed.items()}
+    return {name: judge_against(yardsticks, name, tensor, declared) for name, tensor in claimed.items()}
 
 
 class Yardsticks:
@@ -78,18 +77,22 @@ class Yardsticks:
     def __init__(self, given: Given, dtype: torch.dtype, copies: int = COPIES, seed: int = 0) -> None:
         self.dtype = dtype
         self._given, self._copies, self._seed = given, copies, seed
-        self._right = _named(run(given, Arithmetic(None, Decisions(), given.generators, decompose=False)))
+        self.right = _named(run(given, Arithmetic(None, Decisions(), given.generators, decompose=False)))
         self._runs: dict[Precision, list[tuple[Stores, dict[str, NDArray[Any]]]]] = {}
+        self._known: dict[tuple[str, Precision, torch.dtype], Yardstick] = {}
 
     def of(self, name: str, precision: Precision, kept: torch.dtype) -> Yardstick:
         """That of an output or a gradient, which its owner keeps in this type."""
-        if precision not in self._runs:
-            self._runs[precision] = [self._run(precision, seed) for seed in (*range(self._copies), None)]
-        copies = []
-        for stores, values in self._runs[precision]:
-            final = stores.store(torch.from_numpy(np.ascontiguousarray(values[name])), kept)
-            copies.append(final.numpy().reshape(values[name].shape))
-        return yardstick(self._right[name], copies[:-1], copies[-1])
+        key = (name, precision, kept)
+        if key not in self._known:
+            if precision not in self._runs:
+                self._runs[precision] = [self._run(precision, seed) for seed in (*range(self._copies), None)]
+            copies = []
+            for stores, values in self._runs[precision]:
+                final = stores.store(torch.from_numpy(np.ascontiguousarray(values[name])), kept)
+                copies.append(final.numpy().reshape(values[name].shape))
+            self._known[key] = yardstick(self.right[name], copies[:-1], copies[-1])
+        return self._known[key]
 
     def _run(self, precision: Precision, seed: int | None) -> tuple[Stores, dict[str, NDArray[Any]]]:
         stores = Stores(self.dtype, precision, None if seed is None else self._seed * 1_000_003 + 2 * seed)
@@ -101,14 +104,19 @@ def _named(answer: Answer) -> dict[str, NDArray[Any]]:
     return {**answer.outputs, **answer.gradients}
 
 
-def _judge(
-    name: str, claimed: NDArray[Any], yardsticks: Yardsticks, declared: Precision | None, kept: Mapping[str, torch.dtype]
-) -> NarrowOutcome:
+def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor, declared: Precision | None) -> NarrowOutcome:
+    """The outcome of one claimed tensor."""
+    claimed = to_array(tensor)
+    if claimed.shape != yardsticks.right[name].shape:
+        says = f"{name} has shape {claimed.shape}, but should have {yardsticks.right[name].shape}."
+        return NarrowOutcome("wrong", None, float("inf"), "element", says)
+    if not np.isfinite(yardsticks.right[name]).all():
+        return NarrowOutcome("undecided", None, float("nan"), "element", f"the right {name} is not finite.")
     narrow = str(yardsticks.dtype).removeprefix("torch.")
     found: dict[Precision, tuple[float, str]] = {}
     allowed = ORDER[: ORDER.index(Precision.EAGER if declared is None else declared) + 1]
     for precision in (*allowed, *ORDER[len(allowed) :]):
-        found[precision] = yardsticks.of(name, precision, kept[name]).ratio(claimed)
+        found[precision] = yardsticks.of(name, precision, tensor.dtype).ratio(claimed)
         ratio, statistic = found[precision]
         if ratio > 1:
             continue
