@@ -24,9 +24,7 @@ from benchmarks.output import draw, publish, table, versions
 from benchmarks.resuming import measure, records
 from benchmarks.right_code import VARIANTS, Answer, backprop
 from verifier.checks.examination import Item
-from verifier.checks.finite_difference import role_of
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import architecture_of
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.tolerance import FLOOR, FREE_LENGTH, SAFETY
 
@@ -128,12 +126,12 @@ def undecided_roles(items: Sequence[Item]) -> dict[str, list[str]]:
     """By dtype, the roles of tensors in which no network of this block could show an error of 1 % of the tensor's largest element."""
     roles: dict[str, dict[str, bool]] = {}
     for item in items:
-        layers = architecture_of(item.problem).layers
         for name, gradient in item.reference.evaluation.gradients.items():
             tolerance, largest = item.reference.gradient_tolerance(name).max(), np.abs(gradient).max()
             decided = bool(largest == 0 or tolerance <= DECISIVE * largest)
             seen = roles.setdefault(item.problem.dtype, {})
-            seen[role_of(name, layers)] = seen.get(role_of(name, layers), False) or decided
+            role = str(item.problem.roles[name])
+            seen[role] = seen.get(role, False) or decided
     return {dtype: sorted(role for role, decided in seen.items() if not decided) for dtype, seen in roles.items()}
 
 

@@ -1,5 +1,7 @@
 """A problem as bytes and back, bit for bit; damaged bytes are a wrong request, nothing worse."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,6 +15,7 @@ from verifier.contracts.mlp.numbers import Recipe, draw_problem
 from verifier.errors import RequestError
 from verifier.problems.program import Node, Problem, Program
 from verifier.problems.storage import problem_from_bytes, problem_to_bytes, problem_to_message
+from verifier.verification.judging import replay
 
 CLAIMS = Claims(activations=("tanh", "leaky_relu"), output_activations=("softmax",), losses=("cross_entropy",), l2=0.1, log_epsilon=1e-12)
 
@@ -136,3 +139,19 @@ def test_a_file_without_the_arrays_that_a_claim_needs_is_refused_by_name():
     wide = edited(choices={"widths": [3, 3, 2], "activations": ["leaky_relu", "softmax"], "loss": "cross_entropy", "batch": 2})
     with pytest.raises(RequestError, match=r"weights\[0\] of the stored network has shape \(3, 2\)"):
         with_claims(problem_from_bytes(wide), CLAIMS)
+
+
+OF_0_1_0 = Path(__file__).parent / "stored" / "sign-0.1.0.safetensors"
+
+
+def test_a_counterexample_of_the_first_release_is_read_and_gets_its_roles_from_its_builder():
+    problem = problem_from_bytes(OF_0_1_0.read_bytes())
+    assert problem.roles == {}
+    again = with_claims(problem, Claims())
+    assert str(again.roles["weights[0]"]) in ("first-layer weights", "output-layer weights")
+    assert problem_from_bytes(problem_to_bytes(again)).roles == again.roles
+
+
+def test_a_counterexample_of_the_first_release_still_fails_its_candidate():
+    report = replay(str(OF_0_1_0), str(Path(__file__).parents[2] / "reference_impls" / "faulty" / "sign.py")).report
+    assert report.verdict == "fail"

@@ -104,6 +104,7 @@ class Finding:
 
     `reason`: of an `error`, as `Unanswered` has it.
     `differenced`: every line along which a loss was differenced, for who weighs the witnesses.
+    `equation`: the one of the first wrong stage, where the check compares stages.
     """
 
     outcome: Outcome
@@ -111,6 +112,7 @@ class Finding:
     diagnosis: Diagnosis | None = None
     reason: str = ""
     differenced: tuple[Differenced, ...] = ()
+    equation: str | None = None
 
 
 def measured(check: str, item: Item, tensor: str, comparison: Comparison, source: str = SOURCE) -> Measurement:

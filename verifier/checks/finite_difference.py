@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from verifier import textbook
 from verifier.checks.check import Check
 from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, skipped
-from verifier.contracts.mlp.network import architecture_of
 from verifier.oracles.finite_difference.line import DirectionResult
 from verifier.oracles.finite_difference.problem import Moves, ProblemDifferences, check_problem
 from verifier.problems.operations import OPERATIONS, exact
@@ -173,18 +172,10 @@ def undecided_roles(done: Sequence[Differenced]) -> list[str]:
     """Roles (`first weights`, `output biases`, …) of which no tensor was decided in the whole run."""
     roles: dict[str, bool] = {}
     for one in done:
-        layers = architecture_of(one.item.problem).layers
         for tensor, status in one.differences.tensors.items():
-            role = role_of(tensor, layers)
+            role = str(one.item.problem.roles[tensor])
             roles[role] = roles.get(role, False) or status != "undecided"
     return sorted(role for role, decided in roles.items() if not decided)
-
-
-def role_of(tensor: str, layers: int) -> str:
-    """`weights[0]` of three layers -> `first-layer weights`."""
-    kind, _, layer = tensor.rstrip("]").partition("[")
-    position = "output" if int(layer) == layers - 1 else "first" if int(layer) == 0 else "hidden"
-    return f"{position}-layer {kind}"
 
 
 def _failed(failed: Sequence[Differenced], problems: int) -> tuple[str, Measurement]:

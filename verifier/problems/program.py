@@ -42,6 +42,25 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Role:
+    """What a tensor is in its problem.
+
+    Attributes:
+        kind: what there is one of in each layer, in the plural: `weights`, `biases`, `pre_activations`, …
+        layer: which of them, the first is 0.
+        position: `first`, `hidden` or `output`; of a single layer `output`.
+    """
+
+    kind: str
+    layer: int
+    position: str
+
+    def __str__(self) -> str:
+        """`first-layer weights`."""
+        return f"{self.position}-layer {self.kind}"
+
+
+@dataclass(frozen=True)
 class Problem:
     """One thing to differentiate.
 
@@ -52,6 +71,8 @@ class Problem:
         contract: whose builder made it.
         choices: plain data that the contract needs to call a candidate with it (widths, activations, loss, …).
         description: one line for people.
+        roles: of its tensors, stages included, by name; the builder gives them.
+        sizes: its sizes by name (`layers`, `batch`, …), as the builder knows them.
     """
 
     program: Program
@@ -60,6 +81,8 @@ class Problem:
     contract: str
     choices: Mapping[str, Any]
     description: str
+    roles: Mapping[str, Role] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 def machine_epsilon(dtype: str) -> float:

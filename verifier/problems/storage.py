@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from verifier import wire
 from verifier.errors import RequestError
 from verifier.problems.operations import OPERATIONS, exact
-from verifier.problems.program import Node, Problem, Program
+from verifier.problems.program import Node, Problem, Program, Role
 
 FORMAT = 1
 
@@ -28,6 +28,8 @@ def problem_to_message(problem: Problem) -> dict[str, Any]:
         "loss": program.loss,
         "outputs": program.outputs,
         "stages": list(program.stages),
+        "roles": {name: [role.kind, role.layer, role.position] for name, role in problem.roles.items()},
+        "sizes": dict(problem.sizes),
     }
 
 
@@ -42,7 +44,16 @@ def problem_from_message(message: Mapping[str, Any], arrays: Mapping[str, NDArra
     try:
         nodes = tuple(_node(*entry) for entry in message["nodes"])
         program = Program(nodes, tuple(message["differentiate"]), message["loss"], message["outputs"], tuple(message["stages"]))
-        problem = Problem(program, dict(arrays), message["dtype"], message["contract"], dict(message["choices"]), message["description"])
+        problem = Problem(
+            program,
+            dict(arrays),
+            message["dtype"],
+            message["contract"],
+            dict(message["choices"]),
+            message["description"],
+            {name: _role(*role) for name, role in message.get("roles", {}).items()},  # 0.1.0 stored none; the builder gives them again
+            dict(message.get("sizes", {})),
+        )
         _require_names(program, arrays)
     except (KeyError, TypeError, ValueError) as error:
         raise RequestError(f"a stored problem is damaged: {type(error).__name__}: {error}") from None
@@ -59,6 +70,12 @@ def _node(operation: str, inputs: list[str], output: str, attributes: Mapping[st
     if not isinstance(inputs, list) or any(type(value) not in (int, float) for value in attributes.values()):
         raise ValueError(f"the inputs are no list, or an attribute no number, in {operation}")
     return Node(operation, tuple(inputs), output, dict(attributes))
+
+
+def _role(kind: str, layer: int, position: str) -> Role:
+    if type(kind) is not str or type(layer) is not int or type(position) is not str:
+        raise ValueError("a role is no word, layer and position")
+    return Role(kind, layer, position)
 
 
 def _require_names(program: Program, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -41,7 +41,7 @@ def explain_failure(findings: Mapping[str, Finding], examination: Examination) -
         answered=[answered(item, examination.evaluations[item.index]) for item in examination.answered],
         failed=failed,
         shown=shown,
-        stage=_first_wrong_stage(findings.get(stages.ID)),
+        stage=next((finding.equation for finding in findings.values() if finding.equation is not None), None),
         ask=lambda problem: _gradients(examination, problem),
         step=(lambda problem, rate: _step(examination, problem, rate)) if "update" in examination.asking.functions else None,
         seed=examination.seed,
@@ -117,12 +117,3 @@ def _step(examination: Examination, problem: Problem, rate: float) -> dict[str, 
     except Unanswered:
         return None
     return answer
-
-
-def _first_wrong_stage(finding: Finding | None) -> str | None:
-    """The equation of the first wrong stage: forward from the input, then deltas from the output."""
-    wrong = [] if finding is None else [measurement for measurement in finding.measurements if measurement.status == "fail"]
-    if not wrong:
-        return None
-    first = stages.first_wrong(wrong)
-    return stages.equation_of(first.tensor, first.network.split(",")[0].count("-"))

@@ -15,7 +15,7 @@ from verifier.checks import autograd, contract, finite_difference, forward, puri
 from verifier.checks.catalogue import check_ids, check_of
 from verifier.checks.check import Ask
 from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered
-from verifier.checks.finite_difference import role_of, undecided_roles
+from verifier.checks.finite_difference import undecided_roles
 from verifier.contracts.mlp.claims import Claims
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.reference import refer
@@ -161,7 +161,7 @@ def _ask_the_rest(
     testimony = _with_reference_afresh(testimony, examination)
     weighed = weigh(testimony, examination)
     clock.lap("weighing")
-    undecided, certificate = _undecided(weighed, testimony.differenced), None
+    undecided, certificate = _undecided(weighed, testimony.differenced, examination.items), None
     if testimony.status(autograd.ID) == "pass":
         judged_by = examination if convention is None else _assuming(examination, convention.assumed(examination.claims))
         certificate, blind = certify(judged_by)
@@ -245,12 +245,13 @@ def _assuming(examination: Examination, claims: Claims) -> Examination:
     return replace(examination, claims=claims, items=under(examination.items), extreme=())
 
 
-def _undecided(findings: Mapping[str, Finding], differenced: Sequence[Differenced]) -> list[str]:
+def _undecided(findings: Mapping[str, Finding], differenced: Sequence[Differenced], items: Sequence[Item]) -> list[str]:
     """Roles of tensors that neither autograd nor finite differences decided in the whole run."""
+    roles = {item.index: item.problem.roles for item in items}
     decided, met = set(), set()
     by_autograd = findings[autograd.ID].measurements if autograd.ID in findings else ()
     for measurement in by_autograd:
-        role = role_of(measurement.tensor, measurement.network.split(",")[0].count("-"))
+        role = str(roles[measurement.problem][measurement.tensor])
         met.add(role)
         if measurement.status == "fail" or (measurement.resolves is not None and measurement.resolves <= DECISIVE):
             decided.add(role)

@@ -1,14 +1,17 @@
 """`stages`: are the pre-activations, activations and deltas that the candidate shows those of the equations?"""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
 from verifier.contracts.mlp.calling import Call, deltas_call, forward_call, read_stages
+from verifier.problems.program import Role
 from verifier.results.outcome import Measurement
 from verifier.tolerance import compare
 
@@ -30,7 +33,12 @@ def check(examination: Examination) -> Finding:
             found += _compare(examination, item, call, ("pre_activations", "activations"))
         if "deltas" in functions:
             found += _compare(examination, item, deltas_call(item.problem, examination.claims), ("deltas",))
-    return concluded(ID, found, passed="Every stage agrees.", failed=lambda worst, wrong: _failed(found, wrong))
+    finding = concluded(ID, found, passed="Every stage agrees.", failed=lambda worst, wrong: departs(worst))
+    if finding.outcome.status != "fail":
+        return finding
+    first, stage = _first_wrong(found, {item.index: item.problem.roles for item in examination.answered})
+    message = _failed(first, stage, finding.outcome.failed, finding.outcome.problems)
+    return replace(finding, outcome=msgspec.structs.replace(finding.outcome, message=message), equation=equation_of(stage))
 
 
 def _compare(examination: Examination, item: Item, call: Call, kinds: tuple[str, ...]) -> list[Measurement]:
@@ -56,32 +64,28 @@ def delta_factor(examination: Examination, item: Item) -> float:
     return next(node.attributes["divisor"] for node in item.problem.program.nodes if node.operation == "reduce")
 
 
-def equation_of(stage: str, layers: int) -> str:
+def equation_of(stage: Role) -> str:
     """The id of the equation that a stage comes from."""
-    kind, _, layer = stage.rstrip("]").partition("[")
-    return _EQUATIONS.get(kind) or ("output-delta" if int(layer) == layers - 1 else "hidden-delta")
+    return _EQUATIONS.get(stage.kind) or ("output-delta" if stage.position == "output" else "hidden-delta")
 
 
-def first_wrong(found: list[Measurement]) -> Measurement:
+def _first_wrong(found: Sequence[Measurement], roles: Mapping[int, Mapping[str, Role]]) -> tuple[Measurement, Role]:
     """The first wrong stage of the first wrong problem: forward from the input, then deltas from the output."""
     wrong = [measurement for measurement in found if measurement.status == "fail"]
-    problem = [measurement for measurement in wrong if measurement.problem == wrong[0].problem]
+    first = [
+        (measurement, roles[measurement.problem][measurement.tensor]) for measurement in wrong if measurement.problem == wrong[0].problem
+    ]
 
-    def order(measurement: Measurement) -> tuple[int, int]:
-        layer = int(measurement.tensor.partition("[")[2].rstrip("]"))
-        if measurement.tensor.startswith("deltas"):
-            return (1, -layer)
-        return (0, 2 * layer + measurement.tensor.startswith("activations"))
+    def order(pair: tuple[Measurement, Role]) -> tuple[int, int]:
+        role = pair[1]
+        return (1, -role.layer) if role.kind == "deltas" else (0, 2 * role.layer + (role.kind == "activations"))
 
-    return min(problem, key=order)
+    return min(first, key=order)
 
 
-def _failed(found: list[Measurement], wrong: int) -> str:
-    first = first_wrong(found)
-    layers = first.network.split(",")[0].count("-")
-    problems = len({measurement.problem for measurement in found})
+def _failed(first: Measurement, stage: Role, wrong: int, problems: int) -> str:
     return (
-        f"The first wrong stage is {first.tensor} (equation `{equation_of(first.tensor, layers)}`): {departs(first)} "
+        f"The first wrong stage is {first.tensor} (equation `{equation_of(stage)}`): {departs(first)} "
         f"Wrong on {wrong} of {problems} networks; this is problem {first.problem} ({first.network})."
     )
 

@@ -51,11 +51,10 @@ def _compare(examination: Examination, item: Item) -> list[Measurement]:
 
 def reordered(name: str, array: FloatArray, problem: Problem) -> FloatArray:
     """A parameter, or its gradient, of the network whose hidden units are all in reverse order."""
-    last = architecture_of(problem).layers - 1
-    layer = int(name.partition("[")[2].rstrip("]"))
-    if name.startswith("weights") and layer > 0:
+    role = problem.roles[name]
+    if role.kind == "weights" and role.layer > 0:
         array = array[:, ::-1]
-    return array[::-1] if layer < last else array
+    return array if role.position == "output" else array[::-1]
 
 
 def _failed(worst: Measurement, wrong: int, problems: int) -> str:

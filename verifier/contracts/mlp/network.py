@@ -6,6 +6,7 @@ Names, as the candidate's author sees them, first layer 0: `weights[l]` (out, in
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
 from verifier.errors import RequestError
-from verifier.problems.program import Node, Problem, Program
+from verifier.problems.program import Node, Problem, Program, Role
 
 FloatArray = NDArray[np.floating]
 
@@ -82,7 +83,21 @@ def build_problem(architecture: Architecture, arrays: Mapping[str, FloatArray], 
         "batch": architecture.batch,
     }
     program = build_program(architecture, claims)
-    return Problem(program, arrays, architecture.dtype, "mlp", choices, architecture.describe())
+    sizes = {
+        "layers": architecture.layers,
+        "batch": architecture.batch,
+        "inputs": architecture.widths[0],
+        "outputs": architecture.widths[-1],
+    }
+    return Problem(program, arrays, architecture.dtype, "mlp", choices, architecture.describe(), roles_of(architecture.layers), sizes)
+
+
+@cache
+def roles_of(layers: int) -> Mapping[str, Role]:
+    """The role of every parameter and stage of a network with so many layers, by name."""
+    kinds = ("weights", "biases", "pre_activations", "activations", "deltas")
+    positions = ["output" if layer == layers - 1 else "first" if layer == 0 else "hidden" for layer in range(layers)]
+    return {f"{kind}[{layer}]": Role(kind, layer, position) for layer, position in enumerate(positions) for kind in kinds}
 
 
 def build_program(architecture: Architecture, claims: Claims) -> Program:
@@ -201,7 +216,9 @@ def data_part(gradients: Mapping[str, FloatArray], problem: Problem) -> dict[str
     """The gradients without the regularisation's 2 · loss_scale · factor · W."""
     scale = next((node.attributes["scale"] for node in problem.program.nodes if node.operation == "total"), 1.0)
     factor = next((node.attributes["factor"] for node in problem.program.nodes if node.operation == "l2"), 0.0)
+    if not factor:
+        return dict(gradients)
     return {
-        name: gradient - 2 * scale * factor * problem.arrays[name].astype(np.float64) if factor and name.startswith("weights") else gradient
+        name: gradient - 2 * scale * factor * problem.arrays[name].astype(np.float64) if problem.roles[name].kind == "weights" else gradient
         for name, gradient in gradients.items()
     }

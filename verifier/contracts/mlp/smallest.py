@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.claims import SOFTMAX_LOSSES, Claims
-from verifier.contracts.mlp.network import Architecture, array_shapes, build_problem
+from verifier.contracts.mlp.network import Architecture, array_shapes, build_problem, roles_of
 from verifier.problems.program import Problem
 
 FloatArray = NDArray[np.floating]
@@ -91,7 +91,7 @@ def _numbers(name: str, shape: tuple[int, ...], architecture: Architecture, clai
     if name == "y":
         return _targets(shape, architecture, claims, turn)
     values = _INPUTS if name == "x" else _BIASES if name.startswith("biases") else _WEIGHTS
-    begin = turn + (0 if name == "x" else int(name.partition("[")[2].rstrip("]")))
+    begin = turn + (0 if name == "x" else roles_of(architecture.layers)[name].layer)
     return np.array([values[(begin + index) % len(values)] for index in range(int(np.prod(shape)))]).reshape(shape)
 
 

@@ -141,9 +141,7 @@ def _uses_previous_forward(probes: Sequence[tuple[Problem, Reference]], ask: Ask
         other = {
             name: array[::-1].copy() if name == "x" else array * np.asarray(0.5, array.dtype) for name, array in problem.arrays.items()
         }
-        before = Problem(
-            problem.program, {**other, "y": problem.arrays["y"]}, problem.dtype, problem.contract, problem.choices, problem.description
-        )
+        before = replace(problem, arrays={**other, "y": problem.arrays["y"]})
         if ask(before) is None:
             return False
         claimed = ask(problem)
