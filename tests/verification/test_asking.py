@@ -187,3 +187,23 @@ def backprop_watched(weights, biases, x, y):
     found = report(source, only=["purity"])
     assert outcome(found, "purity").status == "pass"
     assert not [note for note in found.notes if "forged" in note.message]
+
+
+def test_the_first_error_leads_with_the_call_and_the_remedy(tmp_path):
+    from verifier import check
+
+    file = tmp_path / "two_layers.py"
+    file.write_text("def backprop(weights, biases, x, y):\n    w1, w2 = weights\n    return 0.0, weights, biases\n")
+    report = check(file, profile="quick", only=["contract"])
+    assert "two_layers.py, line 2, in backprop: ValueError: not enough values to unpack" in report.summary
+    assert "`layers = 2`" in report.summary
+    assert "It was called as backprop(weights, biases, x, y) with weights (" in report.summary
+    assert report.place.endswith("two_layers.py, line 2, in backprop")
+
+
+def test_lists_in_reverse_order_are_named(tmp_path):
+    from verifier import check
+
+    file = tmp_path / "appended.py"
+    file.write_text("def backprop(weights, biases, x, y):\n    return 0.0, weights[::-1], biases[::-1]\n")
+    assert "in reverse order, last layer first" in check(file, profile="quick", only=["contract"]).summary

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 import click
 
+from verifier.cli.encoding import write_every_sign
 from verifier.cli.exit_status import BROKEN_PIPE, INTERRUPTED, UNDECIDED, WRONG_REQUEST
 from verifier.errors import HarnessError, RequestError, VerifierError
 
@@ -76,9 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (else the process's); its exit status."""
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # before NumPy is loaded: more would round sums in another order
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")  # a Latin-1 or ASCII terminal must not break a verdict
+    write_every_sign()  # a Latin-1 or ASCII terminal must not break a verdict
     try:
         status = commands.main(args=list(arguments) if arguments is not None else None, prog_name="verifier", standalone_mode=False)
         sys.stdout.flush()

@@ -26,6 +26,7 @@ OPTIONS = {
     "weight_layout": "--weight-layout",
     "bias": "--bias",
     "targets": "--loss",
+    "layers": "--layers",
 }
 ACTIVATIONS = {
     "sigmoid": "1 / (1 + exp(-z))",
@@ -60,6 +61,7 @@ REDUCTIONS = {"mean": "divided by the batch", "sum": "summed over the batch", "m
 @click.option("--batch", metavar="NAME", help="Where samples stand: rows, columns or single.")
 @click.option("--weight-layout", metavar="NAME", help="out_in (z = W a) or in_out (z = a W).")
 @click.option("--bias", metavar="NAME", help="vector, column, row or none.")
+@click.option("--layers", type=click.IntRange(1, 12), help="For code with a fixed number of layers.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def init(
     file: str,
@@ -70,6 +72,7 @@ def init(
     batch: str | None,
     weight_layout: str | None,
     bias: str | None,
+    layers: int | None,
     force: bool,
 ) -> int:
     """Write a file to start from: backprop with its manifest, to be filled in.
@@ -84,6 +87,7 @@ def init(
         "batch": batch,
         "weight_layout": weight_layout,
         "bias": bias,
+        "layers": layers,
     }
     path = Path(file)
     _write(path, starting_candidate({key: value for key, value in said.items() if value}), force=force)

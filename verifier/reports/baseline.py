@@ -27,7 +27,7 @@ def _entry(report: Report) -> str:
     lines.append(f"checks = [{', '.join(map(_string, failing_checks(report)))}]")
     if report.diagnosis:
         lines.append(f"fault = {_string(report.diagnosis[0].fault)}")
-    lines.append(f"reason = {_string(first_sentence(report.summary))}")
+    lines += [f"# {one_line(first_sentence(report.summary))}", 'reason = ""  # why you accept it: an issue, a date, a name']
     return "\n[[known]]\n" + _joined(lines)
 
 

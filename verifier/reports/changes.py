@@ -66,7 +66,7 @@ def _details(one: CandidateChange) -> Iterator[str]:
         yield f"{one_line(check.check)}: {check.old} → {check.new}"
     if one.mistake is not None:
         before, after = (one_line(fault) or "not recognised" for fault in one.mistake)
-        yield f"mistake: {before} → {after}"
+        yield f"mistake: {after}" if one.old == "pass" else f"mistake: {before} → {after}"
     for accuracy in one.accuracy:
         if accuracy.change != "same":
             yield _accuracy(accuracy)

@@ -91,7 +91,8 @@ def _numbers(report: Report, outcome: Outcome) -> str:
     worst = worst_measurement(report, outcome)
     lines = [f"error {number(outcome.error)}, tolerance {number(outcome.tolerance)}, {outcome.failed} of {outcome.problems} networks"]
     if worst is not None:
-        lines.append(f"{element(worst)}: claimed {worst.claimed}, right {worst.reference}")
+        if worst.claimed is not None and worst.reference is not None:
+            lines.append(f"{element(worst)}: claimed {worst.claimed}, right {worst.reference}")
         lines.append(f"network {worst.problem}: {one_line(worst.network)}")
     return "\n".join([*lines, reproduce_command(report)])
 

@@ -45,6 +45,7 @@ from verifier.results.evaluation import Evaluation
 FloatArray = NDArray[np.floating]
 Read = TypeVar("Read")
 
+LAYERS_SHOWN = 4  # whose shapes a message gives
 DEATHS = 3  # a candidate that has died so often is given up
 TOGETHER_ELEMENTS = (
     100_000  # of a problem's arrays; above, the answers that are kept would be large, and a message costs little beside them
@@ -235,11 +236,23 @@ class Interview:
     def _ask(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Read], where: str) -> Read:
         answer, result = self._take_kept(problem, call) or self._ask_alone(problem, call, where)
         self.evaluated += 1
+        if "raised" in result:
+            where = f"{where}. It was called as {self._called(problem, call)}"
         form = self._result(answer, result, call.function, where)["form"]
         try:
             return read(form, answer.arrays)
         except AnswerError as error:
             raise Unanswered(f"{self._shown}, in {call.function}: {error} {where}.") from None
+
+    def _called(self, problem: Problem, call: Call) -> str:
+        """The call with the shapes that went in: ``backprop(weights, biases, x, y)`` with weights (3, 2), (1, 3); …"""
+        names, arrays = values_of(problem, cast(Claims, self._candidate.claims))
+        listed = {name: [value] if isinstance(value, str) else value for name, value in names.items()}
+        shapes = []
+        for name, values in listed.items():
+            shown = [str(arrays[value].shape) for value in values[:LAYERS_SHOWN]] or ["[]"]
+            shapes.append(f"{name} {', '.join(shown)}{', …' if len(values) > LAYERS_SHOWN else ''}")
+        return f"{call.function}({', '.join(names)}) with {'; '.join(shapes)}"
 
     def _take_kept(self, problem: Problem, call: Call) -> tuple[Answer, dict[str, Any]] | None:
         """The answer that `ask_together` kept; once, since whoever asks again wants to know whether it is the same."""
@@ -367,6 +380,13 @@ class Interview:
         if kind == "TypeError" and keyword:
             word = keyword[1]
             return f"The manifest claims several, so {word}=… says which one is meant: add the parameter, or claim one alone."
+        unpacked = re.search(r"(?:not enough|too many) values to unpack \(expected (\d{1,2})", text)
+        if kind == "ValueError" and unpacked:
+            return f"Code for {unpacked[1]} layers says so in its manifest: `layers = {unpacked[1]}`. Then it is asked about no others."
+        if kind == "ModuleNotFoundError" and self._candidate.root is None:
+            return "A single file can import what is installed beside the verifier, and nothing from its own folder."
+        if kind == "EOFError" and "line" in text:
+            return "Nobody answers `input()` here: put what it asks for into the code."
         if kind == "PermissionError" and self._candidate.root is None:
             return "A single file may read nothing but itself: put both into a folder with a verifier.toml."
         if kind in ("gaierror", "URLError", "ConnectionError"):

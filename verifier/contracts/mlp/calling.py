@@ -243,8 +243,21 @@ def _parameters(
                 f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind] } {what} came back; "
                 f"there must be {wanted}, one a layer, first layer first."
             )
+        _refuse_reversed(kind, names, arrays, problem, claims)
         for layer, name in enumerate(names):
             tensor = f"{kind}[{layer}]"
             found[tensor], note = from_claimed(tensor, _array(tensor, name, arrays), problem.arrays[tensor].shape, claims)
             notes += [] if note is None else [note]
     return found, tuple(notes)
+
+
+def _refuse_reversed(kind: str, names: Sequence[Tree], arrays: Arrays, problem: Problem, claims: Claims) -> None:
+    """A list that fits from its end and not from its start was appended to on the way back. Raises AnswerError."""
+    wanted = [to_claimed(f"{kind}[{layer}]", problem.arrays[f"{kind}[{layer}]"], claims).shape for layer in range(len(names))]
+    came = [arrays[name].shape if isinstance(name, str) and name in arrays else None for name in names]
+    if came != wanted and came[::-1] == wanted:
+        shapes = ", ".join(map(str, came))
+        raise AnswerError(
+            f"the {kind} came back in reverse order, last layer first (shapes {shapes}): the backward pass begins at the last layer, "
+            "so put each in front, `gradients.insert(0, …)`, or reverse the list at the end."
+        )
