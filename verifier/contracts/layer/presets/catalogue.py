@@ -1,0 +1,53 @@
+"""Presets: what the layers of a course are called, each a file in the form of an assignment, and how a course is recognised."""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+FOLDER = Path(__file__).parent
+DESCRIPTIONS = {
+    "cs231n": "Stanford's CS231n: layers, rnn_layers, classifiers, optim",
+    "mytorch": "CMU's mytorch: classes with forward, backward and dLdW",
+    "deeplearning-ai": "deeplearning.ai: samples in columns, dW and db divided by their number",
+}
+# Names that only this course has; two of them, or one where they stand in pairs, and a file is taken for it.
+MARKS: Mapping[str, re.Pattern[str]] = {
+    "cs231n": re.compile(
+        r"^def (?:(?:affine|relu|batchnorm|layernorm|dropout|spatial_batchnorm|spatial_groupnorm|rnn_step|rnn|lstm_step|lstm"
+        r"|word_embedding|temporal_affine)_(?:forward|backward)"
+        r"|(?:conv|max_pool)_(?:forward|backward)_naive|(?:svm|softmax)_loss_(?:naive|vectorized))\b",
+        re.MULTILINE,
+    ),
+    "deeplearning-ai": re.compile(r"^def (?:linear_forward|linear_backward|relu_backward|sigmoid_backward|pool_backward|conv_backward)\(", re.M),
+    "mytorch": re.compile(r"^class (?:Linear|ReLU|BatchNorm1d|MaxPool2d_stride1|Conv2d_stride1|Sigmoid|Tanh|GELU)\b|\bself\.dLd[WAb]\b", re.M),
+}
+TELLING = {"mytorch": re.compile(r"\bdLd[A-Z]")}
+LEAST = 2  # marks
+
+
+def names() -> tuple[str, ...]:
+    """Every preset's name."""
+    return tuple(DESCRIPTIONS)
+
+
+def text_of(name: str) -> str:
+    """The file of a preset, as it can be copied."""
+    return (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
+
+
+@cache
+def keys_of(name: str) -> Mapping[str, Any]:
+    """The manifest keys that a preset says."""
+    table = tomllib.loads(text_of(name))
+    return {key: value for key, value in table.items() if key != "contract"}
+
+
+def recognised(source: str) -> str | None:
+    """The preset whose names the text of a Python file defines, or None."""
+    for name, pattern in MARKS.items():
+        if len(set(pattern.findall(source))) >= LEAST and (name not in TELLING or TELLING[name].search(source)):
+            return name
+    return None
