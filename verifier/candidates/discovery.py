@@ -4,9 +4,10 @@ A candidate is only ever read as text here, and never imported: it runs in a wor
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from verifier.candidates.assignment import Assignment
 from verifier.candidates.folders import defines_entry, lies_within, module_file, search
@@ -21,6 +22,7 @@ from verifier.candidates.manifest import (
 )
 from verifier.candidates.naming import plain_name, unique_names
 from verifier.candidates.script_block import read_source
+from verifier.contracts.catalogue import contract_ids, contract_of
 from verifier.contracts.contract import Claims
 from verifier.contracts.keys import did_you_mean, printable
 from verifier.errors import ManifestError, RequestError
@@ -57,20 +59,23 @@ class Candidate:
     path_name: str = ""
 
 
-def find_candidates(paths: Sequence[str], *, assignment: Assignment | None = None) -> tuple[list[Candidate], list[RequestError]]:
+def find_candidates(
+    paths: Sequence[str], *, assignment: Assignment | None = None, preset: str | None = None
+) -> tuple[list[Candidate], list[RequestError]]:
     """The candidates behind the paths, in order, each once, and an error for each that cannot be judged: the others still run.
 
     Args:
         paths: files, folders, names of plug-ins, or ``package.module``, as the user named them.
         assignment: fixes the claims; then a manifest that says more than name, module, entry and layout is an error, and names come from
             paths alone.
+        preset: what a file without a manifest is judged by; else its names say whether it is a course's.
     """
     found: list[Candidate] = []
     errors: list[RequestError] = []
     for path in paths:
         for place in _places(os.fspath(path), errors):
             try:
-                found.append(_candidate_at(place, assignment))
+                found.append(_candidate_at(place, assignment, preset))
             except RequestError as error:
                 errors.append(error)
             except Exception as error:  # whatever lies in one candidate's place, the others are still judged
@@ -156,7 +161,26 @@ def _find_in_folder(path: str, errors: list[RequestError]) -> Iterator[_Place]:
 
 def _is_candidate(file: Path, shown: str) -> bool:
     source = read_source(file, shown)
-    return manifest_of_source(source, shown) is not None or defines_entry(source)
+    return manifest_of_source(source, shown) is not None or defines_entry(source) or recognised(source) is not None
+
+
+def _usual(source: str, preset: str | None) -> Mapping[str, Any] | None:
+    """The manifest of a file that has none: by the preset that was chosen, or by its names."""
+    if preset is None:
+        return recognised(source)
+    contract = next(contract for contract in contract_ids() if "preset" in contract_of(contract).keys)
+    return {"contract": contract, "preset": preset}
+
+
+def recognised(source: str) -> Mapping[str, Any] | None:
+    """The manifest that a file without one is judged by, where a contract knows the names that it defines; None for the default's."""
+    if defines_entry(source):
+        return None
+    for contract in contract_ids():
+        keys = (contract_of(contract).recognised or (lambda _: None))(source)
+        if keys is not None:
+            return {"contract": contract, **keys}
+    return None
 
 
 def _find_installed(path: str) -> _Place:
@@ -191,12 +215,14 @@ def _names_in(folder: str) -> list[str]:
         return []
 
 
-def _candidate_at(place: _Place, assignment: Assignment | None) -> Candidate:
+def _candidate_at(place: _Place, assignment: Assignment | None, preset: str | None = None) -> Candidate:
     if place.installed:
         return _installed_candidate(place, place.installed, assignment)
     if place.path.is_dir():
         return _folder_candidate(place, assignment)
-    settings = read_settings(manifest_of_file(place.path, place.shown), assignment)
+    document = manifest_of_file(place.path, place.shown)
+    usual = None if document or assignment else _usual(read_source(place.path, place.shown), preset)
+    settings = read_settings(document, assignment, usual=usual)
     if settings.module and settings.document:
         raise settings.document.error_at(
             settings.document.line_of("module"),

@@ -66,13 +66,17 @@ def manifest_of_folder(folder: Path, shown_as: str) -> TomlDocument:
     return read_toml(folder / FILE_NAME, shown_as, "manifest")
 
 
-def read_settings(document: TomlDocument | None, assignment: Assignment | None = None) -> Settings:
+def read_settings(
+    document: TomlDocument | None, assignment: Assignment | None = None, *, usual: Mapping[str, Any] | None = None
+) -> Settings:
     """What the manifest says, with the contract's defaults, or the assignment's claims where there is one.
 
+    Args:
+        usual: the keys, `contract` among them, that a file without a manifest is judged by.
     Raises:
         ManifestError: it is not TOML, a key is not known, holds what it may not or is fixed by the assignment.
     """
-    table = _table_of(document) if document else {}
+    table = _table_of(document) if document else usual or {}
     try:
         own = read_table({key: value for key, value in table.items() if key in CANDIDATE_KEYS}, CANDIDATE_KEYS)
         said = {key: value for key, value in table.items() if key not in CANDIDATE_KEYS}

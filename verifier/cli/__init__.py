@@ -27,6 +27,7 @@ COMMANDS = {
     "faults": "verifier.cli.faults:faults",
     "init": "verifier.cli.init:init",
     "list": "verifier.cli.inventory:inventory",
+    "presets": "verifier.cli.presets:presets",
     "replay": "verifier.cli.replay:replay",
     "report": "verifier.cli.report:report",
     "selftest": "verifier.cli.selftest:selftest",

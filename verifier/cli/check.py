@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("quick", "ci", "thorough", "grading")
 ISOLATION = ("auto", "require", "off")
+PRESETS = ("cs231n", "mytorch", "deeplearning-ai")
 PAGES_OF_A_CLASS = ("markdown", "html")  # beside report.json under an assignment: each row of the class leads to a page
 
 
@@ -98,6 +99,7 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--fail-on", multiple=True, type=click.Choice(FAIL_ON), help="What else ends with exit status 1 (may be repeated).")
 @click.option("--assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
 @click.option("--config", metavar="FILE", expose_value=False, help="Take defaults from [tool.verifier] of this file, and of no other.")
+@click.option("--preset", type=click.Choice(PRESETS), help="The course whose names a file without a manifest has.")
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
 @click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many candidates side by side; by default one a processor.")
@@ -115,6 +117,7 @@ def check(
     seed: int | None,
     fail_on: tuple[str, ...],
     assignment: str | None,
+    preset: str | None,
     limits: tuple[str, ...],
     resume: bool,
     jobs: int | None,
@@ -143,6 +146,7 @@ def check(
         "only": only,
         "seed": seed,
         "assignment": assignment,
+        "preset": preset,
         "limits": limits,
         "isolation": isolation,
         "keep_measurements": keep_measurements,

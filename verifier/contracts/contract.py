@@ -31,6 +31,7 @@ class Contract:
             `replay(run, problem, file, candidate) -> Judged` for one stored problem (`verification.record.Run`).
         candidates_own: keys that a candidate may say although an assignment fixes the rest (its layout).
         entry: the function that is asked where the manifest names none.
+        recognised: the keys that a Python file without a manifest is judged by, from its text; None where it is nothing of this contract's.
     """
 
     id: str
@@ -40,3 +41,4 @@ class Contract:
     judging: str
     candidates_own: tuple[str, ...] = ()
     entry: str = "backprop"
+    recognised: Callable[[str], Mapping[str, Any] | None] | None = None

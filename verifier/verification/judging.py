@@ -42,6 +42,7 @@ def judge(
     seed: int | None = None,
     only: Sequence[str] = (),
     assignment: str | None = None,
+    preset: str | None = None,
     limits: StatedLimits = (),
     isolation: Isolation = "auto",
     progress: Progress | None = None,
@@ -55,6 +56,7 @@ def judge(
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
     Where the harness breaks on one candidate, that comes back too, with its cause, and the others are still judged.
+    A file without a manifest is judged by the `preset`, where there is one.
     `limits` go before those of the assignment. What the `journal` has of an interrupted run is taken from it,
     and the rest is added to it. Under an assignment whatever stands in a submissions folder is judged, or is a report that says why not.
 
@@ -76,7 +78,7 @@ def judge(
     allowed = _limits(chosen, fixed, limits)
     candidates: Sequence[Candidate | Unjudged]
     if fixed is None:
-        candidates, errors = find_candidates(paths)
+        candidates, errors = find_candidates(paths, preset=preset)
         expecting(len(candidates) + len(errors))
         yield from errors
     else:

@@ -12,7 +12,7 @@ from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
 from verifier.checks.layer.asking import LayerAsking, Raised
-from verifier.checks.layer.examining import Departure, Examined, examine, is_not_written
+from verifier.checks.layer.examining import Departure, Examined, examine, is_missing, is_not_written
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems
@@ -44,6 +44,7 @@ class _Judgement:
     undecided: list[str] = field(default_factory=list)
     sentence: str = ""
     not_done: bool = False
+    missing: bool = False
     operation: str = ""
     forward: str = "skipped"
     gradients: dict[str, str] = field(default_factory=dict)
@@ -78,6 +79,7 @@ def judge_layers(
     """Judge every layer of a file and write it all down. `found` is called with each outcome at once."""
     began = time.perf_counter()
     judgements: list[_Judgement] = []
+    missing: list[str] = []
     with np.errstate(all="ignore"), Exchanging(zygote, candidate, claims, limits) as exchanging:
         try:
             exchanging.load()
@@ -86,10 +88,27 @@ def judge_layers(
         else:
             for number, layer in enumerate(claims.layers):
                 progress(f"{candidate.name}: {layer.name}", number, len(claims.layers))
-                judgements.append(_judge_layer(layer, exchanging, request))
+                judgement = _judge_layer(layer, exchanging, request)
+                if claims.partial and judgement.missing:
+                    missing.append(layer.name)
+                    continue
+                judgements.append(judgement)
                 for outcome in judgements[-1].outcomes:
                     found(outcome)
+        if not judgements:
+            judgements = [_unloaded(f"None of the functions that this manifest names is there ({', '.join(missing)}).")]
+        judgements[-1].notes += _notes_on_names(claims, missing)
         return _written(candidate, claims, request, judgements, exchanging, time.perf_counter() - began)
+
+
+def _notes_on_names(claims: Claims, missing: Sequence[str]) -> list[Note]:
+    """By which preset a file was judged, and which of its functions are not there."""
+    notes = []
+    if "preset" in claims.said:
+        notes.append(Note("contract", f"Judged by the names of the preset {claims.said['preset']}.", f'preset = "{claims.said["preset"]}"'))
+    if missing:
+        notes.append(Note("contract", f"Not there, and not judged: {', '.join(missing)}."))
+    return notes
 
 
 def _unloaded(why: str) -> _Judgement:
@@ -136,7 +155,7 @@ def _judge_step(judgement: _Judgement, layer: LayerClaims, exchanging: Exchangin
     except Unanswered as error:
         judgement.add("contract", "error", str(error))
     except Raised as raised:
-        judgement.not_done = is_not_written(raised)
+        judgement.not_done, judgement.missing = is_not_written(raised), is_missing(raised)
         judgement.add("contract", "error", "It is not written yet: it returns nothing." if judgement.not_done else str(raised))
     else:
         judgement.add("contract", "pass", "Its path was walked.", problems=paths)
@@ -173,6 +192,7 @@ def _conclude(judgement: _Judgement, examined: Examined, asking: LayerAsking) ->
     _conclude_contract(judgement, examined)
     judgement.notes = [Note(check, f"{judgement.name}: {text}") for check, text in examined.notes]
     judgement.not_done = examined.not_done
+    judgement.missing = examined.broken is not None and is_missing(examined.broken)
     if not examined.answers or examined.not_done:
         judgement.sentence = judgement.outcomes[0].message
         return
@@ -318,6 +338,8 @@ def _written(
 def _verdict(judgements: Sequence[_Judgement]) -> Verdict:
     """The first of fail, error, inconclusive that any layer has; what is not done counts where nothing else is there."""
     verdicts = {judgement.verdict for judgement in judgements}
+    written = {judgement.verdict for judgement in judgements if not judgement.not_done}
+    verdicts = written if written and any(judgement.not_done for judgement in judgements) else verdicts
     order: Sequence[Verdict] = ("fail", "error", "inconclusive")
     return next((verdict for verdict in order if verdict in verdicts), "pass")
 

@@ -24,9 +24,11 @@ GONE: dict[str, Any] = {
 class Absent(ModuleType):
     """A module, and anything in it, that is not there: it can be imported from, called, and used as a decorator, and computes nothing."""
 
-    def __getattr__(self, name: str) -> "Absent":
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        if name == "xrange":  # past.builtins has it, and loops over it
+            return range
         return Absent(f"{self.__name__}.{name}")
 
     def __call__(self, *arguments: Any, **_: Any) -> Any:

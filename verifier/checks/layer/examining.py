@@ -108,6 +108,8 @@ def examine(
     for number, problem in enumerate(problems):
         tell(number)
         answered = _answered(asking, problem, found)
+        if answered is None and not found.answers and found.left_out and is_missing(found.left_out[0][1]):
+            break
         if answered is None:
             continue
         if _gave_nothing(asking, answered):
@@ -136,7 +138,7 @@ def _answered(asking: LayerAsking, problem: LayerProblem, found: Examined) -> An
         with np.errstate(all="ignore"):
             answered = answer_patiently(asking, problem, one_sign=problem.stress in ONE_SIGN)
     except Raised as raised:
-        if raised.phase in FORWARD or raised.phase == "contract":
+        if raised.phase in FORWARD or raised.phase == "contract" or is_missing(raised):
             found.left_out.append((problem, raised))
             return None
         if raised.phase in ("gradients", "backward"):
@@ -386,3 +388,8 @@ def is_not_written(raised: Raised) -> bool:
     return raised.kind in ("NotImplementedError", "NoOutput") or (
         raised.kind == "TypeError" and not raised.own and "NoneType" in str(raised)
     )
+
+
+def is_missing(raised: Raised | None) -> bool:
+    """Whether a name of the manifest's statements is not defined in the candidate's file."""
+    return raised is not None and raised.kind == "NameError" and not raised.own

@@ -14,6 +14,7 @@ from verifier.contracts.layer.names import Ties, tie
 from verifier.contracts.layer.operations.catalogue import aliases, find, near, operations
 from verifier.contracts.layer.operations.operation import Operation
 from verifier.contracts.layer.optimizers import Path, path_of, read_optimizer, with_velocity
+from verifier.contracts.layer.presets import catalogue as presets
 from verifier.contracts.layer.statements import Script, imported_names, read_expression, read_imports, read_script
 from verifier.problems.optimizers import VELOCITIES, Rule
 from verifier.problems.sizes import Allowed, Expression, GrammarError, Shape, allowed, parse_expression, parse_shape
@@ -86,6 +87,7 @@ class Claims:
         stand_ins: modules that may be absent.
         numpy_aliases: whether it needs the names that NumPy 2 took away.
         dtypes: of the arrays that go in.
+        partial: whether layers whose functions are not there are left out.
         said: the manifest's keys as they stand there.
     """
 
@@ -94,6 +96,7 @@ class Claims:
     stand_ins: tuple[str, ...] = ()
     numpy_aliases: bool = False
     dtypes: tuple[str, ...] = ("float64",)
+    partial: bool = False
     said: Mapping[str, Any] = field(default_factory=dict, hash=False, compare=False)
 
     def as_manifest(self, *, defaults: bool = False) -> dict[str, Any]:
@@ -131,6 +134,7 @@ FILE_KEYS: Mapping[str, Key] = {
     "path": texts(r"(?!/)(?!.*\.\.)[^\\]+", "names of folders below the candidate's"),
     "stand_ins": texts(r"[^\W\d]\w*(\.[^\W\d]\w*)*", "names of modules"),
     "numpy_aliases": flag(),
+    "partial": flag(),
     "dtypes": words("float64", "float32", aliases={"double": "float64", "single": "float32"}),
 }
 LAYER_KEYS: Mapping[str, Key] = {
@@ -155,7 +159,7 @@ LAYER_KEYS: Mapping[str, Key] = {
     "optimizer": Key(read_optimizer, "a table with name and the arguments of torch.optim"),
     "velocity": word(*VELOCITIES),
 }
-KEYS: Mapping[str, Key] = {**FILE_KEYS, **LAYER_KEYS, "layer": Key(_list_of_tables, "a list of tables")}
+KEYS: Mapping[str, Key] = {**FILE_KEYS, **LAYER_KEYS, "preset": word(*presets.names()), "layer": Key(_list_of_tables, "a list of tables")}
 
 
 def claims_from(table: Mapping[str, Any]) -> Claims:
@@ -164,6 +168,9 @@ def claims_from(table: Mapping[str, Any]) -> Claims:
     Raises:
         TableError: a key is not known, holds what it may not, or leaves a name open; it names the key and what is allowed.
     """
+    if "preset" in table:
+        preset = KEYS["preset"].read("preset", table["preset"])
+        table = {**presets.keys_of(preset), **table}
     for key in table:
         if key not in KEYS:
             raise TableError(key, f"is not known.{did_you_mean(key, KEYS) or ' Known are ' + ', '.join(KEYS) + '.'}")
@@ -389,6 +396,12 @@ def _named(layers: Sequence[LayerClaims]) -> tuple[LayerClaims, ...]:
         seen[layer.name] = seen.get(layer.name, 0) + 1
         found.append(layer if seen[layer.name] == 1 else replace(layer, name=f"{layer.name} ({seen[layer.name]})"))
     return tuple(found)
+
+
+def recognised_keys(source: str) -> Mapping[str, Any] | None:
+    """The keys by which a Python file without a manifest is judged: a preset, where its names are a course's."""
+    preset = presets.recognised(source)
+    return None if preset is None else {"preset": preset}
 
 
 def known_operations() -> tuple[str, ...]:

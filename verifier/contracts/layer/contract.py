@@ -1,7 +1,7 @@
 """The record of the contract `layer`."""
 
 from verifier.contracts.contract import Contract
-from verifier.contracts.layer.claims import KEYS, claims_from
+from verifier.contracts.layer.claims import KEYS, claims_from, recognised_keys
 
 CONTRACT = Contract(
     id="layer",
@@ -9,4 +9,5 @@ CONTRACT = Contract(
     keys=KEYS,
     claims_from=claims_from,
     judging="verifier.verification.layers",
+    recognised=recognised_keys,
 )

@@ -21,8 +21,12 @@ MARKS: Mapping[str, re.Pattern[str]] = {
         r"|(?:conv|max_pool)_(?:forward|backward)_naive|(?:svm|softmax)_loss_(?:naive|vectorized))\b",
         re.MULTILINE,
     ),
-    "deeplearning-ai": re.compile(r"^def (?:linear_forward|linear_backward|relu_backward|sigmoid_backward|pool_backward|conv_backward)\(", re.M),
-    "mytorch": re.compile(r"^class (?:Linear|ReLU|BatchNorm1d|MaxPool2d_stride1|Conv2d_stride1|Sigmoid|Tanh|GELU)\b|\bself\.dLd[WAb]\b", re.M),
+    "deeplearning-ai": re.compile(
+        r"^def (?:linear_forward|linear_backward|relu_backward|sigmoid_backward|pool_backward|conv_backward)\(", re.MULTILINE
+    ),
+    "mytorch": re.compile(
+        r"^class (?:Linear|ReLU|BatchNorm1d|MaxPool2d_stride1|Conv2d_stride1|Sigmoid|Tanh|GELU)\b|\bself\.dLd[WAb]\b", re.MULTILINE
+    ),
 }
 TELLING = {"mytorch": re.compile(r"\bdLd[A-Z]")}
 LEAST = 2  # marks

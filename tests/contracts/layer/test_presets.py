@@ -1,0 +1,40 @@
+"""Presets: each file is read as a manifest, a course is recognised by its names, and what is not there is said and changes nothing."""
+
+import pytest
+
+import verifier
+from verifier.cli.check import PRESETS
+from verifier.contracts.layer.claims import claims_from
+from verifier.contracts.layer.drawing import draw_problems
+from verifier.contracts.layer.presets import catalogue
+
+RELU = "def relu_forward(x):\n    return np.maximum(x, 0), x\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
+
+
+@pytest.mark.parametrize("name", catalogue.names())
+def test_every_layer_of_a_preset_can_be_drawn_for(name):
+    claims = claims_from({"preset": name})
+    assert claims.partial
+    for layer in claims.layers:
+        assert layer.optimizer is not None or len(draw_problems(layer, 20, 0)) >= 10, layer.name
+
+
+def test_the_command_offers_the_presets_that_there_are():
+    assert catalogue.names() == PRESETS
+
+
+def test_a_course_is_recognised_by_its_names_and_other_code_is_not():
+    assert catalogue.recognised(RELU) == "cs231n"
+    assert catalogue.recognised("class ReLU:\n    def backward(self, dLdA):\n        return dLdA\nclass Sigmoid:\n    pass\n") == "mytorch"
+    assert catalogue.recognised("def linear_backward(dZ, c):\n    pass\ndef relu_backward(dA, c):\n    pass\n") == "deeplearning-ai"
+    assert catalogue.recognised("def backprop(weights, biases, x, y):\n    pass\n") is None
+
+
+def test_a_file_without_a_manifest_is_judged_by_its_course_and_says_so(tmp_path):
+    file = tmp_path / "layers.py"
+    file.write_text(f"import numpy as np\n{RELU}def affine_forward(x, w, b):\n    pass\n\ndef affine_backward(dout, cache):\n    pass\n")
+    report = verifier.check(file, profile="quick")
+    assert report.verdict == "pass", report.summary
+    assert {layer.name: layer.verdict for layer in report.layers} == {"affine": "not-done", "relu": "pass"}
+    assert any("preset cs231n" in note.message for note in report.notes)
+    assert any("not judged" in note.message and "lstm" in note.message for note in report.notes)
