@@ -17,7 +17,7 @@ def check(
     only: Sequence[str] = (),
     assignment: str | PathLike[str] | None = None,
     limits: Mapping[str, int | float | str] | None = None,
-    isolation: Literal["auto", "require", "off"] = "auto",
+    isolation: Literal["auto", "require", "off"] | None = None,
 ) -> Report:
     """Judge one candidate; nothing is printed or written but the corpus in the user's cache.
 
@@ -30,7 +30,7 @@ def check(
         limits: what the candidate may use, named and written as in an assignment's [limits], before which they go:
             `{"wall_seconds": 5, "memory": "1 GiB"}`. The names are memory, wall_seconds, cpu_seconds, load_seconds, all_wall_seconds,
             all_cpu_seconds, threads, open_files, output_bytes and scratch_bytes; docs/manifest.md has what each is.
-        isolation: `require` refuses to run where files and system calls cannot be confined.
+        isolation: `require` refuses to run where files and system calls cannot be confined; None is `auto`, and `require` under grading.
     Returns:
         The report; `report.verdict` is `pass`, `fail`, `inconclusive` or `error`.
     Raises:

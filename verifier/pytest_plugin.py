@@ -34,7 +34,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--verify-profile", choices=PROFILES, help="How many networks are asked about (default: ci).")
     group.addoption("--verify-seed", type=int, metavar="N", help="Of the networks' numbers.")
     group.addoption("--verify-assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
-    group.addoption("--verify-isolation", choices=ISOLATION, default="auto", help="What must confine a candidate.")
+    group.addoption("--verify-isolation", choices=ISOLATION, help="What must confine a candidate (default: auto; require under grading).")
     group.addoption("--verify-report-dir", metavar="DIR", help="Also write each candidate's report to DIR/<name>/.")
     parser.addini("verify", "Candidates to judge, one a line, relative to this file.", type="linelist")
     parser.addini("verify_profile", "How many networks are asked about: quick, ci, thorough or grading.", default="ci")

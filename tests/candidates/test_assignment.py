@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from verifier.candidates.assignment import LIMIT_KEYS, Assignment, read_assignment, read_limit_options
+from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import Limits
 from verifier.errors import ManifestError, RequestError
 
@@ -104,3 +105,40 @@ def test_the_example_of_the_docs_is_understood(tmp_path: Path) -> None:
     assignment = read(tmp_path, example)
     assert set(assignment.limits) == set(LIMIT_KEYS)
     assert assignment.forbid == ("torch", "autograd")
+
+
+def claims_under(tmp_path: Path, assignment: str, manifest: str) -> str:
+    """What a candidate's layout comes to, or why it may not say that."""
+    (tmp_path / "task.toml").write_text(assignment)
+    (tmp_path / "net.py").write_text(f"# /// script\n# [tool.verifier]\n# {manifest}\n# ///\ndef backprop(*_): ...\n")
+    found, errors = find_candidates([str(tmp_path / "net.py")], assignment=read_assignment(str(tmp_path / "task.toml")))
+    return str(errors[0]) if errors else f"{found[0].claims.bias} {found[0].claims.batch}"
+
+
+@pytest.mark.parametrize("manifest", ['bias = "none"', 'batch = "single"'])
+def test_a_layout_that_hides_a_mistake_is_the_assignments_to_allow(manifest, tmp_path):
+    assert "does not allow" in claims_under(tmp_path, "", manifest)
+    key, _, value = manifest.partition(" = ")
+    default = {"bias": "vector", "batch": "rows"}[key]
+    assert value.strip('"') in claims_under(tmp_path, f'allow = {{ {key} = ["{default}", {value}] }}', manifest)
+    assert value.strip('"') in claims_under(tmp_path, manifest, manifest)
+
+
+def test_other_layouts_are_allowed_unless_the_assignment_says_which(tmp_path):
+    assert claims_under(tmp_path, "", 'bias = "row"') == "row rows"
+    told = claims_under(tmp_path, 'allow = { bias = ["vector"] }', 'bias = "row"')
+    assert 'does not allow; it allows ["vector"]' in told
+
+
+@pytest.mark.parametrize(
+    ("allow", "words"),
+    [
+        ('allow = { losses = ["mse"] }', "which no candidate may say"),
+        ('allow = { bias = "none" }', "it takes a list of values"),
+        ('allow = { bias = ["nothing"] }', "for bias what"),
+        ("allow = 3", "must be a table"),
+    ],
+)
+def test_an_allowance_that_cannot_be_is_refused(allow, words, tmp_path):
+    with pytest.raises(RequestError, match=words):
+        claims_under(tmp_path, allow, 'bias = "row"')

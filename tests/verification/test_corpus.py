@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from verifier.verification.corpus import (
     kept_corpus,
 )
 from verifier.verification.profiles import PROFILES
+from verifier.verification.signing import sign
 
 SMALL = replace(PROFILES["quick"], networks=6)
 SMALL_WITH_ALL_STRATA = replace(PROFILES["quick"], networks=21)
@@ -111,16 +113,16 @@ def damage(data: bytes, kind: str) -> bytes:
         "longer": data + b"\0",
         "header": b"\xff" * 64 + data[64:],
         "no problem": data.replace(b"differentiate", b"differentiatf"),
-        "another format": data.replace(b'\\"format\\": 3', b'\\"format\\": 7'),
+        "another format": data.replace(b'\\"format\\": 4', b'\\"format\\": 7'),
         "another index": data.replace(b'"0/losses/"', b'"9/losses/"').replace(b'\\"0/losses/\\"', b'\\"9/losses/\\"'),
         "no slash": data.replace(b"0/losses/", b"0_losses_"),
         "a flipped bit": data[:-9] + bytes([data[-9] ^ 1]) + data[-8:],
     }[kind]
 
 
-def signed(blob: bytes) -> bytes:
-    """With its digest before it, as `corpus` writes it."""
-    return hashlib.sha256(blob).digest() + blob
+def signed(file: Path, blob: bytes) -> bytes:
+    """With its signature before it, as `corpus` writes it."""
+    return sign(file.name.encode() + b"\0" + hashlib.sha256(blob).digest()).encode() + blob
 
 
 @pytest.mark.parametrize(
@@ -130,10 +132,10 @@ def test_a_damaged_file_counts_as_none_and_is_drawn_again(kind, cache):
     before = bits(draw())
     file = cache_file(CLAIMS, SMALL, 0)
     whole = file.read_bytes()
-    damaged = damage(whole[32:], kind)
-    assert damaged != whole[32:]
-    # With a digest of its own the content must be found wrong; a flipped bit only the digest shows.
-    file.write_bytes(whole[:32] + damaged if kind == "a flipped bit" else signed(damaged))
+    damaged = damage(whole[64:], kind)
+    assert damaged != whole[64:]
+    # With a signature of its own the content must be found wrong; a flipped bit only the signature shows.
+    file.write_bytes(whole[:64] + damaged if kind == "a flipped bit" else signed(file, damaged))
     assert kept() is None
     draw()
     assert bits(kept()) == before
@@ -163,7 +165,7 @@ def test_a_write_that_fails_half_way_leaves_nothing_behind(cache, monkeypatch):
 
     monkeypatch.setattr(module.os, "replace", full)
     assert len(draw().items) == 6
-    assert [path for path in cache.rglob("*") if path.is_file()] == []
+    assert [path for path in (cache / "corpora").rglob("*") if path.is_file()] == []
 
 
 def test_a_profile_that_keeps_nothing_writes_nothing(cache):

@@ -3,6 +3,7 @@
 activations = ["sigmoid"]            # the manifest's claims, at top level
 losses = ["half_squared_error"]
 forbid = ["torch", "autograd"]       # packages that a candidate may not import
+allow = { bias = ["vector", "none"] }  # what it may say of its layout; without it, all that hides no kind of mistake
 
 [limits]
 memory = "1 GiB"
@@ -36,6 +37,7 @@ class Assignment:
     Attributes:
         path: the file, as the user named it.
         claims: the claims that it states, as in a manifest; all others are the contract's defaults.
+        allow: by key, what a candidate may say of its layout; where a key is missing, all that hides no kind of mistake.
         limits: the limits that it states, by name: memory and output_bytes in bytes, seconds, counts.
         forbid: top-level packages that a candidate may not import; None where it says nothing of them.
         entry: the function that is asked where a candidate names none; None for `backprop`.
@@ -47,6 +49,7 @@ class Assignment:
     path: str
     contract: str = DEFAULT
     claims: Mapping[str, Any] = field(default_factory=dict)
+    allow: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     limits: Mapping[str, int | float] = field(default_factory=dict)
     forbid: tuple[str, ...] | None = None
     entry: str | None = None
@@ -66,20 +69,22 @@ def read_assignment(path: str) -> Assignment:
     tables = document.tables()
     contract = _contract_of(document, tables)
     _refuse_unknown(document, tables, contract)
-    limits, weights = tables.pop("limits", {}), tables.pop("score", {})
+    limits, weights, allow = tables.pop("limits", {}), tables.pop("score", {}), tables.pop("allow", {})
     try:
-        for name, table in (("limits", limits), ("score", weights)):
+        for name, table in (("limits", limits), ("score", weights), ("allow", allow)):
             if not isinstance(table, Mapping):
                 raise TableError(name, f"must be a table: write [{name}].")
         own = read_table({key: value for key, value in tables.items() if key in ASSIGNMENT_KEYS}, ASSIGNMENT_KEYS)
         claims = {key: value for key, value in tables.items() if key not in ASSIGNMENT_KEYS}
         contract.claims_from(claims)
+        allowed = _read_allowed(allow, contract)
     except TableError as error:
         raise document.error_of(error) from None
     return Assignment(
         path,
         contract.id,
         claims,
+        allowed,
         _read_limits(document, limits, contract),
         own.get("forbid"),
         own.get("entry"),
@@ -118,6 +123,22 @@ def _plain_value(text: str) -> Any:
         return text
 
 
+def _read_allowed(allow: Mapping[str, Any], contract: Contract) -> dict[str, tuple[Any, ...]]:
+    """The table `allow`: for keys of the layout, lists of values that the contract knows."""
+    allowed = {}
+    for key, values in allow.items():
+        if key not in contract.candidates_own:
+            own = ", ".join(contract.candidates_own) or "none in this contract"
+            raise TableError("allow", f'holds "{printable(key)}", which no candidate may say; it may hold {own}.')
+        if not isinstance(values, list) or not values:
+            raise TableError("allow", f"has {described(values)} for {printable(key)}; it takes a list of values.")
+        try:
+            allowed[key] = tuple(contract.keys[key].read(key, value) for value in values)
+        except TableError as error:
+            raise TableError("allow", f"has for {printable(key)} what {error.says}") from None
+    return allowed
+
+
 def _read_limits(document: TomlDocument, limits: Mapping[str, Any], contract: Contract) -> dict[str, int | float]:
     try:
         misplaced = [key for key in limits if key in contract.keys or key in ASSIGNMENT_KEYS]
@@ -146,7 +167,7 @@ def _contract_of(document: TomlDocument, tables: Mapping[str, Any]) -> Contract:
 
 
 def _refuse_unknown(document: TomlDocument, tables: Mapping[str, Any], contract: Contract) -> None:
-    known = [*ASSIGNMENT_KEYS, "limits", "score", *contract.keys]
+    known = [*ASSIGNMENT_KEYS, "allow", "limits", "score", *contract.keys]
     for key in tables:
         if key in CANDIDATES_OWN:
             raise document.error_of(TableError(key, "is for each candidate to say, not for the assignment."))

@@ -124,6 +124,10 @@ def _under_assignment(said: Mapping[str, Any], assignment: Assignment, contract:
             raise TableError(key, f"is not for the candidate to say, {fixed} it; take it out (a candidate may say {may}).")
         if assignment.claims.get(key, value) != value:
             raise TableError(key, f"is {shown(value)}, but {fixed} {shown(assignment.claims[key])}.")
+        stated = assignment.allow.get(key)
+        if value not in stated if stated is not None else value in contract.to_be_allowed.get(key, ()):
+            usual = f"; it allows {shown(stated)}" if stated is not None else ""
+            raise TableError(key, f"is {shown(value)}, which the assignment {assignment.shown} does not allow{usual}.")
     return {**assignment.claims, **said}
 
 

@@ -33,6 +33,16 @@ KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PAT
 ONE_THREAD_EACH = ("OPENBLAS", "OMP", "MKL", "BLIS", "NUMEXPR")
 
 
+def files_can_be_confined() -> bool:
+    """Whether this kernel has Landlock, so that a worker's files are its own; whether one is confined, its session tells."""
+    try:
+        from landlock import landlock_abi_version  # type: ignore[import-untyped]
+
+        return int(landlock_abi_version()) > 0
+    except Exception:  # no such package, no such system call
+        return False
+
+
 class Zygote:
     """Starts workers, from any thread; a context manager. With `require`, a start raises IsolationError where confinement is missing."""
 

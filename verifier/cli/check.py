@@ -109,7 +109,7 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--output", "outputs", multiple=True, metavar="FORMAT=FILE", help="Write the whole run to a file (may be repeated).")
 @click.option("--baseline", metavar="FILE", help="Known failures, which must still fail for their stated reason.")
 @click.option("--keep-measurements", is_flag=True, help="Keep every measurement under an assignment too, not the worst of each check.")
-@click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
+@click.option("--isolation", type=click.Choice(ISOLATION), help="What must confine it (default: auto; require under grading).")
 def check(
     candidates: tuple[str, ...],
     profile: str,
@@ -127,7 +127,7 @@ def check(
     outputs: tuple[str, ...],
     baseline: str | None,
     keep_measurements: bool,
-    isolation: Isolation,
+    isolation: Isolation | None,
 ) -> int:
     """Judge backpropagation code: files, folders, package.module names or plug-ins.
 

@@ -5,7 +5,7 @@ plugs the contract in), which is named by its dotted path and imported when a ca
 """
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from verifier.contracts.keys import Key
@@ -30,6 +30,7 @@ class Contract:
         judging: dotted path of the module that judges by it: `judge(run, candidate, found) -> Judged`, and
             `replay(run, problem, file, candidate) -> Judged` for one stored problem (`verification.record.Run`).
         candidates_own: keys that a candidate may say although an assignment fixes the rest (its layout).
+        to_be_allowed: of these, values that hide a kind of mistake, so that a candidate may say them only where the assignment allows it.
         entry: the function that is asked where the manifest names none.
         recognised: the keys that a Python file without a manifest is judged by, from its text; None where it is nothing of this contract's.
     """
@@ -40,5 +41,6 @@ class Contract:
     claims_from: Callable[[Mapping[str, Any]], Claims]
     judging: str
     candidates_own: tuple[str, ...] = ()
+    to_be_allowed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     entry: str = "backprop"
     recognised: Callable[[str], Mapping[str, Any] | None] | None = None

@@ -32,14 +32,14 @@ from verifier.problems.storage import problem_from_message, problem_to_message
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import SAFETY, safety
 from verifier.verification.profiles import Profile
+from verifier.verification.signing import SIGNATURE_LENGTH, sign, verifies
 
 FloatArray = NDArray[np.floating]
 
-FORMAT = 3
+FORMAT = 4
 CORPUS_BYTES = 1 << 30  # of all problems with their answers; where each is large there are fewer
 LARGEST_SHARE = 16  # a network whose sizes are free takes at most this part of it, and is drawn narrower where it would take more
 HELD_BYTES = 4 * 8  # an element: itself, its gradient, its scatter and the candidate's answer, in float64
-_DIGEST = hashlib.sha256().digest_size
 _NARROWEST = 8  # no width is halved below
 ATTEMPTS = 20  # to draw numbers that do not stand at a kink; then the recipe's weights give way to ordinary ones
 
@@ -228,19 +228,24 @@ def _write(path: Path, corpus: Corpus) -> None:
         try:
             with os.fdopen(handle, "wb") as file:
                 blob = wire.encode_blob(message, arrays)
-                file.writelines((hashlib.sha256(blob).digest(), blob))
+                file.writelines((sign(_summed(path, blob)).encode(), blob))
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
             raise
 
 
+def _summed(path: Path, blob: bytes) -> bytes:
+    """What is signed of a corpus: its name, since that says what it is for, and the digest of its content."""
+    return path.name.encode() + b"\0" + hashlib.sha256(blob).digest()
+
+
 def _read(path: Path) -> Corpus | None:
     try:
         with path.open("rb") as file:
-            digest, blob = file.read(_DIGEST), file.read()
-        if hashlib.sha256(blob).digest() != digest:
-            return None  # a flipped bit in an answer would be a false verdict
+            signed, blob = file.read(SIGNATURE_LENGTH), file.read()
+        if not verifies(_summed(path, blob), signed.decode("ascii")):
+            return None  # a flipped bit in an answer would be a false verdict, and somebody may have meant it
         return corpus_from_message(*wire.decode_blob(blob))
     except (OSError, wire.WireError, RequestError, KeyError, TypeError, ValueError):
         return None

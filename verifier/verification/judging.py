@@ -12,7 +12,7 @@ from verifier.candidates.discovery import Candidate, find_candidates
 from verifier.candidates.limits import Limits
 from verifier.candidates.own_files import digest_of
 from verifier.candidates.submissions import Unjudged, find_submissions
-from verifier.candidates.zygote import Isolation, Zygote
+from verifier.candidates.zygote import Isolation, Zygote, files_can_be_confined
 from verifier.checks.catalogue import check_ids
 from verifier.contracts.catalogue import DEFAULT
 from verifier.contracts.keys import printable
@@ -44,7 +44,7 @@ def judge(
     assignment: str | None = None,
     preset: str | None = None,
     limits: StatedLimits = (),
-    isolation: Isolation = "auto",
+    isolation: Isolation | None = None,
     progress: Progress | None = None,
     journal: Journal | None = None,
     apart: Collection[str] = (),
@@ -62,6 +62,7 @@ def judge(
 
     Args:
         apart: files and folders that are no submissions, though they may lie among them.
+        isolation: "auto" where it is None, and "require" under the profile grading.
         keep_measurements: whether all measurements are kept; under an assignment else only the worst of them.
         jobs: how many candidates are judged side by side, each in a process of its own; by default as many as there are processors. Reports
             then come as they are finished, each with its `position`.
@@ -72,7 +73,10 @@ def judge(
         IsolationError: isolation is required and is not to be had.
         HarnessError: the harness broke.
     """
+    isolation = isolation or ("require" if profile == "grading" else "auto")
     chosen = _profile(profile)
+    if isolation == "off" or not files_can_be_confined():
+        chosen = replace(chosen, kept=False)  # a candidate whose files are not confined could have rewritten what was kept
     _refuse_unknown_checks(only)
     fixed = None if assignment is None else read_assignment(assignment)
     allowed = _limits(chosen, fixed, limits)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 KEY_BYTES = 32
 FILE = "signing.key"
+SIGNATURE_LENGTH = 2 * hashlib.sha256().digest_size  # hexadecimal digits
 
 
 def sign(data: bytes) -> str:

@@ -10,4 +10,5 @@ CONTRACT = Contract(
     claims_from=claims_from,
     judging="verifier.verification.networks",
     candidates_own=LAYOUT_KEYS,
+    to_be_allowed={"bias": ("none",), "batch": ("single",)},  # never asked for a bias gradient; never for a sum over a batch
 )
