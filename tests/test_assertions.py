@@ -210,7 +210,7 @@ def test_the_same_call_gives_the_same_figures():
     assert assert_gradients(loss, loss_gradient, X, W) == assert_gradients(loss, loss_gradient, X, W)
 
 
-@settings(suppress_health_check=[HealthCheck.filter_too_much])  # most drawn arrays hold a zero, which is the kink
+@settings(max_examples=10, suppress_health_check=[HealthCheck.filter_too_much])  # most drawn arrays hold a zero, which is the kink
 @given(arrays(np.float64, (2, 3), elements=st.floats(-3, 3)))
 def test_it_stands_below_given_and_rejects_points_on_a_kink(x):
     assert_gradients(lambda x: np.maximum(x, 0), lambda x, c: c * (x > 0), x)
@@ -295,7 +295,7 @@ def test_a_reference_finds_an_error_far_below_what_differences_see():
 def test_a_reference_decides_where_differences_cannot():
     zeros = np.zeros(3)
     with pytest.raises(AssertionError, match="reference"):
-        assert_gradients(lambda x: np.maximum(x, 0), lambda x, c: c * 0.7, zeros, reference=torch.relu)
+        assert_gradients(lambda x: np.maximum(x, 0), lambda x, c: c * 1.7, zeros, reference=torch.relu)
 
 
 def test_the_plain_form_loads_neither_torch_nor_hypothesis():

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from verifier.errors import Inconclusive
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE
@@ -64,6 +66,7 @@ def assert_gradients(function: Callable[..., Any], *arguments: Any, reference: C
             test under Hypothesis the example is rejected instead, as by `hypothesis.assume`.
         TypeError: the call makes no sense.
     """
+    __tracebackhide__ = True
     asked = _asked(function, arguments, reference)
     try:
         found = examine(*asked)
@@ -81,6 +84,7 @@ def _asked(
     function: Callable[..., Any], arguments: tuple[Any, ...], reference: Callable[..., Any] | None
 ) -> tuple[Differentiable, Differentiable | None]:
     """The claim and the reference, whichever way they are called."""
+    __tracebackhide__ = True
     if not arguments:
         raise TypeError("assert_gradients takes a function, its gradient and arrays, or a function of tensors and tensors.")
     plain = callable(arguments[0]) and not _is_tensor(arguments[0])
@@ -132,10 +136,18 @@ def _differs(found: Examined, function: Differentiable) -> str:
     assert found.wrong is not None
     name, claimed, right = found.wrong.tensor, found.wrong.claimed, found.wrong.estimated
     sentences = [
-        f"the gradient of {name} is not that of the function: {_place(name, found.wrong.index)} = {claimed:.6g}, "
-        f"should be {right:.6g}{_ratio(claimed, right)}.",
-        f"Error {abs(claimed - right):.2g}, tolerance {found.wrong.tolerance:.2g} = {DIFFERENCE}.",
+        f"the gradient of {name} is not that of the function: {_place(name, found.wrong.index, function)} = "
+        f"{_apart(claimed, right)[0]}, should be {_apart(claimed, right)[1]}{_ratio(claimed, right)}.",
     ]
+    if found.relation:
+        sentences.append(found.relation)
+    if found.wrong_elements is not None:
+        wrong, of = found.wrong_elements
+        sentences.append(f"{wrong} of {of} elements {'is' if wrong == 1 else 'are'} wrong.")
+    if np.isfinite(claimed):
+        sentences.append(f"Error {abs(claimed - right):.2g}, tolerance {found.wrong.tolerance:.2g} = {DIFFERENCE}.")
+    elif found.cause:
+        sentences.append(found.cause)
     if found.also_wrong:
         sentences.append(f"Wrong too: {', '.join(found.also_wrong)}.")
     absent = [one for one in found.claim.absent if one in (name, *found.also_wrong)]
@@ -152,18 +164,30 @@ def _departs(what: str, comparison: Comparison, reference: str) -> str:
     claimed, right = comparison.claimed, comparison.reference
     where = f"{what}: element {list(comparison.index)}" if comparison.index else what
     return (
-        f"{where} = {claimed:.9g} departs from {reference}, which has {right:.9g}{_ratio(claimed, right)}. "
+        f"{where} = {_apart(claimed, right)[0]} departs from {reference}, which has {_apart(claimed, right)[1]}{_ratio(claimed, right)}. "
         f"Error {comparison.error:.2g}, tolerance {comparison.tolerance:.2g} = {SOURCE}, seen at inputs moved a little."
     )
 
 
-def _place(name: str, index: tuple[int, ...]) -> str:
-    return f"{name}[{', '.join(map(str, index))}]" if index else name
+def _place(name: str, index: tuple[int, ...], function: Differentiable) -> str:
+    part = ""
+    if name in function.complex_inputs:
+        index, part = index[:-1], (".real", ".imag")[index[-1]]
+    return f"{name}[{', '.join(map(str, index))}]{part}" if index else f"{name}{part}"
+
+
+def _apart(one: float, other: float) -> tuple[str, str]:
+    """Both numbers with as many digits as tell them apart."""
+    for digits in (6, 9, 12, 17):
+        texts = f"{one:.{digits}g}", f"{other:.{digits}g}"
+        if texts[0] != texts[1]:
+            break
+    return texts
 
 
 def _ratio(claimed: float, right: float) -> str:
     """Claimed ÷ right, where that says something."""
-    ratio = f"{claimed / right:.4g}" if right != 0 and claimed != 0 else "1"
+    ratio = f"{claimed / right:.4g}" if right != 0 and claimed != 0 and np.isfinite(claimed) else "1"
     return f" (claimed / right = {ratio})" if ratio != "1" else ""
 
 
@@ -172,14 +196,15 @@ def _open(found: Examined) -> str:
     reasons = list(found.reasons)
     for name in found.undecided:
         power = found.resolves.get(name, float("inf"))
-        if power > DECISIVE and not reasons:
-            seen = "no error at all" if power == float("inf") else f"no error below {power:.1g} of its largest element"
-            reasons.append(f"of {name} {seen} can be seen: is the point on a kink, is the function noisy, or its type narrow?")
+        if not power <= DECISIVE and not reasons:
+            seen = f"no error below {power:.1g} of its largest element" if np.isfinite(power) else "no error at all"
+            reasons.append(f"of {name} {seen} can be seen beside the outputs' last digits and what the function does around the point")
     return f"undecided about {', '.join(found.undecided)}: {'; '.join(reasons)}"
 
 
 def _give_up(message: str) -> None:
     """In a test under Hypothesis the example is rejected: zeros, which it likes best, are kinks of many functions."""
+    __tracebackhide__ = True
     hypothesis = sys.modules.get("hypothesis")
     if hypothesis is not None and hypothesis.currently_in_test_context():
         hypothesis.event("assert_gradients could not decide")

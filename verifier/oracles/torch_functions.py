@@ -1,6 +1,7 @@
 """A PyTorch function or module with the gradient that autograd gives through it, as a `Differentiable`: NumPy arrays in and out.
 
 Every call gets tensors of its own, laid out as the user's are; a random generator starts anew each time, so that dropout is one function.
+Complex tensors are pairs of real numbers, as PyTorch's convention has it: the gradient is ∂/∂real + i ∂/∂imaginary.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,37 +13,51 @@ import torch
 from torch import Tensor
 
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
+from verifier.oracles.functions.layouts import Layout, laid_out
+from verifier.oracles.functions.nests import leaves, rebuilt
 from verifier.results.evaluation import FloatArray
 
 COTANGENT = "the cotangent"
+ROOTS = ("Sqrt", "Rsqrt", "Pow", "Norm", "Div", "Log", "Acos", "Asin", "Reciprocal")
+VALUE_AND_GRADIENT = (
+    "there is nothing to differentiate: pass at least one floating-point tensor. For NumPy arrays the gradient comes second, "
+    "assert_gradients(function, gradient, *arrays); for one function that returns (value, gradient): "
+    "assert_gradients(lambda *a: f(*a)[0], lambda *a: f(*a)[1], *arrays)."
+)
 
 
 def to_tensors(arguments: Sequence[Any]) -> tuple[Any, ...]:
     """Arrays as tensors, for a reference in PyTorch of a function in NumPy; all else stays."""
-    return tuple(torch.from_numpy(np.array(one)) if isinstance(one, np.ndarray | np.floating) else one for one in arguments)
+
+    def put(_: str, one: Any) -> Any:
+        return torch.from_numpy(np.array(one)) if isinstance(one, np.ndarray | np.floating) else one
+
+    return tuple(rebuilt("", one, put) for one in arguments)
 
 
 def torch_function(function: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Differentiable:
     """The function at these arguments.
 
-    Differentiated are the tensors that require a gradient; where none does, all real ones; of a module its parameters too.
-    `names` are those of the arguments.
+    Differentiated are the tensors that require a gradient; where none does, all real and complex ones, those in dictionaries, lists and
+    tuples too; of a module its parameters as well. `names` are those of the arguments.
 
     Raises:
-        TypeError: there is nothing to differentiate, or something complex or sparse.
+        TypeError: there is nothing to differentiate, or something sparse.
     """
     call = _Call(function, arguments, names)
     if not call.tensors:
-        raise TypeError("there is nothing to differentiate: pass at least one floating-point tensor.")
+        raise TypeError(VALUE_AND_GRADIENT)
     for name, tensor in call.tensors.items():
-        if tensor.is_complex() or tensor.layout is not torch.strided:
-            raise TypeError(f"{name} is complex or sparse; only dense real tensors can be differentiated.")
+        if tensor.layout is not torch.strided:
+            raise TypeError(f"{name} is sparse; only dense tensors can be differentiated.")
     return Differentiable(
         inputs={name: _to_numpy(tensor) for name, tensor in call.tensors.items()},
         epsilon=max(torch.finfo(tensor.dtype).eps for tensor in call.tensors.values()),
         values=call.values,
         claim=call.claim,
         rounded=call.rounded,
+        complex_inputs=frozenset(name for name, tensor in call.tensors.items() if tensor.is_complex()),
+        cause=call.cause,
     )
 
 
@@ -51,7 +66,8 @@ class _Call:
 
     def __init__(self, function: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> None:
         self._function, self._arguments, self._names = function, tuple(arguments), tuple(names)
-        real = {n: a for n, a in zip(names, arguments, strict=True) if isinstance(a, Tensor) and (a.is_floating_point() or a.is_complex())}
+        held = {one: leaf for name, value in zip(names, arguments, strict=True) for one, leaf in leaves(name, value)}
+        real = {n: a for n, a in held.items() if isinstance(a, Tensor) and (a.is_floating_point() or a.is_complex())}
         wanted = {name: tensor for name, tensor in real.items() if tensor.requires_grad}
         self.tensors: dict[str, Tensor] = {name: tensor.detach() for name, tensor in (wanted or real).items()}
         self._module = function if isinstance(function, torch.nn.Module) else None
@@ -63,52 +79,78 @@ class _Call:
         with torch.no_grad(), _same_randomness():
             return tuple(_to_numpy(output, own=True) for output in self._outputs(self._fresh(inputs, lifted), lifted))
 
-    def claim(self, inputs: Arrays, cotangents: Sequence[FloatArray], lifted: bool) -> Claim:
+    def claim(self, inputs: Arrays, cotangents: Sequence[FloatArray], lifted: bool, layout: Layout = "contiguous") -> Claim:
         fresh = self._fresh(inputs, lifted)
-        before = {name: tensor.clone() for name, tensor in fresh.items()}
-        leaves = {name: tensor.requires_grad_() for name, tensor in fresh.items()}
+        before = {name: _bytes(tensor) for name, tensor in fresh.items()}
+        tensors = {name: tensor.requires_grad_() for name, tensor in fresh.items()}
         with torch.enable_grad(), _same_randomness():
-            outputs = self._outputs(leaves, lifted)
+            outputs = self._outputs(tensors, lifted)
             pairs = [
-                (output, torch.as_tensor(cotangent).to(output))
+                (output, _cotangent(cotangent, output, layout))
                 for output, cotangent in zip(outputs, cotangents, strict=True)
                 if output.requires_grad
             ]
             if not pairs:
                 raise UnusableGradientError("no output depends on an input as autograd sees it: is something detached?")
-            kept = [cotangent.clone() for _, cotangent in pairs]
-            given = torch.autograd.grad([output for output, _ in pairs], list(leaves.values()), [c for _, c in pairs], allow_unused=True)
-        changed = [name for name, tensor in leaves.items() if not torch.equal(tensor.detach(), before[name])]
-        if not all(torch.equal(cotangent, copy) for (_, cotangent), copy in zip(pairs, kept, strict=True)):
+            kept = [_bytes(cotangent) for _, cotangent in pairs]
+            given = torch.autograd.grad([output for output, _ in pairs], list(tensors.values()), [c for _, c in pairs], allow_unused=True)
+        changed = [name for name, tensor in tensors.items() if _bytes(tensor) != before[name]]
+        if any(_bytes(cotangent) != copy for (_, cotangent), copy in zip(pairs, kept, strict=True)):
             changed.append(COTANGENT)
-        gradients = dict(zip(leaves, given, strict=True))
+        gradients = dict(zip(tensors, given, strict=True))
         return Claim(
             {name: np.zeros(inputs[name].shape) if g is None else _to_numpy(g.detach()) for name, g in gradients.items()},
             tuple(name for name, gradient in gradients.items() if gradient is None),
             tuple(changed),
         )
 
+    def cause(self, inputs: Arrays, cotangents: Sequence[FloatArray]) -> str:
+        """Which operation's backward pass gives the first NaN, and the cure where that is a known one."""
+        tensors = {name: tensor.requires_grad_() for name, tensor in self._fresh(inputs, False).items()}
+        with torch.enable_grad(), _same_randomness():
+            outputs = self._outputs(tensors, False)
+            nodes = _nodes(outputs)
+        root = next((node for node in nodes if node.startswith(ROOTS)), "")
+        operation = root.rstrip("0123456789").removesuffix("Backward").lower()
+        if any(node.startswith(("Where", "MaskedFill", "Index", "Masked")) for node in nodes):
+            return (
+                "It is 0·∞: `where` gives the branch that it does not use a cotangent of 0, and "
+                f"{operation or 'an operation'} there has an infinite slope. Put a harmless number into that branch's argument too: "
+                "torch.where(mask, torch.sqrt(torch.where(mask, x, 1)), 0)."
+            )
+        if root:
+            return (
+                f"It is 0·∞ or 0/0 in {operation}, whose slope is infinite at 0, times a slope of 0: "
+                "add a tiny number inside (torch.sqrt(x + 1e-12)), or choose its argument with torch.where before it."
+            )
+        return ""
+
     def rounded(self, inputs: Arrays) -> Arrays:
-        return {name: _to_numpy(torch.as_tensor(array).to(self.tensors[name].dtype)) for name, array in inputs.items()}
+        return {name: _to_numpy(torch.as_tensor(array).to(_real_type(self.tensors[name].dtype))) for name, array in inputs.items()}
 
     def _fresh(self, inputs: Arrays, lifted: bool) -> dict[str, Tensor]:
         """Tensors of these numbers, each laid out and placed as the user's."""
         fresh = {}
         for name, array in inputs.items():
             like = self.tensors[name]
-            tensor = torch.empty_like(like, dtype=torch.float64 if lifted else like.dtype)
-            fresh[name] = tensor.copy_(torch.as_tensor(np.asarray(array)))
+            wide = torch.complex128 if like.is_complex() else torch.float64
+            tensor = torch.empty_like(like, dtype=wide if lifted else like.dtype)
+            given = torch.as_tensor(np.ascontiguousarray(array))
+            fresh[name] = tensor.copy_(torch.view_as_complex(given) if like.is_complex() else given)
         return fresh
 
     def _outputs(self, tensors: Mapping[str, Tensor], lifted: bool) -> list[Tensor]:
-        arguments = [tensors[n] if n in tensors else _copied(a, lifted) for n, a in zip(self._names, self._arguments, strict=True)]
+        def put(name: str, leaf: Any) -> Any:
+            return tensors[name] if name in tensors else _copied(leaf, lifted)
+
+        arguments = [rebuilt(name, one, put) for name, one in zip(self._names, self._arguments, strict=True)]
         if self._module is None:
             answer = self._function(*arguments)
         else:
             held = {name: _copied(tensor, lifted) for name, tensor in (*self._module.named_parameters(), *self._module.named_buffers())}
             answer = torch.func.functional_call(self._module, {**held, **tensors}, tuple(arguments))
-        outputs = list(answer) if isinstance(answer, tuple | list) else [answer]
-        real = [output for output in outputs if isinstance(output, Tensor) and output.is_floating_point()]
+        outputs = [leaf for _, leaf in leaves("", answer)]
+        real = [output for output in outputs if isinstance(output, Tensor) and (output.is_floating_point() or output.is_complex())]
         if not real:
             raise UnusableGradientError(f"the function returns {_described(answer)}; it must return a real tensor, or a tuple with one.")
         return real
@@ -134,18 +176,55 @@ def _same_randomness() -> Iterator[None]:
         torch.set_rng_state(state)
 
 
+def _cotangent(cotangent: FloatArray, output: Tensor, layout: Layout) -> Tensor:
+    array = cotangent[..., 0] + 1j * cotangent[..., 1] if output.is_complex() else cotangent
+    with_strides = laid_out(np.asarray(array), layout)
+    if layout == "expanded":
+        return torch.as_tensor(np.array(with_strides.reshape(-1)[:1])).to(output).reshape(()).expand(output.shape)
+    given = torch.as_tensor(with_strides).to(output)  # `to` keeps strides where they cover memory without holes
+    if layout == "stepped" and output.dim():
+        wide = given.new_full((*given.shape[:-1], 2 * given.shape[-1]), 12345.0)
+        wide[..., ::2] = given
+        return wide[..., ::2]
+    return given
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    """Bytes decide whether something was written to: NaN is a number like any other then."""
+    return tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _nodes(outputs: Sequence[Tensor]) -> list[str]:
+    """Names of the operations in the graph behind these outputs."""
+    waiting = [output.grad_fn for output in outputs if output.grad_fn is not None]
+    seen: dict[Any, str] = {}
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen[node] = node.name()
+            waiting += [following for following, _ in node.next_functions if following is not None]
+    return list(seen.values())
+
+
 def _copied(value: Any, lifted: bool) -> Any:
     if not isinstance(value, Tensor):
         return value
     copy = value.detach().clone()
+    if lifted and copy.is_complex():
+        return copy.to(torch.complex128)
     return copy.double() if lifted and copy.is_floating_point() else copy
 
 
 def _to_numpy(tensor: Tensor, *, own: bool = False) -> FloatArray:
-    """In float64; with `own` float64 only where it is: a lifted computation must show that it was one."""
-    narrow = own and tensor.dtype != torch.float64
-    array: FloatArray = tensor.detach().cpu().to(torch.float32 if narrow else torch.float64).numpy()
+    """In float64; with `own` float64 only where it is: a lifted computation must show that it was one. Complex numbers as pairs."""
+    real = torch.view_as_real(tensor.detach().resolve_conj()) if tensor.is_complex() else tensor.detach()
+    narrow = own and real.dtype != torch.float64
+    array: FloatArray = real.cpu().to(torch.float32 if narrow else torch.float64).numpy()
     return array.copy()
+
+
+def _real_type(dtype: torch.dtype) -> torch.dtype:
+    return {torch.complex64: torch.float32, torch.complex128: torch.float64, torch.complex32: torch.float16}.get(dtype, dtype)
 
 
 def _described(answer: object) -> str:

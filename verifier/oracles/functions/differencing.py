@@ -13,11 +13,13 @@ from functools import partial
 
 import numpy as np
 
-from verifier.oracles.finite_difference.directions import direction_for
+from verifier.oracles.finite_difference.directions import SMALLEST_EXPONENT, direction_for
 from verifier.oracles.finite_difference.elements import WrongElement
+from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE, DirectionResult
-from verifier.oracles.finite_difference.noise import NARROWER_TYPES, machine_epsilon
+from verifier.oracles.finite_difference.noise import NARROWER_TYPES, SCATTER_SAFETY, machine_epsilon
 from verifier.oracles.finite_difference.problem import ProblemDifferences, check_problem
+from verifier.oracles.functions.closer import EXACT, Slopes, slopes_along
 from verifier.oracles.functions.differentiable import Arrays, Differentiable
 from verifier.oracles.functions.jumps import largest_jump
 from verifier.oracles.functions.projection import Projection
@@ -31,8 +33,22 @@ JUMP = 4.0  # times the noise: less is rounding of the loss where the search for
 COPIES = 4  # of outputs, of the claim, at inputs moved by a few last bits:
 LAST_BITS = 4.0
 MORE_BITS = 64.0  # of the claim: only errors far above are ever told
+MOST_ELEMENTS = 24  # that a closer look asks about one by one
+NEARLY_ZERO = 2.0**-6  # of a projection: beside it everything else would count as noisy
+ROUNDING_SHARE = 2.0**-4  # a claim that wanders by as much of itself is rounding
+STAIR = 2.0**-10  # of the input's own size: nearer jumps, one after another, are rounding
+SMALLEST_STILL = 2.0**-12  # of the input's own size: over shorter steps a narrow type stands still too
 FLOAT64_EPSILON = machine_epsilon(np.float64)
 FLOAT32_EPSILON = machine_epsilon(np.float32)
+
+
+@dataclass(frozen=True)
+class Kink:
+    """An element where the slope jumps, with the slope to either side, in the scaled variables."""
+
+    index: tuple[int, ...]
+    left: float
+    right: float
 
 
 @dataclass
@@ -46,6 +62,7 @@ class Findings:
         resolves: by input, the smallest error that would have been seen, relative to the largest element (where the claim is zero or
             rounding: relative to the size of the outputs).
         doubtful: inputs about which the differences contradict themselves.
+        kinks: by input, an element whose two sides differ.
     """
 
     wrong: WrongElement | None = None
@@ -53,6 +70,7 @@ class Findings:
     lines: list[DirectionResult] = field(default_factory=list)
     resolves: dict[str, float] = field(default_factory=dict)
     doubtful: list[str] = field(default_factory=list)
+    kinks: dict[str, Kink] = field(default_factory=dict)
 
     def failed(self) -> bool:
         return self.wrong is not None
@@ -60,32 +78,38 @@ class Findings:
 
 def difference(
     function: Differentiable, projection: Projection, gradients: Arrays, claim_again: Callable[[Arrays], Arrays], *, in_float64: bool
-) -> Findings:
+) -> tuple[Findings, "Asking"]:
     """Hold gradients against differences.
 
     Args:
         gradients: claimed, of the scaled variables, finite.
         claim_again: the claim (not scaled) at other inputs.
         in_float64: whether the function is asked in float64.
+    Returns:
+        What was found, and who asked, for slopes of single elements.
     """
-    asking = _Asking(function, projection, gradients, claim_again, in_float64)
-    found = Findings(resolves=dict.fromkeys(gradients, float("inf")))
-    flat_ones = {name: gradient for name, gradient in gradients.items() if asking.is_zero(gradient)}
-    steep = {name: gradient for name, gradient in gradients.items() if name not in flat_ones}
+    asking = Asking(function, projection, gradients, claim_again, in_float64)
+    found = Findings(resolves={name: 0.0 if not gradient.size else float("inf") for name, gradient in gradients.items()})
+    live = {name: gradient for name, gradient in gradients.items() if gradient.size}
+    flat_ones = {name: gradient for name, gradient in live.items() if asking.is_zero(name, gradient)}
+    steep = {name: gradient for name, gradient in live.items() if name not in flat_ones}
     asking.ask_until_settled(steep, found)
     if not found.failed():
         asking.ask_until_settled(flat_ones, found)
     for name in flat_ones:
         shares = [asking.share(line, name) for line in found.lines if name in line.direction]
         found.resolves[name] = min(shares, default=float("inf"))
-    open_ones = [name for name in gradients if found.resolves[name] > DECISIVE and name not in found.doubtful]
+    open_ones = [name for name in live if not found.resolves[name] <= DECISIVE and name not in found.doubtful]
     for name in open_ones[:MOST_ALONE]:
         if not found.failed() and name not in flat_ones:
             asking.ask_until_settled({name: gradients[name]}, found)
-    return found
+    for name in [name for name in live if not found.resolves[name] <= DECISIVE or name in found.doubtful][:MOST_ALONE]:
+        if not found.failed():
+            asking.look_closer(name, gradients[name], found)
+    return found, asking
 
 
-class _Asking:
+class Asking:
     """`check_problem` for some of the inputs of one function."""
 
     def __init__(
@@ -108,7 +132,21 @@ class _Asking:
         wander = self._wander_of_outputs(center)
         self._scatter = (self._level * shown + projection.level(wander)) / self._epsilon + HIDDEN
         # Not with HIDDEN: an output that is small and true may still turn within its noise, and then the first step must be short.
-        self._moves = moves_of(projection.outputs, center, shown * np.abs(center) + wander)
+        self._strictly = moves_of(projection.outputs, center, shown * np.abs(center) + wander)
+        # exp(x) - 1 - x at 1e-3 is what is left of numbers of size 1, which moves of a few last bits do not show.
+        self._leniently = moves_of(projection.outputs, center, shown * (np.abs(center) + HIDDEN) + wander)
+        self._lenient = False
+        self._center = projection.project(center)
+        if abs(self._center) < NEARLY_ZERO:
+            projection.shift = HIDDEN
+        self._noise = SCATTER_SAFETY * self._epsilon * self._scatter
+        self._middle = center
+
+    def _moves(self, direction: Arrays, step: float) -> tuple[float, bool]:
+        """The first step asked about decides which noise the outputs have along this direction."""
+        if step == 2.0**SMALLEST_EXPONENT:
+            self._lenient = not self._strictly(direction, step)[0] <= 1.0
+        return (self._leniently if self._lenient else self._strictly)(direction, step)
 
     def _wander_of_outputs(self, center: FloatArray) -> FloatArray:
         """How far each output goes where the inputs move by a few last bits."""
@@ -118,9 +156,30 @@ class _Asking:
             wander = np.fmax(wander, np.abs(self._projection.outputs(moved, LAST_BITS * self._epsilon) - center))
         return wander
 
-    def is_zero(self, gradient: FloatArray) -> bool:
-        """Whether a claimed gradient is no larger than rounding of the outputs: then they are the scale, not the gradient."""
-        return float(np.abs(gradient).max(initial=0.0)) <= SAFETY * self._function.epsilon * self._level
+    def is_zero(self, name: str, gradient: FloatArray) -> bool:
+        """Whether a claimed gradient is 0, or rounding: small beside the outputs, and another where the last bits of the inputs change."""
+        if not gradient.any():
+            return True
+        largest = float(np.abs(gradient).max())
+        if not largest <= SAFETY * self._function.epsilon * self._level:
+            return False
+        return float(self._wander_of_claim(name).max(initial=0.0)) * self._projection.scales[name] >= ROUNDING_SHARE * largest
+
+    def _wander_of_claim(self, name: str) -> FloatArray:
+        """How far the claimed gradient goes where the last bits of the inputs change."""
+        here = self._claim_again(self._function.inputs)[name]
+        generator = np.random.default_rng(0)
+        wandered = np.zeros(here.shape)
+        for _ in range(COPIES):
+            moved = {
+                one: array * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape))
+                for one, array in self._function.inputs.items()
+            }
+            try:
+                wandered = np.fmax(wandered, np.abs(self._claim_again(moved)[name] - here))
+            except Exception:  # a point that the code does not take says nothing
+                continue
+        return wandered
 
     def share(self, line: DirectionResult, name: str) -> float:
         """What a change of the input by its own size might still do to the outputs unseen, relative to their size."""
@@ -156,6 +215,8 @@ class _Asking:
         """A failure stays where the loss does not jump beside the point, or also with the jump as its noise."""
         found = self._check(gradients, 0.0)
         jump = self._jump_beside(found) if found.status == "fail" else 0.0
+        if jump > EXACT * (self._level + HIDDEN) and not self._many_jumps(found):
+            jump = 0.0  # floor, a sort, a sign: a jump of the function, beyond the steps that were asked; rounding is not so large
         return self._check(gradients, jump / self._epsilon) if jump > 0 else found
 
     def _check(self, gradients: Arrays, more_scatter: float) -> ProblemDifferences:
@@ -179,17 +240,84 @@ class _Asking:
     def _stands(self, element: WrongElement) -> bool:
         """Whether the error is more than the claim wanders where the last bits of the inputs change."""
         name = element.tensor
-        here = self._claim_again(self._function.inputs)[name]
-        generator = np.random.default_rng(0)
-        wandered = np.zeros(here.shape)
-        for _ in range(COPIES):
-            moved = {
-                one: array * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape))
-                for one, array in self._function.inputs.items()
-            }
-            wandered = np.fmax(wandered, np.abs(self._claim_again(moved)[name] - here))
+        wandered = self._wander_of_claim(name)
         allowed = SAFETY * max(float(wandered[element.index]), FLOOR * float(wandered.max())) * self._projection.scales[name]
         return abs(element.estimated - element.claimed) > element.tolerance + allowed
+
+    def _many_jumps(self, found: ProblemDifferences) -> bool:
+        """Whether jumps follow one another at once, very near: the stair of a part that cancelled."""
+        failed = next(line for line in found.directions if line.status == "fail")
+        first = failed.slope.steps[0]
+        along = partial(self._projection.losses, failed.direction)
+        return first < STAIR and any(largest_jump(along, times * first) > 0 for times in (2.0, 4.0, 8.0))
+
+    def slopes(self, direction: Arrays) -> Slopes:
+        """The one-sided slopes along a direction."""
+        return slopes_along(lambda t: self._projection.project(self._projection.outputs(direction, t)), self._center, self._noise)
+
+    def look_closer(self, name: str, gradient: FloatArray, found: Findings) -> None:
+        """Settle one input that is open, by its own direction and, where it is small or on a kink, element by element."""
+        own = direction_for(3, 0, name, gradient.shape)
+        whole = self.slopes({name: own})
+        along = float((gradient * own).sum())
+        if not gradient.any() and whole.still >= SMALLEST_STILL:
+            self._settle(name, self._epsilon, found)
+            return
+        if gradient.any() and not whole.at_a_kink and whole.confirm(along) and self._typical(gradient, along):
+            both = whole.both
+            self._settle(name, KAPPA * both.bound / float(np.abs(gradient).max()) if both else DECISIVE, found)
+            return
+        self._by_element(name, gradient, whole.contradict(along), found)
+
+    def _typical(self, gradient: FloatArray, along: float) -> bool:
+        """Whether the line sees the gradient: contributions that cancel leave nothing to hold it against."""
+        return abs(along) >= ROUNDING_SHARE * float(np.abs(gradient).max())
+
+    def _settle(self, name: str, power: float, found: Findings) -> None:
+        found.resolves[name] = min(found.resolves[name], power, DECISIVE)
+        found.doubtful = [one for one in found.doubtful if one != name]
+
+    def _by_element(self, name: str, gradient: FloatArray, whole_is_wrong: bool, found: Findings) -> None:
+        wrong: list[WrongElement] = []
+        settled = smooth = True
+        order = np.argsort(-np.abs(gradient.ravel()))[:MOST_ELEMENTS]
+        bounds = []
+        for position in order.tolist():
+            index = tuple(int(axis) for axis in np.unravel_index(position, gradient.shape))
+            here, unit = self.element(name, index)
+            claimed = float(gradient.flat[position])
+            both = here.both
+            if both is None:
+                smooth = False
+                found.kinks.setdefault(name, Kink(index, here.left.value / unit, here.right.value / unit))
+            elif here.contradict(claimed * unit):
+                wrong.append(WrongElement(name, index, claimed, both.value / unit, KAPPA * both.bound / unit))
+            still = claimed == 0 and here.still > 0
+            bounds.append(0.0 if still and both is not None else KAPPA * both.bound / unit if both is not None else np.inf)
+        largest = float(np.abs(gradient).max(initial=0.0))
+        settled = not wrong and smooth and len(order) == gradient.size and max(bounds) <= DECISIVE * largest
+        stands = [one for one in wrong if self._stands(one)]
+        if stands and (smooth or whole_is_wrong or self._smooth_without_kinks(name, gradient, found)):
+            found.wrong = max(stands, key=lambda one: abs(one.claimed - one.estimated))
+        elif settled:
+            self._settle(name, max(bounds) / largest if largest else self._epsilon, found)
+
+    def _smooth_without_kinks(self, name: str, gradient: FloatArray, found: Findings) -> bool:
+        """Elements without a kink of their own may be judged where they have none together either."""
+        own = direction_for(4, 0, name, gradient.shape)
+        for index in np.ndindex(gradient.shape) if gradient.size <= MOST_ELEMENTS else ():
+            if self.element(name, index)[0].at_a_kink:
+                own[index] = 0.0
+        return gradient.size <= MOST_ELEMENTS and bool(own.any()) and not self.slopes({name: own}).at_a_kink
+
+    def element(self, name: str, index: tuple[int, ...]) -> tuple[Slopes, float]:
+        """The one-sided slopes of one element, and the unit in which they are: a power of two next to its own size."""
+        theta = self._projection.theta[name]
+        size = abs(float(theta[index]))
+        unit = 2.0 ** round(np.log2(size)) if 0 < size < STAIR else 1.0
+        direction = np.zeros(theta.shape)
+        direction[index] = unit
+        return self.slopes({name: direction}), unit
 
 
 def _failing_alone(asked: ProblemDifferences) -> list[str]:

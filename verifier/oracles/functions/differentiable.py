@@ -4,11 +4,13 @@ Whoever makes one (the plain form in `assertions`, PyTorch in `oracles.torch_fun
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.oracles.functions.layouts import Layout
 from verifier.results.evaluation import FloatArray
 
 Arrays = Mapping[str, FloatArray]
@@ -30,6 +32,12 @@ class Claim:
     changed: tuple[str, ...] = ()
 
 
+class Ask(Protocol):
+    """(inputs, cotangents, lifted) -> the claimed gradient of Σ cotangent · output, the cotangents laid out in this way."""
+
+    def __call__(self, inputs: Arrays, cotangents: Sequence[FloatArray], lifted: bool, layout: Layout = "contiguous") -> Claim: ...
+
+
 @dataclass(frozen=True)
 class Differentiable:
     """A function with its claimed gradient at one point.
@@ -38,17 +46,23 @@ class Differentiable:
         inputs: the point: what is differentiated, float64 arrays that hold numbers of the function's own type.
         epsilon: machine epsilon of the narrowest type among the inputs.
         values: (inputs, lifted) -> every real output; `lifted` asks for a computation in float64.
-        claim: (inputs, cotangents, lifted) -> the claimed gradient of Σ cotangent · output.
+        claim: (inputs, cotangents, lifted) -> the claimed gradient of Σ cotangent · output; `lifted` as above.
         rounded: (inputs) -> the nearest inputs that the function's own types hold.
         takes_cotangent: whether the gradient is that of any projection; else there is one number, and it is that of it.
+        complex_inputs: which inputs stand for complex numbers: their last axis holds real and imaginary part.
+        cause: (inputs, cotangents) -> why a gradient is not finite, with the cure, where that can be seen; else "".
+        narrow_inside: a sentence where the outputs have a narrower type than the inputs, else "".
     """
 
     inputs: Arrays
     epsilon: float
     values: Callable[[Arrays, bool], Outputs]
-    claim: Callable[[Arrays, Sequence[FloatArray], bool], Claim]
+    claim: Ask
     rounded: Callable[[Arrays], Arrays]
     takes_cotangent: bool = True
+    complex_inputs: frozenset[str] = frozenset()
+    cause: Callable[[Arrays, Sequence[FloatArray]], str] = field(default=lambda inputs, cotangents: "")
+    narrow_inside: str = ""
 
 
 class UnusableGradientError(Exception):

@@ -12,13 +12,27 @@ from functools import partial
 import numpy as np
 
 from verifier.oracles.finite_difference.elements import WrongElement
+from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE
-from verifier.oracles.functions.differencing import FLOAT32_EPSILON, FLOAT64_EPSILON, HIDDEN, Findings, contradicted, difference
+from verifier.oracles.functions.differencing import (
+    COPIES,
+    FLOAT32_EPSILON,
+    FLOAT64_EPSILON,
+    HIDDEN,
+    MORE_BITS,
+    Asking,
+    Findings,
+    Kink,
+    contradicted,
+    difference,
+)
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable
+from verifier.oracles.functions.layouts import Layout
 from verifier.oracles.functions.projection import Projection, cotangents_for, flat, scale_of
+from verifier.oracles.functions.relations import relation
 from verifier.oracles.functions.rounding import compare_by_jitter
 from verifier.results.evaluation import FloatArray
-from verifier.tolerance import Comparison
+from verifier.tolerance import SAFETY, Comparison
 
 SECOND_FACTOR = -64.0  # of the cotangents of the second call: a power of two, so that a linear gradient is the same to the last bit
 UNDERFLOW = 2.0**20  # times the smallest normal number: a factor that underflowed may have been multiplied by so much since
@@ -34,6 +48,19 @@ NOT_LINEAR = (
 )
 
 
+LAYOUTS: tuple[Layout, ...] = ("transposed", "stepped", "expanded")
+LAYOUT_WORDS = {
+    "transposed": "transposed in memory",
+    "stepped": "with strides (every second number of a larger array)",
+    "expanded": "expanded (one number, strides of 0, as the gradient of sum() is)",
+}
+OTHER_LAYOUT = (
+    "it is another one for the same cotangent {}: the strides of the cotangent are ignored. Use them, or make it contiguous first."
+)
+NOT_ZERO = "a cotangent of zeros gives a gradient that is not zero"
+MOST_RELATED = 128  # elements whose slopes are taken one by one, to say how a wrong gradient relates to the right one
+
+
 @dataclass(frozen=True)
 class Examined:
     """What was found.
@@ -44,6 +71,8 @@ class Examined:
         lifted: whether it was differenced in float64 although its own type is narrower.
         rounding: in that case its own gradient against that of float64, by input.
         against_reference, outputs_against_reference: the same against a reference, where there is one.
+        relation: of the wrong gradient to the right one, in words; `wrong_elements`: how many of how many are wrong.
+        cause: why a gradient is not finite, with the cure.
         second: an input whose gradient a second call contradicts, with words on how.
         undecided: inputs about which nothing could be said, and `reasons`.
         resolves: by input, the smallest error that would have been seen, relative to the largest element of its gradient.
@@ -57,6 +86,9 @@ class Examined:
     rounding: Mapping[str, Comparison] = field(default_factory=dict)
     against_reference: Mapping[str, Comparison] = field(default_factory=dict)
     outputs_against_reference: Mapping[str, Comparison] = field(default_factory=dict)
+    relation: str = ""
+    wrong_elements: tuple[int, int] | None = None
+    cause: str = ""
     second: tuple[str, str] | None = None
     undecided: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
@@ -74,6 +106,14 @@ def examine(function: Differentiable, reference: Differentiable | None = None) -
     outputs = function.values(function.inputs, False)
     if not all(np.isfinite(output).all() for output in outputs):
         return Examined(Claim({}), undecided=everything, reasons=(NOT_FINITE,))
+    if function.epsilon > FLOAT64_EPSILON and function.narrow_inside:
+        found = _decide(function, reference, outputs)
+        return replace(found, reasons=(*found.reasons, function.narrow_inside)) if found.undecided else found
+    return _decide(function, reference, outputs)
+
+
+def _decide(function: Differentiable, reference: Differentiable | None, outputs: Sequence[FloatArray]) -> Examined:
+    everything = tuple(function.inputs)
     cotangents = cotangents_for(function, outputs)
     claim = function.claim(function.inputs, cotangents, False)
     if claim.changed:
@@ -103,31 +143,167 @@ def _lift(function: Differentiable, cotangents: Sequence[FloatArray]) -> Claim |
 def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], claim: Claim, lifted: Claim | None) -> Examined:
     projection = Projection(function, cotangents, lifted=lifted is not None)
     judged = (claim if lifted is None else lifted).gradients
-    finite = {name: np.where(np.isfinite(gradient), gradient, 0.0) for name, gradient in judged.items()}
+    usable = {name: np.isfinite(gradient) & np.isfinite(function.inputs[name]) for name, gradient in judged.items()}
+    finite = {name: np.where(usable[name], gradient, 0.0) for name, gradient in judged.items()}
 
     def claim_again(inputs: Arrays) -> Arrays:
-        return function.claim(inputs if lifted else function.rounded(inputs), cotangents, lifted is not None).gradients
+        again = function.claim(inputs if lifted else function.rounded(inputs), cotangents, lifted is not None).gradients
+        return {name: np.where(usable[name], gradient, 0.0) for name, gradient in again.items()}
 
     in_float64 = lifted is not None or function.epsilon <= FLOAT64_EPSILON
-    findings = difference(function, projection, projection.scaled(finite), claim_again, in_float64=in_float64)
-    infinite = [name for name, gradient in judged.items() if not np.isfinite(gradient).all()]
-    undecided = tuple(n for n in judged if findings.resolves[n] > DECISIVE or n in findings.doubtful or n in infinite)
-    reasons = ((INFINITE_GRADIENT,) if infinite else ()) + ((CONTRADICTION,) if findings.doubtful else ())
+    # Elements that are not finite are asked about one by one; with 0 in their place the others would be contradicted.
+    infinite = [n for n, g in judged.items() if not (np.isfinite(g) | ~np.isfinite(function.inputs[n])).all()]
+    held = {name: gradient for name, gradient in projection.scaled(finite).items() if name not in infinite}
+    findings, asking = difference(function, projection, held, claim_again, in_float64=in_float64)
+    findings.resolves |= dict.fromkeys(infinite, float("inf"))
+    nowhere = None if findings.failed() else _not_finite(infinite, judged, function, asking)
+    undecided = tuple(n for n in judged if not findings.resolves[n] <= DECISIVE or n in findings.doubtful)
     found = Examined(
         claim,
-        _unscaled(findings.wrong, projection.scales),
+        _unscaled(nowhere or findings.wrong, projection.scales),
         findings.also_wrong,
         lifted is not None,
         undecided=undecided,
-        reasons=reasons,
+        reasons=_reasons(findings, function, projection, undecided, infinite),
         resolves=findings.resolves,
         evaluations=projection.evaluations,
     )
+    if nowhere is not None:
+        return replace(found, cause=function.cause(function.inputs, cotangents))
     if found.wrong is not None:
-        return found
+        return _related(found, function, judged[found.wrong.tensor], cotangents, asking, projection.scales)
     if lifted is not None:
         found = replace(found, rounding=_rounding(function, cotangents))
-    return replace(found, second=_second_call(function, cotangents, claim, findings, projection.scales, found.rounding))
+    second = _second_call(function, cotangents, claim, findings, projection.scales, found.rounding)
+    return replace(found, second=second or _other_layouts(function, cotangents, claim))
+
+
+def _not_finite(infinite: Sequence[str], judged: Arrays, function: Differentiable, asking: Asking) -> WrongElement | None:
+    """A gradient that is not finite where the function has a slope: both sides agree about it."""
+    for name in infinite:
+        for index in np.argwhere(~np.isfinite(judged[name]) & np.isfinite(function.inputs[name]))[:COPIES].tolist():
+            slopes, unit = asking.element(name, tuple(index))
+            both = slopes.both
+            two_sided = np.isfinite(slopes.left.bound) and np.isfinite(slopes.right.bound)
+            if slopes.still > 0 and two_sided:
+                return WrongElement(name, tuple(index), float(judged[name][tuple(index)]), 0.0, 0.0)
+            if both is not None and two_sided and KAPPA * both.bound <= DECISIVE * max(abs(both.value), slopes.level):
+                right = 0.0 if abs(both.value) <= KAPPA * both.bound else both.value / unit
+                return WrongElement(name, tuple(index), float(judged[name][tuple(index)]), right, KAPPA * both.bound / unit)
+    return None
+
+
+def _reasons(
+    findings: Findings, function: Differentiable, projection: Projection, undecided: Sequence[str], infinite: Sequence[str]
+) -> tuple[str, ...]:
+    reasons = [INFINITE_GRADIENT] if infinite else []
+    for name in undecided:
+        if name in findings.kinks:
+            reasons.append(_kink_in_words(name, findings.kinks[name], function.inputs[name], projection.scales[name]))
+    if findings.doubtful and not findings.kinks:
+        reasons.append(CONTRADICTION)
+    if undecided and projection.raised and not reasons:
+        reasons.append(f"beside this point the function raises {projection.raised}")
+    return tuple(reasons)
+
+
+def _kink_in_words(name: str, kink: Kink, array: FloatArray, scale: float) -> str:
+    place = f"{name}[{', '.join(map(str, kink.index))}]" if kink.index else name
+    here = float(array[kink.index])
+    return (
+        f"{place} = {here:.6g} is on a kink: the slope is {kink.left / scale:.4g} to the left and {kink.right / scale:.4g} to the right; "
+        f"ask beside it, as at {place} = {here + scale / 16:.4g}"
+    )
+
+
+def _related(
+    found: Examined,
+    function: Differentiable,
+    claimed: FloatArray,
+    cotangents: Sequence[FloatArray],
+    asking: Asking,
+    scales: Mapping[str, float],
+) -> Examined:
+    """How the wrong gradient relates to the right one, whose elements are differenced one by one where they are few."""
+    assert found.wrong is not None
+    name = found.wrong.tensor
+    if claimed.size > MOST_RELATED:
+        return found
+    right, known = np.zeros(claimed.shape), np.zeros(claimed.shape)
+    for index in np.ndindex(claimed.shape):
+        slopes, unit = asking.element(name, index)
+        both = slopes.both
+        right[index] = both.value / unit / scales[name] if both is not None else np.nan
+        known[index] = KAPPA * both.bound / unit / scales[name] if both is not None else np.inf
+    if not np.isfinite(right).all():
+        return found
+    right[np.abs(right) <= known] = 0.0
+    apart = np.abs(claimed - right) > known + found.wrong.tolerance + FLOAT64_EPSILON * np.abs(right)
+    words = relation(claimed, right, _sizes(function, cotangents), cotangents=cotangents)
+    told_apart = float(known.max(initial=0.0)) <= DECISIVE * abs(found.wrong.claimed - found.wrong.estimated)
+    return replace(found, relation=words, wrong_elements=(max(1, int(apart.sum())), claimed.size) if told_apart else None)
+
+
+def _sizes(function: Differentiable, cotangents: Sequence[FloatArray]) -> dict[str, int]:
+    """What a factor may be: the sizes of inputs and outputs."""
+    found: dict[str, int] = {}
+    for name, array in function.inputs.items():
+        found |= {f"the size of {name} along dimension {axis}": size for axis, size in enumerate(array.shape)}
+        found[f"the number of elements of {name}"] = array.size
+    for index, cotangent in enumerate(cotangents):
+        found[f"the number of elements of output {index}"] = cotangent.size
+    return dict(sorted(found.items(), key=lambda pair: "number" in pair[0]))
+
+
+def _other_layouts(function: Differentiable, cotangents: Sequence[FloatArray], claim: Claim) -> tuple[str, str] | None:
+    """The same cotangent laid out otherwise in memory gives the same gradient, and a cotangent of zeros none."""
+    if not function.takes_cotangent:
+        return None
+    wander = _wander(function, cotangents, claim)
+    for layout in LAYOUTS:
+        alike = tuple(np.full(cotangent.shape, COTANGENT_EVERYWHERE) for cotangent in cotangents) if layout == "expanded" else cotangents
+        if layout != "expanded" and all(cotangent.size < 2 for cotangent in cotangents):
+            continue
+        given = function.claim(function.inputs, alike, False, layout)
+        right = function.claim(function.inputs, alike, False) if layout == "expanded" else claim
+        off = _apart(given.gradients, right.gradients, wander)
+        # Once more as it was: what differs from call to call is no matter of layout.
+        if off and not _apart(function.claim(function.inputs, alike, False).gradients, right.gradients, wander):
+            return off, OTHER_LAYOUT.format(LAYOUT_WORDS[layout])
+        if given.changed:
+            return given.changed[0], f"it is changed where the cotangent comes {LAYOUT_WORDS[layout]}. Copy before you write"
+    none = function.claim(function.inputs, tuple(0 * cotangent for cotangent in cotangents), False).gradients
+    for name, gradient in none.items():
+        if (np.abs(gradient[np.isfinite(claim.gradients[name])]) > wander[name].max(initial=0.0)).any():
+            return name, NOT_ZERO
+    return None
+
+
+COTANGENT_EVERYWHERE = 0.75
+
+
+def _wander(function: Differentiable, cotangents: Sequence[FloatArray], claim: Claim) -> dict[str, FloatArray]:
+    """What rounding may do to each gradient: S times what it wanders where the last bits of the inputs change, and its own last bit."""
+    generator = np.random.default_rng(1)
+    found = {name: function.epsilon * np.abs(gradient) for name, gradient in claim.gradients.items()}
+    for _ in range(COPIES):
+        moved = {n: a * (1 + MORE_BITS * function.epsilon * generator.uniform(-1, 1, size=a.shape)) for n, a in function.inputs.items()}
+        try:
+            near = function.claim(function.rounded(moved), cotangents, False).gradients
+        except Exception:  # a point that the code does not take says nothing
+            continue
+        found = {name: np.fmax(one, np.abs(near[name] - claim.gradients[name])) for name, one in found.items()}
+    return {name: np.full(one.shape, SAFETY * float(np.nanmax(one, initial=0.0))) for name, one in found.items()}
+
+
+def _apart(one: Arrays, other: Arrays, allowed: Mapping[str, FloatArray]) -> str | None:
+    for name, gradient in one.items():
+        if np.array_equal(gradient, other[name], equal_nan=True):
+            continue
+        known = np.isfinite(other[name])
+        if not (np.abs(gradient[known] - other[name][known]) <= allowed[name][known]).all():
+            return name
+    return None
 
 
 def _unscaled(element: WrongElement | None, scales: Mapping[str, float]) -> WrongElement | None:
@@ -205,7 +381,7 @@ def _compared(found: Examined, function: Differentiable, reference: Differentiab
     compared = partial(compare_by_jitter, inputs=function.inputs, rounded=function.rounded, epsilon=function.epsilon)
     gradients = compared(ask_gradients, floors=_floors(function, cotangents))
     outputs = compared(ask_outputs, floors={})
-    undecided = tuple(name for name in found.undecided if name not in gradients or gradients[name].resolves > DECISIVE)
+    undecided = tuple(name for name in found.undecided if name not in gradients or not gradients[name].resolves <= DECISIVE)
     resolves = {name: min(power, gradients[name].resolves) if name in gradients else power for name, power in found.resolves.items()}
     return replace(found, against_reference=gradients, outputs_against_reference=outputs, undecided=undecided, resolves=resolves)
 

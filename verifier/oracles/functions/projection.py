@@ -1,5 +1,6 @@
 """The outputs of a function as one number: their projection on signed, non-uniform cotangents. `sum()` and `mean()` hide what cancels."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -31,16 +32,21 @@ class Projection:
 
     Attributes:
         scales: by input.
-        theta: the point in the scaled variables.
+        theta: the point in the scaled variables; 0 where an input is not finite, which then stays as it is.
         evaluations: how often the function was asked.
+        raised: the last error of the function at a point beside, which counts as outside of its domain.
+        shift: added to the losses, so that a middle of nearly zero does not make all others look noisy.
     """
 
     def __init__(self, function: Differentiable, cotangents: Sequence[FloatArray], *, lifted: bool) -> None:
         self._function, self._lifted = function, lifted
         self._cotangent = flat(cotangents)
         self.scales = {name: scale_of(array) for name, array in function.inputs.items()}
-        self.theta = {name: array / self.scales[name] for name, array in function.inputs.items()}
+        self.theta = {name: np.where(np.isfinite(array), array, 0.0) / self.scales[name] for name, array in function.inputs.items()}
+        self._fixed = {name: ~np.isfinite(array) for name, array in function.inputs.items() if not np.isfinite(array).all()}
         self.evaluations = 0
+        self.raised = ""
+        self.shift = 0.0
 
     def outputs(self, direction: Mapping[str, FloatArray], step: float) -> FloatArray:
         """All outputs at θ + t·v, one after another, as the function gives them for inputs of its own type."""
@@ -48,12 +54,28 @@ class Projection:
             name: (self.theta[name] + step * direction[name]) * self.scales[name] if name in direction else array
             for name, array in self._function.inputs.items()
         }
+        for name, fixed in self._fixed.items():
+            moved[name] = np.where(fixed, self._function.inputs[name], moved[name])
         self.evaluations += 1
-        return flat(self._function.values(moved if self._lifted else self._function.rounded(moved), self._lifted))
+        return self._asked(moved, at_the_point=not direction)
+
+    def _asked(self, moved: Arrays, at_the_point: bool) -> FloatArray:
+        """Where the function raises, it is outside of its domain; at the point itself that is the caller's to know."""
+        nowhere = np.full(self._cotangent.shape, np.nan)
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                found = flat(self._function.values(moved if self._lifted else self._function.rounded(moved), self._lifted))
+        except Exception as error:
+            if at_the_point:
+                raise
+            self.raised = f"{type(error).__name__}: {error}"
+            return nowhere
+        return found if found.shape == nowhere.shape else nowhere
 
     def losses(self, direction: Mapping[str, FloatArray], steps: FloatArray) -> FloatArray:
         """φ at each step; the `Points` of the finite-difference oracle."""
-        return np.array([self.project(self.outputs(direction, float(step))) for step in steps])
+        return np.array([self.project(self.outputs(direction, float(step))) for step in steps]) + self.shift
 
     def project(self, outputs: FloatArray) -> float:
         """Summed in extended precision where there is one: the projection's own rounding must not be the noise."""
@@ -62,7 +84,9 @@ class Projection:
 
     def level(self, outputs: FloatArray) -> float:
         """How large the outputs are together: 2-norm of cotangent · output, which rounding of each by its own last bit moves."""
-        return float(np.linalg.norm(self._cotangent * outputs))
+        weighted = np.abs(self._cotangent * outputs)
+        largest = float(weighted.max(initial=0.0))  # taken out first: squares of 1e160 overflow
+        return largest * float(np.linalg.norm(weighted / largest)) if 0 < largest < np.inf else largest
 
     def scaled(self, gradients: Arrays) -> dict[str, FloatArray]:
         """Gradients with respect to the scaled variables."""
@@ -74,7 +98,7 @@ SMALLEST_SCALE = 2.0**-20  # steps reach 2^-30 of it: what lives on a still smal
 
 def scale_of(array: FloatArray) -> float:
     """The power of two next to the largest element, 1 for zeros."""
-    largest = float(np.abs(array).max(initial=0.0))
+    largest = float(np.abs(array[np.isfinite(array)]).max(initial=0.0))
     return 2.0 ** round(np.log2(max(largest, SMALLEST_SCALE))) if largest > 0 else 1.0
 
 

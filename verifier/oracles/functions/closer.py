@@ -1,0 +1,132 @@
+"""A closer look at what the lines of differences left open: each side of the point alone, in steps from large to very short.
+
+Short steps stay within a smooth piece where there are jumps or kinks elsewhere; what lies outside of the function's domain is left out;
+and where the two sides differ, the point is on a kink, which can then be named. One side's slopes are extrapolated, R = (4 D' - D) / 3,
+with a bound as in `ladder`, and Lepski's rule chooses.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.oracles.finite_difference.ladder import KAPPA
+from verifier.oracles.finite_difference.line import DECISIVE
+from verifier.results.evaluation import FloatArray
+
+STEPS = 4.0 ** -np.arange(0.5, 17)  # of the input's own size: 1/2 … 2^-33
+EXACT = 2.0**-17  # of the outputs: what contradicts the claim must be more than rounding of anything the outputs come from
+HIDDEN_EXACT = 2.0**-40
+AGREEING = 4  # successive slopes, over steps of 1 to 256
+
+Along = Callable[[float], float]
+"""t -> the projected outputs at the point moved by t; NaN where the function cannot be asked."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """The slope to one side, a bound on its error (infinite where it has none), and the step that gave it."""
+
+    value: float
+    bound: float
+    step: float
+
+
+@dataclass(frozen=True)
+class Slopes:
+    """Of one line through the point.
+
+    Attributes:
+        right, left: the one-sided slopes.
+        still: the largest step up to which the outputs do not move at all; 0 where they do.
+        level: how large the projected outputs are.
+        on_the_edge: whether one side lies outside of the function's domain down to the shortest step.
+    """
+
+    right: Side
+    left: Side
+    still: float
+    level: float
+    on_the_edge: bool = False
+
+    @property
+    def both(self) -> Side | None:
+        """The slope, where both sides agree, or where only one of them lies in the function's domain; None on a kink."""
+        if not np.isfinite(self.right.bound) or not np.isfinite(self.left.bound):
+            return min(self.right, self.left, key=lambda side: side.bound)
+        if abs(self.right.value - self.left.value) > KAPPA * (self.right.bound + self.left.bound):
+            return None
+        better = min(self.right, self.left, key=lambda side: side.bound)
+        # Curvature is of opposite sign on the two sides: their mean is better than each of them.
+        middle = (self.right.value + self.left.value) / 2
+        return Side(middle, better.bound, better.step) if self.right.step == self.left.step else better
+
+    @property
+    def beside_the_edge(self) -> bool:
+        """Whether one side can be known and the other cannot: what the function does there decides nothing about this point."""
+        return np.isfinite(self.right.bound) != np.isfinite(self.left.bound) and not self.on_the_edge
+
+    @property
+    def at_a_kink(self) -> bool:
+        return self.both is None
+
+    def contradict(self, claimed: float) -> bool:
+        """Whether the claim is wrong: by more than the bound, and by more than rounding could have moved the outputs by."""
+        found = self.both
+        if found is None or not np.isfinite(found.bound) or self.beside_the_edge:
+            return False
+        error = abs(claimed - found.value)
+        return error > KAPPA * found.bound and error * found.step > max(EXACT * self.level, HIDDEN_EXACT)
+
+    def confirm(self, claimed: float) -> bool:
+        """Whether the claim is right to 1 %; a claim of 0 is right where nothing moves."""
+        found = self.both
+        if claimed == 0 and self.still > 0:
+            return True
+        return found is not None and abs(claimed - found.value) <= KAPPA * found.bound <= DECISIVE * abs(claimed)
+
+
+def slopes_along(along: Along, center: float, noise: float) -> Slopes:
+    """Both one-sided slopes at the point, from at most 34 evaluations."""
+    values = np.array([[along(float(sign * step)) for step in STEPS] for sign in (1.0, -1.0)])
+    moved = np.abs(values - center)
+    still_at = (moved == 0).all(axis=0)
+    finer_too = np.logical_and.accumulate(still_at[::-1])[::-1]
+    finite = np.abs(values[np.isfinite(values)])
+    level = float(max(abs(center), np.median(finite) if len(finite) else 0.0))
+    on_the_edge = bool((~np.isfinite(values)).all(axis=1).any())
+    right, left = (_side(sign * (row - center), noise) for sign, row in zip((1.0, -1.0), values, strict=True))
+    return Slopes(right, left, float(STEPS[finer_too].max(initial=0.0)), level, on_the_edge)
+
+
+def _side(moved: FloatArray, noise: float) -> Side:
+    """From φ(t) - φ(0) at each step, coarsest first."""
+    usable = np.isfinite(moved)
+    start = len(STEPS) if not usable[-1] else int(np.flatnonzero(~usable)[-1]) + 1 if not usable.all() else 0
+    steps, moved = STEPS[start:], moved[start:]
+    if len(steps) < 3:
+        return Side(float("nan"), float("inf"), float("nan"))
+    differences = moved / steps
+    slopes = (4 * differences[1:] - differences[:-1]) / 3
+    apart = np.abs(slopes - differences[1:])
+    apart[1:] = np.maximum(np.minimum(apart[1:], np.abs(np.diff(slopes))), apart[1:] / 16)
+    bounds = apart + (4 * 2 * noise / steps[1:] + 2 * noise / steps[:-1]) / 3
+    chosen = _consistent(slopes, bounds)
+    if chosen is None:
+        return Side(float("nan"), float("inf"), float("nan"))
+    return Side(float(slopes[chosen]), float(bounds[chosen]), float(steps[chosen + 1]))
+
+
+def _consistent(slopes: FloatArray, bounds: FloatArray) -> int | None:
+    """Lepski's rule: of the intervals that meet one another, from the finest up, the narrowest.
+
+    None where only the very finest agree: one tooth of a saw of rounding is as straight as a function can be.
+    """
+    low, high = -np.inf, np.inf
+    kept: list[int] = []
+    for index in range(len(slopes) - 1, -1, -1):
+        low, high = max(low, slopes[index] - KAPPA * bounds[index]), min(high, slopes[index] + KAPPA * bounds[index])
+        if low > high:
+            break
+        kept.append(index)
+    return min(kept, key=lambda index: bounds[index]) if len(kept) >= AGREEING else None

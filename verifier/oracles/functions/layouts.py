@@ -1,0 +1,24 @@
+"""The same numbers in other memory: transposed, with steps between them, with strides of 0. A backward pass is handed all of these."""
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Layout = Literal["contiguous", "transposed", "stepped", "expanded"]
+
+GARBAGE = 12345.0  # between the steps: whoever reads there shows it
+
+
+def laid_out(array: NDArray[Any], layout: Layout) -> NDArray[Any]:
+    """An array with these numbers in this layout; "expanded" has the first number everywhere, at strides of 0, and is read-only."""
+    if layout == "transposed":
+        return np.asfortranarray(array)
+    if layout == "stepped":
+        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]) if array.ndim else (2,), GARBAGE, dtype=array.dtype)
+        view: NDArray[Any] = wide[..., ::2] if array.ndim else wide[0]
+        view[...] = array
+        return view
+    if layout == "expanded":
+        return np.broadcast_to(array.reshape(-1)[:1].reshape(()), array.shape) if array.size else array
+    return array

@@ -1,0 +1,112 @@
+"""How a wrong gradient relates to the right one, in words: a factor, a size, a sign, transposed, one row only, a lost mask."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.results.evaluation import FloatArray
+
+CLOSE = 1e-3  # of the largest element: a relation is said where it holds this well, or within what the right numbers are known to
+NAMED = {2.0: "twice", 0.5: "half", 3.0: "three times", 4.0: "four times", 0.25: "a quarter of"}
+
+
+def relation(
+    claimed: FloatArray,
+    right: FloatArray,
+    sizes: Mapping[str, int],
+    *,
+    others: Mapping[str, FloatArray] | None = None,
+    cotangents: Sequence[FloatArray] = (),
+) -> str:
+    """One sentence, or "" where no relation is seen.
+
+    Args:
+        sizes: what a factor may be, by name.
+        others: right gradients of the other tensors, for two that were exchanged.
+        cotangents: for a gradient that is the cotangent as it came in.
+    """
+    if claimed.size == 0 or claimed.shape != right.shape or not np.isfinite(claimed).all():
+        return _where_not_finite(claimed)
+    if not claimed.any():
+        return "It is 0 everywhere."
+    for name, other in (others or {}).items():
+        if right.size > 1 and _same(claimed, other):
+            return f"It is the gradient of {name}: two are exchanged."
+    for cotangent in cotangents:
+        if right.size > 1 and _same(claimed, cotangent):
+            return "It is the cotangent, as it came in."
+    factor = _factor(claimed, right)
+    if factor is not None:
+        return _factor_in_words(factor, sizes)
+    if right.ndim == 2 and _same(claimed, right.T.reshape(right.shape)):
+        return "It is the right one transposed."
+    if _same(claimed, np.abs(right)):
+        return "Its sign is lost: it is the absolute value of the right one."
+    return _part(claimed, right) or _rows(claimed, right)
+
+
+def _where_not_finite(claimed: FloatArray) -> str:
+    return "" if claimed.size == 0 or np.isfinite(claimed).all() else "It is not finite."
+
+
+def _same(one: FloatArray, other: FloatArray) -> bool:
+    if one.shape != other.shape:
+        return False
+    return bool(np.abs(one - other).max(initial=0.0) <= CLOSE * np.abs(other).max(initial=0.0)) and bool(other.any())
+
+
+def _factor(claimed: FloatArray, right: FloatArray) -> float | None:
+    largest = float(np.abs(right).max(initial=0.0))
+    if largest == 0 or not np.isfinite(largest):
+        return None
+    unit = right / largest  # taken out first: squares of 1e160 overflow
+    factor = float(((claimed / largest) * unit).sum() / (unit * unit).sum())
+    return factor if factor != 0 and _same(claimed, factor * right) else None
+
+
+def _factor_in_words(factor: float, sizes: Mapping[str, int]) -> str:
+    turned, size = ("turned in sign and ", -factor) if factor < 0 else ("", factor)
+    if abs(size - 1) < CLOSE:
+        return "It has the wrong sign." if turned else f"Every element is off by the same factor, {factor:.9g}."
+    for name, count in sizes.items():
+        for power, words in ((count, f"{name} times"), (1 / max(count, 1), f"1/({name}) times"), (count**2, f"({name})² times")):
+            if count > 1 and abs(size - power) < CLOSE * power:
+                return f"It is {turned}{words} the right one ({name} is {count} here)."
+    words = next((said for value, said in NAMED.items() if abs(size - value) < CLOSE * value), f"{size:.4g} times")
+    return f"It is {turned}{words} the right one."
+
+
+def _part(claimed: FloatArray, right: FloatArray) -> str:
+    """Right where both are not zero, and zero on one side only."""
+    level = CLOSE * float(np.abs(right).max(initial=0.0))
+    agree = np.abs(claimed - right) <= level
+    extra, missing = (np.abs(right) <= level) & ~agree, (np.abs(claimed) <= level) & ~agree
+    if (agree | extra).all() and (np.abs(right) > level).any():
+        return f"It is right but for {_count(extra)} that should be 0: a mask is lost."
+    if (agree | missing).all() and (np.abs(claimed) > level).any():
+        kept = np.flatnonzero((np.abs(claimed) > level).reshape(len(claimed), -1).any(axis=1)) if claimed.ndim else np.zeros(0)
+        if claimed.ndim and len(kept) == 1 and len(claimed) > 1 and kept[0] in (0, len(claimed) - 1):
+            return f"Only the {'last' if kept[0] else 'first'} row is there, all others are 0."
+        return f"It is right but for {_count(missing)} where it is 0 and should not be."
+    return ""
+
+
+def _rows(claimed: FloatArray, right: FloatArray) -> str:
+    """A factor of its own in each row, or right in the first or last rows alone."""
+    if claimed.ndim == 0 or len(claimed) < 2:
+        return ""
+    factors = [_factor(one, other) for one, other in zip(claimed, right, strict=True)]
+    good = [factor is not None and abs(factor - 1) < CLOSE for factor in factors]
+    if good[0] and not any(good[1:]):
+        return "The first row is right, the rows after it are not."
+    if good[-1] and not any(good[:-1]):
+        return "The last row is right, those before it are not."
+    if all(factor is not None for factor in factors):
+        return "Each row is a multiple of the right one, every row another."
+    return ""
+
+
+def _count(mask: NDArray[np.bool_]) -> str:
+    number = int(mask.sum())
+    return "one element" if number == 1 else f"{number} elements"
