@@ -8,8 +8,8 @@ def test_custom_function():
 """
 
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from verifier.oracles.functions.examine import Examined, examine
 from verifier.oracles.functions.plain import argument_names, plain_function
 from verifier.tolerance import SOURCE, Comparison
 
+NOTHING = "assert_gradients takes a function, its gradient and arrays, or a function of tensors and tensors."
 DIFFERENCE = f"{KAPPA:g} x the error bound of the finite difference"
 
 
@@ -32,14 +33,41 @@ class Verified:
     Attributes:
         resolves: by input, the smallest error that would have been seen, relative to the largest element of its gradient (relative to
             what the outputs are, where the gradient is zero).
-        evaluations: how often the function was called to be differenced.
+        evaluations: how often the function was called to be differenced; with a reference, at how many drawn points.
+        seed: with which the same is drawn again. `draws`: how many points were asked, `axes`: how they departed from a typical test's.
+        not_drawn: what was left as it is because nothing was said about it.
+        precision: the type that was judged.
+        notes: worth knowing, and no wrong gradient.
     """
 
     resolves: Mapping[str, float]
     evaluations: int
+    seed: int | None = None
+    draws: int = 0
+    axes: tuple[str, ...] = ()
+    not_drawn: tuple[str, ...] = ()
+    precision: str = ""
+    notes: tuple[str, ...] = ()
 
 
-def assert_gradients(function: Callable[..., Any], *arguments: Any, reference: Callable[..., Any] | None = None) -> Verified:
+def assert_gradients(
+    function: Callable[..., Any],
+    *arguments: Any,
+    reference: Callable[..., Any] | None = None,
+    shapes: Sequence[str] | Mapping[str, str] | None = None,
+    sizes: Mapping[str, Any] | None = None,
+    options: Mapping[str, Sequence[Any]] | None = None,
+    integers: Mapping[str, str] | None = None,
+    masks: Sequence[str] = (),
+    require: Sequence[str] = (),
+    draw: Mapping[str, Callable[..., Any]] | None = None,
+    instead_of: Callable[..., Any] | None = None,
+    zero_at: Mapping[str, Any] | None = None,
+    precision: str | None = None,
+    seed: int | None = None,
+    draws: int = 100,
+    time_limit: float | None = None,
+) -> Verified:
     """Raise AssertionError where a claimed gradient is not that of its function.
 
     Called in two ways:
@@ -57,7 +85,19 @@ def assert_gradients(function: Callable[..., Any], *arguments: Any, reference: C
     The same call gives the same answer.
 
     Args:
-        reference: the same function in PyTorch, differentiated by autograd in float64, as the second witness for outputs and gradients.
+        reference: the same function in plain PyTorch; autograd in float64 gives the right outputs and gradients, and points are drawn.
+            What follows says what may be drawn; without it sizes and domains are read off the examples.
+        shapes: of each array in named sizes, in order or by name: ("N C *", "C", "N"); `*` is any number of dimensions.
+        sizes: by name, one number (fixed), two (an inclusive range), three or more (a list).
+        options: keyword arguments with their values, the usual one first: {"reduction": ["mean", "none"]}.
+        integers: what whole numbers may be, by name: {"target": "index C, may be -100"}.
+        masks: names of arrays that hold masks; they are not differentiated.
+        require: conditions on sizes and options: ("L <= T",).
+        draw: by name, f(shape, sizes, generator) for what has rules of its own; the generator is a torch.Generator.
+        instead_of: a function in PyTorch whose gradient this one is meant to have (straight-through); outputs are then not compared.
+        zero_at: by name a mask of where the gradient is meant to be 0 (a padding row).
+        precision: for types narrower than float32, where numbers are rounded: "eager", "operands", "kernel", "accumulate".
+        seed, draws, time_limit: of the drawing; the seed is new each time where none is given, and said in every failure.
     Returns:
         How small an error was excluded.
     Raises:
@@ -67,12 +107,20 @@ def assert_gradients(function: Callable[..., Any], *arguments: Any, reference: C
         TypeError: the call makes no sense.
     """
     __tracebackhide__ = True
-    asked = _asked(function, arguments, reference)
+    truth = reference if instead_of is None else instead_of
+    if truth is not None:
+        from verifier.oracles.references.asking import Said
+
+        said = Said(shapes, sizes, options, integers, tuple(masks), tuple(require), draw, zero_at, seed, draws, time_limit, precision)
+        return _against(function, arguments, truth, said, outputs_too=instead_of is None)
+    if any(given is not None for given in (shapes, sizes, options, integers, draw)) or masks or require:
+        raise TypeError("what is drawn is held against reference=, the same function in plain PyTorch: pass one.")
+    claimed = _asked(function, arguments, zero_at)
     try:
-        found = examine(*asked)
+        found = examine(claimed)
     except UnusableGradientError as error:
         raise AssertionError(str(error)) from None
-    problem = _wrong(found, asked[0])
+    problem = _wrong(found, claimed)
     if problem is not None:
         raise AssertionError(problem)
     if found.undecided:
@@ -80,13 +128,37 @@ def assert_gradients(function: Callable[..., Any], *arguments: Any, reference: C
     return Verified(found.resolves, found.evaluations)
 
 
-def _asked(
-    function: Callable[..., Any], arguments: tuple[Any, ...], reference: Callable[..., Any] | None
-) -> tuple[Differentiable, Differentiable | None]:
-    """The claim and the reference, whichever way they are called."""
+def _against(
+    function: Callable[..., Any], arguments: tuple[Any, ...], reference: Callable[..., Any], said: Any, *, outputs_too: bool
+) -> Verified:
+    """Held against a reference on drawn points."""
+    __tracebackhide__ = True
+    from verifier.oracles.references.asking import ask
+    from verifier.oracles.torch_functions import signature_of
+    from verifier.problems.sizes import GrammarError
+
+    if not arguments:
+        raise TypeError(NOTHING)
+    plain = callable(arguments[0]) and not _is_tensor(arguments[0])
+    values = arguments[1:] if plain else arguments
+    readable, skip = (function, 0) if plain else signature_of(function)
+    names = argument_names(readable, len(values), skip=skip)
+    try:
+        found = ask(function, arguments[0] if plain else None, values, names, reference, said, outputs_too=outputs_too)
+    except GrammarError as error:
+        raise TypeError(str(error)) from None
+    if found.message:
+        raise AssertionError(found.message)
+    if found.undecided:
+        _give_up(found.undecided)
+    return Verified(found.resolves, found.evaluations, found.seed, found.asked, found.axes, found.not_drawn, found.precision, found.notes)
+
+
+def _asked(function: Callable[..., Any], arguments: tuple[Any, ...], zero_at: Mapping[str, Any] | None) -> Differentiable:
+    """The claim, whichever way it is called."""
     __tracebackhide__ = True
     if not arguments:
-        raise TypeError("assert_gradients takes a function, its gradient and arrays, or a function of tensors and tensors.")
+        raise TypeError(NOTHING)
     plain = callable(arguments[0]) and not _is_tensor(arguments[0])
     values = arguments[1:] if plain else arguments
     try:
@@ -99,11 +171,8 @@ def _asked(
             readable, skip = signature_of(function)
             names = argument_names(readable, len(values), skip=skip)
             claimed = torch_function(function, values, names)
-        if reference is None:
-            return claimed, None
-        from verifier.oracles.torch_functions import to_tensors, torch_function
-
-        return claimed, torch_function(reference, to_tensors(values), names)
+        masks = {name: np.asarray(mask, dtype=bool) for name, mask in (zero_at or {}).items()}
+        return replace(claimed, zero_at=masks) if masks else claimed
     except UnusableGradientError as error:
         raise AssertionError(str(error)) from None
 
@@ -119,10 +188,6 @@ def _wrong(found: Examined, function: Differentiable) -> str | None:
         return f"the gradient changes what it is given: {', '.join(found.claim.changed)} is not as it went in. Copy before you write."
     if found.wrong is not None:
         return _differs(found, function)
-    for outputs, against in ((True, found.outputs_against_reference), (False, found.against_reference)):
-        for name, comparison in against.items():
-            if not comparison.within:
-                return _departs(name if outputs else f"the gradient of {name}", comparison, "the reference in float64")
     for name, comparison in found.rounding.items():
         if not comparison.within:
             return _departs(f"the gradient of {name}", comparison, "the same code in float64")

@@ -191,7 +191,17 @@ def _cotangent(cotangent: FloatArray, output: Tensor, layout: Layout) -> Tensor:
 
 def _bytes(tensor: Tensor) -> bytes:
     """Bytes decide whether something was written to: NaN is a number like any other then."""
-    return tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+    return (
+        tensor.detach()
+        .resolve_conj()
+        .resolve_neg()
+        .cpu()
+        .reshape(-1)
+        .clone(memory_format=torch.contiguous_format)
+        .view(torch.uint8)
+        .numpy()
+        .tobytes()
+    )
 
 
 def _nodes(outputs: Sequence[Tensor]) -> list[str]:

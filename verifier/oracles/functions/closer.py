@@ -17,6 +17,8 @@ from verifier.results.evaluation import FloatArray
 STEPS = 4.0 ** -np.arange(0.5, 17)  # of the input's own size: 1/2 … 2^-33
 EXACT = 2.0**-17  # of the outputs: what contradicts the claim must be more than rounding of anything the outputs come from
 HIDDEN_EXACT = 2.0**-40
+SHORTEST = 2.0**-22  # of the input's own size: over shorter steps a part that cancelled may be straight between two of its stairs
+STILL = 2.0**-12  # and over these it, or a narrow type, may not move at all
 AGREEING = 4  # successive slopes, over steps of 1 to 256
 
 Along = Callable[[float], float]
@@ -74,6 +76,8 @@ class Slopes:
         """Whether the claim is wrong: by more than the bound, and by more than rounding could have moved the outputs by."""
         found = self.both
         if found is None or not np.isfinite(found.bound) or self.beside_the_edge:
+            return False
+        if found.step < SHORTEST or 0 < self.still < STILL:
             return False
         error = abs(claimed - found.value)
         return error > KAPPA * found.bound and error * found.step > max(EXACT * self.level, HIDDEN_EXACT)

@@ -51,6 +51,7 @@ class Differentiable:
         takes_cotangent: whether the gradient is that of any projection; else there is one number, and it is that of it.
         complex_inputs: which inputs stand for complex numbers: their last axis holds real and imaginary part.
         cause: (inputs, cotangents) -> why a gradient is not finite, with the cure, where that can be seen; else "".
+        zero_at: where a gradient is meant to be 0, whatever the function does.
         narrow_inside: a sentence where the outputs have a narrower type than the inputs, else "".
     """
 
@@ -63,6 +64,7 @@ class Differentiable:
     complex_inputs: frozenset[str] = frozenset()
     cause: Callable[[Arrays, Sequence[FloatArray]], str] = field(default=lambda inputs, cotangents: "")
     narrow_inside: str = ""
+    zero_at: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 class UnusableGradientError(Exception):

@@ -2,12 +2,11 @@
 
 Finite differences (`differencing`) judge the formula; what is computed in a narrow type is differenced in float64 where the code takes
 that, and its own numbers are then held to the wandering of their rounding (`rounding`). A second call must give what the first one
-implies. A reference, where there is one, is the second witness.
+implies.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 
@@ -57,6 +56,7 @@ LAYOUT_WORDS = {
 OTHER_LAYOUT = (
     "it is another one for the same cotangent {}: the strides of the cotangent are ignored. Use them, or make it contiguous first."
 )
+NOT_ZERO_THERE = "it is not 0 where zero_at says that it is meant to be"
 NOT_ZERO = "a cotangent of zeros gives a gradient that is not zero"
 MOST_RELATED = 128  # elements whose slopes are taken one by one, to say how a wrong gradient relates to the right one
 
@@ -70,7 +70,6 @@ class Examined:
         wrong: the worst element that differences contradict, or None, in the inputs' own units; `also_wrong`: other wrong inputs.
         lifted: whether it was differenced in float64 although its own type is narrower.
         rounding: in that case its own gradient against that of float64, by input.
-        against_reference, outputs_against_reference: the same against a reference, where there is one.
         relation: of the wrong gradient to the right one, in words; `wrong_elements`: how many of how many are wrong.
         cause: why a gradient is not finite, with the cure.
         second: an input whose gradient a second call contradicts, with words on how.
@@ -84,8 +83,6 @@ class Examined:
     also_wrong: tuple[str, ...] = ()
     lifted: bool = False
     rounding: Mapping[str, Comparison] = field(default_factory=dict)
-    against_reference: Mapping[str, Comparison] = field(default_factory=dict)
-    outputs_against_reference: Mapping[str, Comparison] = field(default_factory=dict)
     relation: str = ""
     wrong_elements: tuple[int, int] | None = None
     cause: str = ""
@@ -96,8 +93,8 @@ class Examined:
     evaluations: int = 0
 
 
-def examine(function: Differentiable, reference: Differentiable | None = None) -> Examined:
-    """Hold the claimed gradient of the function against its differences, and against the reference's where there is one.
+def examine(function: Differentiable) -> Examined:
+    """Hold the claimed gradient of the function against its differences.
 
     Raises:
         UnusableGradientError: the gradient has another form than the inputs.
@@ -107,12 +104,12 @@ def examine(function: Differentiable, reference: Differentiable | None = None) -
     if not all(np.isfinite(output).all() for output in outputs):
         return Examined(Claim({}), undecided=everything, reasons=(NOT_FINITE,))
     if function.epsilon > FLOAT64_EPSILON and function.narrow_inside:
-        found = _decide(function, reference, outputs)
+        found = _decide(function, outputs)
         return replace(found, reasons=(*found.reasons, function.narrow_inside)) if found.undecided else found
-    return _decide(function, reference, outputs)
+    return _decide(function, outputs)
 
 
-def _decide(function: Differentiable, reference: Differentiable | None, outputs: Sequence[FloatArray]) -> Examined:
+def _decide(function: Differentiable, outputs: Sequence[FloatArray]) -> Examined:
     everything = tuple(function.inputs)
     cotangents = cotangents_for(function, outputs)
     claim = function.claim(function.inputs, cotangents, False)
@@ -126,7 +123,7 @@ def _decide(function: Differentiable, reference: Differentiable | None, outputs:
     again = function.values(function.inputs, False)
     if any(one.tobytes() != other.tobytes() for one, other in zip(outputs, again, strict=True)):
         found = replace(found, reasons=(*found.reasons, RANDOM))
-    return found if reference is None else _compared(found, function, reference, cotangents)
+    return found
 
 
 def _lift(function: Differentiable, cotangents: Sequence[FloatArray]) -> Claim | None:
@@ -143,6 +140,9 @@ def _lift(function: Differentiable, cotangents: Sequence[FloatArray]) -> Claim |
 def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], claim: Claim, lifted: Claim | None) -> Examined:
     projection = Projection(function, cotangents, lifted=lifted is not None)
     judged = (claim if lifted is None else lifted).gradients
+    for name, mask in function.zero_at.items():
+        if name in judged and judged[name][mask].any():
+            return Examined(claim, second=(name, NOT_ZERO_THERE))
     usable = {name: np.isfinite(gradient) & np.isfinite(function.inputs[name]) for name, gradient in judged.items()}
     finite = {name: np.where(usable[name], gradient, 0.0) for name, gradient in judged.items()}
 
@@ -175,7 +175,8 @@ def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], cla
     if lifted is not None:
         found = replace(found, rounding=_rounding(function, cotangents))
     second = _second_call(function, cotangents, claim, findings, projection.scales, found.rounding)
-    return replace(found, second=second or _other_layouts(function, cotangents, claim))
+    powers = {n: max(power, found.rounding[n].resolves) if n in found.rounding else power for n, power in found.resolves.items()}
+    return replace(found, resolves=powers, second=second or _other_layouts(function, cotangents, claim))
 
 
 def _not_finite(infinite: Sequence[str], judged: Arrays, function: Differentiable, asking: Asking) -> WrongElement | None:
@@ -363,28 +364,3 @@ def _second_call(
     if off is None:
         return None
     return (off, KEPT) if factor == 1.0 or against(1.0) is not None else (off, NOT_LINEAR.format(factor))
-
-
-def _compared(found: Examined, function: Differentiable, reference: Differentiable, cotangents: Sequence[FloatArray]) -> Examined:
-    """With the reference as the second witness: its outputs, and its gradient for the same cotangents, in float64."""
-    known = [name for name in function.inputs if name in reference.inputs]
-
-    def ask_gradients(inputs: Arrays) -> tuple[Arrays, Arrays]:
-        claimed = function.claim(inputs, cotangents, False).gradients
-        right = reference.claim({**reference.inputs, **{name: inputs[name] for name in known}}, cotangents, True).gradients
-        return claimed, {name: right[name] for name in known}
-
-    def ask_outputs(inputs: Arrays) -> tuple[Arrays, Arrays]:
-        right = reference.values({**reference.inputs, **{name: inputs[name] for name in known}}, True)
-        return _numbered(function.values(inputs, False)), _numbered(right)
-
-    compared = partial(compare_by_jitter, inputs=function.inputs, rounded=function.rounded, epsilon=function.epsilon)
-    gradients = compared(ask_gradients, floors=_floors(function, cotangents))
-    outputs = compared(ask_outputs, floors={})
-    undecided = tuple(name for name in found.undecided if name not in gradients or not gradients[name].resolves <= DECISIVE)
-    resolves = {name: min(power, gradients[name].resolves) if name in gradients else power for name, power in found.resolves.items()}
-    return replace(found, against_reference=gradients, outputs_against_reference=outputs, undecided=undecided, resolves=resolves)
-
-
-def _numbered(outputs: Sequence[FloatArray]) -> dict[str, FloatArray]:
-    return {f"output {index}": output.astype(np.float64) for index, output in enumerate(outputs)}

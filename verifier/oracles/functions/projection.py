@@ -43,7 +43,11 @@ class Projection:
         self._cotangent = flat(cotangents)
         self.scales = {name: scale_of(array) for name, array in function.inputs.items()}
         self.theta = {name: np.where(np.isfinite(array), array, 0.0) / self.scales[name] for name, array in function.inputs.items()}
-        self._fixed = {name: ~np.isfinite(array) for name, array in function.inputs.items() if not np.isfinite(array).all()}
+        self._fixed = {}
+        for name, array in function.inputs.items():
+            fixed = ~np.isfinite(array) | function.zero_at.get(name, np.zeros(array.shape, dtype=bool))
+            if fixed.any():
+                self._fixed[name] = fixed
         self.evaluations = 0
         self.raised = ""
         self.shift = 0.0

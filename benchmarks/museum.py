@@ -1,0 +1,157 @@
+"""A museum of wrong gradients: is each wrong implementation found, with no input made for it, and its right version never accused?
+
+    python -m benchmarks.museum FOLDER [--draws 100] [--seed 0] [--only NAME]
+
+A folder holds one folder a case: `reference.py`, `wrong.py`, `right.py` and `case.json` with the arguments in named sizes, the sizes of a
+typical test, options and limits. What a revealing input would be is not read. Without a folder the wrong gradients of `benchmarks.plants`
+are judged.
+"""
+
+import argparse
+import importlib.util
+import json
+import sys
+import time
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from verifier import assert_gradients
+from verifier.errors import Inconclusive
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One case: how it is called, and its two versions."""
+
+    name: str
+    arguments: Callable[[], tuple[Any, ...]]
+    said: Mapping[str, Any]
+    reference: Callable[..., Any]
+    wrong: tuple[Callable[..., Any], ...]
+    right: tuple[Callable[..., Any], ...]
+
+
+def read(folder: Path) -> Exhibit:
+    """A case as it stands in its folder."""
+    case = json.loads((folder / "case.json").read_text())
+    sizes, letters = dict(case["sizes"]), {name: text.split() for name, text in case["arguments"].items()}
+    said: dict[str, Any] = {
+        "shapes": tuple(" ".join(words[1:]) for words in letters.values()),
+        "options": case.get("options", {}),
+        "sizes": {name: tuple(limit) for name, limit in case.get("limits", {}).items()}
+        | ({"*": tuple(case["rank"])} if "rank" in case else {}),
+        "integers": {name: rule for name, words in letters.items() if (rule := _rule(words[0]))},
+        "masks": tuple(name for name, words in letters.items() if "mask" in words[0]),
+        "require": tuple(case.get("require", ())),
+    }
+    versions = {name: _module(folder / f"{name}.py") for name in ("reference", "wrong", "right")}
+    numpy_form = case["form"] == "numpy"
+
+    def arguments() -> tuple[Any, ...]:
+        drawn = tuple(_example(words, sizes, case.get("dtype", "float64")) for words in letters.values())
+        return tuple(one.numpy() for one in drawn) if numpy_form else drawn
+
+    def functions(module: Any) -> tuple[Callable[..., Any], ...]:
+        return (module.forward, module.backward) if numpy_form else (module.candidate,)
+
+    return Exhibit(
+        folder.name, arguments, said, versions["reference"].reference, functions(versions["wrong"]), functions(versions["right"])
+    )
+
+
+def _ranks(case: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    return {"*": tuple(case["rank"])} if "rank" in case else {}
+
+
+def _rule(kind: str) -> str:
+    """ "index:V:signed" -> "index V, may be -V, may be -1"; "" where the argument is no index."""
+    parts = kind.split(":")
+    if parts[0] != "index":
+        return ""
+    more = {"signed": f", may be -{parts[1]}, may be -1", "ignored": ", may be -100", "ignore": ", may be -100"}
+    return f"index {parts[1]}" + "".join(more.get(word, f", may be {word}") for word in parts[2:])
+
+
+def _example(words: list[str], sizes: Mapping[str, int], dtype: str) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(len(words))
+    shape: list[int] = []
+    for word in words[1:]:
+        shape += [3] if word == "*" else [int(eval(word, {"__builtins__": {}}, dict(sizes)))]
+    kind = words[0].split(":")
+    if kind[0] == "index":
+        return torch.randint(0, sizes.get(kind[1], 2), shape, generator=generator)
+    drawn = torch.randn(shape, generator=generator, dtype=torch.float64)
+    if "mask" in words[0]:
+        return (drawn > -0.5).to(getattr(torch, dtype))
+    if kind[0] in ("positive",):
+        drawn = drawn.abs() + 0.1
+    if kind[0] in ("prob", "probability"):
+        drawn = drawn.softmax(-1)
+    if kind[0] in ("unit", "uniform"):
+        drawn = drawn.sigmoid()
+    if kind[0] == "bool":
+        return drawn > -0.5
+    return drawn.to(getattr(torch, dtype))
+
+
+def _module(path: Path) -> Any:
+    spec = importlib.util.spec_from_file_location(f"{path.parent.name}_{path.stem}".replace("-", "_"), path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def verdict(exhibit: Exhibit, functions: tuple[Callable[..., Any], ...], *, draws: int, seed: int) -> tuple[str, str, int]:
+    """ "pass", "fail" or "open", the message, and how many points were asked."""
+    try:
+        found = assert_gradients(*functions, *exhibit.arguments(), reference=exhibit.reference, draws=draws, seed=seed, **exhibit.said)
+    except AssertionError as error:
+        return "fail", str(error), 0
+    except Inconclusive as error:
+        return "open", str(error), 0
+    return "pass", "; ".join(found.notes), found.draws
+
+
+def main() -> None:
+    """Print a line a case, and the counts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path)
+    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    np.seterr(all="ignore")
+    if given.folder is None:
+        from benchmarks.plants import EXHIBITS
+
+        exhibits = list(EXHIBITS)
+    else:
+        exhibits = [read(path) for path in sorted(given.folder.iterdir()) if (path / "case.json").exists()]
+    found = accused = points = shown = 0
+    for exhibit in exhibits:
+        if given.only not in exhibit.name:
+            continue
+        begun = time.monotonic()
+        wrong, message, _ = verdict(exhibit, exhibit.wrong, draws=given.draws, seed=given.seed)
+        middle = time.monotonic()
+        right, complaint, asked = verdict(exhibit, exhibit.right, draws=given.draws, seed=given.seed)
+        shown, found, accused, points = shown + 1, found + (wrong == "fail"), accused + (right == "fail"), points + asked
+        print(f"{exhibit.name:32} wrong: {wrong:4} {middle - begun:5.1f} s  right: {right:4} {asked:4} {time.monotonic() - middle:5.1f} s")
+        print(f"    {message.replace(chr(10), ' ')[:300]}")
+        if right != "pass":
+            print(f"    RIGHT: {complaint.replace(chr(10), ' ')[:400]}")
+    print(f"{found} of {shown} wrong found; {accused} right accused in {points} draws; seed {given.seed}, {given.draws} combinations.")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,384 @@
+"""One case put to a candidate and its reference: outputs first, then gradients, held to S times what rounding does at that point.
+
+Where the reference decides within rounding (a tie, a kink), a gradient is right within the envelope of those that it has beside the
+point, and so must be its sum over elements that are tied: max-pool's [1, 0, 0] and amax's [1/2, 1/2, 0]
+are both right, [1, 1, 0] is not.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from verifier.oracles.dispatched.arithmetic import UndispatchableError
+from verifier.oracles.dispatched.measuring import measure
+from verifier.oracles.dispatched.running import real_outputs, to_array
+from verifier.oracles.dispatched.wandering import wandering
+from verifier.oracles.functions.layouts import Layout
+from verifier.oracles.references.candidate import Answered, Array, Candidate, poisoned
+from verifier.oracles.references.points import Source, point, same_twice
+from verifier.oracles.references.space import Case
+from verifier.tolerance import SAFETY, element_tolerance
+
+QUICK = 8.0  # last bits of an element, and
+QUICK_OF_LARGEST = 16.0  # of the largest one: so near there is nothing to measure
+BESIDE = 1e-9  # how far beside a kink the reference is asked, of a tensor's size
+SAMPLES = 14
+CALLS = 4
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """What is wrong at one case.
+
+    Attributes:
+        what: "output", "gradient", "changed", "raised", "shape", "calls".
+        tensor: the name, "output 0" for an output.
+        text: one clause.
+        claimed, right, tolerance: where numbers are compared; `right` in float64.
+        cotangents, tensors: of the case.
+    """
+
+    what: str
+    tensor: str
+    text: str
+    claimed: Array | None = None
+    right: Array | None = None
+    tolerance: Array | None = None
+    cotangents: tuple[Array, ...] = ()
+    at_a_kink: bool = False
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Of one case: wrong or not, or not asked, as the reference has no answer there."""
+
+    wrong: Wrong | None = None
+    skipped: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What does not change from case to case."""
+
+    candidate: Candidate
+    reference: Callable[..., Any]
+    sources: Mapping[str, Source]
+    dtype: torch.dtype
+    outputs_too: bool = True  # not where the gradient is meant to be that of another function
+    zero_at: Mapping[str, Array] | None = None
+
+    def try_case(self, case: Case, tensors: Mapping[str, Tensor] | None = None) -> Trial:
+        """Put one case to the test."""
+        tensors = point(self.sources, case) if tensors is None else tensors
+        truth = _Truth(self, tensors, case)
+        try:
+            expected, _ = truth.plain(None)
+            if not all(np.isfinite(one).all() for one in expected):
+                return Trial(skipped="the reference is not finite")
+            cotangents = cotangents_for(expected, case)
+            expected, gradients = truth.plain(cotangents)
+        except Exception as error:
+            return Trial(skipped=f"the reference raises {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+        if not all(np.isfinite(one).all() for one in gradients.values()):
+            return Trial(skipped="the reference's gradient is not finite")
+        shared = same_twice(tensors, self.candidate.differentiated) if case.axis("usage") == "the same tensor twice" else None
+        if case.axis("usage") == "the same tensor twice":
+            if shared is None or self.candidate.backward is not None:
+                return Trial(skipped="no two tensors are alike")
+            tensors = {**tensors, shared[1]: tensors[shared[0]]}
+            truth = _Truth(self, tensors, case)
+            expected, gradients = truth.plain(cotangents)
+        try:
+            with np.errstate(all="ignore"):
+                answered = self._asked(tensors, case, cotangents, shared)
+        except Exception as error:
+            if isinstance(error, NotImplementedError):
+                return Trial(skipped=f"the candidate does not take it: {error}")
+            text = str(error).splitlines()[0] if str(error) else ""
+            return Trial(Wrong("raised", "", f"it raises {type(error).__name__}: {text}", cotangents=tuple(cotangents)))
+        return self._compared(answered, expected, gradients, truth, cotangents, shared)
+
+    def _asked(
+        self, tensors: Mapping[str, Tensor], case: Case, cotangents: Sequence[Array], shared: tuple[str, str] | None
+    ) -> list[Answered]:
+        layout: Layout = case.axis("layout")  # type: ignore[assignment]
+        usage = case.axis("usage")
+
+        def given(outputs: Sequence[Array]) -> Sequence[Array]:
+            kinds = [one.dtype if one.dtype.kind in "fc" else np.dtype(np.float64) for one in outputs]
+            ready = len(outputs) == len(cotangents) and all(one.shape == c.shape for one, c in zip(outputs, cotangents, strict=True))
+            return [c.astype(kind) for c, kind in zip(cotangents, kinds, strict=True)] if ready else [np.ones_like(one) for one in outputs]
+
+        ask = partial(self.candidate.answer, options=case.options, cotangents=given, layout=layout)
+        other = point(self.sources, case, other=1)
+        if usage == "after another call":
+            ask(other)
+        if usage == "two forward passes before one backward":
+            return [ask(tensors, between=other)]
+        if usage == "poisoned memory":
+            with poisoned():
+                return [ask(tensors)]
+        return [ask(tensors, shared=shared) for _ in range(CALLS if usage == "four calls" else 1)]
+
+    def _compared(
+        self,
+        answers: Sequence[Answered],
+        expected: Sequence[Array],
+        gradients: Mapping[str, Array],
+        truth: "_Truth",
+        cotangents: Sequence[Array],
+        shared: tuple[str, str] | None,
+    ) -> Trial:
+        kept = tuple(cotangents)
+        first = answers[0]
+        for answered in answers:
+            if answered.changed:
+                name = answered.changed[0]
+                return Trial(Wrong("changed", name, f"{name} is not as it went in: copy before you write", cotangents=kept))
+        if len(first.outputs) != len(expected):
+            return Trial(Wrong("shape", "", f"it returns {len(first.outputs)} real outputs; the reference {len(expected)}"))
+        claimed = {f"output {index}": one for index, one in enumerate(first.outputs)}
+        right = {f"output {index}": one for index, one in enumerate(expected)}
+        if not self.outputs_too:
+            right = {}
+        for name, one in right.items():
+            if claimed[name].shape != one.shape:
+                return Trial(Wrong("shape", name, f"{name} has shape {claimed[name].shape}; the reference's is {one.shape}"))
+        if shared is not None:
+            gradients = {**gradients, shared[0]: gradients[shared[0]] + gradients[shared[1]]}
+        compared = bool(self.candidate.differentiated) and bool(first.gradients or self.candidate.backward)
+        for name in [one for one in self.candidate.differentiated if compared and (shared is None or one != shared[1])]:
+            given = first.gradients.get(name)
+            given = np.zeros(gradients[name].shape) if given is None else given
+            if given.shape != gradients[name].shape:
+                return Trial(Wrong("shape", name, f"the gradient of {name} has shape {given.shape}; right is {gradients[name].shape}"))
+            claimed[name], right[name] = given, gradients[name]
+        wrong = self._held(claimed, right, truth, kept, shared)
+        if wrong is not None:
+            return Trial(wrong)
+        return self._repeated(answers, claimed, right, truth, kept)
+
+    def _held(
+        self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...], shared: object
+    ) -> Wrong | None:
+        far = [name for name in right if not _near(claimed[name], right[name], self.epsilon)]
+        if not far:
+            return None
+        tolerances = truth.tolerances(cotangents, self, right, shared)
+        if tolerances is None:
+            return None
+        allowed, kinks = tolerances
+        for name in far:
+            beyond = ~(np.abs(claimed[name] - right[name]) <= allowed[name])
+            if not beyond.any():
+                continue
+            is_output = name.startswith("output ")
+            if kinks and not is_output and shared is None and truth.beside(name, claimed[name], allowed[name], cotangents):
+                continue
+            what = "output" if is_output else "gradient"
+            text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
+            return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, bool(kinks))
+        return None
+
+    def _repeated(
+        self,
+        answers: Sequence[Answered],
+        claimed: Mapping[str, Array],
+        right: Mapping[str, Array],
+        truth: "_Truth",
+        cotangents: tuple[Array, ...],
+    ) -> Trial:
+        notes: list[str] = []
+        for number, answered in enumerate(answers[1:], start=2):
+            again = {f"output {index}": one for index, one in enumerate(answered.outputs)}
+            again |= {name: one for name, one in answered.gradients.items() if one is not None and name in right}
+            same = {name: one for name, one in again.items() if one.shape == claimed[name].shape}
+            if all(one.tobytes() == np.asarray(claimed[name]).tobytes() for name, one in same.items()):
+                continue
+            wrong = self._held({**claimed, **same}, right, truth, cotangents, None)
+            if wrong is not None:
+                text = f"{wrong.text} in call {number} of the same: something is kept between calls"
+                return Trial(Wrong("calls", wrong.tensor, text, wrong.claimed, wrong.right, wrong.tolerance, cotangents))
+            notes.append("not reproducible to the bit: the same call gives other last bits")
+        return Trial(notes=tuple(dict.fromkeys(notes)))
+
+    def resolves(self, case: Case, tensors: Mapping[str, Tensor]) -> dict[str, float]:
+        """By input, the smallest error that would have been seen at this point, relative to the largest element of its gradient."""
+        truth = _Truth(self, tensors, case)
+        try:
+            outputs, _ = truth.plain(None)
+            cotangents = cotangents_for(outputs, case)
+            _, right = truth.plain(cotangents)
+            allowed = truth.tolerances(cotangents, self, right, None)
+        except Exception:  # at the examples themselves there may be nothing to ask
+            return {}
+        if allowed is None:
+            return {}
+        largest = {name: float(np.abs(one).max(initial=0.0)) for name, one in right.items()}
+        return {name: float(allowed[0][name].max(initial=0.0)) / largest[name] if largest[name] else 0.0 for name in right}
+
+    @property
+    def epsilon(self) -> float:
+        return float(torch.finfo(self.dtype).eps)
+
+
+def cotangents_for(outputs: Sequence[Array], case: Case) -> list[Array]:
+    """A cotangent for each output as the case has it, exact in every narrow type."""
+    generator = np.random.default_rng([case.seed, 77])
+    kind = case.axis("cotangent")
+    found = []
+    for output in outputs:
+        signed = generator.choice([-1.0, 1.0], size=output.shape) * generator.integers(64, 129, size=output.shape) / 128
+        if case.axis("layout") == "expanded":
+            signed = np.full(output.shape, -0.75 if kind != "ones" else 1.0)
+        hot = np.zeros(output.shape)
+        if output.size:
+            hot.flat[int(generator.integers(output.size))] = 1.0
+        if case.axis("layout") == "expanded":
+            found.append(signed if kind != "zero" else 0 * signed)
+            continue
+        base = {"ones": np.ones(output.shape), "signed": signed, "one-hot": hot, "zero": np.zeros(output.shape)}[kind]
+        found.append(base * (1 - 0.5j) if output.dtype.kind == "c" and kind == "signed" else base)
+    return found
+
+
+class _Truth:
+    """The reference at one point, in float64."""
+
+    def __init__(self, judge: Judge, tensors: Mapping[str, Tensor], case: Case) -> None:
+        self._judge, self._case = judge, case
+        self._tensors = dict(tensors)
+        self.wanted = judge.candidate.differentiated
+
+    def call(self, at: Mapping[str, Tensor]) -> Any:
+        candidate = self._judge.candidate
+        arguments = [at[name] if name in at else candidate.fixed[name] for name in candidate.names]
+        return self._judge.reference(*arguments, **self._case.options)
+
+    def plain(self, cotangents: Sequence[Array] | None, moved: Mapping[str, Tensor] | None = None) -> tuple[list[Array], dict[str, Array]]:
+        """Outputs, and gradients where there are cotangents."""
+        lifted = {name: _lifted(tensor) for name, tensor in (moved or self._tensors).items()}
+        for name in self.wanted:
+            lifted[name] = lifted[name].requires_grad_()
+        outputs = list(real_outputs(self.call(lifted)).values())
+        arrays = [to_array(output) for output in outputs]
+        if cotangents is None or not self.wanted:
+            return arrays, {}
+        pairs = [(o, torch.as_tensor(c).to(o)) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
+        gradients = {name: np.zeros(tuple(lifted[name].shape)) for name in self.wanted}
+        if pairs:
+            total = sum((output * cotangent.conj()).real.sum() for output, cotangent in pairs)
+            found = torch.autograd.grad(total, [lifted[name] for name in self.wanted], allow_unused=True)  # type: ignore[arg-type]
+            gradients |= {name: to_array(one) for name, one in zip(self.wanted, found, strict=True) if one is not None}
+        for name, mask in (self._judge.zero_at or {}).items():
+            if name in gradients and np.shape(mask) == gradients[name].shape:
+                gradients[name] = np.where(mask, 0.0, gradients[name])
+        return arrays, gradients
+
+    def tolerances(
+        self, cotangents: Sequence[Array], judge: Judge, right: Mapping[str, Array], shared: object
+    ) -> tuple[dict[str, Array], tuple[str, ...]] | None:
+        """What each element may be off by, and the kinks; None where the reference cannot be disturbed."""
+        try:
+            measured = measure(self.call, self._tensors, list(cotangents), differentiate=self.wanted, dtype=judge.dtype)
+        except UndispatchableError:
+            return None
+        scatter = {f"output {index}": one for index, one in enumerate(measured.output_scatter.values())}
+        scatter |= dict(measured.gradient_scatter)
+        if shared is not None:
+            assert isinstance(shared, tuple)
+            scatter[shared[0]] = scatter[shared[0]] + scatter[shared[1]]
+        wandered = self._wandered(cotangents, judge)
+        found = {}
+        for name in right:
+            larger = np.maximum(scatter[name], wandered.get(name, 0.0)) + self._floor(name, right, cotangents, judge.epsilon) / SAFETY
+            found[name] = element_tolerance(np.maximum(larger, judge.epsilon * np.abs(right[name]) / SAFETY), measured.longest)
+        return found, measured.kinks
+
+    def _floor(self, name: str, right: Mapping[str, Array], cotangents: Sequence[Array], epsilon: float) -> float:
+        """A change of the outputs by their last bit, over a step of the input's size: what cancels in a right form leaves as much."""
+        if name.startswith("output "):
+            return 0.0
+        outputs = [one for other, one in right.items() if other.startswith("output ")]
+        level = max((float(np.abs(c * one).max(initial=0.0)) for c, one in zip(cotangents, outputs, strict=False)), default=0.0)
+        values = np.abs(to_array(self._tensors[name]))
+        size = float(values.max(initial=0.0))
+        return epsilon * level / size if size > 0 and np.isfinite(level) else 0.0
+
+    def _wandered(self, cotangents: Sequence[Array], judge: Judge) -> dict[str, Array]:
+        def answer(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
+            given = judge.candidate.answer(
+                tensors, self._case.options, lambda outputs: [c.astype(o.dtype) for c, o in zip(cotangents, outputs, strict=True)]
+            )
+            found = {f"output {index}": one for index, one in enumerate(given.outputs)}
+            return found | {name: one for name, one in given.gradients.items() if one is not None}
+
+        try:
+            with poisoned():  # what is never written would wander as far as it likes
+                return dict(wandering(answer, self._tensors, move=judge.candidate.differentiated))
+        except Exception:  # a candidate that does not take the moved point has nothing to say for itself
+            return {}
+
+    def beside(self, name: str, claimed: Array, allowed: Array, cotangents: Sequence[Array]) -> bool:
+        """Whether the claim lies within what the reference's gradient is beside the point, sums over tied elements included."""
+        drawn = [self._sample(name, index, cotangents) for index in range(SAMPLES)]
+        samples = [one for one in drawn if one is not None]
+        if not samples:
+            return True
+        stacked = np.stack(samples)
+        low, high = stacked.min(axis=0), stacked.max(axis=0)
+        if not (np.isfinite(claimed).all() and (claimed >= low - allowed).all() and (claimed <= high + allowed).all()):
+            return False
+        values = to_array(self._tensors[name])
+        for members in _tied(values):
+            sums = stacked.reshape(len(stacked), -1)[:, members].sum(axis=1)
+            room = float(allowed.ravel()[members].sum())
+            if not sums.min() - room <= float(claimed.ravel()[members].sum()) <= sums.max() + room:
+                return False
+        return True
+
+    def _sample(self, name: str, index: int, cotangents: Sequence[Array]) -> Array | None:
+        generator = np.random.default_rng([self._case.seed, index])
+        moved = dict(self._tensors)
+        for one in self.wanted:
+            lifted = _lifted(self._tensors[one])
+            size = float(lifted.abs().max()) if lifted.numel() and bool(lifted.any()) else 1.0
+            sign = 1.0 if index == 0 else -1.0 if index == 1 else None
+            noise = generator.uniform(0.5, 1, size=tuple(lifted.shape)) * (sign or generator.choice([-1.0, 1.0], size=tuple(lifted.shape)))
+            moved[one] = lifted + BESIDE * size * torch.as_tensor(noise)
+        try:
+            return self.plain(cotangents, moved)[1][name]
+        except Exception:  # outside of the reference's domain
+            return None
+
+
+def _tied(values: Array) -> list[Array]:
+    """Places of elements with equal values within a row, two or more."""
+    found = []
+    rows = values.reshape(-1, values.shape[-1]) if values.ndim else values.reshape(1, -1)
+    for number, row in enumerate(rows):
+        for value in np.unique(row):
+            members = np.flatnonzero(row == value)
+            if len(members) > 1:
+                found.append(members + number * rows.shape[1])
+    return found
+
+
+def _near(claimed: Array, right: Array, epsilon: float) -> bool:
+    with np.errstate(all="ignore"):
+        largest = np.abs(right).max(initial=0.0)
+        allowed = epsilon * np.maximum(QUICK * np.abs(right), QUICK_OF_LARGEST * largest)
+        return bool((np.abs(claimed - right) <= allowed).all())
+
+
+def _lifted(tensor: Tensor) -> Tensor:
+    plain = tensor.detach().clone()
+    if plain.is_complex():
+        return plain.to(torch.complex128)
+    return plain.double() if plain.is_floating_point() else plain

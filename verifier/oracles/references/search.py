@@ -1,0 +1,99 @@
+"""A candidate against its reference: the base, each axis alone, random combinations; a failure is made as plain as it can be."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from verifier.oracles.references.judging import Judge, Trial, Wrong
+from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
+
+MOST_SHRINKING = 120  # cases tried to make a failure plainer
+ALONE = 2  # draws of each axis alone
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What was asked, and the plainest failure where there is one.
+
+    Attributes:
+        wrong, case: the failure, and the case that shows it, with the fewest departures from the base that were found.
+        needed: those departures in words.
+        asked: how many cases the candidate was asked; `skipped`: reasons for which others were not, with their numbers.
+        axes: departures that were asked at least once, by name.
+        notes: what should be known beside.
+        stopped: whether the time limit ended it.
+    """
+
+    wrong: Wrong | None
+    case: Case | None
+    needed: tuple[str, ...]
+    asked: int
+    skipped: dict[str, int]
+    axes: tuple[str, ...]
+    notes: tuple[str, ...]
+    stopped: bool = False
+
+
+def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: float | None, first: Sequence[Trial] = ()) -> Searched:
+    """Ask case after case until one fails."""
+    begun = time.monotonic()
+    skipped: dict[str, int] = {}
+    axes: dict[str, None] = {}
+    notes: dict[str, None] = {}
+    asked, stopped = 0, False
+    alone = space.alone(seed, ALONE)
+    for case in [*alone, *space.combined(seed, draws)]:
+        if time_limit is not None and time.monotonic() - begun > time_limit:
+            stopped = True
+            break
+        trial = judge.try_case(case)
+        if trial.skipped:
+            skipped[trial.skipped] = skipped.get(trial.skipped, 0) + 1
+            continue
+        if trial.wrong is not None and _only_refused(trial.wrong, case, space):
+            notes[f"{trial.wrong.text} where {' and '.join(departures(case, space))}: not judged there, as no shapes= were said"] = None
+            continue
+        asked += 1
+        axes |= dict.fromkeys(f"{axis}: {value}" for axis, value in case.axes.items())
+        notes |= dict.fromkeys(trial.notes)
+        if trial.wrong is not None:
+            case, wrong = _plainest(judge, space, case, trial.wrong)
+            return Searched(wrong, case, tuple(departures(case, space)), asked, skipped, tuple(axes), tuple(notes))
+    return Searched(None, None, (), asked, skipped, tuple(axes), tuple(notes), stopped)
+
+
+def _only_refused(wrong: Wrong, case: Case, space: Space) -> bool:
+    """A candidate may refuse sizes that were only guessed."""
+    return wrong.what == "raised" and not space.said and (case.sizes != space.base.sizes or case.rest != space.base.rest)
+
+
+def _plainest(judge: Judge, space: Space, case: Case, wrong: Wrong) -> tuple[Case, Wrong]:
+    """Fewest axes first, then smallest sizes; what the candidate raises stays what it raises."""
+    tried = 0
+    for steps in (simpler, smaller, simpler):
+        moved = True
+        while moved and tried < MOST_SHRINKING:
+            moved = False
+            for other in steps(case, space):
+                tried += 1
+                found = judge.try_case(other).wrong
+                if found is None or (found.what == "raised") != (wrong.what == "raised") or _only_refused(found, other, space):
+                    continue
+                if len(departures(other, space)) > len(departures(case, space)):
+                    continue  # a smaller size that is no longer the base's would count as needed
+                case, wrong, moved = other, found, True
+                break
+    return _other_seed(judge, space, case, wrong)
+
+
+def _other_seed(judge: Judge, space: Space, case: Case, wrong: Wrong) -> tuple[Case, Wrong]:
+    """An axis that only another choice of numbers made needless is dropped too."""
+    for axis in tuple(case.axes):
+        without = {name: value for name, value in case.axes.items() if name != axis}
+        for seed in range(3):
+            other = replace(case, axes=without, seed=case.seed + 1000 + seed)
+            found = judge.try_case(other).wrong if space.fits(other) else None
+            if found is not None and found.what == wrong.what:
+                case, wrong = other, found
+                break
+    return case, wrong
