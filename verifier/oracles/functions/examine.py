@@ -293,8 +293,9 @@ def _wander(function: Differentiable, cotangents: Sequence[FloatArray], claim: C
             near = function.claim(function.rounded(moved), cotangents, False).gradients
         except Exception:  # a point that the code does not take says nothing
             continue
-        found = {name: np.fmax(one, np.abs(near[name] - claim.gradients[name])) for name, one in found.items()}
-    return {name: np.full(one.shape, SAFETY * float(np.nanmax(one, initial=0.0))) for name, one in found.items()}
+        with np.errstate(invalid="ignore"):  # an infinite slope less itself
+            found = {name: np.fmax(one, np.abs(near[name] - claim.gradients[name])) for name, one in found.items()}
+    return {name: np.full(one.shape, SAFETY * float(one[np.isfinite(one)].max(initial=0.0))) for name, one in found.items()}
 
 
 def _apart(one: Arrays, other: Arrays, allowed: Mapping[str, FloatArray]) -> str | None:
