@@ -102,6 +102,12 @@ def test_a_baseline_with_an_unknown_key_is_refused(audit):
     assert "known.toml" in audited.said
 
 
+def test_a_suite_that_is_configured_to_run_in_several_processes_and_to_stop_early_is_audited_all_the_same(audit):
+    configured = '[tool.pytest.ini_options]\naddopts = ["-n", "2", "-x", "--maxfail=1"]\n'
+    audited = audit({**FILES, "pyproject.toml": configured}, *QUICK, PYTEST_DISABLE_PLUGIN_AUTOLOAD="")
+    assert "x doubled" in audited.outcomes("affine_backward")["noticed"]
+
+
 def test_an_unknown_format_is_refused_with_what_there_is(audit):
     audited = audit(FILES, *QUICK, "--output", "pdf=x.pdf")
     assert audited.status == 2

@@ -56,6 +56,12 @@ class Plugin:
         self._spec, self._send = spec, sender(spec.pipe)
         self._uncollected: list[str] = []
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> None:
+        """pytest-xdist would run the tests in processes where nobody listens."""
+        if hasattr(config.option, "numprocesses"):
+            config.option.numprocesses, config.option.dist, config.option.tx = None, "no", []
+
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
             lines = [line.strip() for line in str(report.longrepr).split("\n") if line.strip()]
@@ -147,14 +153,18 @@ def own_folder(config: Any, home: Path) -> None:
 
 
 def pytest_arguments(spec: Spec) -> list[str]:
-    """The author's, and what keeps pytest from writing, printing and distributing."""
-    extra = ["--capture=sys", "--tb=native", "-o", f"cache_dir={spec.home}/pytest_cache", f"--basetemp={spec.home}/tests"]
-    if importlib.util.find_spec("xdist") is not None:
-        extra += ["-n0"]
-    if importlib.util.find_spec("pytest_cov") is not None:
+    """The author's, and what keeps pytest from writing, printing and shuffling."""
+    extra = [
+        "-p",
+        "no:randomly",
+        "--capture=sys",
+        "--tb=native",
+        "-o",
+        f"cache_dir={spec.home}/pytest_cache",
+        f"--basetemp={spec.home}/tests",
+    ]
+    if not os.environ.get("PYTEST_DISABLE_PLUGIN_AUTOLOAD") and importlib.util.find_spec("pytest_cov") is not None:
         extra += ["--no-cov"]
-    if importlib.util.find_spec("pytest_randomly") is not None:
-        extra += ["-p", "no:randomly"]
     return [*spec.arguments, *extra]
 
 
