@@ -179,3 +179,37 @@ def test_a_worker_needs_neither_torch_nor_hypothesis_nor_the_referee_s_modules(t
     )
     with Zygote() as zygote, zygote.start(Target(file, None, (file,)), Limits()) as session:
         assert session.ask(ASK, {}).message["results"][0]["raised"]["text"] == "[]"
+
+
+IN_THE_BACKGROUND = """
+import os, threading, time
+steps = [0]
+def work():
+    while True:
+        steps[0] += 1
+        with open(f"file{steps[0] % 1000}", "wb") as file:
+            file.write(bytes(100_000))
+        time.sleep(0.001)
+threading.Thread(target=work, daemon=True).start()
+def backprop():
+    return steps[0]
+"""
+
+
+def written_between_questions(tmp_path, seconds: float) -> int:
+    """Files that a thread writes while nothing is asked."""
+    file = tmp_path / "background.py"
+    file.write_text(IN_THE_BACKGROUND)
+    with Zygote() as zygote, zygote.start(Target(file, None, (file,)), Limits()) as session:
+        session.ask(ASK, {})
+        time.sleep(0.05)
+        before = len(os.listdir(session._report.scratch))
+        time.sleep(seconds)
+        return len(os.listdir(session._report.scratch)) - before
+
+
+def test_nothing_goes_on_while_nothing_is_asked(tmp_path, monkeypatch):
+    assert written_between_questions(tmp_path, 0.5) == 0
+    real = Session._signal
+    monkeypatch.setattr(Session, "_signal", lambda self, number: None if number == signal.SIGSTOP else real(self, number))
+    assert written_between_questions(tmp_path, 0.5) > 10

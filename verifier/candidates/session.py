@@ -5,6 +5,9 @@ comes through the *output* pipe and can never be taken for an answer. Over the *
 it was started and how it ended. The referee waits on all three at once: a flood of prints neither blocks the worker nor grows here, a
 dead worker is seen at once, and no wait is without a deadline.
 
+The worker is stopped while nothing is asked: what runs beside its answers (a thread that fills the scratch folder) has no time in which
+nobody looks.
+
 Invariants: after any `WorkerEnded` the worker is dead and reaped, and the session raises the same again whenever it is asked. Nothing
 that comes over the channel is believed: length, protocol version, header, the number of the question and the form of the reply are
 checked, and arrays are only data.
@@ -107,6 +110,7 @@ class Session:
         if told.pop("number", None) != self._number or not self._channel.idle:
             raise self._end(WorkerEnded("protocol", "sent more than its answers over its private channel"))
         self._believed(lambda: check_replies(message, told, answered))
+        self._signal(signal.SIGSTOP)
         return Answer(told, answered)
 
     def await_hello(self, *, required: bool) -> None:
@@ -119,6 +123,7 @@ class Session:
             return
         loaded, _ = self._exchange(b"", self._limits.load_seconds, loading=True)
         self.hello = self._believed(lambda: plain_hello(isolation, loaded))
+        self._signal(signal.SIGSTOP)
 
     def printed(self) -> str:
         """The last 64 KiB of what it printed to stdout and stderr."""
@@ -148,6 +153,7 @@ class Session:
             raise self._ended
         deadline = time.monotonic() + seconds
         self._cpu_before = None
+        self._signal(signal.SIGCONT)
         self._channel.send(frame)
         del frame  # it may be as large as the network, and so is the answer
         while (blob := self._believed(self._channel.receive)) is None:
@@ -224,15 +230,20 @@ class Session:
 
     def _kill(self) -> None:
         self._await_report(lambda: self._report.pid is not None, END_SECONDS)
-        if self._report.death is None and self._report.pid is not None:
-            with contextlib.suppress(ProcessLookupError):
-                if self._report.pidfd is not None:
-                    signal.pidfd_send_signal(self._report.pidfd, signal.SIGKILL)
-                else:
-                    os.kill(self._report.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
         self._await_report(lambda: self._report.death is not None, END_SECONDS)
         if self._report.death is None:
             raise HarnessError(GONE if self._report.closed else f"a killed worker did not end within {END_SECONDS:g} s")
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send it to the worker, if that lives."""
+        self._report.read()
+        if self._report.death is None and self._report.pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                if self._report.pidfd is not None:
+                    signal.pidfd_send_signal(self._report.pidfd, number)
+                else:
+                    os.kill(self._report.pid, number)
 
     def _await_report(self, told: Callable[[], bool], seconds: float) -> None:
         """Wait until the zygote told something, for so long."""
