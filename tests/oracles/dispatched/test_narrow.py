@@ -127,6 +127,7 @@ def test_an_output_kept_in_float32_is_held_to_float32():
         return functional.cross_entropy(x, torch.arange(6))
 
     assert judged(loss, inputs, torch.ones(()), right, "kernel")["output"].status == "right"
+    assert judged(loss, inputs, torch.ones(()), {"output": right["output"].numpy()}, "kernel")["output"].status == "right"
     off = {"output": right["output"] * (1 + 1e-4)}
     assert judged(loss, inputs, torch.ones(()), off, "kernel")["output"].status != "right"
 

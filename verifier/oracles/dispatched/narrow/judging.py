@@ -48,7 +48,7 @@ def judge_narrow(
     call: Call,
     tensors: Mapping[str, Tensor],
     cotangents: Cotangents,
-    claimed: Mapping[str, Tensor],
+    claimed: Mapping[str, Tensor | NDArray[Any]],
     *,
     differentiate: Sequence[str],
     dtype: torch.dtype,
@@ -60,7 +60,8 @@ def judge_narrow(
 
     Args:
         call, tensors, cotangents, differentiate: as `measuring.measure` takes them.
-        claimed: outputs ("output", "output[0]", …) and gradients by name, in the types in which the candidate gave them.
+        claimed: outputs ("output", "output[0]", …) and gradients by name, in the types in which the candidate gave them; an array, which
+            has no such type, counts as narrow where all its numbers are, else as float32.
         dtype: the narrow type of the stores: bfloat16 or float16 (float32: TF32's operands).
         precision: the declared one; without it whatever fits short of `accumulate` is right.
     Raises:
@@ -104,9 +105,10 @@ def _named(answer: Answer) -> dict[str, NDArray[Any]]:
     return {**answer.outputs, **answer.gradients}
 
 
-def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor, declared: Precision | None) -> NarrowOutcome:
+def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor | NDArray[Any], declared: Precision | None) -> NarrowOutcome:
     """The outcome of one claimed tensor."""
-    claimed = to_array(tensor)
+    claimed = to_array(torch.as_tensor(tensor))
+    kept = tensor.dtype if isinstance(tensor, Tensor) else _type_of(claimed, yardsticks.dtype)
     if claimed.shape != yardsticks.right[name].shape:
         says = f"{name} has shape {claimed.shape}, but should have {yardsticks.right[name].shape}."
         return NarrowOutcome("wrong", None, float("inf"), "element", says)
@@ -116,7 +118,7 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor, declared: P
     found: dict[Precision, tuple[float, str]] = {}
     allowed = ORDER[: ORDER.index(Precision.EAGER if declared is None else declared) + 1]
     for precision in (*allowed, *ORDER[len(allowed) :]):
-        found[precision] = yardsticks.of(name, precision, tensor.dtype).ratio(claimed)
+        found[precision] = yardsticks.of(name, precision, kept).ratio(claimed)
         ratio, statistic = found[precision]
         if ratio > 1:
             continue
@@ -129,3 +131,8 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor, declared: P
     ratio, statistic = found[allowed[-1]]
     says = f"{name} is wrong: its {statistic} is {ratio:.2g} times what right code reaches in {narrow} ({allowed[-1]})."
     return NarrowOutcome("wrong", None, ratio, statistic, says)
+
+
+def _type_of(values: NDArray[Any], narrow: torch.dtype) -> torch.dtype:
+    wide = torch.from_numpy(values)
+    return narrow if torch.equal(torch.nan_to_num(wide.to(narrow).to(wide.dtype)), torch.nan_to_num(wide)) else torch.float32
