@@ -1,0 +1,43 @@
+"""docs/any_function.md shows what the benchmarks wrote."""
+
+import re
+from pathlib import Path
+
+from verifier.oracles.dispatched.measuring import COPIES, PROBE, RELATIVE
+from verifier.oracles.dispatched.narrow.judging import COPIES as NARROW_COPIES
+from verifier.oracles.dispatched.narrow.judging import ORDER
+from verifier.oracles.dispatched.narrow.statistics import LIMIT
+from verifier.tolerance import SAFETY
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "any_function.md").read_text(encoding="utf-8")
+
+
+def result_rows(name: str, first: str, last: str) -> list[list[str]]:
+    """The rows of a result from the one after the first that begins so, up to the one that begins so."""
+    lines = (ROOT / "benchmarks" / "results" / f"{name}.txt").read_text(encoding="utf-8").splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith(first)) + 1
+    end = next(i for i, line in enumerate(lines) if i >= start and line.startswith(last))
+    return [re.split(r"\s{2,}", line.strip()) for line in lines[start : end + 1]]
+
+
+def test_every_form_is_shown_as_it_was_measured():
+    for row in result_rows("dispatched", "right code in another form", "batch norm"):
+        assert f"| {' | '.join(row[:5])} |" in PAGE
+
+
+def test_the_cost_is_the_measured_one():
+    large, small = result_rows("dispatched", "transformer block", "d = 128")
+    assert f"takes {large[3]} times" in PAGE and f"(d = 128) {small[3]} times" in PAGE and float(large[3]) <= 6
+
+
+def test_faults_missed_and_right_tensors_accused_are_shown_as_they_were_measured():
+    faults = result_rows("narrow", "faults, missed", "all")
+    assert all(f"| {' | '.join(row[:8])} |" in PAGE for row in faults)
+    (accused,) = result_rows("narrow", "                 of", "right, accused")
+    assert f"| {' | '.join(accused)} |" in PAGE and accused[2] == "0"
+
+
+def test_the_constants_are_the_codes():
+    assert (COPIES, PROBE, RELATIVE, NARROW_COPIES, LIMIT, SAFETY) == (4, 4.0, 2.0**-40, 16, 5.0, 32.0)
+    assert all(f"| `{precision}` |" in PAGE for precision in ORDER)
