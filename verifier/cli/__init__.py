@@ -21,6 +21,7 @@ from verifier.errors import HarnessError, RequestError, VerifierError
 
 COMMANDS = {
     "audit": "verifier.cli.audit:audit",
+    "cache": "verifier.cli.cache:cache",
     "check": "verifier.cli.check:check",
     "compare": "verifier.cli.compare:compare",
     "explain": "verifier.cli.explanation:explain",

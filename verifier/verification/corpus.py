@@ -31,6 +31,7 @@ from verifier.problems.program import Problem, longest_sum
 from verifier.problems.storage import problem_from_message, problem_to_message
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import SAFETY, safety
+from verifier.verification.cache import corpora_folder, hold_below, mark_used
 from verifier.verification.profiles import Profile
 from verifier.verification.signing import SIGNATURE_LENGTH, sign, verifies
 
@@ -171,16 +172,6 @@ def hypothesis_at_home() -> Iterator[None]:
             HypothesisProvider._maybe_draw_constant = constants  # type: ignore[method-assign]
 
 
-def cache_folder() -> Path:
-    """Where corpora are kept: VERIFIER_CACHE, or the user's cache folder."""
-    chosen = os.environ.get("VERIFIER_CACHE")
-    if chosen:
-        return Path(chosen)
-    from platformdirs import user_cache_path
-
-    return user_cache_path("backprop-verifier", appauthor=False)
-
-
 def cache_file(claims: Claims, profile: Profile, seed: int) -> Path:
     """The file of a corpus: its name holds everything that its content depends on."""
     key = {
@@ -195,7 +186,7 @@ def cache_file(claims: Claims, profile: Profile, seed: int) -> Path:
         "operations": versions_of(OPERATIONS),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
-    return cache_folder() / "corpora" / f"{digest[:32]}.safetensors"
+    return corpora_folder() / f"{digest[:32]}.safetensors"
 
 
 def versions() -> dict[str, str]:
@@ -230,6 +221,7 @@ def _write(path: Path, corpus: Corpus) -> None:
                 blob = wire.encode_blob(message, arrays)
                 file.writelines((sign(_summed(path, blob)).encode(), blob))
             os.replace(temporary, path)
+            hold_below()
         except BaseException:
             os.unlink(temporary)
             raise
@@ -246,6 +238,7 @@ def _read(path: Path) -> Corpus | None:
             signed, blob = file.read(SIGNATURE_LENGTH), file.read()
         if not verifies(_summed(path, blob), signed.decode("ascii")):
             return None  # a flipped bit in an answer would be a false verdict, and somebody may have meant it
+        mark_used(path)
         return corpus_from_message(*wire.decode_blob(blob))
     except (OSError, wire.WireError, RequestError, KeyError, TypeError, ValueError):
         return None
