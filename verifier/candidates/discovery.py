@@ -33,7 +33,7 @@ class Candidate:
     """Code under verification: where it is, how it is called and what it claims.
 
     Attributes:
-        name: unique in the run, of the form [A-Za-z0-9._-]+; also the name of its report's folder.
+        name: unique in the run, of letters, digits, dots, underscores and hyphens; also the name of its report's folder.
         path: as the user named it (a file below a folder that was searched: the folder as named, and the way to the file).
         file: the Python file to load, absolute; None where `module` is imported instead.
         module: ``package.module`` to import: an installed one, or one in a package below `root`.

@@ -15,8 +15,8 @@ LONGEST_NAME = 200  # characters; file systems take 255 bytes
 
 
 def plain_name(text: str) -> str:
-    """The text as a name: other signs than letters, digits, dots, underscores and hyphens of ASCII become hyphens."""
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip(".-")[:LONGEST_NAME] or "candidate"
+    """The text as a name: letters, marks and digits of every script stay, dots, underscores and hyphens too; other signs become hyphens."""
+    return submission_name(text, whole=True)
 
 
 def submission_name(file_name: str, *, whole: bool = False) -> str:
@@ -45,7 +45,7 @@ def unique_names(candidates: Sequence[tuple[str, Sequence[str]]]) -> list[str]:
 
 
 def _joined(folders: Sequence[str], name: str) -> str:
-    return ".".join([*folders, name])[-LONGEST_NAME:]
+    return ".".join([*folders, name]).encode()[-LONGEST_NAME:].decode(errors="ignore")
 
 
 def _numbered(names: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ EQUATIONS = {
     "hidden-delta": "Hidden delta",
     "weight-gradient": "Weight gradient",
     "bias-gradient": "Bias gradient",
-    "update": "Update at learning rate 0.1",
+    "update": "Update",
 }
 
 

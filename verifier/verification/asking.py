@@ -338,6 +338,11 @@ class Interview:
             return used_up_wall(self._limits)
         return used_up_cpu(self._limits) if self._cpu >= self._limits.all_cpu_seconds else None
 
+    def forget(self) -> None:
+        """Go on with another worker: whatever the candidate has kept between calls is gone."""
+        if not self._given_up:
+            self._close()
+
     def _close(self) -> None:
         if self._session is not None:
             self._print(self._session.printed())

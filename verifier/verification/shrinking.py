@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from random import Random
 
+import numpy as np
+
 from verifier import textbook
 from verifier.checks.check import Ask, Check
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.contracts.mlp.numbers import is_ordinary
-from verifier.contracts.mlp.smallest import depths, probing_problems, smallest_problems
+from verifier.contracts.mlp.smallest import depths, has_long_batch, probing_problems, smallest_problems
 from verifier.oracles.reference import refer
 from verifier.oracles.scatter import touches_a_kink
 from verifier.problems.program import Problem
@@ -60,11 +62,27 @@ def shrink(examination: Examination, check: Check, failing: Item, *, budget: int
             found = _smallest(examination, architecture_of(failing.problem), trials.fails, budget)
         if found is None and budget > 0:
             found = _find(examination, architecture_of(failing.problem), trials.fails, budget)
-    for item in (failing,) if found is None else (single_item(found), failing):
+    for item in (_smallest_seen(examination, failing, same), failing) if found is None else (single_item(found), failing):
         with contextlib.suppress(Unanswered):
             evaluation = trials.answer(item)
             return Shrunk(check.id, item, evaluation, ask(alone(examination, item, evaluation)))
     return None
+
+
+def _smallest_seen(examination: Examination, failing: Item, same: Same) -> Item:
+    """The smallest network of the corpus that shows the mistake; the failing one where there is none."""
+    shown = [item for item in examination.answered if same(item, examination.evaluations[item.index])] if same is not _any_mistake else []
+    wrong = [item for item in shown if _departs(item, examination.evaluations[item.index])]
+    return min((*wrong, failing), key=lambda item: sum(array.size for array in item.problem.arrays.values()))
+
+
+def _departs(item: Item, evaluation: Evaluation) -> bool:
+    """Whether some gradient is not the right one."""
+    reference = item.reference
+    return any(
+        not bool(np.all(np.abs(gradient - reference.evaluation.gradients[name]) <= reference.gradient_tolerance(name)))
+        for name, gradient in evaluation.gradients.items()
+    )
 
 
 def single_item(problem: Problem) -> Item:
@@ -118,12 +136,14 @@ def alone(examination: Examination, item: Item, answer: Evaluation) -> Examinati
 
 
 def _smallest(examination: Examination, like: Architecture, fails: Callable[[Problem], bool], budget: int) -> Problem | None:
-    """The smallest failing problem of the first depth at which some probing problem fails."""
-    for layers in depths(examination.claims, like):
-        shown = next((problem for problem in probing_problems(examination.claims, like, layers) if fails(problem)), None)
-        if shown is not None:
-            small = islice(smallest_problems(examination.claims, like, layers), budget // 2)
-            return next((problem for problem in small if fails(problem)), shown)
+    """The smallest failing problem of the first depth at which some probing problem fails; of few samples before many."""
+    claims = examination.claims
+    for long in (False, True) if has_long_batch(claims, like) else (False,):
+        for layers in depths(claims, like):
+            shown = next((problem for problem in probing_problems(claims, like, layers, long=long) if fails(problem)), None)
+            if shown is not None:
+                small = islice(smallest_problems(claims, like, layers, long=long), budget // 2)
+                return next((problem for problem in small if fails(problem)), shown)
     return None
 
 

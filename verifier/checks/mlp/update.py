@@ -2,24 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier import textbook
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
-from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step, read_update, update_call
+from verifier.checks.mlp import optimizer
+from verifier.checks.mlp.stepping import step, trusted_reference
+from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step
 from verifier.contracts.mlp.network import architecture_of, with_arrays
-from verifier.contracts.mlp.numbers import is_ordinary
-from verifier.oracles.reference import Reference, refer
-from verifier.oracles.scatter import touches_a_kink
+from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
 from verifier.results.report import Diagnosis
-from verifier.tolerance import SAFETY, compare
+from verifier.tolerance import compare
 
 FloatArray = NDArray[np.floating]
 
@@ -35,6 +33,8 @@ def check(examination: Examination) -> Finding:
     """Gradients recovered from steps at one rate, then at a second, then twenty steps along a path."""
     if "update" not in examination.asking.functions:
         return skipped(ID, "The candidate has no `update`.")
+    if examination.claims.optimizer is not None:
+        return optimizer.check(examination, examination.claims.optimizer)
     fixed = examination.claims.learning_rate
     items = examination.answered[:RECOVERED_ON]
     first = [_recover(examination, item, RECOVERY_RATE if fixed is None else fixed) for item in items]
@@ -51,16 +51,6 @@ def check(examination: Examination) -> Finding:
     if finding.outcome.status != "fail" or not other:
         return finding
     return replace(finding, diagnosis=_updated_first(items, first, other))
-
-
-def step(examination: Examination, problem: Problem, rate: float, *, where: str) -> dict[str, FloatArray]:
-    """The parameters after one step of the candidate."""
-
-    def read(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
-        return read_update(tree, arrays, problem, examination.claims)
-
-    answer: dict[str, FloatArray] = examination.asking.call(problem, update_call(problem, examination.claims, rate), read, where=where)
-    return answer
 
 
 def _recover(examination: Examination, item: Item, rate: float) -> Evaluation:
@@ -85,7 +75,7 @@ def _along_a_path(examination: Examination, items: list[Item], rate: float) -> l
     start = max(items, key=lambda item: architecture_of(item.problem).layers <= 3 and item.problem.arrays["x"].shape[0])
     problem, found = start.problem, []
     for count in range(PATH_STEPS):
-        reference = _trusted_reference(problem, seed=start.index)
+        reference = trusted_reference(problem, seed=start.index)
         if reference is None:
             break
         updated = step(examination, problem, rate, where=f"Step {count + 1} of a path. {start.where}")
@@ -94,15 +84,6 @@ def _along_a_path(examination: Examination, items: list[Item], rate: float) -> l
             break
         problem = with_arrays(problem, {name: after.astype(problem.dtype) for name, after in updated.items()})
     return found
-
-
-def _trusted_reference(problem: Problem, *, seed: int) -> Reference | None:
-    """The reference where the path has come to, or None where it left the ordinary range or stands at a kink."""
-    values = textbook.evaluate(problem).stages
-    if not is_ordinary(problem, architecture_of(problem), values):
-        return None
-    reference = refer(problem, seed=seed)
-    return None if touches_a_kink(problem, reference.scatter, SAFETY) else reference
 
 
 def _compare_step(item: Item, problem: Problem, reference: Reference, updated: Mapping[str, FloatArray], rate: float) -> list[Measurement]:

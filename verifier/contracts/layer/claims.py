@@ -13,9 +13,10 @@ from verifier.contracts.keys import Key, TableError, described, did_you_mean, fl
 from verifier.contracts.layer.names import Ties, tie
 from verifier.contracts.layer.operations.catalogue import aliases, find, near, operations
 from verifier.contracts.layer.operations.operation import Operation
-from verifier.contracts.layer.optimizers import Path, path_of, read_optimizer, with_velocity
+from verifier.contracts.layer.optimizers import Path, path_of, with_velocity
 from verifier.contracts.layer.presets import catalogue as presets
 from verifier.contracts.layer.statements import Script, imported_names, read_expression, read_imports, read_script
+from verifier.contracts.optimizers import read_optimizer
 from verifier.problems.optimizers import VELOCITIES, Rule
 from verifier.problems.sizes import Allowed, Expression, GrammarError, Shape, allowed, parse_expression, parse_shape
 

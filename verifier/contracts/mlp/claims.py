@@ -11,6 +11,8 @@ from typing import Any
 
 from verifier import plugins
 from verifier.contracts.keys import Key, TableError, flag, number, read_table, shown, whole, wholes, word, words
+from verifier.contracts.optimizers import read_optimizer
+from verifier.problems.optimizers import Rule
 
 HIDDEN_ACTIVATIONS = ("sigmoid", "tanh", "relu", "leaky_relu", "softplus", "identity")
 OUTPUT_ACTIVATIONS = (*HIDDEN_ACTIVATIONS, "softmax")
@@ -67,6 +69,7 @@ class Claims:
     max_width: int = 32
     sizes: tuple[int, ...] | None = None
     learning_rate: float | None = None
+    optimizer: Rule | None = None
     leaky_slope: float = 0.01
     log_epsilon: float | None = None
     clip_output: float | tuple[float, float] | None = None
@@ -103,6 +106,7 @@ class Claims:
             defaults: also the keys that are as by default (what is free is then None); else only those in which it differs.
         """
         said = {key: list(value) if isinstance(value, tuple) else value for key, value in self._values().items()}
+        said["optimizer"] = None if self.optimizer is None else self.optimizer.as_table()
         if defaults:
             return said
         usual = replace(Claims(), output_activations=self.activations, layers=_depth_of(self.sizes))._values()
@@ -156,6 +160,7 @@ KEYS: Mapping[str, Key] = {
     "max_layers": whole(1, MOST_LAYERS),
     "max_width": whole(1, MOST_WIDTH),
     "sizes": wholes(0, MOST_WIDTH, at_least=2, at_most=MOST_LAYERS + 1, what="input first (0 is free)"),
+    "optimizer": Key(read_optimizer, "a table with name and the arguments of torch.optim"),
     "learning_rate": number("a number from 0.000000001 to 1,000,000", lambda value: 1e-9 <= value <= 1e6),
     "leaky_slope": number("a number of at least 0 and below 1", lambda value: 0 <= value < 1),
     "log_epsilon": number("a number above 0 and below 0.1", lambda value: 0 < value < 0.1),

@@ -17,6 +17,7 @@ from verifier.problems.program import Problem
 FloatArray = NDArray[np.floating]
 
 MOST_LAYERS, MOST_WIDTH, MOST_BATCH = 6, 3, 3
+LONG = 9  # samples, up to which every number is tried where three are too few
 DEEP = 4  # layers from which on two units are the most: their combinations are many
 TURNS = 6
 PROBES = 3  # turns of a probing problem
@@ -34,27 +35,36 @@ def depths(claims: Claims, like: Architecture) -> Sequence[int]:
     return range(1, min(max(2, like.layers), MOST_LAYERS, claims.max_layers) + 1)
 
 
-def probing_problems(claims: Claims, like: Architecture, layers: int) -> Iterator[Problem]:
-    """A few problems of a depth, of the most, the fewest and of different units: a mistake that shows at this depth mostly shows on one."""
+def probing_problems(claims: Claims, like: Architecture, layers: int, *, long: bool = False) -> Iterator[Problem]:
+    """A few problems of a depth, of the most, the fewest and of different units: a mistake that shows at this depth mostly shows on one.
+
+    `long`: of as many samples as the network that failed, where it has more than a person likes to work through.
+    """
     least, most = _width_range(claims, like, layers)
     every = (most,) * (layers + 1), (1,) * layers + (least,), (*(min(most, 1 + unit % most) for unit in range(layers)), most)
-    batches = sorted({1, _largest_batch(claims, like)}, reverse=True)
+    batches = [like.batch] if long else sorted({1, _largest_batch(claims, like)}, reverse=True)
     for widths in dict.fromkeys(tuple(size or width for size, width in zip(_sizes(claims, layers), each, strict=True)) for each in every):
         for architecture in _of_widths(claims, like, widths, batches):
             yield from _turns(architecture, claims, PROBES)
 
 
-def smallest_problems(claims: Claims, like: Architecture, layers: int) -> Iterator[Problem]:
+def smallest_problems(claims: Claims, like: Architecture, layers: int, *, long: bool = False) -> Iterator[Problem]:
     """Problems of this depth, of the output activation, loss and dtype of a network that failed, and of hidden activations that it has.
 
-    In the order of what a person has to go through: units, then samples.
+    In the order of what a person has to go through: units, then samples. `long`: of more samples than that, up to those of the network.
     """
     least, most = _width_range(claims, like, layers)
     units = product(*((size,) if size else range(1, most + 1) for size in _sizes(claims, layers)))
-    batches = range(1, 1 + _largest_batch(claims, like))
+    few = _largest_batch(claims, like)
+    batches = sorted({*range(few + 1, min(like.batch, LONG) + 1), like.batch}) if long else range(1, 1 + few)
     architectures = [one for widths in units if widths[-1] >= least for one in _of_widths(claims, like, widths, batches)]
     for architecture in sorted(architectures, key=lambda one: (sum(one.widths), one.batch)):
         yield from _turns(architecture, claims, TURNS)
+
+
+def has_long_batch(claims: Claims, like: Architecture) -> bool:
+    """Whether a network has more samples than are tried first."""
+    return like.batch > _largest_batch(claims, like)
 
 
 def _sizes(claims: Claims, layers: int) -> Sequence[int]:

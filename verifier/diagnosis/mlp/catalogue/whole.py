@@ -306,7 +306,7 @@ PATTERNS: tuple[Fault, ...] = (
             (
                 "update-with-momentum",
                 "`update` carries a part of the step before into the next: momentum, kept between calls.",
-                "W ← W - η ∂L/∂W alone.",
+                'W ← W - η ∂L/∂W alone; or say in the manifest that it is meant: optimizer = { name = "sgd", momentum = … }.',
             ),
             (
                 "update-sample-by-sample",
