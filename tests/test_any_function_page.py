@@ -38,6 +38,14 @@ def test_faults_missed_and_right_tensors_accused_are_shown_as_they_were_measured
     assert f"| {' | '.join(accused)} |" in PAGE and accused[2] == "0"
 
 
+def test_what_gpu_kernels_gave_is_told_as_it_was_judged():
+    text = (ROOT / "benchmarks" / "results" / "narrow.txt").read_text(encoding="utf-8")
+    device = text[text.index("Answers of GPU kernels") :].splitlines()
+    accused, missed = (next(re.split(r"\s{2,}", line) for line in device if line.startswith(first)) for first in ("right, accused", "all "))
+    assert accused[2] == "0" and f"Of {accused[1]} tensors" in PAGE and f"and {missed[2]} of {missed[1]} faults" in PAGE
+    assert f"`assert_close` {accused[3]} accused, {missed[3]} missed" in PAGE
+
+
 def test_the_constants_are_the_codes():
     assert (COPIES, PROBE, RELATIVE, NARROW_COPIES, LIMIT, SAFETY) == (4, 4.0, 2.0**-40, 16, 5.0, 32.0)
     assert all(f"| `{precision}` |" in PAGE for precision in ORDER)
