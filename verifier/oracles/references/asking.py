@@ -75,7 +75,7 @@ def ask(
     space, sources, not_drawn, notes = _space(function, reference, tensors, said)
     floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
     dtype = max(floating or [torch.float64], key=lambda one: torch.finfo(one).eps)
-    judge = Judge(candidate, reference, sources, dtype, outputs_too=outputs_too, zero_at=_masks(said.zero_at))
+    judge = Judge(candidate, reference, sources, dtype, outputs_too=outputs_too, zero_at=_masks(said.zero_at), precision=said.precision)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) % 10**6 if said.seed is None else said.seed
     base = replace(space.base, axes={"cotangent": "signed"}, seed=seed)
     examples_first = judge.try_case(base, {name: tensor.detach() for name, tensor in tensors.items()})

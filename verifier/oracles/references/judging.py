@@ -6,7 +6,7 @@ are both right, [1, 1, 0] is not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from verifier.oracles.dispatched.arithmetic import UndispatchableError
 from verifier.oracles.dispatched.measuring import measure
+from verifier.oracles.dispatched.narrow.judging import judge_narrow
 from verifier.oracles.dispatched.running import real_outputs, to_array
 from verifier.oracles.dispatched.wandering import wandering
 from verifier.oracles.functions.layouts import Layout
@@ -36,7 +37,7 @@ class Wrong:
     """What is wrong at one case.
 
     Attributes:
-        what: "output", "gradient", "changed", "raised", "shape", "calls".
+        what: "output", "gradient", "changed", "raised", "shape", "calls"; "precision" where the formula is right, and only noted.
         tensor: the name, "output 0" for an output.
         text: one clause.
         claimed, right, tolerance: where numbers are compared; `right` in float64.
@@ -72,6 +73,19 @@ class Judge:
     dtype: torch.dtype
     outputs_too: bool = True  # not where the gradient is meant to be that of another function
     zero_at: Mapping[str, Array] | None = None
+    precision: str | None = None
+
+    @property
+    def is_narrow(self) -> bool:
+        return self.dtype in (torch.bfloat16, torch.float16)
+
+    def lifted(self) -> "Judge":
+        """The same questions in float64: there the formula shows, in a narrow type its rounding."""
+        sources = {
+            name: replace(one, example=one.example.double()) if one.example.is_floating_point() else one
+            for name, one in self.sources.items()
+        }
+        return replace(self, dtype=torch.float64, sources=sources)
 
     def try_case(self, case: Case, tensors: Mapping[str, Tensor] | None = None) -> Trial:
         """Put one case to the test."""
@@ -160,6 +174,8 @@ class Judge:
                 return Trial(Wrong("shape", name, f"the gradient of {name} has shape {given.shape}; right is {gradients[name].shape}"))
             claimed[name], right[name] = given, gradients[name]
         wrong = self._held(claimed, right, truth, kept, shared)
+        if wrong is not None and wrong.what == "precision":
+            return Trial(notes=(wrong.text,))
         if wrong is not None:
             return Trial(wrong)
         return self._repeated(answers, claimed, right, truth, kept)
@@ -167,6 +183,8 @@ class Judge:
     def _held(
         self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...], shared: object
     ) -> Wrong | None:
+        if self.is_narrow:
+            return self._in_a_narrow_type(claimed, right, truth, cotangents)
         far = [name for name in right if not _near(claimed[name], right[name], self.epsilon)]
         if not far:
             return None
@@ -185,6 +203,36 @@ class Judge:
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
             return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, bool(kinks))
         return None
+
+    def _in_a_narrow_type(
+        self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...]
+    ) -> Wrong | None:
+        """Held against copies with noise at each store; a tensor that fits another precision than was declared is said to."""
+        keys = truth.output_names()
+        names = {f"output {index}": key for index, key in enumerate(keys)} | {name: name for name in self.candidate.differentiated}
+        given = {names[name]: torch.as_tensor(np.array(claimed[name])) for name in right}
+        try:
+            found = judge_narrow(
+                truth.call,
+                truth.tensors,
+                list(cotangents),
+                given,
+                differentiate=truth.wanted,
+                dtype=self.dtype,
+                precision=self.precision,
+            )
+        except UndispatchableError:
+            return None
+        less = ""
+        for name in right:
+            outcome = found[names[name]]
+            if outcome.status == "other precision" and self.precision is None:
+                less = less or f"{name}: {outcome.says}"
+            if outcome.status == "wrong" or (outcome.status == "other precision" and self.precision is not None):
+                what = "output" if name.startswith("output ") else "gradient"
+                subject = name if what == "output" else f"the gradient of {name}"
+                return Wrong(what, name, f"{subject}: {outcome.says.rstrip('.')}", cotangents=cotangents)
+        return Wrong("precision", "", less) if less else None
 
     def _repeated(
         self,
@@ -218,7 +266,7 @@ class Judge:
             allowed = truth.tolerances(cotangents, self, right, None)
         except Exception:  # at the examples themselves there may be nothing to ask
             return {}
-        if allowed is None:
+        if allowed is None or self.is_narrow:
             return {}
         largest = {name: float(np.abs(one).max(initial=0.0)) for name, one in right.items()}
         return {name: float(allowed[0][name].max(initial=0.0)) / largest[name] if largest[name] else 0.0 for name in right}
@@ -253,13 +301,17 @@ class _Truth:
 
     def __init__(self, judge: Judge, tensors: Mapping[str, Tensor], case: Case) -> None:
         self._judge, self._case = judge, case
-        self._tensors = dict(tensors)
+        self._tensors = self.tensors = dict(tensors)
         self.wanted = judge.candidate.differentiated
 
     def call(self, at: Mapping[str, Tensor]) -> Any:
         candidate = self._judge.candidate
         arguments = [at[name] if name in at else candidate.fixed[name] for name in candidate.names]
         return self._judge.reference(*arguments, **self._case.options)
+
+    def output_names(self) -> list[str]:
+        """As the dispatched oracle names the outputs, in order."""
+        return list(real_outputs(self.call({name: _lifted(tensor) for name, tensor in self._tensors.items()})))
 
     def plain(self, cotangents: Sequence[Array] | None, moved: Mapping[str, Tensor] | None = None) -> tuple[list[Array], dict[str, Array]]:
         """Outputs, and gradients where there are cotangents."""
@@ -270,7 +322,7 @@ class _Truth:
         arrays = [to_array(output) for output in outputs]
         if cotangents is None or not self.wanted:
             return arrays, {}
-        pairs = [(o, torch.as_tensor(c).to(o)) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
+        pairs = [(o, torch.as_tensor(np.array(c)).to(o)) for o, c in zip(outputs, cotangents, strict=True) if o.requires_grad]
         gradients = {name: np.zeros(tuple(lifted[name].shape)) for name in self.wanted}
         if pairs:
             total = sum((output * cotangent.conj()).real.sum() for output, cotangent in pairs)

@@ -4,10 +4,11 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from verifier.oracles.references.judging import Judge, Trial, Wrong
+from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
 
 MOST_SHRINKING = 120  # cases tried to make a failure plainer
+NARROW_CASES = 14  # asked in a narrow type, each some twenty runs of the reference
 ALONE = 2  # draws of each axis alone
 
 
@@ -34,15 +35,32 @@ class Searched:
     stopped: bool = False
 
 
-def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: float | None, first: Sequence[Trial] = ()) -> Searched:
-    """Ask case after case until one fails."""
+def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: float | None) -> Searched:
+    """Ask until a case fails; of a narrow type the formula first, in float64 where the code takes that, then a few in the type."""
+    if not judge.is_narrow:
+        return _search(judge, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], time_limit)
+    asked = 0
+    formula = judge.lifted()
+    base = replace(space.base, seed=seed)
+    if formula.try_case(base).wrong is None:
+        found = _search(formula, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], time_limit)
+        if found.wrong is not None:
+            return found
+        asked = found.asked
+    signed = {"cotangent": "signed"}
+    few = [replace(base, axes=signed), *(replace(base, axes={**signed, "values": value}) for value in ("large", "small"))]
+    few += [replace(case, axes=signed) for case in space.alone(seed, 1) if case.sizes != base.sizes or case.options != base.options]
+    narrow = _search(judge, space, few[:NARROW_CASES], time_limit)
+    return replace(narrow, asked=narrow.asked + asked)
+
+
+def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float | None) -> Searched:
     begun = time.monotonic()
     skipped: dict[str, int] = {}
     axes: dict[str, None] = {}
     notes: dict[str, None] = {}
     asked, stopped = 0, False
-    alone = space.alone(seed, ALONE)
-    for case in [*alone, *space.combined(seed, draws)]:
+    for case in cases:
         if time_limit is not None and time.monotonic() - begun > time_limit:
             stopped = True
             break
