@@ -113,3 +113,12 @@ def test_starting_the_command_loads_nothing_heavy():
 def test_the_profiles_of_the_command_are_those_of_the_run():
     profiles = pytest.importorskip("verifier.verification.profiles")
     assert set(importlib.import_module("verifier.cli.check").PROFILES) == set(profiles.PROFILES)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_standard_stream_changes_no_exit_status(closed, tmp_path):
+    (tmp_path / "net.py").write_text("def backprop(*_): return 0\n")
+    command = f"{sys.executable} -m verifier check net.py --profile quick --only contract --isolation off {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
+    assert (tmp_path / "reports" / "net" / "report.json").is_file()

@@ -10,14 +10,23 @@ RAISED_PLACES = ("file", "function")
 LONGEST = 20_000  # characters of a text
 
 
-def check_replies(request: Mapping[str, Any], message: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:
-    """Raises WireError unless there is one well-formed reply for each call and each line, whose names all stand for arrays of the frame."""
+def check_replies(
+    request: Mapping[str, Any], message: Mapping[str, Any], arrays: Mapping[str, Any], sent: Mapping[str, Any] | None = None
+) -> None:
+    """Raises WireError unless there is one well-formed reply for each call and each line, whose names all stand for arrays of the frame.
+
+    A line has as many points as steps were `sent` for it.
+    """
     for asked, told in (("calls", "results"), ("lines", "lines")):
         calls, replies = request.get(asked, ()), message.get(told)
         if not isinstance(replies, list) or len(replies) != len(calls):
             raise WireError(f"there are no {len(calls)} {told}")
         for call, reply in zip(calls, replies, strict=True):
             _check_reply("points" if asked == "lines" else call["form"], call, reply, arrays)
+    for line, reply in zip(request.get("lines", ()), message.get("lines") or (), strict=True):
+        steps = (sent or {}).get(line.get("steps"))
+        if steps is not None and "form" in reply and arrays[reply["form"]].shape[:1] != (len(steps),):
+            raise WireError(f"a line has not {len(steps)} points")
     _check_actions(request.get("actions", ()), message.get("actions", []), arrays)
 
 

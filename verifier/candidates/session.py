@@ -109,7 +109,7 @@ class Session:
         told, answered = self._exchange(wire.encode({**message, "number": self._number}, arrays), seconds)
         if told.pop("number", None) != self._number or not self._channel.idle:
             raise self._end(WorkerEnded("protocol", "sent more than its answers over its private channel"))
-        self._believed(lambda: check_replies(message, told, answered))
+        self._believed(lambda: check_replies(message, told, answered, arrays))
         self._signal(signal.SIGSTOP)
         return Answer(told, answered)
 

@@ -79,6 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command with these arguments (else the process's); its exit status."""
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")  # before NumPy is loaded: more would round sums in another order
+    _open_what_is_closed()
     write_every_sign()  # a Latin-1 or ASCII terminal must not break a verdict
     try:
         status = commands.main(args=list(arguments) if arguments is not None else None, prog_name="verifier", standalone_mode=False)
@@ -96,6 +97,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError):
             _let_go(sys.stdout)
         return explain(error)
+
+
+def _open_what_is_closed() -> None:
+    """Where the command was started with a standard stream closed, what it would write there goes nowhere.
+
+    And no file or socket that is opened later gets the number of a standard stream, so that nothing is printed into it.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - as long-lived as the process
 
 
 def _let_go(stream: TextIO) -> None:
