@@ -2,6 +2,7 @@
 
 import time
 
+import numpy as np
 import pytest
 
 from verifier.contracts.mlp.calling import predict_call
@@ -207,3 +208,30 @@ def test_lists_in_reverse_order_are_named(tmp_path):
     file = tmp_path / "appended.py"
     file.write_text("def backprop(weights, biases, x, y):\n    return 0.0, weights[::-1], biases[::-1]\n")
     assert "in reverse order, last layer first" in check(file, profile="quick", only=["contract"]).summary
+
+
+def test_a_line_of_many_points_is_given_the_time_of_many_answers(tmp_path):
+    from verifier.candidates.discovery import find_candidates
+    from verifier.candidates.limits import Limits
+    from verifier.candidates.zygote import Zygote
+    from verifier.verification.asking import DEATHS, Interview
+
+    file = tmp_path / "student.py"
+    file.write_text(BACKPROP + "\nquick = backprop\n" + SLOWLY)
+    (candidate,), _ = find_candidates([str(file)])
+    problem = draw_problem(Architecture((2, 3, 1), ("sigmoid", "sigmoid"), "squared_error", 2), Recipe(), Claims(), seed=1, index=0)
+    direction = {"weights[0]": np.ones((3, 2))}
+    steps = np.linspace(-0.1, 0.1, 9)
+    with Zygote() as zygote, Interview(zygote, candidate, Limits(wall_seconds=2.0)) as interview:
+        slow = interview.losses(problem, direction, steps, where="")
+        assert interview.deaths_left == DEATHS
+        again = interview.losses(problem, direction, steps[:3], where="")
+    assert slow.tolist()[:3] == again.tolist()
+    assert len(set(slow.tolist())) == len(steps)
+
+
+SLOWLY = """
+def backprop(weights, biases, x, y):
+    time.sleep(0.4)
+    return quick(weights, biases, x, y)
+"""

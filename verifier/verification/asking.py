@@ -190,14 +190,41 @@ class Interview:
                     extra[f"direction of {name}"] = to_claimed(name, along, claims)
         call, part = self._loss_call(problem)
         line = {**call.message(), "directions": directions, "steps": "steps", "part": part}
-        answer = self._exchange(problem, {"lines": [line]}, extra, where)
-        points = answer.arrays[self._result(answer, answer.message["lines"][0], call.function, where)["form"]]
+        points = self._points(problem, line, extra, where)
         self.evaluated += len(steps)
         if part is not None:
             if points.size != len(steps):
                 raise Unanswered(f"{self._shown}: the loss came back with shape {points.shape[1:]}; it must be one number. {where}.")
             return points.reshape(len(steps)).astype(np.float64)
         return self._losses_of_outputs(problem, direction, steps, points, where)
+
+    _points_alone = False
+
+    def _points(self, problem: Problem, line: dict[str, Any], extra: Mapping[str, NDArray[Any]], where: str) -> NDArray[Any]:
+        """The answers along a line, the points as the leading axis.
+
+        A limit on one answer is one call's. A whole line is asked in one message until one comes too late for it; from then on each point
+        is asked alone, with a limit of its own.
+        """
+        if not self._points_alone:
+            session = self._worker(where)
+            try:
+                return self._line_answer(self._send(session, problem, {"lines": [line]}, extra), line["function"], where)
+            except WorkerEnded as ended:
+                if ended.reason not in ("wall", "cpu"):
+                    raise self._died(ended, where) from None
+                self._ended()  # no death: many calls had to share the time of one
+                self._points_alone = True
+        found = []
+        for step in extra["steps"]:
+            answer = self._exchange(problem, {"lines": [line]}, {**extra, "steps": np.array([step])}, where)
+            found.append(self._line_answer(answer, line["function"], where))
+        if any(point.shape != found[0].shape for point in found):
+            raise Unanswered(f"{self._shown}, in {line['function']}: returned another shape at another point of a line. {where}.")
+        return np.concatenate(found)
+
+    def _line_answer(self, answer: Answer, function: str, where: str) -> NDArray[Any]:
+        return answer.arrays[self._result(answer, answer.message["lines"][0], function, where)["form"]]
 
     def _loss_call(self, problem: Problem) -> tuple[Call, int | None]:
         """The call whose answer has the loss, and which part it is; where no loss is known to come back, that of `predict`."""
