@@ -1,4 +1,6 @@
-"""What README.md says, held against what happens: its commands, the output that it shows, its options.
+"""What README.md, docs/reading.md and docs/tutorial.md say, held against what happens: commands, shown output, options.
+
+A shown output that ends in a line "…" shows the beginning.
 
 Shown output is written anew by: UPDATE_README=1 pytest tests/test_readme.py
 """
@@ -18,17 +20,19 @@ from verifier.cli.exit_status import CANDIDATE_WRONG, PASSED
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "reading.md", ROOT / "docs" / "tutorial.md")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
 VENV = ".venv/bin/"
 
 
-def blocks(language: str) -> list[str]:
-    return [text for kind, text in BLOCK.findall(README.read_text(encoding="utf-8")) if kind == language]
+def blocks(language: str, *pages: Path) -> list[str]:
+    texts = [page.read_text(encoding="utf-8") for page in pages or (README,)]
+    return [text for page in texts for kind, text in BLOCK.findall(page) if kind == language]
 
 
 def shown_runs() -> list[tuple[str, str]]:
     """(command, shown output): the first command's output stands alone, others begin with "$ command"."""
-    first, *others = blocks("")
+    first, *others = blocks("", *PAGES)
     runs = [(blocks("sh")[0].split("&&")[-1].strip().removeprefix(VENV), first)]
     return runs + [(command.removeprefix("$ "), output) for command, _, output in (text.partition("\n") for text in others)]
 
@@ -38,7 +42,7 @@ def run(tmp_path_factory):
     """A command of the README, in a folder with what it names."""
     folder = tmp_path_factory.mktemp("clone")
     shutil.copytree(ROOT / "reference_impls", folder / "reference_impls", ignore=shutil.ignore_patterns("__pycache__"))
-    for code in blocks("python"):
+    for code in blocks("python", *PAGES):
         if name := re.match(r"# (\w+\.py)\n", code):
             (folder / name[1]).write_text(code, encoding="utf-8")
     environment = {**os.environ, "COLUMNS": "80", "PYTHONPATH": str(Path(verifier.__file__).parents[1]), "PYTHONIOENCODING": "utf-8"}
@@ -98,10 +102,16 @@ def test_shown_output_is_what_the_command_prints(number, run):
     done = run(["-m", *command.split()])
     printed = trimmed(done.stdout)
     if os.environ.get("UPDATE_README"):
-        README.write_text(README.read_text(encoding="utf-8").replace(f"\n{shown}```", f"\n{printed}```"), encoding="utf-8")
+        cut = printed if not shown.endswith("\n…\n") else "".join(printed.splitlines(keepends=True)[: shown.count("\n") - 1]) + "…\n"
+        for page in PAGES:
+            page.write_text(page.read_text(encoding="utf-8").replace(f"\n{shown}```", f"\n{cut}```"), encoding="utf-8")
         return
+    whole = printed
+    if shown.endswith("\n…\n"):
+        shown = shown.removesuffix("…\n")
+        printed = "".join(printed.splitlines(keepends=True)[: shown.count("\n")])
     assert same_but_for_rounding(but_for_the_machine(shown), but_for_the_machine(printed)), printed
-    assert done.returncode == (CANDIDATE_WRONG if "\nFAIL" in f"\n{printed}" else PASSED)
+    assert done.returncode == (CANDIDATE_WRONG if "\nFAIL" in f"\n{whole}" else PASSED)
 
 
 def test_the_first_screen_shows_a_pass_and_a_failure_with_its_numbers():
@@ -129,14 +139,14 @@ def test_ci_runs_the_test_command_word_for_word_and_beyond_it_only_installs_the_
 
 
 def test_the_python_example_runs(run):
-    (code,) = [code for code in blocks("python") if "verifier.check(" in code]
+    (code,) = [code for code in blocks("python", *PAGES) if "verifier.check(" in code]
     done = run(["-c", code])
     assert done.returncode == 0
     assert done.stdout.startswith("pass\n")
 
 
 def test_every_option_of_check_is_named():
-    text = README.read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reading.md").read_text(encoding="utf-8")
     for parameter in check.params:
         for option in parameter.opts:
             assert option == "candidates" or f"`{option}" in text, option
@@ -145,6 +155,11 @@ def test_every_option_of_check_is_named():
 
 
 def test_every_document_that_is_linked_is_there():
-    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8"))
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    for page in PAGES:
+        links = re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8"))
+        assert links
+        assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_stays_short():
+    assert README.read_text(encoding="utf-8").count("\n") < 200
