@@ -54,7 +54,7 @@ def test_weights_that_are_updated_before_they_carry_the_delta_are_told_by_what_c
     verified = verify(plain.without("update") + "\n\n" + UPDATED_FIRST, only=("update",))
     assert verified.status("update") == "fail"
     assert [diagnosis.equation for diagnosis in verified.report.diagnosis] == ["hidden-delta"]
-    assert "changes with η" in verified.report.diagnosis[0].explanation
+    assert "change with η" in verified.report.diagnosis[0].explanation
 
 
 def test_a_first_layer_that_never_learns_does_not_change_with_the_rate(verify, plain):
