@@ -1,6 +1,6 @@
 """Calls over named values that stay in the worker, and points along a line.
 
-A request has four parts, each may be missing: "actions" are those of `statements`; "put" names values (an array, or a list of arrays)
+A request has five parts, each may be missing: "actions" are those of `statements`, "graphs" those of `engine`; "put" names values (an array, or a list of arrays)
 that stay until they are replaced; "calls" are answered one by one; "lines" evaluate one function at many points, so that a finite
 difference costs no round trip each. Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its
 arguments, it does to itself. A call may ask for its arguments as they are afterwards ("echo"), and where complex numbers were seen while
@@ -19,6 +19,7 @@ from numpy import asarray, errstate  # by name: a candidate may replace them
 from numpy.typing import NDArray
 
 from verifier.wire import DTYPES
+from verifier.worker import engine
 from verifier.worker.complex_numbers import ComplexNumbers
 from verifier.worker.conversion import Basket, Refused, described, pack, part_name, split, subject, to_array
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
@@ -54,6 +55,10 @@ class Caller:
         if "actions" in request:
             self.statements = self.statements or Statements(self.candidate)
             message["actions"] = [self.statements.answer(action, basket, arrays) for action in request["actions"]]
+            flush_prints()
+        if "graphs" in request:  # contract `engine`
+            message["engine"] = engine.describe(self.candidate)
+            message["graphs"] = engine.answer_graphs(self.candidate, request["graphs"], arrays, basket)
             flush_prints()
         return message, basket.arrays
 
