@@ -1,0 +1,143 @@
+"""A graph of an engine computed and differentiated by PyTorch in float64, with the scatter of every value and gradient.
+
+The scatter is the textbook's, for graphs: in each copy every value that a node gives, and every value that a node reads, is multiplied by
+1 + uξ, u = 2⁻⁴⁰, ξ uniform on [−1, 1]; so are, by the chain rule, the cotangents that run back over these edges. What comes out of a bounded
+function (sigmoid, tanh, softmax, …) also gets an absolute uξ, since right code may compute it from 1 − something.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from verifier.contracts.engine.graph import Graph, Node
+from verifier.oracles.graph_operations import REFERENCES
+from verifier.tolerance import element_tolerance
+
+FloatArray = NDArray[np.float64]
+COPIES = 5
+UNIT = 2.0**-40
+POOL = torch.rand(1 << 16, generator=torch.Generator().manual_seed(20261127), dtype=torch.float64) * 2 - 1
+BOUNDED = frozenset(
+    "sigmoid tanh softmax log_softmax softplus logsigmoid erf softsign gelu silu mish sin cos expm1 log1p logaddexp logsumexp".split()
+)
+LEAST = 0.25  # scatter of one correctly rounded number, in its own machine epsilons
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One tensor's right value with the tolerance of each element."""
+
+    right: FloatArray
+    tolerance: FloatArray
+
+
+@dataclass(frozen=True)
+class GraphReference:
+    """What is right: values by name (of nodes), and for each pass the gradients by leaf; both may be asked with any accumulation."""
+
+    values: Mapping[str, Answered]
+    passes: tuple[Mapping[str, Answered], ...]
+
+
+def refer_graph(graph: Graph, *, epsilon: float, accumulates: bool = True, seed: int = 0, cotangents: bool = False) -> GraphReference:
+    """The right answers to a graph.
+
+    Args:
+        epsilon: machine epsilon of the numbers that the engine computes in.
+        accumulates: whether a leaf's gradient is the sum over the passes so far (since the last `clear`), or the last pass' alone.
+        cotangents: also the gradients of the nodes, by name, in each pass.
+    """
+    exact = _sweep(graph, None, accumulates, cotangents)
+    noisy = [_sweep(graph, _Noise(1000 * seed + copy), accumulates, cotangents) for copy in range(1, COPIES + 1)]
+    longest = max([2, *(size for array in graph.arrays.values() for size in array.shape)])
+
+    def answered(right: Tensor, copies: list[Tensor]) -> Answered:
+        value = right.detach().numpy()
+        departures = np.stack([np.abs(copy.detach().numpy() - value) for copy in copies]).max(axis=0) * (epsilon / UNIT)
+        scatter = np.maximum(departures, LEAST * epsilon * np.abs(value))
+        return Answered(value, np.asarray(element_tolerance(scatter, longest), dtype=np.float64))
+
+    values = {name: answered(value, [copy[0][name] for copy in noisy]) for name, value in exact[0].items()}
+    passes = tuple(
+        {name: answered(value, [copy[1][number][name] for copy in noisy]) for name, value in found.items()}
+        for number, found in enumerate(exact[1])
+    )
+    return GraphReference(values, passes)
+
+
+class _Noise:
+    """The noise of one copy."""
+
+    def __init__(self, seed: int) -> None:
+        self._generator = np.random.default_rng(seed)
+        self._places: Iterator[int] = iter(())
+
+    def relative(self, value: Tensor) -> Tensor:
+        return value * (1 + UNIT * self._read(value))
+
+    def absolute(self, value: Tensor) -> Tensor:
+        return value + UNIT * self._read(value)
+
+    def _read(self, like: Tensor) -> Tensor:
+        size = like.numel()
+        place = next(self._places, None)
+        if place is None:
+            self._places = iter(self._generator.integers(0, len(POOL) // 2, 256).tolist())
+            place = next(self._places)
+        return POOL[place : place + size].view(like.shape)
+
+
+Sweep = tuple[dict[str, Tensor], list[dict[str, Tensor]]]
+
+
+def _sweep(graph: Graph, noise: _Noise | None, accumulates: bool, cotangents: bool) -> Sweep:
+    values = {name: torch.from_numpy(np.array(array)) for name, array in graph.arrays.items()}
+    values = {name: value.double() if value.is_floating_point() else value for name, value in values.items()}
+    leaves = {name: values[graph.same.get(name, name)].clone().requires_grad_() for name in graph.leaves}
+    values |= leaves
+    gradients: list[dict[str, Tensor]] = []
+    so_far = {name: torch.zeros_like(leaf) for name, leaf in leaves.items()}
+    built = 0
+    for one in graph.passes:
+        for node in graph.nodes[built : one.nodes]:
+            values[node.output] = _apply(node, values, noise)
+        built = one.nodes
+        output = values[one.output]
+        weights = torch.ones_like(output) if one.cotangent is None else values[one.cotangent]
+        wanted = dict(leaves)
+        if cotangents:
+            wanted |= {node.output: values[node.output] for node in graph.nodes[:built] if values[node.output].requires_grad}
+        fresh = dict(zip(wanted, _gradients(output, weights, list(wanted.values())), strict=True))
+        if accumulates and not one.clear:
+            fresh |= {name: so_far[name] + fresh[name] for name in leaves}
+        so_far = {name: fresh[name] for name in leaves}
+        gradients.append(fresh)
+    return {node.output: values[node.output].detach() for node in graph.nodes[:built]}, gradients
+
+
+def _gradients(output: Tensor, weights: Tensor, wanted: list[Tensor]) -> list[Tensor]:
+    if not output.requires_grad:
+        return [torch.zeros_like(one) for one in wanted]
+    found = torch.autograd.grad(output, wanted, weights, retain_graph=True, allow_unused=True)
+    return [torch.zeros_like(one) if gradient is None else gradient.detach() for one, gradient in zip(wanted, found, strict=True)]
+
+
+def _apply(node: Node, values: Mapping[str, Tensor], noise: _Noise | None) -> Tensor:
+    operands = [_operand(operand, values, noise) for operand in node.operands]
+    result = REFERENCES[node.operation](*operands, **node.options)
+    if noise is None:
+        return result
+    if node.operation in BOUNDED:
+        result = noise.absolute(result)
+    return noise.relative(result)
+
+
+def _operand(operand: str | float, values: Mapping[str, Tensor], noise: _Noise | None) -> Tensor:
+    if not isinstance(operand, str):
+        return torch.tensor(float(operand), dtype=torch.float64)
+    value = values[operand]
+    return value if noise is None or not value.is_floating_point() else noise.relative(value)
