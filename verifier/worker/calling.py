@@ -1,10 +1,10 @@
 """Calls over named values that stay in the worker, and points along a line.
 
-A request has five parts, each may be missing: "actions" are those of `statements`, "graphs" those of `engine`; "put" names values (an array, or a list of arrays)
-that stay until they are replaced; "calls" are answered one by one; "lines" evaluate one function at many points, so that a finite
-difference costs no round trip each. Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its
-arguments, it does to itself. A call may ask for its arguments as they are afterwards ("echo"), and where complex numbers were seen while
-it ran ("watch").
+A request has five parts, each may be missing: "actions" are those of `statements`, "graphs" those of `engine`; "put" names values (an
+array, or a list of arrays) that stay until they are replaced; "calls" are answered one by one; "lines" evaluate one function at many
+points, so that a finite difference costs no round trip each. Every call gets fresh, writable, C-contiguous copies of the values: what a
+candidate does to its arguments, it does to itself. A call may ask for its arguments as they are afterwards ("echo"), and where complex
+numbers were seen while it ran ("watch").
 """
 
 import contextlib

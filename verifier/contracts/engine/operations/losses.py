@@ -1,6 +1,5 @@
 """Losses and layers that some engines have as one operation each."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -51,7 +50,7 @@ LOSSES = (
 
 LAYERS = (
     Operation("linear", "layer", lambda x, weight, bias=0.0: np.asarray(x @ weight.T + bias)),
-    Operation("embedding", "layer", lambda indices, weight: np.asarray(weight[indices]), (Domain(0, math.inf), REAL)),
+    Operation("embedding", "layer", lambda indices, weight: np.asarray(weight[indices])),
     Operation("layer_norm", "layer", _layer_norm, options=("eps",)),
     Operation("conv2d", "layer", _conv2d, options=("stride", "padding")),
     Operation("max_pool2d", "layer", _pool(np.max), options=("kernel_size", "stride"), required=("kernel_size",)),

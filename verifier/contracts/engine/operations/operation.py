@@ -37,6 +37,11 @@ class Domain:
         return bool(np.all((values >= self.low) & (values <= self.high) & (sizes >= self.hole)))
 
 
+def meeting(domains: Sequence[Domain]) -> Domain:
+    """The values that lie in all of the domains: for one value in several places."""
+    return Domain(max(one.low for one in domains), min(one.high for one in domains), max(one.hole for one in domains))
+
+
 REAL = Domain()
 POSITIVE = Domain(0.2, 3.0)
 NOT_ZERO = Domain(-3.0, 3.0, 0.3)
