@@ -20,7 +20,8 @@ from verifier.tolerance import element_tolerance
 FloatArray = NDArray[np.float64]
 COPIES = 5
 UNIT = 2.0**-40
-POOL = torch.rand(1 << 16, generator=torch.Generator().manual_seed(20261127), dtype=torch.float64) * 2 - 1
+POOL = UNIT * (torch.rand(1 << 16, generator=torch.Generator().manual_seed(20261127), dtype=torch.float64) * 2 - 1)
+FACTORS = 1 + POOL
 BOUNDED = frozenset(
     "sigmoid tanh softmax log_softmax softplus logsigmoid erf softsign gelu silu mish sin cos expm1 log1p logaddexp logsumexp".split()
 )
@@ -77,18 +78,18 @@ class _Noise:
         self._places: Iterator[int] = iter(())
 
     def relative(self, value: Tensor) -> Tensor:
-        return value * (1 + UNIT * self._read(value))
+        return value * self._read(value, FACTORS)
 
     def absolute(self, value: Tensor) -> Tensor:
-        return value + UNIT * self._read(value)
+        return value + self._read(value, POOL)
 
-    def _read(self, like: Tensor) -> Tensor:
+    def _read(self, like: Tensor, pool: Tensor) -> Tensor:
         size = like.numel()
         place = next(self._places, None)
         if place is None:
             self._places = iter(self._generator.integers(0, len(POOL) // 2, 256).tolist())
             place = next(self._places)
-        return POOL[place : place + size].view(like.shape)
+        return pool[place : place + size].view(like.shape)
 
 
 Sweep = tuple[dict[str, Tensor], list[dict[str, Tensor]]]

@@ -1,0 +1,165 @@
+"""Asking an engine: graphs go in batches, each answer is checked for form before it is believed, and a worker is started again after a
+backward pass that raised, since some engines are not the same after one."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.checks.examination import Unanswered
+from verifier.contracts.engine.alone import renamed
+from verifier.contracts.engine.claims import Engine, engine_of
+from verifier.contracts.engine.graph import Graph, to_message
+from verifier.errors import AnswerError
+
+Array = NDArray[Any]
+BATCH = 20
+LONGEST = 2000  # characters of a text that came back
+
+
+class Exchange(Protocol):
+    """One message and its answer, over whatever keeps the worker alive; raises Unanswered."""
+
+    def exchange(self, message: Mapping[str, Any], arrays: Mapping[str, Array], where: str) -> tuple[Mapping[str, Any], Any]: ...
+
+    def restart(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Raised:
+    """What stopped a graph: where (`forward`, `backward`, `gradient`, or `died`), at which value, and the engine's own words."""
+
+    place: str
+    node: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An engine's answer to a graph, as arrays that came back.
+
+    Attributes:
+        gradients: for each pass that was made, by leaf; None where the engine has none (zero is meant).
+        changed: given arrays that were not the same after the backward pass.
+        cotangents: of nodes, where the engine lets them be read.
+    """
+
+    values: Mapping[str, Array] = field(default_factory=dict)
+    gradients: tuple[Mapping[str, Array | None], ...] = ()
+    stopped: Raised | None = None
+    changed: tuple[str, ...] = ()
+    cotangents: Mapping[str, Array] = field(default_factory=dict)
+
+
+class Asking:
+    """One engine and how it is asked."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self.asked = 0
+        message, _ = exchange.exchange({"graphs": []}, {}, "Asked for its variables")
+        described = message.get("engine")
+        try:
+            self.engine: Engine = engine_of(described if isinstance(described, Mapping) else {})
+        except AnswerError as error:
+            raise Unanswered(str(error), fatal=True) from None
+
+    def ask(self, graphs: Sequence[Graph], *, dtype: str = "float64", show: Sequence[str] = ()) -> list[Reply]:
+        """A reply for each graph. Raises Unanswered where the worker ended too often."""
+        replies: list[Reply] = []
+        while len(replies) < len(graphs):
+            batch = graphs[len(replies) : len(replies) + BATCH]
+            replies += self._ask_batch(batch, dtype, show)
+        return replies
+
+    def one(self, graph: Graph, *, dtype: str = "float64", show: Sequence[str] = ()) -> Reply:
+        """The reply to one graph."""
+        return self.ask([graph], dtype=dtype, show=show)[0]
+
+    def _ask_batch(self, batch: Sequence[Graph], dtype: str, show: Sequence[str]) -> list[Reply]:
+        """Replies to at least one graph of the batch, from its beginning on."""
+        try:
+            return self._sent(batch, dtype, show)
+        except Unanswered as error:
+            if error.fatal:
+                raise
+            if len(batch) > 1:
+                return self._ask_batch(batch[:1], dtype, show)
+            return [Reply(stopped=Raised("died", "", str(error)))]
+
+    def _sent(self, batch: Sequence[Graph], dtype: str, show: Sequence[str]) -> list[Reply]:
+        arrays: dict[str, Array] = {}
+        asked = []
+        for number, graph in enumerate(batch):
+            names = {}
+            for name, array in self._arrays(graph, dtype).items():
+                names[name] = f"{number}/{name}"
+                arrays[names[name]] = array
+            asked.append({"graph": to_message(renamed(graph, self.engine)), "arrays": names, "show": list(show)})
+        self.asked += len(batch)
+        message, answered = self._exchange.exchange({"graphs": asked}, arrays, "Asked for the gradients of a graph")
+        told = message.get("graphs")
+        if not isinstance(told, list) or len(told) != len(batch):
+            return [Reply(stopped=Raised("died", "", "sent no answer for each graph")) for _ in batch]
+        replies = [_read(one, graph, answered) for one, graph in zip(told, batch, strict=True) if not _unasked(one)]
+        if replies and replies[-1].stopped is not None and replies[-1].stopped.place == "backward":
+            self._exchange.restart()
+        return replies or [Reply(stopped=Raised("died", "", "sent no answer"))]
+
+    def _arrays(self, graph: Graph, dtype: str) -> dict[str, Array]:
+        arrays = {name: array.astype(dtype) if array.dtype.kind == "f" else array for name, array in graph.arrays.items()}
+        if self.engine.mode == "directions":
+            arrays |= {f"direction of {name}": direction(graph, name).astype(dtype) for name in graph.leaves}
+        return arrays
+
+
+def direction(graph: Graph, leaf: str) -> NDArray[np.float64]:
+    """The direction along which forward mode is asked for a leaf's slope: signed, no two entries alike."""
+    shape = graph.arrays[leaf].shape
+    generator = np.random.default_rng([len(leaf), *leaf.encode(), *shape])
+    return np.asarray(np.round(np.where(generator.random(shape) < 0.5, -1, 1) * generator.uniform(0.5, 1.5, shape) * 1024) / 1024)
+
+
+def _unasked(told: Any) -> bool:
+    return isinstance(told, Mapping) and told.get("unasked") is True
+
+
+def _read(told: Any, graph: Graph, arrays: Mapping[str, Array]) -> Reply:
+    """A reply of the promised types, whatever was sent."""
+    if not isinstance(told, Mapping):
+        return Reply(stopped=Raised("died", "", "sent something else than an answer"))
+    passes = told.get("gradients")
+    gradients = [_gradients(one, graph, arrays) for one in passes] if isinstance(passes, list) else []
+    changed = told.get("changed")
+    return Reply(
+        values=_named(told.get("values"), arrays),
+        gradients=tuple(one for one in gradients[: len(graph.passes)] if one is not None),
+        stopped=_stopped(told.get("stopped")),
+        changed=tuple(name for name in changed if name in graph.arrays) if isinstance(changed, list) else (),
+        cotangents=_named(told.get("cotangents"), arrays),
+    )
+
+
+def _gradients(told: Any, graph: Graph, arrays: Mapping[str, Array]) -> Mapping[str, Array | None] | None:
+    if not isinstance(told, Mapping) or any(name not in told for name in graph.leaves):
+        return None
+    return {name: arrays.get(told[name]) if isinstance(told[name], str) else None for name in graph.leaves}
+
+
+def _named(told: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    if not isinstance(told, Mapping):
+        return {}
+    return {str(name): arrays[key] for name, key in told.items() if isinstance(key, str) and key in arrays}
+
+
+def _stopped(told: Any) -> Raised | None:
+    if not isinstance(told, Mapping):
+        return None
+    raised = told.get("raised")
+    kind, text = (str(raised.get(key, ""))[:LONGEST] for key in ("type", "text")) if isinstance(raised, Mapping) else ("", "")
+    return Raised(str(told.get("place"))[:20], str(told.get("node"))[:100], f"{kind}: {text}" if kind and text else kind or text)
+
+
+Ask = Callable[[Sequence[Graph]], list[Reply]]

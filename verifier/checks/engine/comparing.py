@@ -1,0 +1,113 @@
+"""An engine's answer beside the right one: what departs, by how much, and what it was held to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.checks.engine.asking import Array, Reply, direction
+from verifier.contracts.engine.claims import Engine
+from verifier.contracts.engine.graph import Graph
+from verifier.oracles.graphs import Answered, GraphReference
+from verifier.tolerance import Comparison, compare
+
+FloatArray = np.ndarray
+
+
+@dataclass(frozen=True)
+class Departure:
+    """A value or gradient that is wrong.
+
+    Attributes:
+        what: `value` or `gradient`; `tensor` names the node or leaf, `number` the pass.
+        comparison: the worst element; None where the shapes do not fit.
+        claimed, right: whole, for the diagnosis.
+    """
+
+    what: str
+    tensor: str
+    number: int
+    comparison: Comparison | None
+    claimed: FloatArray
+    right: FloatArray
+    words: str = ""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """All departures of one answer, and forms that were accepted although another was asked for."""
+
+    departures: tuple[Departure, ...] = ()
+    notes: tuple[str, ...] = ()
+    worst: Comparison | None = None
+
+
+def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine: Engine, *, values: bool = True) -> Compared:
+    """What departs in an answer: values first (a right gradient of another function is no use), then gradients, pass by pass."""
+    departures: list[Departure] = []
+    notes: list[str] = []
+    compared: list[Comparison] = []
+    for name, claimed in reply.values.items() if values else ():
+        if name in reference.values:
+            _compare("value", name, 0, claimed, reference.values[name], departures, notes, compared)
+    for number, gradients in enumerate(reply.gradients):
+        used = graph.used(graph.passes[number].nodes)
+        for leaf in graph.leaves:
+            if not engine.accumulates and number and leaf not in used:
+                continue
+            right = reference.passes[number][leaf]
+            if engine.mode == "directions":
+                right = _along(graph, leaf, right)
+            found = gradients[leaf]
+            claimed = np.zeros(right.right.shape) if found is None else found
+            _compare("gradient", leaf, number, claimed, right, departures, notes, compared)
+    worst = max(compared, key=lambda one: one.ratio, default=None)
+    return Compared(tuple(departures), tuple(dict.fromkeys(notes)), worst)
+
+
+def _along(graph: Graph, leaf: str, answered: Answered) -> Answered:
+    along = direction(graph, leaf)
+    return Answered(np.asarray(np.sum(answered.right * along)), np.asarray(np.sum(answered.tolerance * np.abs(along))))
+
+
+def _compare(
+    what: str,
+    name: str,
+    number: int,
+    claimed: Array,
+    answered: Answered,
+    departures: list[Departure],
+    notes: list[str],
+    compared: list[Comparison],
+) -> None:
+    right = answered.right
+    numbers = np.asarray(claimed, dtype=np.float64)
+    if numbers.shape != right.shape:
+        fitted = _fitted(numbers, right.shape)
+        if fitted is None:
+            words = f"has shape {numbers.shape}, should be {right.shape}"
+            departures.append(Departure(what, name, number, None, numbers, right, words))
+            return
+        notes.append(f"the {what} of {'a leaf' if what == 'gradient' else 'a node'} of shape {right.shape} came back as {numbers.shape}")
+        numbers = fitted
+    comparison = compare(numbers, right, answered.tolerance)
+    if comparison is None:
+        return
+    compared.append(comparison)
+    if not comparison.within:
+        departures.append(Departure(what, name, number, comparison, numbers, right))
+
+
+def _fitted(numbers: FloatArray, shape: tuple[int, ...]) -> FloatArray | None:
+    """The same numbers in the right shape, where that is only a matter of axes of size 1; one number for all elements too."""
+    if numbers.size == int(np.prod(shape)) and [one for one in numbers.shape if one != 1] == [one for one in shape if one != 1]:
+        return numbers.reshape(shape)
+    return np.broadcast_to(numbers, shape) if numbers.ndim == 0 else None
+
+
+def narrower(reply: Reply, dtype: str) -> str | None:
+    """The narrowest floating type that came back, where it is narrower than what was given."""
+    arrays: list[Array] = [*reply.values.values(), *(one for gradients in reply.gradients for one in gradients.values() if one is not None)]
+    sizes: Mapping[int, str] = {2: "float16", 4: "float32"}
+    least = min((array.dtype.itemsize for array in arrays if array.dtype.kind == "f"), default=8)
+    return sizes.get(least) if least < np.dtype(dtype).itemsize else None

@@ -1,0 +1,212 @@
+"""Graphs drawn over the operations that are right alone: structure and numbers from a generator keyed by (seed, index).
+
+Half of the leaves have one shape, since what is shared between buffers raises where sizes differ and stays silent where they are equal. A
+node is only kept where NumPy finds every operand inside its domain and away from kinks, and every value of ordinary size.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from verifier.contracts.engine.claims import Engine
+from verifier.contracts.engine.endings import Ending, ended
+from verifier.contracts.engine.graph import Graph, Node, Operand, Pass, rounded
+from verifier.contracts.engine.operations.operation import Array
+from verifier.contracts.engine.operations.table import OPERATIONS
+from verifier.contracts.engine.steps import Features, propose
+
+LARGEST_VALUE = 30.0
+LARGEST_SIZE = 60
+SHAPES: tuple[tuple[int, ...], ...] = ((3,), (2, 3), (3, 3), (2, 2), (4,), (3, 1), (1, 3), (2, 3, 2))
+STRATA = ("one shape", "mixed", "fan-out", "one shape", "after an old one", "unused", "pair", "mixed", "equal leaves", "pair", "zero-dim", "chain")
+
+
+@dataclass
+class Growing:
+    """A graph while it is drawn, with the value of everything in it."""
+
+    generator: np.random.Generator
+    values: dict[str, Array] = field(default_factory=dict)
+    arrays: dict[str, Array] = field(default_factory=dict)
+    leaves: list[str] = field(default_factory=list)
+    constants: list[str] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+
+    def leaf(self, shape: tuple[int, ...], values: Array | None = None) -> str:
+        """A new leaf, of ordinary numbers where none are given: positive as often as not, since much is only defined there."""
+        name = "abcdefghijkl"[len(self.leaves)]
+        if values is None:
+            low = 0.3 if self.generator.random() < 0.5 else -2.0
+            values = rounded(self.generator.uniform(low, 2.0, shape))
+        self.arrays[name] = self.values[name] = values
+        self.leaves.append(name)
+        return name
+
+    def constant(self, shape: tuple[int, ...]) -> str:
+        """A new constant."""
+        name = f"constant{len(self.constants)}"
+        self.arrays[name] = self.values[name] = rounded(self.generator.uniform(0.3, 2.0, shape))
+        self.constants.append(name)
+        return name
+
+    def add(self, operation: str, operands: tuple[Operand, ...], options: Mapping[str, Any] | None = None) -> str | None:
+        """The output of a new node; None where its operands or its value are not ordinary."""
+        entry = OPERATIONS[operation]
+        options = options or {}
+        given = [self.values[operand] if isinstance(operand, str) else np.float64(operand) for operand in operands]
+        try:
+            if entry.kind != "choice" and not entry.allows(given, options):
+                return None
+            with np.errstate(all="ignore"):
+                value = np.asarray(entry.forward(*given, **options))
+        except (ValueError, IndexError, TypeError):
+            return None
+        if value.size == 0 or value.size > LARGEST_SIZE or not np.all(np.isfinite(value)) or np.max(np.abs(value)) > LARGEST_VALUE:
+            return None
+        name = f"v{len(self.nodes)}"
+        self.nodes.append(Node(operation, operands, name, dict(options), entry.kind == "list"))
+        self.values[name] = value
+        return name
+
+    def graph(self, output: str, features: tuple[str, ...]) -> Graph:
+        """The graph so far, differentiated once from this value."""
+        return Graph(dict(self.arrays), tuple(self.leaves), tuple(self.nodes), (Pass(output, len(self.nodes)),), tuple(self.constants), features=features)
+
+
+def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int, index: int) -> Graph | None:
+    """The graph of this index, or None where nothing could be drawn. `features`: by operation, what is right alone."""
+    generator = np.random.default_rng([seed, index, 7])
+    strata = [stratum for stratum in STRATA if stratum != "zero-dim" or any("zero-dim" in one for one in features.values())]
+    stratum = "zero-dim" if engine.scalar and strata[index % len(strata)] in ("mixed",) else strata[index % len(strata)]
+    growing = Growing(generator)
+    draw = {"chain": _chain, "pair": _pair}.get(stratum, _free)
+    output = draw(growing, features, engine, stratum)
+    if output is None:
+        return None
+    graph = growing.graph(output, (stratum,))
+    if stratum == "equal leaves" and len(growing.leaves) > 1:
+        same = {growing.leaves[1]: growing.leaves[0]} if generator.random() < 0.5 else {}
+        graph = replace(graph, same=same)
+    graph = ended(graph, ending, generator, growing.values[output].shape)
+    if stratum == "after an old one":
+        return _again(graph, growing, features, engine, ending)
+    return graph
+
+
+def _free(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
+    """A few leaves, then nodes over whatever is there."""
+    generator = growing.generator
+    leaves = int(generator.integers(1, 4)) if stratum != "equal leaves" else 2
+    shape = () if engine.scalar or stratum == "zero-dim" else _shape(growing)
+    for number in range(leaves):
+        other = shape if stratum != "mixed" or number == 0 else _shape(growing)
+        values = growing.arrays["a"].copy() if stratum == "equal leaves" and number else None
+        growing.leaf(other, values)
+    if engine.has_constant and generator.random() < 0.3:
+        growing.constant(shape)
+    if stratum == "unused":
+        growing.leaf(shape)
+    return _grow(growing, features, int(generator.integers(2, 9)), fan_out=stratum == "fan-out", unused=stratum == "unused")
+
+
+def _shape(growing: Growing) -> tuple[int, ...]:
+    return SHAPES[int(growing.generator.integers(len(SHAPES)))]
+
+
+def _grow(growing: Growing, features: Features, count: int, *, fan_out: bool = False, unused: bool = False) -> str | None:
+    """More nodes; then what nobody reads is joined by sums of one shape, unless a branch is meant to stay unused."""
+    begin = len(growing.nodes)
+    for _ in range(8 * count):
+        if len(growing.nodes) - begin >= count:
+            break
+        proposed = propose(features, growing.values, growing.generator, fan_out=fan_out)
+        if proposed is not None:
+            growing.add(*proposed)
+    own = [node.output for node in growing.nodes[begin:]]
+    if not own:
+        return None
+    output = own[-1]
+    read = {operand for node in growing.nodes for operand in node.operands}
+    for other in own[:-1] if not unused else []:
+        fits = growing.values[other].shape == growing.values[output].shape
+        if other not in read and fits and "plain" in features.get("add", ()):
+            output = growing.add("add", (output, other)) or output
+    return output
+
+
+def _chain(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
+    """A long chain of operations that keep their values small."""
+    shape = () if engine.scalar else (3,)
+    feature = "zero-dim" if shape == () else "plain"
+    kinds = [name for name in ("tanh", "sin", "sigmoid", "neg", "relu") if feature in features.get(name, ())]
+    sums = [name for name in ("add", "sub", "mul") if ("plain" if engine.scalar else feature) in features.get(name, ())]
+    length = int(growing.generator.integers(min(20, engine.chain), engine.chain + 1))
+    first = output = growing.leaf(shape, rounded(growing.generator.uniform(0.3, 0.9, shape)))
+    other = growing.leaf(shape, rounded(growing.generator.uniform(0.3, 0.9, shape)))
+    if not sums and not kinds:
+        return None
+    for _ in range(2 * length):
+        if len(growing.nodes) >= length:
+            break
+        if kinds and (not sums or growing.generator.random() < 0.5):
+            proposed: tuple[str, tuple[Operand, ...]] = (str(growing.generator.choice(kinds)), (output,))
+        else:
+            proposed = (str(growing.generator.choice(sums)), (output, str(growing.generator.choice([first, other, output]))))
+        value = growing.add(*proposed)
+        output = value or output
+    return output if growing.nodes else None
+
+
+def _pair(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
+    """One operation on what another computed, whose value has a second user, before or after it."""
+    generator = growing.generator
+    shape = () if engine.scalar else ((3,), (2, 3), (3, 3))[int(generator.integers(3))]
+    for _ in range(2):
+        growing.leaf(shape)
+    early = generator.random() < 0.5
+    middle = _one(growing, features, shape, shape)
+    if middle is None:
+        return None
+    user = _one(growing, features, shape, shape, of=middle) if early else None
+    last = _one(growing, features, shape, None, of=middle)
+    if last is None:
+        return None
+    user = user or _one(growing, features, shape, shape, of=middle)
+    for other in (user, middle):
+        if other is not None and growing.values[other].shape == growing.values[last].shape and "plain" in features.get("add", ()):
+            last = growing.add("add", (last, other)) or last
+    return last
+
+
+def _one(growing: Growing, features: Features, shape: tuple[int, ...], wanted: tuple[int, ...] | None, of: str | None = None) -> str | None:
+    """One more node, over this value among others, whose own value has the wanted shape."""
+    for _ in range(30):
+        values = growing.values if of is None else {of: growing.values[of], **{name: growing.values[name] for name in growing.leaves}}
+        proposed = propose(features, values, growing.generator, first=of)
+        if proposed is None:
+            continue
+        before = len(growing.nodes)
+        output = growing.add(*proposed)
+        if output is not None and (wanted is None or growing.values[output].shape == wanted):
+            return output
+        del growing.nodes[before:]
+        if output is not None:
+            del growing.values[output]
+    return None
+
+
+def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, ending: Ending) -> Graph | None:
+    """A second graph over the same leaves after the first one's backward pass; with `zero_grad` between them every other time."""
+    rest = Growing(growing.generator, {name: growing.values[name] for name in growing.leaves}, growing.arrays, growing.leaves, growing.constants)
+    rest.nodes = [replace(node) for node in graph.nodes]
+    begin = len(rest.nodes)
+    output = _grow(rest, features, 3)
+    if output is None:
+        return None
+    clear = engine.has_zero_grad and bool(growing.generator.random() < 0.5)
+    both = replace(
+        graph, nodes=tuple(rest.nodes), passes=(*graph.passes, Pass(output, len(rest.nodes), clear=clear)), features=("after an old one",)
+    )
+    return ended(both, ending, growing.generator, rest.values[output].shape) if begin else None
