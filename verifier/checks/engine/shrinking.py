@@ -1,0 +1,74 @@
+"""The smallest graph that still fails, found by taking away whatever can go; bounded by the number of graphs asked."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from verifier.checks.engine.alone import Alone
+from verifier.checks.engine.asking import Asking, Reply
+from verifier.checks.engine.comparing import Compared, Departure
+from verifier.checks.engine.graphs import Answers, compared_with_truth, fails
+from verifier.contracts.engine.graph import Graph
+from verifier.contracts.engine.smaller import size_of, smaller
+from verifier.oracles.graphs import GraphReference, refer_graph
+
+SHARE = 4  # of a profile's budget that goes into one search: graphs are cheap to ask and dear to refer
+
+
+@dataclass(frozen=True)
+class Smallest:
+    """The smallest failing graph, the engine's answer to it, with every value and what cotangents can be read, and the right one.
+
+    `alone`: whether it was found on one operation alone; `check` is the id of the check that it fails.
+    """
+
+    graph: Graph
+    reply: Reply
+    reference: GraphReference
+    compared: Compared
+    check: str
+
+    @property
+    def departure(self) -> Departure:
+        """The worst of what is wrong: values before gradients."""
+        return min(self.compared.departures, key=lambda one: (one.what != "value", one.tensor.startswith("weights")))
+
+
+def smallest_failure(asking: Asking, alone: Alone, answers: Answers, *, budget: int) -> Smallest | None:
+    """The smallest failing graph; from a graph of many nodes if any failed, else from an operation alone."""
+    starts: list[tuple[Graph, str, str]] = [(one.graph, "graphs", one.departure.what) for one in answers.failed]
+    starts += [(one.graph, "operations", one.status) for one in alone.wrong()]
+    if not starts:
+        return None
+    checked = [start for start in starts if start[1] == starts[0][1]]
+    graph, check, what = min(checked, key=lambda start: size_of(start[0]))
+    left = max(20, budget // SHARE)
+    while True:
+        found, used = _next(asking, alone, graph, what, left)
+        left -= used
+        if found is None:
+            break
+        graph = found
+        if left <= 0:
+            break
+    reply = asking.one(graph, dtype=alone.dtype, show=[node.output for node in graph.nodes])
+    reference = refer_graph(graph, epsilon=alone.epsilon, accumulates=asking.engine.accumulates, cotangents=True)
+    compared = compared_with_truth(graph, reply, asking.engine, alone)
+    return Smallest(graph, reply, reference, compared, check) if compared.departures else None
+
+
+def _next(asking: Asking, alone: Alone, graph: Graph, what: str, left: int) -> tuple[Graph | None, int]:
+    """The first smaller graph that fails in the same way, and how many were asked."""
+    used = 0
+    for candidate in _candidates(graph):
+        if used >= left:
+            break
+        used += 1
+        compared = fails(asking, alone, candidate)
+        if compared is not None and any(one.what == what for one in compared.departures):
+            return candidate, used
+    return None, used
+
+
+def _candidates(graph: Graph) -> Iterator[Graph]:
+    size = size_of(graph)
+    yield from (candidate for candidate in smaller(graph) if size_of(candidate) < size)

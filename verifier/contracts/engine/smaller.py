@@ -1,0 +1,120 @@
+"""Smaller graphs: fewer nodes, then smaller shapes, then plain numbers. Whoever asks keeps a smaller one that still fails alike."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from verifier.contracts.engine.endings import values_of
+from verifier.contracts.engine.graph import Graph, Node, Pass, without_unused
+from verifier.contracts.engine.operations.table import OPERATIONS
+
+PLAIN = (1.0, 2.0, 0.5, 3.0, -1.0, 1.5)
+
+
+def smaller(graph: Graph) -> Iterator[Graph]:
+    """Graphs one step smaller, the largest steps first; each can be computed, and is differentiable where it is asked."""
+    for candidate in (*_one_pass(graph), *_without_nodes(graph), *_smaller_shapes(graph), *_plainer(graph)):
+        if _sound(candidate):
+            yield candidate
+
+
+def size_of(graph: Graph) -> tuple[int, int, int]:
+    """What counts as smaller: nodes and passes, then elements, then digits."""
+    digits = sum(len(f"{value:g}") for name in graph.leaves for value in np.ravel(graph.arrays[name]))
+    return len(graph.nodes) + len(graph.passes), sum(array.size for array in graph.arrays.values()), digits
+
+
+def _one_pass(graph: Graph) -> Iterator[Graph]:
+    """Only one of several passes."""
+    if len(graph.passes) > 1:
+        for one in graph.passes:
+            yield without_unused(replace(graph, passes=(replace(one, clear=False),)))
+
+
+def _without_nodes(graph: Graph) -> Iterator[Graph]:
+    """A node replaced by one of its operands of the same shape, or by a fresh leaf of its value."""
+    values = values_of(graph)
+    protected = {name for one in graph.passes for name in (one.output, one.cotangent)}
+    for node in reversed(graph.nodes):
+        for operand in dict.fromkeys(node.operands):
+            if isinstance(operand, str) and values[operand].shape == values[node.output].shape and values[operand].dtype.kind == "f":
+                yield without_unused(_bypassed(graph, node, operand))
+    for position, node in enumerate(graph.nodes):
+        if node.output not in protected and position < len(graph.nodes) - 1 and values[node.output].ndim <= 3:
+            yield without_unused(_frozen(graph, node, np.round(values[node.output] * 1024) / 1024))
+
+
+def _bypassed(graph: Graph, node: Node, operand: str) -> Graph:
+    nodes = tuple(_rewired(one, node.output, operand) for one in graph.nodes if one is not node)
+    position = graph.nodes.index(node)
+    passes = tuple(
+        Pass(operand if one.output == node.output else one.output, one.nodes - (position < one.nodes), one.cotangent, one.clear)
+        for one in graph.passes
+    )
+    return replace(graph, nodes=nodes, passes=passes)
+
+
+def _frozen(graph: Graph, node: Node, value: np.ndarray) -> Graph:
+    """The node's value as a leaf instead."""
+    name = f"{node.output}_"
+    position = graph.nodes.index(node)
+    nodes = tuple(_rewired(one, node.output, name) for one in graph.nodes if one is not node)
+    passes = tuple(replace(one, nodes=one.nodes - (position < one.nodes)) for one in graph.passes)
+    return replace(graph, arrays={**graph.arrays, name: value}, leaves=(*graph.leaves, name), nodes=nodes, passes=passes)
+
+
+def _rewired(node: Node, old: str, new: str) -> Node:
+    return replace(node, operands=tuple(new if operand == old else operand for operand in node.operands))
+
+
+def _smaller_shapes(graph: Graph) -> Iterator[Graph]:
+    """Every axis of one length shortened together."""
+    lengths = sorted({length for array in graph.arrays.values() for length in array.shape if length > 1}, reverse=True)
+    for length in lengths:
+        for shorter in (1, 2, length - 1):
+            if shorter < length:
+                arrays = {name: _cut(array, length, shorter) for name, array in graph.arrays.items()}
+                yield replace(graph, arrays=arrays)
+
+
+def _cut(array: np.ndarray, length: int, shorter: int) -> np.ndarray:
+    return np.ascontiguousarray(array[tuple(slice(shorter if size == length else None) for size in array.shape)])
+
+
+def _plainer(graph: Graph) -> Iterator[Graph]:
+    """Numbers that can be followed by hand; weights first."""
+    for name in graph.arrays:
+        array = graph.arrays[name]
+        if array.dtype.kind != "f" or array.size == 0 or name in graph.same:
+            continue
+        for first in range(3):
+            numbers = np.resize(np.roll(PLAIN, -first), array.size).reshape(array.shape)
+            if _digits(numbers) < _digits(array):
+                yield replace(graph, arrays={**graph.arrays, name: numbers})
+
+
+def _digits(array: np.ndarray) -> int:
+    return sum(len(f"{value:g}") for value in np.ravel(array))
+
+
+def _sound(graph: Graph) -> bool:
+    if not graph.nodes or not graph.leaves:
+        return False
+    try:
+        values = values_of(graph)
+    except (ValueError, IndexError, TypeError, KeyError):
+        return False
+    for one in graph.passes:
+        if one.output not in values or (one.cotangent is None and values[one.output].size != 1):
+            return False
+        if one.cotangent is not None and values[one.cotangent].shape != values[one.output].shape:
+            return False
+    for node in graph.nodes:
+        given = [values[operand] if isinstance(operand, str) else np.float64(operand) for operand in node.operands]
+        entry = OPERATIONS[node.operation]
+        if entry.kind not in ("choice", "labels", "layer") and not entry.allows(given, node.options):
+            return False
+        if not np.all(np.isfinite(values[node.output])) or np.max(np.abs(values[node.output]), initial=0.0) > 100:
+            return False
+    return True
