@@ -12,6 +12,7 @@ DEFAULT = "mlp"  # of a file that does not say
 _OURS = {
     "mlp": "verifier.contracts.mlp.contract",
     "layer": "verifier.contracts.layer.contract",
+    "engine": "verifier.contracts.engine.contract",
 }
 
 

@@ -149,6 +149,25 @@ class LayerRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     sentence: str = ""
 
 
+class OperationRecord(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One operation of an engine, alone.
+
+    Attributes:
+        name: as the table of operations has it.
+        value, gradients, broadcasting, edge: `right`, `wrong`, `refuses`, `refuses late`, `convention`; empty where nothing was asked.
+        questions: how many graphs were asked about it.
+        sentence: what it refuses, in the engine's words, and what it does at kinks.
+    """
+
+    name: str
+    value: str
+    gradients: dict[str, str] = {}
+    broadcasting: str = ""
+    edge: str = ""
+    questions: int = 0
+    sentence: str = ""
+
+
 class Report(msgspec.Struct, frozen=True):
     """One candidate, one run.
 
@@ -161,6 +180,7 @@ class Report(msgspec.Struct, frozen=True):
         environment: versions of Python, NumPy, PyTorch, Hypothesis and the harness; the platform.
         timings: seconds by phase; the only part of a report that may change between two runs of one seed.
         layers: of a file of layers, one record each; unset elsewhere.
+        operations: of an engine, one record each; unset elsewhere.
         only: the checks to which the run was limited; empty where all were asked.
         certificate: of a pass, what it excludes; None where `autograd` was not asked, and of another verdict.
         reason: why an `error` is no mistake in the mathematics: "not-judged" (there is nothing to ask) or "not-done" (nothing is filled
@@ -190,6 +210,7 @@ class Report(msgspec.Struct, frozen=True):
     only: tuple[str, ...] = ()
     layers: tuple[LayerRecord, ...] | msgspec.UnsetType = msgspec.UNSET
     certificate: Certificate | None = None
+    operations: tuple[OperationRecord, ...] | msgspec.UnsetType = msgspec.UNSET
     reason: str = ""
     place: str = ""
     options: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 
 from verifier.candidates.discovery import Candidate
@@ -15,10 +16,10 @@ from verifier.checks.engine.graphs import Answers, ask_graphs
 from verifier.checks.engine.shrinking import Smallest, smallest_failure
 from verifier.checks.examination import Unanswered
 from verifier.contracts.engine.manifest import Claims
-from verifier.diagnosis.engine.blame import explain
-from verifier.diagnosis.engine.table import rows_of
+from verifier.checks.engine.table import rows_of
 from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Note, Report
+from verifier.verification.engine_blame import explain
 from verifier.verification.engine_record import counterexample_of, graph_outcome, notes_of, operations_outcome, summary_of
 from verifier.verification.exchanging import Exchanging
 from verifier.verification.record import Judged, Request, _isolation, environment
@@ -95,7 +96,7 @@ def _written(
     answers: Answers | None,
     smallest: Smallest | None,
 ) -> Judged:
-    diagnosis = explain(alone, answers, smallest) if alone is not None and answers is not None else ()
+    diagnosis = explain(asking.engine, alone, answers, smallest) if asking is not None and alone is not None and answers is not None else ()
     counterexample, stored = counterexample_of(smallest) if smallest is not None else (None, None)
     verdict = cast(Verdict, verdict_of(outcomes, ()))
     notes = notes_of(asking, alone, answers) if asking is not None and alone is not None and answers is not None else []
@@ -117,7 +118,7 @@ def _written(
         environment=environment(),
         printed=exchanging.printed() if verdict in ("fail", "error") else "",
         only=request.only,
-        operations=rows_of(alone) if alone is not None else (),
+        operations=msgspec.UNSET if alone is None else rows_of(alone),
         timings=clock.seconds,
     )
     return Judged(report, stored)

@@ -55,6 +55,10 @@ class Exchanging:
             self._wall += time.monotonic() - began
         return answer.message, answer.arrays
 
+    def restart(self) -> None:
+        """End the worker, as no death of the candidate's: the next message goes to a fresh one."""
+        self._close()
+
     def describe(self, reply: Mapping[str, Any]) -> tuple[str, bool]:
         """What a statement raised, in one sentence, and whether it was in the candidate's own code."""
         raised = reply["raised"]

@@ -1,0 +1,13 @@
+"""The record of the contract `engine`."""
+
+from verifier.contracts.contract import Contract
+from verifier.contracts.engine.manifest import KEYS, claims_from
+
+CONTRACT = Contract(
+    id="engine",
+    summary="autograd engines, by random graphs over their own operations",
+    keys=KEYS,
+    claims_from=claims_from,
+    judging="verifier.verification.engines",
+    entry="operations",
+)

@@ -1,0 +1,124 @@
+"""Whose fault it is: an operation's (which operand, which relation) or the engine's (accumulation, order, aliasing, broadcasting)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from verifier.diagnosis.engine.relations import Observation, relation_of
+from verifier.results.report import Diagnosis
+
+SHARED = {
+    "self": ("not-accumulated", "of a node that is both operands of an operation, only one path counts: the contributions are not added up"),
+    "broadcast": ("broadcasting", "an operand that was broadcast gets a gradient that is not summed over the axes that it was stretched along"),
+    "broadcast zero-dim": ("broadcasting", "a number that was broadcast against an array gets a gradient that is not summed"),
+    "zero-dim": ("zero-dimensional", "arrays without dimensions are differentiated wrongly"),
+    "number right": ("numbers", "a Python number on the right is differentiated wrongly"),
+    "number left": ("numbers", "a Python number on the left is differentiated wrongly"),
+}
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One feature of one operation alone: whether all its questions were right."""
+
+    operation: str
+    feature: str
+    right: bool
+
+
+def blame_alone(tested: Sequence[Tested], observations: Sequence[Observation]) -> list[Diagnosis]:
+    """The engine's faults that show in several operations alike, then each operation's own."""
+    shared = _shared_features(tested)
+    found = [
+        Diagnosis(
+            f"engine:{SHARED[feature][0]}",
+            "",
+            f"The engine, not one operation: {SHARED[feature][1]} ({', '.join(names[:6])}).",
+            evidence=f"{feature}: wrong in {len(names)} operations that are right otherwise",
+        )
+        for feature, names in shared.items()
+    ]
+    found = list({one.fault: one for one in reversed(found)}.values())[::-1]
+    rest = [one for one in observations if one.feature not in shared or one.operation not in shared[one.feature]]
+    for operation in dict.fromkeys(one.operation for one in rest):
+        found += _of_operation(operation, [one for one in rest if one.operation == operation])
+    return found
+
+
+def _shared_features(tested: Sequence[Tested]) -> dict[str, list[str]]:
+    """Features that are wrong in at least two operations, and in most that were asked, though these are right where plain."""
+    plain = {one.operation for one in tested if one.feature in ("plain", "zero-dim") and one.right}
+    shared = {}
+    for feature in SHARED:
+        asked = [one for one in tested if one.feature == feature and one.operation in plain]
+        wrong = [one.operation for one in asked if not one.right]
+        if len(wrong) >= 2 and 2 * len(wrong) > len(asked):
+            shared[feature] = wrong
+    return shared
+
+
+def _of_operation(operation: str, observations: Sequence[Observation]) -> list[Diagnosis]:
+    by_operand: dict[str, list[Observation]] = {}
+    for one in observations:
+        by_operand.setdefault(one.operand, []).append(one)
+    found = []
+    for operand, own in by_operand.items():
+        if operand.startswith("weights") and len(by_operand) > 1:
+            continue
+        if operand == "":
+            found.append(Diagnosis(f"operation:{operation}:value", "", f"The value of {operation} is wrong.", f"in {len(own)} graphs of it alone"))
+            continue
+        name, words = relation_of(own)
+        features = list(dict.fromkeys(one.feature for one in own))
+        where = "" if "plain" in features or name == "other" else f" (only: {', '.join(features)})"
+        sentence = f"The gradient of {operation} with respect to {operand} {words}{where}."
+        found.append(Diagnosis(f"operation:{operation}:{operand}:{name}", "", sentence, f"in {len(own)} graphs of {operation} alone"))
+    return found
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a small failing graph looks like, as far as it says whose fault it is.
+
+    Attributes:
+        scheduled: names of the wrong ways through the graph that predict the engine's numbers (`schedules`).
+        operations: its own, without the weighted sum that it ends in.
+        uses: the most readers that one value has; `both`: whether a node reads one value twice.
+    """
+
+    scheduled: Sequence[str]
+    operations: Sequence[str]
+    uses: int
+    both: bool
+    passes: int
+    same: bool
+    features: Sequence[str]
+
+
+SCHEDULES: Mapping[str, str] = {
+    "last-contribution": "a value with several users gets the gradient of one path only: contributions are overwritten, not added",
+    "first-contribution": "a value with several users gets the gradient of the first path only",
+    "one-operand": "a value that is both operands of one operation is counted once",
+    "twice": "a value with several users is propagated once for each of them, with what it had gathered before: paths are counted twice",
+    "early": "a value is propagated before all of its users have contributed: the order of the sweep is not topological",
+    "aliased": "two gradients share one buffer, and adding to one in place changes the other",
+    "stale": "what an earlier backward call left behind is added to nodes or leaves again",
+    "not-accumulated-over-calls": "a second graph's gradient replaces what the first one left in a leaf, although gradients are said to accumulate",
+    "accumulated-over-calls": "a second graph's gradient is added to the first one's, although gradients are said not to accumulate",
+    "not-cleared": "`zero_grad` leaves the earlier gradient in place",
+}
+
+
+def blame_graph(structure: Structure) -> Diagnosis:
+    """The engine's fault that the smallest failing graph shows."""
+    for name in structure.scheduled:
+        return Diagnosis(f"engine:{name}", "", f"The engine, not one operation: {SCHEDULES[name]}.", "predicts the engine's numbers on the smallest graph")
+    own = ", ".join(structure.operations)
+    if structure.passes > 1:
+        return Diagnosis("engine:second-call", "", f"A second backward call over the same leaves gives a wrong gradient ({own}).")
+    if structure.same:
+        return Diagnosis("engine:shared-array", "", f"Two leaves made from one array disturb each other ({own}).")
+    if structure.uses > 1 or structure.both:
+        return Diagnosis("engine:accumulation", "", f"A value that is used more than once gets a wrong gradient ({own}).")
+    if len(structure.operations) == 1:
+        return Diagnosis(f"operation:{own}", "", f"The gradient of {own} is wrong on operands that were computed or drawn otherwise than alone.")
+    return Diagnosis("engine:composition", "", f"Operations that are right alone are wrong together: {own}.")

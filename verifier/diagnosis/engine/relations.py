@@ -1,0 +1,130 @@
+"""How a wrong gradient of one operation relates to the right one: a sentence, where the same relation holds in every question."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+NEAR = 1e-5  # naming only: a relation of a few digits is no chance, and float32 keeps them
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One wrong gradient of one operation.
+
+    Attributes:
+        operation, feature, operand: whose it is, and what was special about the question.
+        claimed, right: in the operand's shape, where the shapes fit; else `claimed` in its own.
+        cotangent: what ran back into the operation, in the shape of its value.
+        value: of the operation; `operands`: theirs, by name.
+        others: the right gradients of the other operands.
+    """
+
+    operation: str
+    feature: str
+    operand: str
+    claimed: FloatArray
+    right: FloatArray
+    cotangent: FloatArray | None
+    value: FloatArray
+    operands: Mapping[str, FloatArray]
+    others: Mapping[str, FloatArray]
+
+
+Relation = tuple[str, str, Callable[[Observation], FloatArray | float | None]]
+
+
+def _of_cotangent(function: Callable[[Observation, FloatArray], FloatArray]) -> Callable[[Observation], FloatArray | None]:
+    """A relation that needs the cotangent in the operand's shape."""
+
+    def predicted(seen: Observation) -> FloatArray | None:
+        if seen.cotangent is None or seen.cotangent.shape != seen.right.shape:
+            return None
+        return function(seen, seen.cotangent)
+
+    return predicted
+
+
+def _slope(seen: Observation, cotangent: FloatArray) -> FloatArray:
+    return np.asarray(seen.right / cotangent)
+
+
+RELATIONS: Sequence[Relation] = (
+    ("zero", "is zero", lambda seen: 0.0),
+    ("sign", "has the wrong sign", lambda seen: -seen.right),
+    ("cotangent-dropped", "does not depend on the cotangent: it is the derivative alone", _of_cotangent(_slope)),
+    ("derivative-dropped", "is the cotangent itself: the operation's derivative is missing", _of_cotangent(lambda seen, cotangent: cotangent)),
+    ("value-for-derivative", "has the operation's value in place of its derivative", _of_cotangent(lambda seen, cotangent: cotangent * seen.value)),
+    (
+        "operand-for-derivative",
+        "has the operand in place of the derivative",
+        _of_cotangent(lambda seen, cotangent: cotangent * seen.operands[seen.operand]),
+    ),
+    (
+        "derivative-inverted",
+        "divides by the derivative instead of multiplying with it",
+        _of_cotangent(lambda seen, cotangent: np.asarray(cotangent / _slope(seen, cotangent))),
+    ),
+    ("derivative-twice", "multiplies with the derivative twice", _of_cotangent(lambda seen, cotangent: seen.right * _slope(seen, cotangent))),
+    ("transposed", "is transposed", lambda seen: seen.right.T if seen.right.ndim > 1 else None),
+    ("negative-cotangent", "is the cotangent with the other sign", _of_cotangent(lambda seen, cotangent: -cotangent)),
+)
+
+
+def relation_of(observations: Sequence[Observation]) -> tuple[str, str]:
+    """A name and a sentence's end for what is wrong: the first relation that holds in all observations, else a region or a factor."""
+    fitting = [one for one in observations if one.claimed.shape == one.right.shape]
+    if not fitting:
+        return "shape", "has another shape than the operand"
+    if any(not np.all(np.isfinite(one.claimed)) for one in fitting):
+        return "not-finite", "is not finite where the derivative exists"
+    with np.errstate(all="ignore"):
+        for name, words, predict in RELATIONS:
+            if all(_near(predict(one), one.claimed) for one in fitting):
+                return name, words
+        for one in fitting:
+            others = [other for other, right in one.others.items() if _near(right, one.claimed)]
+            if others and len(fitting) > 1 and all(any(_near(right, each.claimed) for right in each.others.values()) for each in fitting):
+                return "operands-exchanged", f"is that of {others[0]}"
+        factor = _factor(fitting)
+        if factor is not None:
+            return "factor", f"is {factor:.4g} times what it should be"
+    return "other", _region(fitting)
+
+
+def _near(predicted: FloatArray | float | None, claimed: FloatArray) -> bool:
+    if predicted is None:
+        return False
+    numbers = np.broadcast_to(np.asarray(predicted, dtype=np.float64), claimed.shape) if np.ndim(predicted) == 0 else np.asarray(predicted)
+    if numbers.shape != claimed.shape or not np.all(np.isfinite(numbers)):
+        return False
+    return bool(np.all(np.abs(numbers - claimed) <= NEAR * max(1.0, float(np.max(np.abs(numbers), initial=0.0)))))
+
+
+def _factor(observations: Sequence[Observation]) -> float | None:
+    ratios = np.concatenate([np.ravel(one.claimed[one.right != 0] / one.right[one.right != 0]) for one in observations])
+    if ratios.size < 2 or not np.all(np.isfinite(ratios)):
+        return None
+    middle = float(np.median(ratios))
+    return middle if np.all(np.abs(ratios - middle) <= 10 * NEAR * max(1.0, abs(middle))) else None
+
+
+def _region(observations: Sequence[Observation]) -> str:
+    """Where it is wrong, by the operand's own values; or only where it was asked in some way."""
+    wrong, right = [], []
+    for one in observations:
+        operand = one.operands.get(one.operand)
+        if operand is None or operand.shape != one.right.shape:
+            continue
+        bad = np.abs(one.claimed - one.right) > NEAR * np.max(np.abs(one.right), initial=1e-30)
+        wrong += operand[bad].tolist()
+        right += operand[~bad].tolist()
+    if wrong and right:
+        if max(wrong) < min(right):
+            return "is wrong where the operand is small" if max(wrong) > 0 else "is wrong where the operand is negative"
+        if min(wrong) > max(right):
+            return "is wrong where the operand is large" if min(wrong) < 0 else f"is wrong where the operand is above {max(right):.3g}"
+    features = list(dict.fromkeys(one.feature for one in observations))
+    return f"is wrong ({', '.join(features)})"

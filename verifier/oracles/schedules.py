@@ -1,0 +1,168 @@
+"""Wrong ways through a graph, simulated: what the leaves' gradients would be if an engine overwrote, counted twice, or shared a buffer.
+
+Each node's own backward pass is PyTorch's; only the way in which contributions are gathered is varied. One backward pass.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from verifier.contracts.engine.graph import Graph, Node
+from verifier.oracles.graph_operations import REFERENCES
+
+FloatArray = NDArray[np.float64]
+Gradients = Mapping[str, FloatArray]
+PASSING_ON = frozenset({"add", "sub", "reshape", "transpose", "flatten", "squeeze", "unsqueeze", "swapaxes"})  # may hand on their own cotangent
+MOST_STEPS = 2000
+
+
+class Local:
+    """The nodes of a graph, each with its own backward pass."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        values = {name: torch.from_numpy(np.array(graph.arrays[graph.same.get(name, name)])) for name in graph.arrays}
+        self.values = {name: value.double() if value.is_floating_point() else value for name, value in values.items()}
+        self.users: dict[str, list[Node]] = {}
+        for node in graph.nodes:
+            given = [self.values[one] if isinstance(one, str) else torch.tensor(float(one), dtype=torch.float64) for one in node.operands]
+            self.values[node.output] = REFERENCES[node.operation](*given, **node.options)
+            for operand in dict.fromkeys(node.operands):
+                if isinstance(operand, str):
+                    self.users.setdefault(operand, []).append(node)
+
+    def back(self, node: Node, cotangent: Tensor) -> list[tuple[str, Tensor]]:
+        """A node's contributions, operand by operand."""
+        given = [self.values[one].detach().clone() if isinstance(one, str) else torch.tensor(float(one), dtype=torch.float64) for one in node.operands]
+        for one in given:
+            if one.is_floating_point():
+                one.requires_grad_()
+        result = REFERENCES[node.operation](*given, **node.options)
+        wanted = [(name, one) for name, one in zip(node.operands, given, strict=True) if isinstance(name, str) and one.requires_grad]
+        if not result.requires_grad:
+            return [(name, torch.zeros_like(one)) for name, one in wanted]
+        found = torch.autograd.grad(result, [one for _, one in wanted], cotangent, allow_unused=True)
+        return [
+            (name, torch.zeros_like(one) if gradient is None else gradient) for (name, one), gradient in zip(wanted, found, strict=True)
+        ]
+
+    def start(self, number: int) -> tuple[str, Tensor]:
+        one = self.graph.passes[number]
+        return one.output, torch.ones_like(self.values[one.output]) if one.cotangent is None else self.values[one.cotangent]
+
+    def nodes(self, number: int) -> tuple[Node, ...]:
+        return self.graph.nodes[: self.graph.passes[number].nodes]
+
+
+Schedule = Callable[[Local], dict[str, Tensor]]
+
+
+def _gathered(gather: Callable[[dict[str, Tensor], str, Tensor, Node], None]) -> Schedule:
+    """In the right order, with another way of adding up."""
+
+    def sweep(local: Local) -> dict[str, Tensor]:
+        output, seed = local.start(0)
+        found = {output: seed}
+        for node in reversed(local.nodes(0)):
+            if node.output in found:
+                for name, contribution in local.back(node, found[node.output]):
+                    gather(found, name, contribution, node)
+        return found
+
+    return sweep
+
+
+def _overwrite(found: dict[str, Tensor], name: str, contribution: Tensor, node: Node) -> None:
+    found[name] = contribution
+
+
+def _keep_first(found: dict[str, Tensor], name: str, contribution: Tensor, node: Node) -> None:
+    found.setdefault(name, contribution)
+
+
+def _one_operand(local: Local) -> dict[str, Tensor]:
+    output, seed = local.start(0)
+    found = {output: seed}
+    for node in reversed(local.nodes(0)):
+        if node.output in found:
+            for name, contribution in dict(local.back(node, found[node.output])).items():
+                found[name] = found[name] + contribution if name in found else contribution
+    return found
+
+
+def _twice(local: Local) -> dict[str, Tensor]:
+    """Each arrival of a contribution sends on all that has been gathered so far."""
+    makers = {node.output: node for node in local.nodes(0)}
+    output, seed = local.start(0)
+    found: dict[str, Tensor] = {}
+    waiting = [(output, seed)]
+    steps = 0
+    while waiting and steps < MOST_STEPS:
+        steps += 1
+        name, contribution = waiting.pop()
+        found[name] = found[name] + contribution if name in found else contribution
+        if name in makers:
+            waiting += reversed(local.back(makers[name], found[name]))
+    return found
+
+
+def _early(last: bool) -> Schedule:
+    """Each node is propagated when it is first met, breadth first or depth first."""
+
+    def sweep(local: Local) -> dict[str, Tensor]:
+        makers = {node.output: node for node in local.nodes(0)}
+        output, seed = local.start(0)
+        found, waiting, seen = {output: seed}, [output], {output}
+        while waiting:
+            name = waiting.pop(-1 if last else 0)
+            if name not in makers:
+                continue
+            for operand, contribution in local.back(makers[name], found[name]):
+                found[operand] = found[operand] + contribution if operand in found else contribution
+                if operand not in seen:
+                    seen.add(operand)
+                    waiting.append(operand)
+        return found
+
+    return sweep
+
+
+def _aliased(local: Local) -> dict[str, Tensor]:
+    """The first contribution is kept as it is, the next ones are added to it in place."""
+    output, seed = local.start(0)
+    found = {output: seed.clone()}
+    for node in reversed(local.nodes(0)):
+        if node.output not in found:
+            continue
+        cotangent = found[node.output]
+        for name, contribution in local.back(node, cotangent):
+            handed_on = node.operation in PASSING_ON and contribution.shape == cotangent.shape and torch.equal(contribution, cotangent)
+            if name in found:
+                found[name] += contribution
+            else:
+                found[name] = cotangent if handed_on else contribution
+    return found
+
+
+SCHEDULES: Mapping[str, Schedule] = {
+    "last-contribution": _gathered(_overwrite),
+    "first-contribution": _gathered(_keep_first),
+    "one-operand": _one_operand,
+    "twice": _twice,
+    "early": _early(False),
+    "aliased": _aliased,
+}
+MORE: Mapping[str, Schedule] = {"early": _early(True)}
+
+
+def simulate(graph: Graph) -> list[tuple[str, Gradients]]:
+    """Each wrong way by name, with the gradients that it would give the leaves after the graph's one backward pass."""
+    found = []
+    for name, schedule in (*SCHEDULES.items(), *MORE.items()):
+        gradients = schedule(Local(graph))
+        zero = {leaf: np.zeros(graph.arrays[graph.same.get(leaf, leaf)].shape) for leaf in graph.leaves}
+        found.append((name, {leaf: gradients[leaf].detach().numpy() if leaf in gradients else zero[leaf] for leaf in graph.leaves}))
+    return found

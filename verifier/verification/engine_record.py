@@ -1,0 +1,192 @@
+"""What was found about an engine -> outcomes, notes, the counterexample and the headline."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from verifier.checks.engine.alone import Alone, Asked
+from verifier.checks.engine.asking import Asking
+from verifier.checks.engine.comparing import Departure
+from verifier.checks.engine.graphs import Answers
+from verifier.checks.engine.shrinking import Smallest
+from verifier.contracts.engine.graph import call_of, described, shapes_of, to_bytes
+from verifier.results.outcome import Outcome, Status
+from verifier.results.report import Counterexample, Diagnosis, Step
+from verifier.verification.record import COUNTEREXAMPLE_FILE
+
+SHOWN_NOTES = 8
+LARGEST_WORKED = 6  # elements of a value that is worked by hand
+
+
+def operations_outcome(alone: Alone) -> Outcome:
+    """The outcome of `operations`: each alone."""
+    wrong = alone.wrong()
+    asked = [one for questions in alone.asked.values() for one in questions]
+    answered = [one for one in asked if one.status not in ("refuses", "late")]
+    if not wrong:
+        words = f"{_right(alone)} of {len(alone.asked)} operations are right alone, on {len(answered)} graphs of one operation."
+        return Outcome("operations", "pass" if answered else "inconclusive", words, problems=len(asked), resolves=_resolves(answered))
+    names = list(dict.fromkeys(one.case.operation for one in wrong))
+    first = min(wrong, key=lambda one: (one.status != "value", one.departure is None))
+    departure = first.departure
+    words = f"Wrong alone: {', '.join(names)}. {sentence_of(first)}"
+    comparison = None if departure is None else departure.comparison
+    return Outcome(
+        "operations",
+        "fail",
+        words,
+        problems=len(asked),
+        failed=len(wrong),
+        error=_finite(None if comparison is None else comparison.error),
+        tolerance=None if comparison is None else comparison.tolerance,
+        tensor=None if departure is None else departure.tensor,
+    )
+
+
+def graph_outcome(answers: Answers, smallest: Smallest | None) -> Outcome:
+    """The outcome of `graphs`: over what is right alone."""
+    refused = sum(answers.refused.values()) + sum(answers.late.values())
+    if answers.failed:
+        first = answers.failed[0]
+        shown = smallest if smallest is not None and smallest.check == "graphs" else None
+        words = told(shown.departure) if shown is not None else told(first.departure)
+        where = described(shown.graph if shown is not None else first.graph)
+        comparison = (shown.departure if shown is not None else first.departure).comparison
+        return Outcome(
+            "graphs",
+            "fail",
+            f"{len(answers.failed)} of {answers.asked} graphs of operations that are right alone are wrong. {words}, in {where}.",
+            problems=answers.asked,
+            failed=len(answers.failed),
+            error=_finite(None if comparison is None else comparison.error),
+            tolerance=None if comparison is None else comparison.tolerance,
+            tensor=first.departure.tensor,
+            problem=first.index,
+        )
+    if not answers.right:
+        why = next(iter([*answers.refused, *answers.late]), "no operation is right alone")
+        return Outcome("graphs", "skipped", f"No graph was answered: {why[:300]}.", problems=answers.asked)
+    refusals = f" {refused} more were refused." if refused else ""
+    words = f"Right on {answers.right} graphs of operations that are right alone.{refusals}"
+    resolves = float(np.median(answers.resolves)) if answers.resolves else None
+    return Outcome("graphs", "pass", words, problems=answers.asked, resolves=resolves)
+
+
+def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, str]]:
+    """What is worth knowing and no wrong gradient: narrower numbers, refusals, kinks, forms."""
+    notes = [("contract", text) for text in alone.notes]
+    if asking.engine.unknown:
+        notes.append(("contract", f"Not judged, since the table of operations (docs/engines.md) has no such names: {', '.join(asking.engine.unknown)}"))
+    late = {f"{name} ({one.case.feature}): {one.words}" for name, questions in alone.asked.items() for one in questions if one.status == "late"}
+    if late or answers.late:
+        told_late = "; ".join([*sorted(late), *answers.late][:SHOWN_NOTES])
+        notes.append(("operations", f"Refuses late: a backward pass raises where its forward pass answered. {told_late}"))
+    refusing = [name for name, questions in alone.asked.items() if all(one.status == "refuses" for one in questions)]
+    if refusing:
+        words = alone.asked[refusing[0]][0].words if alone.asked[refusing[0]] else "no question fits its options"
+        notes.append(("operations", f"Refused altogether: {', '.join(refusing)}. {refusing[0]}: {words}"))
+    notes += [("graphs", f"{note[0].upper()}{note[1:]}.") for note in answers.notes]
+    if answers.changed:
+        notes.append(("graphs", f"In {answers.changed} graphs an array that a leaf was made from was changed."))
+    return notes
+
+
+def told(departure: Departure) -> str:
+    """``the gradient of a[0, 1] is 2, should be 1``."""
+    name = f"the {departure.what} of {departure.tensor}"
+    if departure.comparison is None:
+        return f"{name} {departure.words}"
+    comparison = departure.comparison
+    place = f"[{', '.join(map(str, comparison.index))}]" if comparison.index else ""
+    after = f" after backward call {departure.number + 1}" if departure.number else ""
+    return f"{name}{place} is {comparison.claimed:.6g}{after}, should be {comparison.reference:.6g}"
+
+
+def sentence_of(asked: Asked) -> str:
+    """What is wrong in a question about one operation."""
+    departure = asked.departure
+    return "" if departure is None else f"{told(departure).capitalize()}, in {described(asked.graph)} with {shapes_of(asked.graph)}."
+
+
+def summary_of(verdict: str, outcomes: Sequence[Outcome], diagnosis: Sequence[Diagnosis], smallest: Smallest | None) -> str:
+    """The headline."""
+    if verdict == "pass":
+        return " ".join(outcome.message for outcome in outcomes if outcome.id in ("operations", "graphs") and outcome.status == "pass")
+    wanted: Status = "fail" if verdict == "fail" else "error" if verdict == "error" else "inconclusive"
+    first = next((outcome for outcome in outcomes if outcome.status == wanted), outcomes[-1])
+    if verdict != "fail" or smallest is None:
+        return first.message
+    explained = f"{diagnosis[0].explanation} " if diagnosis else ""
+    return f"{explained}On the smallest failing graph, {described(smallest.graph)} with {shapes_of(smallest.graph)}, {told(smallest.departure)}."
+
+
+def counterexample_of(smallest: Smallest) -> tuple[Counterexample, bytes]:
+    """The smallest graph as a record, worked node by node, and the file that replays it."""
+    graph, last = smallest.graph, len(smallest.reply.gradients) - 1
+    claimed = {name: _listed(array) for name, array in smallest.reply.gradients[last].items()} if last >= 0 else {}
+    record = Counterexample(
+        file=COUNTEREXAMPLE_FILE,
+        problem=f"{described(graph)} ({shapes_of(graph)})",
+        check=smallest.check,
+        arrays={name: array.tolist() for name, array in graph.arrays.items()},
+        claimed=claimed,
+        reference={name: smallest.reference.passes[last].get(name).right.tolist() for name in graph.leaves} if last >= 0 else {},  # type: ignore[union-attr]
+        walkthrough=tuple(_worked(smallest)),
+    )
+    return record, to_bytes(graph)
+
+
+def _worked(smallest: Smallest) -> list[Step]:
+    """Every node's value, then every cotangent that can be read, then the leaves' gradients: right beside claimed, at the worst element."""
+    graph, reply, reference = smallest.graph, smallest.reply, smallest.reference
+    wrong = {(one.what, one.tensor) for one in smallest.compared.departures}
+    steps = []
+    for node in graph.nodes:
+        right, claimed = reference.values[node.output].right, reply.values.get(node.output)
+        steps.append(_step("value", node.output, f"{node.output} = {call_of(node)}", right, claimed, ("value", node.output) in wrong))
+    if not reply.gradients:
+        return steps
+    final = reference.passes[len(reply.gradients) - 1]
+    for node in reversed(graph.nodes):
+        if node.output in final and node.output in reply.cotangents:
+            right, read = final[node.output], reply.cotangents[node.output]
+            parts = read.shape == right.right.shape and bool(np.any(np.abs(read - right.right) > right.tolerance))
+            steps.append(_step("cotangent", f"d{node.output}", f"d{node.output}", right.right, read, parts))
+    for leaf, gradient in reply.gradients[-1].items():
+        found = np.zeros(final[leaf].right.shape) if gradient is None else gradient
+        steps.append(_step("gradient", f"d{leaf}", f"d{leaf}", final[leaf].right, found, ("gradient", leaf) in wrong))
+    return steps
+
+
+def _step(equation: str, name: str, text: str, right: np.ndarray, claimed: np.ndarray | None, parts: bool) -> Step:
+    place = 0
+    if claimed is not None and claimed.shape == right.shape and right.size:
+        place = int(np.argmax(np.nan_to_num(np.abs(claimed - right), nan=np.inf)))
+    index = f"[{', '.join(str(int(one)) for one in np.unravel_index(place, right.shape))}]" if right.ndim else ""
+    number = float(right.flat[place]) if right.size else 0.0
+    theirs = float(claimed.flat[place]) if claimed is not None and claimed.shape == right.shape and claimed.size else None
+    theirs = theirs if theirs is None or np.isfinite(theirs) else None
+    return Step(equation, name, f"{text}{', at ' + index if index else ''} = {number:.6g}", number, theirs, parts)
+
+
+def _right(alone: Alone) -> int:
+    return sum(any(one.status == "right" for one in asked) for asked in alone.asked.values())
+
+
+def _resolves(answered: Sequence[Asked]) -> float | None:
+    found = [one.compared.worst.resolves for one in answered if one.compared.worst is not None]
+    return float(np.median(found)) if found else None
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and np.isfinite(number) else None
+
+
+def _listed(array: np.ndarray | None) -> Any:
+    if array is None:
+        return "none"
+    return np.where(np.isfinite(array), array, 0).tolist() if np.all(np.isfinite(array)) else str(array.tolist())
+
+
+Numbers = Mapping[str, Any]
