@@ -1,12 +1,14 @@
 """A graph of an engine computed and differentiated by PyTorch in float64, with the scatter of every value and gradient.
 
-The scatter is the textbook's, for graphs: in each copy every value that a node gives, and every value that a node reads, is multiplied by
-1 + uξ, u = 2⁻⁴⁰, ξ uniform on [−1, 1]; so are, by the chain rule, the cotangents that run back over these edges. What comes out of a bounded
-function (sigmoid, tanh, softmax, …) also gets an absolute uξ, since right code may compute it from 1 − something.
+The scatter is the textbook's, for graphs: in each copy every value that a node reads is multiplied by 1 + uξ, u = 2⁻⁴⁰, ξ uniform on
+[−1, 1], and the cotangent that runs back over this edge by another such factor. What comes out of a bounded function (sigmoid, tanh,
+softmax, …) also gets an absolute uξ, since right code may compute it from 1 − something.
 """
 
-from collections.abc import Iterator, Mapping
+import random
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -18,7 +20,7 @@ from verifier.oracles.graph_operations import REFERENCES
 from verifier.tolerance import element_tolerance
 
 FloatArray = NDArray[np.float64]
-COPIES = 5
+COPIES = 4
 UNIT = 2.0**-40
 POOL = UNIT * (torch.rand(1 << 16, generator=torch.Generator().manual_seed(20261127), dtype=torch.float64) * 2 - 1)
 FACTORS = 1 + POOL
@@ -74,22 +76,30 @@ class _Noise:
     """The noise of one copy."""
 
     def __init__(self, seed: int) -> None:
-        self._generator = np.random.default_rng(seed)
-        self._places: Iterator[int] = iter(())
-
-    def relative(self, value: Tensor) -> Tensor:
-        return value * self._read(value, FACTORS)
+        self._places = random.Random(seed)
 
     def absolute(self, value: Tensor) -> Tensor:
+        """The value with an absolute error of u."""
         return value + self._read(value, POOL)
 
+    def edge(self, value: Tensor) -> Tensor:
+        """The value as a node reads it, with noise of its own, and its cotangent with another: else a/a would have a slope without any."""
+        back = value * self._read(value, FACTORS)
+        return torch.addcmul(back, value.detach(), self._read(value, POOL))
+
     def _read(self, like: Tensor, pool: Tensor) -> Tensor:
-        size = like.numel()
-        place = next(self._places, None)
-        if place is None:
-            self._places = iter(self._generator.integers(0, len(POOL) // 2, 256).tolist())
-            place = next(self._places)
-        return pool[place : place + size].view(like.shape)
+        place = int(self._places.random() * (len(pool) - like.numel()))
+        return pool.as_strided(like.shape, _strides(like.shape), place)
+
+
+@cache
+def _strides(shape: torch.Size) -> tuple[int, ...]:
+    strides: list[int] = []
+    step = 1
+    for size in reversed(shape):
+        strides.insert(0, strides[0] * step if strides else 1)
+        step = size
+    return tuple(strides)
 
 
 Sweep = tuple[dict[str, Tensor], list[dict[str, Tensor]]]
@@ -130,15 +140,11 @@ def _gradients(output: Tensor, weights: Tensor, wanted: list[Tensor]) -> list[Te
 def _apply(node: Node, values: Mapping[str, Tensor], noise: _Noise | None) -> Tensor:
     operands = [_operand(operand, values, noise) for operand in node.operands]
     result = REFERENCES[node.operation](*operands, **node.options)
-    if noise is None:
-        return result
-    if node.operation in BOUNDED:
-        result = noise.absolute(result)
-    return noise.relative(result)
+    return noise.absolute(result) if noise is not None and node.operation in BOUNDED else result
 
 
 def _operand(operand: str | float, values: Mapping[str, Tensor], noise: _Noise | None) -> Tensor:
     if not isinstance(operand, str):
         return torch.tensor(float(operand), dtype=torch.float64)
     value = values[operand]
-    return value if noise is None or not value.is_floating_point() else noise.relative(value)
+    return value if noise is None or not value.is_floating_point() else noise.edge(value)
