@@ -69,7 +69,7 @@ def _getitem(a: Tensor, index: Mapping[str, Any]) -> Tensor:
     return result
 
 
-def _clip(a: Tensor, min: float | None = None, max: float | None = None) -> Tensor:  # noqa: A002 - the options' names
+def _clip(a: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
     return torch.clamp(a, min, max)
 
 

@@ -15,7 +15,9 @@ from verifier.oracles.graph_operations import REFERENCES
 
 FloatArray = NDArray[np.float64]
 Gradients = Mapping[str, FloatArray]
-PASSING_ON = frozenset({"add", "sub", "reshape", "transpose", "flatten", "squeeze", "unsqueeze", "swapaxes"})  # may hand on their own cotangent
+PASSING_ON = frozenset(
+    {"add", "sub", "reshape", "transpose", "flatten", "squeeze", "unsqueeze", "swapaxes"}
+)  # may hand on their own cotangent
 MOST_STEPS = 2000
 
 
@@ -36,7 +38,10 @@ class Local:
 
     def back(self, node: Node, cotangent: Tensor) -> list[tuple[str, Tensor]]:
         """A node's contributions, operand by operand."""
-        given = [self.values[one].detach().clone() if isinstance(one, str) else torch.tensor(float(one), dtype=torch.float64) for one in node.operands]
+        given = [
+            self.values[one].detach().clone() if isinstance(one, str) else torch.tensor(float(one), dtype=torch.float64)
+            for one in node.operands
+        ]
         for one in given:
             if one.is_floating_point():
                 one.requires_grad_()
@@ -160,7 +165,7 @@ MORE: Mapping[str, Schedule] = {"early": _early(True)}
 
 def simulate(graph: Graph) -> list[tuple[str, Gradients]]:
     """Each wrong way by name, with the gradients that it would give the leaves after the graph's one backward pass."""
-    found = []
+    found: list[tuple[str, Gradients]] = []
     for name, schedule in (*SCHEDULES.items(), *MORE.items()):
         gradients = schedule(Local(graph))
         zero = {leaf: np.zeros(graph.arrays[graph.same.get(leaf, leaf)].shape) for leaf in graph.leaves}

@@ -45,7 +45,9 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
     cotangent = reference.passes[0].get(node.output)
     found = []
     for departure in asked.compared.departures:
-        others = {name: reference.passes[0][name].right for name in graph.leaves if name != departure.tensor and not name.startswith("weights")}
+        others = {
+            name: reference.passes[0][name].right for name in graph.leaves if name != departure.tensor and not name.startswith("weights")
+        }
         found.append(
             Observation(
                 asked.case.operation,
@@ -84,7 +86,12 @@ def _structure(smallest: Smallest, alone: Alone, engine: Engine) -> Structure:
 
 def _scheduled(smallest: Smallest, engine: Engine) -> Sequence[str]:
     graph, claimed = smallest.graph, smallest.reply.gradients
-    if any(one.what == "value" for one in smallest.compared.departures) or not claimed or len(graph.nodes) > LARGEST or engine.mode == "directions":
+    if (
+        any(one.what == "value" for one in smallest.compared.departures)
+        or not claimed
+        or len(graph.nodes) > LARGEST
+        or engine.mode == "directions"
+    ):
         return ()
     if len(graph.passes) > 1:
         return _over_calls(smallest, engine)
@@ -100,7 +107,9 @@ def _over_calls(smallest: Smallest, engine: Engine) -> Sequence[str]:
             return ["not-cleared"]
         return ["not-accumulated-over-calls" if engine.accumulates else "accumulated-over-calls"]
     if graph.passes[-1].clear:
-        uncleared = Graph(**{**vars(graph), "passes": tuple(type(one)(one.output, one.nodes, one.cotangent, False) for one in graph.passes)})
+        uncleared = Graph(
+            **{**vars(graph), "passes": tuple(type(one)(one.output, one.nodes, one.cotangent, False) for one in graph.passes)}
+        )
         kept = refer_graph(uncleared, epsilon=epsilon, accumulates=True)
         if _predicts({name: kept.passes[-1][name].right for name in graph.leaves}, smallest, len(graph.passes) - 1):
             return ["not-cleared"]

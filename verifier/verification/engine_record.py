@@ -1,6 +1,6 @@
 """What was found about an engine -> outcomes, notes, the counterexample and the headline."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,8 +77,15 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
     """What is worth knowing and no wrong gradient: narrower numbers, refusals, kinks, forms."""
     notes = [("contract", text) for text in alone.notes]
     if asking.engine.unknown:
-        notes.append(("contract", f"Not judged, since the table of operations (docs/engines.md) has no such names: {', '.join(asking.engine.unknown)}"))
-    late = {f"{name} ({one.case.feature}): {one.words}" for name, questions in alone.asked.items() for one in questions if one.status == "late"}
+        notes.append(
+            (
+                "contract",
+                f"Not judged, since the table of operations (docs/engines.md) has no such names: {', '.join(asking.engine.unknown)}",
+            )
+        )
+    late = {
+        f"{name} ({one.case.feature}): {one.words}" for name, questions in alone.asked.items() for one in questions if one.status == "late"
+    }
     if late or answers.late:
         told_late = "; ".join([*sorted(late), *answers.late][:SHOWN_NOTES])
         notes.append(("operations", f"Refuses late: a backward pass raises where its forward pass answered. {told_late}"))
@@ -118,7 +125,8 @@ def summary_of(verdict: str, outcomes: Sequence[Outcome], diagnosis: Sequence[Di
     if verdict != "fail" or smallest is None:
         return first.message
     explained = f"{diagnosis[0].explanation} " if diagnosis else ""
-    return f"{explained}On the smallest failing graph, {described(smallest.graph)} with {shapes_of(smallest.graph)}, {told(smallest.departure)}."
+    graph = f"{described(smallest.graph)} with {shapes_of(smallest.graph)}"
+    return f"{explained}On the smallest failing graph, {graph}, {told(smallest.departure)}."
 
 
 def counterexample_of(smallest: Smallest) -> tuple[Counterexample, bytes]:
@@ -150,9 +158,9 @@ def _worked(smallest: Smallest) -> list[Step]:
     final = reference.passes[len(reply.gradients) - 1]
     for node in reversed(graph.nodes):
         if node.output in final and node.output in reply.cotangents:
-            right, read = final[node.output], reply.cotangents[node.output]
-            parts = read.shape == right.right.shape and bool(np.any(np.abs(read - right.right) > right.tolerance))
-            steps.append(_step("cotangent", f"d{node.output}", f"d{node.output}", right.right, read, parts))
+            held, read = final[node.output], reply.cotangents[node.output]
+            parts = read.shape == held.right.shape and bool(np.any(np.abs(read - held.right) > held.tolerance))
+            steps.append(_step("cotangent", f"d{node.output}", f"d{node.output}", held.right, read, parts))
     for leaf, gradient in reply.gradients[-1].items():
         found = np.zeros(final[leaf].right.shape) if gradient is None else gradient
         steps.append(_step("gradient", f"d{leaf}", f"d{leaf}", final[leaf].right, found, ("gradient", leaf) in wrong))
@@ -187,6 +195,3 @@ def _listed(array: np.ndarray | None) -> Any:
     if array is None:
         return "none"
     return np.where(np.isfinite(array), array, 0).tolist() if np.all(np.isfinite(array)) else str(array.tolist())
-
-
-Numbers = Mapping[str, Any]

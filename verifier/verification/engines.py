@@ -8,54 +8,50 @@ import msgspec
 import numpy as np
 
 from verifier.candidates.discovery import Candidate
-from verifier.candidates.limits import Limits
-from verifier.candidates.zygote import Zygote
 from verifier.checks.engine.alone import Alone, ask_alone
 from verifier.checks.engine.asking import Asking
 from verifier.checks.engine.graphs import Answers, ask_graphs
 from verifier.checks.engine.shrinking import Smallest, smallest_failure
+from verifier.checks.engine.table import rows_of
 from verifier.checks.examination import Unanswered
 from verifier.contracts.engine.manifest import Claims
-from verifier.checks.engine.table import rows_of
 from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Note, Report
 from verifier.verification.engine_blame import explain
 from verifier.verification.engine_record import counterexample_of, graph_outcome, notes_of, operations_outcome, summary_of
 from verifier.verification.exchanging import Exchanging
-from verifier.verification.record import Judged, Request, _isolation, environment
+from verifier.verification.record import Judged, Request, Run, _isolation, environment
 from verifier.verification.witnesses import verdict_of
 
 GRAPHS: Mapping[str, int] = {"quick": 100, "ci": 300, "thorough": 3000, "grading": 300}
-Progress = Callable[[str, int, int], None]
 
 
-def judge_engine(
-    candidate: Candidate, claims: Claims, zygote: Zygote, limits: Limits, request: Request, progress: Progress, found: Callable[[Outcome], None]
-) -> Judged:
+def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> Judged:
     """Judge one engine and write it all down. `found` is called with each outcome at once."""
+    claims, request = cast(Claims, candidate.claims), run.request
+
+    def tell(what: str, done: int, total: int) -> None:
+        run.progress(f"{candidate.name}: {what}", done, total)
+
     clock = _Clock()
-    with np.errstate(all="ignore"), Exchanging(zygote, candidate, cast(Any, claims), limits) as exchanging:
+    with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, cast(Any, claims), run.limits) as exchanging:
         try:
             exchanging.load()
             asking = Asking(exchanging)
             clock.lap("loading")
-            alone = ask_alone(asking, seed=request.seed, tell=lambda what, done, total: progress(f"{candidate.name}: {what}", done, total))
+            alone = ask_alone(asking, seed=request.seed, tell=tell)
             clock.lap("operations")
             found(operations_outcome(alone))
             answers = Answers()
             if request.wants("graphs"):
-                answers = ask_graphs(
-                    asking,
-                    alone,
-                    count=GRAPHS[request.profile.name],
-                    seed=request.seed,
-                    tell=lambda what, done, total: progress(f"{candidate.name}: {what}", done, total),
-                )
+                answers = ask_graphs(asking, alone, count=GRAPHS[request.profile.name], seed=request.seed, tell=tell)
             clock.lap("graphs")
             smallest = smallest_failure(asking, alone, answers, budget=request.profile.shrinking)
             clock.lap("shrinking")
         except Unanswered as error:
-            return _written(candidate, claims, request, exchanging, clock, [Outcome("contract", "error", str(error))], None, None, None, None)
+            return _written(
+                candidate, claims, request, exchanging, clock, [Outcome("contract", "error", str(error))], None, None, None, None
+            )
         outcomes = [_contract(asking, alone), operations_outcome(alone)]
         if request.wants("graphs"):
             outcomes.append(graph_outcome(answers, smallest))
@@ -81,7 +77,9 @@ def _contract(asking: Asking, alone: Alone) -> Outcome:
     if not answered:
         words = next((one.words for questions in alone.asked.values() for one in questions if one.words), "there is no operation")
         return Outcome("contract", "error", f"No question was answered. The first refusal: {words}.", problems=asked)
-    return Outcome("contract", "pass", f"{len(alone.asked)} operations; {answered} of {asked} questions about them are answered.", problems=asked)
+    return Outcome(
+        "contract", "pass", f"{len(alone.asked)} operations; {answered} of {asked} questions about them are answered.", problems=asked
+    )
 
 
 def _written(
@@ -105,7 +103,10 @@ def _written(
         verdict=verdict,
         summary=summary_of(verdict, outcomes, diagnosis, smallest),
         candidate=CandidateRecord(
-            candidate.name, candidate.path, candidate.contract, {} if asking is None else asking.engine.as_claims() | claims.as_manifest(defaults=False)
+            candidate.name,
+            candidate.path,
+            candidate.contract,
+            {} if asking is None else asking.engine.as_claims() | claims.as_manifest(defaults=False),
         ),
         profile=request.profile.name,
         seed=request.seed,

@@ -59,7 +59,9 @@ def parameters(function: Any) -> dict[str, Any]:
     }
 
 
-def answer_graphs(candidate: Candidate, asked: Sequence[Mapping[str, Any]], arrays: Mapping[str, Array], basket: Basket) -> list[dict[str, Any]]:
+def answer_graphs(
+    candidate: Candidate, asked: Sequence[Mapping[str, Any]], arrays: Mapping[str, Array], basket: Basket
+) -> list[dict[str, Any]]:
     """A reply for each graph, in order; null for those that follow a backward pass that raised."""
     replies: list[dict[str, Any]] = []
     late = False
@@ -81,7 +83,14 @@ def _answer(candidate: Candidate, asked: Mapping[str, Any], arrays: Mapping[str,
     except Stopped as stopped:
         raised = stopped.error
         if isinstance(raised, Refused):
-            told: dict[str, Any] = {"type": "", "text": printable(str(raised), TEXT), "traceback": "", "file": None, "line": None, "function": None}
+            told: dict[str, Any] = {
+                "type": "",
+                "text": printable(str(raised), TEXT),
+                "traceback": "",
+                "file": None,
+                "line": None,
+                "function": None,
+            }
         else:
             told = describe_raised(raised, candidate.origin)
         run.reply["stopped"] = {"place": stopped.place, "node": stopped.node, "raised": told}

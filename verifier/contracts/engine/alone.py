@@ -85,7 +85,7 @@ def _drawn(operation: Operation, entry: Entry, form: Form, options: Mapping[str,
         arrays = {name: _array(operation, name, form, shape, generator) for name, shape in form.shapes.items()}
         arrays |= {name: array.copy() for name, array in form.arrays.items()}
         operands = form.operands or tuple(arrays)
-        values = [arrays[operand] if isinstance(operand, str) else np.float64(operand) for operand in operands]
+        values = [arrays[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in operands]
         if form.fixed or operation.kind in ("choice", "labels", "layer") or operation.allows(values, {**form.options, **options}):
             node = Node(operation.name, operands, "y", dict(options), operation.kind == "list")
             try:

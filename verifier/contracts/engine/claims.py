@@ -87,7 +87,9 @@ def engine_of(described: Mapping[str, Any]) -> Engine:
     needed = {"functions": ("differentiate",), "directions": ("leaf", "derivative"), "backward": ("leaf", "backward", "gradient")}[mode]
     missing = [name for name in needed if name not in functions]
     if missing:
-        raise AnswerError(f"the file defines no {' and no '.join(missing)}; an engine has `leaf`, `value`, `backward`, `gradient`, `operations`.")
+        raise AnswerError(
+            f"the file defines no {' and no '.join(missing)}; an engine has `leaf`, `value`, `backward`, `gradient`, `operations`."
+        )
     if not table:
         raise AnswerError("the file has no table `operations` with at least one function.")
     if mode == "backward" and "value" not in functions:

@@ -20,7 +20,20 @@ from verifier.contracts.engine.steps import Features, propose
 LARGEST_VALUE = 30.0
 LARGEST_SIZE = 60
 SHAPES: tuple[tuple[int, ...], ...] = ((3,), (2, 3), (3, 3), (2, 2), (4,), (3, 1), (1, 3), (2, 3, 2))
-STRATA = ("one shape", "mixed", "fan-out", "one shape", "after an old one", "unused", "pair", "mixed", "equal leaves", "pair", "zero-dim", "chain")
+STRATA = (
+    "one shape",
+    "mixed",
+    "fan-out",
+    "one shape",
+    "after an old one",
+    "unused",
+    "pair",
+    "mixed",
+    "equal leaves",
+    "pair",
+    "zero-dim",
+    "chain",
+)
 
 
 @dataclass
@@ -55,7 +68,7 @@ class Growing:
         """The output of a new node; None where its operands or its value are not ordinary."""
         entry = OPERATIONS[operation]
         options = options or {}
-        given = [self.values[operand] if isinstance(operand, str) else np.float64(operand) for operand in operands]
+        given = [self.values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in operands]
         try:
             if entry.kind != "choice" and not entry.allows(given, options):
                 return None
@@ -72,7 +85,14 @@ class Growing:
 
     def graph(self, output: str, features: tuple[str, ...]) -> Graph:
         """The graph so far, differentiated once from this value."""
-        return Graph(dict(self.arrays), tuple(self.leaves), tuple(self.nodes), (Pass(output, len(self.nodes)),), tuple(self.constants), features=features)
+        return Graph(
+            dict(self.arrays),
+            tuple(self.leaves),
+            tuple(self.nodes),
+            (Pass(output, len(self.nodes)),),
+            tuple(self.constants),
+            features=features,
+        )
 
 
 def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int, index: int) -> Graph | None:
@@ -199,7 +219,9 @@ def _one(growing: Growing, features: Features, shape: tuple[int, ...], wanted: t
 
 def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, ending: Ending) -> Graph | None:
     """A second graph over the same leaves after the first one's backward pass; with `zero_grad` between them every other time."""
-    rest = Growing(growing.generator, {name: growing.values[name] for name in growing.leaves}, growing.arrays, growing.leaves, growing.constants)
+    rest = Growing(
+        growing.generator, {name: growing.values[name] for name in growing.leaves}, growing.arrays, growing.leaves, growing.constants
+    )
     rest.nodes = [replace(node) for node in graph.nodes]
     begin = len(rest.nodes)
     output = _grow(rest, features, 3)

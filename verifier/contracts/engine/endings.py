@@ -35,7 +35,7 @@ def values_of(graph: Graph) -> dict[str, np.ndarray]:
     values = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in values.items()}
     with np.errstate(all="ignore"):
         for node in graph.nodes:
-            operands = [values[operand] if isinstance(operand, str) else np.float64(operand) for operand in node.operands]
+            operands = [values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in node.operands]
             values[node.output] = np.asarray(OPERATIONS[node.operation].forward(*operands, **node.options))
     return values
 
@@ -59,7 +59,9 @@ def ended(graph: Graph, ending: Ending, generator: np.random.Generator, shape: t
     if shape != ():
         nodes.append(Node("sum", (output,), f"total{tail}"))
         output = f"total{tail}"
-    return replace(graph, arrays=arrays, leaves=leaves, nodes=tuple(nodes), passes=(*graph.passes[:-1], replace(last, output=output, nodes=len(nodes))))
+    return replace(
+        graph, arrays=arrays, leaves=leaves, nodes=tuple(nodes), passes=(*graph.passes[:-1], replace(last, output=output, nodes=len(nodes)))
+    )
 
 
 def _weights(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

@@ -123,10 +123,19 @@ def to_message(graph: Graph) -> dict[str, Any]:
 def from_message(message: Mapping[str, Any], arrays: Mapping[str, Array]) -> Graph:
     """The graph that `to_message` described, over these arrays. Raises RequestError for anything else; says what is wrong."""
     try:
-        nodes = tuple(Node(name, tuple(operands), output, dict(options), listed is True) for name, operands, output, options, listed in message["nodes"])
+        nodes = tuple(
+            Node(name, tuple(operands), output, dict(options), listed is True)
+            for name, operands, output, options, listed in message["nodes"]
+        )
         passes = tuple(Pass(output, int(count), cotangent, clear is True) for output, count, cotangent, clear in message["passes"])
         graph = Graph(
-            dict(arrays), tuple(message["leaves"]), nodes, passes, tuple(message["constants"]), dict(message["same"]), tuple(message["features"])
+            dict(arrays),
+            tuple(message["leaves"]),
+            nodes,
+            passes,
+            tuple(message["constants"]),
+            dict(message["same"]),
+            tuple(message["features"]),
         )
         _require_names(graph)
     except (KeyError, TypeError, ValueError) as error:

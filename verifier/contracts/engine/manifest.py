@@ -21,7 +21,7 @@ class Claims:
     stand_ins: tuple[str, ...] = ()
     numpy_aliases: bool = False
 
-    def as_manifest(self, *, defaults: bool) -> dict[str, Any]:
+    def as_manifest(self, *, defaults: bool = False) -> dict[str, Any]:
         """The keys that were said, or all."""
         said = {"path": list(self.path), "stand_ins": list(self.stand_ins), "numpy_aliases": self.numpy_aliases}
         return {key: value for key, value in said.items() if defaults or value}

@@ -111,7 +111,7 @@ def _sound(graph: Graph) -> bool:
         if one.cotangent is not None and values[one.cotangent].shape != values[one.output].shape:
             return False
     for node in graph.nodes:
-        given = [values[operand] if isinstance(operand, str) else np.float64(operand) for operand in node.operands]
+        given = [values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in node.operands]
         entry = OPERATIONS[node.operation]
         if entry.kind not in ("choice", "labels", "layer") and not entry.allows(given, node.options):
             return False

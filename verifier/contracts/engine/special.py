@@ -114,7 +114,8 @@ def _unary(operation: Operation, shapes: Sequence[Shape], zero: Shape) -> Iterat
 
 
 def _binary(operation: Operation) -> Iterator[Form]:
-    for a in ((3, 4), (3, 3), (5,), (2, 3, 4), (1, 1)):
+    same: Sequence[Shape] = ((3, 4), (3, 3), (5,), (2, 3, 4), (1, 1))
+    for a in same:
         yield Form("plain", {"a": a, "b": a})
     yield Form("zero-dim", {"a": (), "b": ()})
     pairs: Sequence[tuple[Shape, Shape]] = (
@@ -125,7 +126,8 @@ def _binary(operation: Operation) -> Iterator[Form]:
     )
     for a, b in pairs:
         yield Form("broadcast", {"a": a, "b": b}, column="broadcasting")
-    for a, b in (((3, 4), ()), ((), (3, 4)), ((), (3,))):
+    zero: Sequence[tuple[Shape, Shape]] = (((3, 4), ()), ((), (3, 4)), ((), (3,)))
+    for a, b in zero:
         yield Form("broadcast zero-dim", {"a": a, "b": b}, column="broadcasting")
     yield from _with_numbers(operation, (3, 4))
     yield from _with_itself(operation, (3, 4))
@@ -161,7 +163,12 @@ def _with_itself(operation: Operation, shape: Shape) -> Iterator[Form]:
 
 def _choice() -> Iterator[Form]:
     mask = np.arange(12).reshape(3, 4) % 3 != 1
-    for feature, a, b in (("plain", (3, 4), (3, 4)), ("broadcast", (3, 4), (4,)), ("broadcast", (3, 1), (3, 4)), ("broadcast", (1, 4), (3, 1))):
+    for feature, a, b in (
+        ("plain", (3, 4), (3, 4)),
+        ("broadcast", (3, 4), (4,)),
+        ("broadcast", (3, 1), (3, 4)),
+        ("broadcast", (1, 4), (3, 1)),
+    ):
         column = "plain" if feature == "plain" else "broadcasting"
         yield Form(feature, {"a": a, "b": b}, arrays={"mask": mask}, plain=("mask",), operands=("mask", "a", "b"), column=column)
     square = np.eye(3, dtype=np.bool_)
@@ -176,7 +183,17 @@ def _reductions(operation: Operation) -> Iterator[Form]:
         yield Form("plain", {"a": shape})
     if operation.name not in ("var", "std"):
         yield Form("zero-dim", {"a": ()})
-    for shape, axis in (((3, 4), 0), ((3, 4), 1), ((3, 4), -1), ((3, 3), 0), ((3, 3), 1), ((2, 3, 4), 1), ((3, 3, 3), 1), ((3, 3, 3), 0), ((5,), 0)):
+    for shape, axis in (
+        ((3, 4), 0),
+        ((3, 4), 1),
+        ((3, 4), -1),
+        ((3, 3), 0),
+        ((3, 3), 1),
+        ((2, 3, 4), 1),
+        ((3, 3, 3), 1),
+        ((3, 3, 3), 0),
+        ((5,), 0),
+    ):
         yield Form("axis", {"a": shape}, {"axis": axis})
         yield Form("axis keepdims", {"a": shape}, {"axis": axis, "keepdims": True})
     yield Form("keepdims", {"a": (3, 4)}, {"keepdims": True})
@@ -196,25 +213,49 @@ def _reductions(operation: Operation) -> Iterator[Form]:
 
 
 def _along_axes() -> Iterator[Form]:
-    for shape in ((3, 4), (3, 3), (5,)):
+    last: Sequence[Shape] = ((3, 4), (3, 3), (5,))
+    for shape in last:
         yield Form("axis", {"a": shape}, {"axis": -1})
-    for shape, axis in (((3, 4), 0), ((3, 3), 0), ((3, 4), 1), ((2, 3, 4), 1), ((2, 3, 4), 2), ((3, 3, 3), 0), ((1, 4), 0)):
+    along: Sequence[tuple[Shape, int]] = (
+        ((3, 4), 0),
+        ((3, 3), 0),
+        ((3, 4), 1),
+        ((2, 3, 4), 1),
+        ((2, 3, 4), 2),
+        ((3, 3, 3), 0),
+        ((1, 4), 0),
+    )
+    for shape, axis in along:
         yield Form("axis", {"a": shape}, {"axis": axis})
 
 
 def _products(operation: Operation) -> Iterator[Form]:
     if operation.name != "matmul":
-        for a, b in (((4,), (4,)), ((3,), (3,))) if operation.name == "dot" else (((3,), (4,)), ((3,), (3,))):
+        vectors: Sequence[tuple[Shape, Shape]] = (((4,), (4,)) if operation.name == "dot" else ((3,), (4,)), ((3,), (3,)))
+        for a, b in vectors:
             yield Form("plain", {"a": a, "b": b})
         yield Form("self", {"a": (3,)}, operands=("a", "a"))
         return
-    for a, b in (((3, 4), (4, 5)), ((3, 3), (3, 3)), ((1, 4), (4, 1)), ((3, 1), (1, 3)), ((4, 4), (4, 2))):
+    matrices: Sequence[tuple[Shape, Shape]] = (((3, 4), (4, 5)), ((3, 3), (3, 3)), ((1, 4), (4, 1)), ((3, 1), (1, 3)), ((4, 4), (4, 2)))
+    for a, b in matrices:
         yield Form("plain", {"a": a, "b": b})
-    for feature, a, b in (("matrix vector", (3, 4), (4,)), ("vector matrix", (4,), (4, 5)), ("vector vector", (4,), (4,)), ("matrix vector", (3, 3), (3,))):
+    mixed: Sequence[tuple[str, Shape, Shape]] = (
+        ("matrix vector", (3, 4), (4,)),
+        ("vector matrix", (4,), (4, 5)),
+        ("vector vector", (4,), (4,)),
+        ("matrix vector", (3, 3), (3,)),
+    )
+    for feature, a, b in mixed:
         yield Form(feature, {"a": a, "b": b})
     yield Form("batch", {"a": (2, 3, 4), "b": (2, 4, 5)})
     yield Form("batch", {"a": (3, 3, 3), "b": (3, 3, 3)})
-    stacks: Sequence[tuple[Shape, Shape]] = (((2, 3, 4), (4, 5)), ((3, 4), (2, 4, 5)), ((1, 3, 4), (2, 4, 5)), ((2, 1, 3, 4), (3, 4, 2)), ((2, 3, 4), (4,)))
+    stacks: Sequence[tuple[Shape, Shape]] = (
+        ((2, 3, 4), (4, 5)),
+        ((3, 4), (2, 4, 5)),
+        ((1, 3, 4), (2, 4, 5)),
+        ((2, 1, 3, 4), (3, 4, 2)),
+        ((2, 3, 4), (4,)),
+    )
     for a, b in stacks:
         yield Form("batch broadcast", {"a": a, "b": b}, column="broadcasting")
     yield Form("self", {"a": (3, 3)}, operands=("a", "a"))
@@ -222,9 +263,31 @@ def _products(operation: Operation) -> Iterator[Form]:
 
 def _shapes(operation: Operation) -> Iterator[Form]:
     options: Mapping[str, Sequence[tuple[Shape, Mapping[str, Any]]]] = {
-        "transpose": (((3, 4), {}), ((3, 3), {}), ((2, 3, 4), {}), ((2, 3, 4), {"axes": [1, 2, 0]}), ((2, 3, 4), {"axes": [2, 0, 1]}), ((3, 3, 3), {"axes": [1, 2, 0]}), ((3, 4), {"axes": [1, 0]}), ((2, 3, 4), {"axes": [0, 2, 1]})),
-        "reshape": (((3, 4), {"shape": [4, 3]}), ((3, 4), {"shape": [12]}), ((3, 4), {"shape": [2, -1]}), ((6,), {"shape": [1, 2, 3]}), ((3, 3), {"shape": [9, 1]})),
-        "broadcast_to": (((4,), {"shape": [3, 4]}), ((3, 1), {"shape": [3, 4]}), ((1, 4), {"shape": [3, 4]}), ((3, 1), {"shape": [3, 3]}), ((1,), {"shape": [4]}), ((3, 4), {"shape": [2, 3, 4]})),
+        "transpose": (
+            ((3, 4), {}),
+            ((3, 3), {}),
+            ((2, 3, 4), {}),
+            ((2, 3, 4), {"axes": [1, 2, 0]}),
+            ((2, 3, 4), {"axes": [2, 0, 1]}),
+            ((3, 3, 3), {"axes": [1, 2, 0]}),
+            ((3, 4), {"axes": [1, 0]}),
+            ((2, 3, 4), {"axes": [0, 2, 1]}),
+        ),
+        "reshape": (
+            ((3, 4), {"shape": [4, 3]}),
+            ((3, 4), {"shape": [12]}),
+            ((3, 4), {"shape": [2, -1]}),
+            ((6,), {"shape": [1, 2, 3]}),
+            ((3, 3), {"shape": [9, 1]}),
+        ),
+        "broadcast_to": (
+            ((4,), {"shape": [3, 4]}),
+            ((3, 1), {"shape": [3, 4]}),
+            ((1, 4), {"shape": [3, 4]}),
+            ((3, 1), {"shape": [3, 3]}),
+            ((1,), {"shape": [4]}),
+            ((3, 4), {"shape": [2, 3, 4]}),
+        ),
         "squeeze": (((3, 1, 4), {}), ((3, 1), {"axis": 1}), ((1, 4), {"axis": 0}), ((1, 3, 1), {"axis": 0})),
         "unsqueeze": (((3, 4), {"axis": 0}), ((3, 4), {"axis": 1}), ((3, 4), {"axis": -1}), ((5,), {"axis": 1})),
         "swapaxes": (((3, 4), {"axis0": 0, "axis1": 1}), ((2, 3, 4), {"axis0": 0, "axis1": 2}), ((2, 3, 4), {"axis0": 1, "axis1": -1})),
@@ -241,15 +304,41 @@ def _shapes(operation: Operation) -> Iterator[Form]:
 def _indices() -> Iterator[Form]:
     whole: dict[str, Any] = {"slice": [None, None, None]}
     indices: Sequence[tuple[str, Shape, Index]] = (
-        *(("number", (3, 4), [1]), ("number", (3, 4), [-1]), ("number", (5,), [2]), ("number", (3, 4), [1, 2]), ("number", (3, 3), [0, -1])),
-        *(("slice", (5,), [{"slice": [1, 4, None]}]), ("slice", (3, 4), [{"slice": [1, None, None]}]), ("slice", (3, 4), [whole, {"slice": [0, 2, None]}])),
-        *(("slice", (3, 4), [whole, 1]), ("slice", (3, 4), [{"slice": [0, 2, None]}, {"slice": [1, None, None]}]), ("slice", (3, 3), [{"slice": [0, -1, None]}])),
-        *(("step", (5,), [{"slice": [None, None, 2]}]), ("step", (5,), [{"slice": [4, 0, -2]}]), ("step", (3, 4), [whole, {"slice": [None, None, -1]}])),
+        *(
+            ("number", (3, 4), [1]),
+            ("number", (3, 4), [-1]),
+            ("number", (5,), [2]),
+            ("number", (3, 4), [1, 2]),
+            ("number", (3, 3), [0, -1]),
+        ),
+        *(
+            ("slice", (5,), [{"slice": [1, 4, None]}]),
+            ("slice", (3, 4), [{"slice": [1, None, None]}]),
+            ("slice", (3, 4), [whole, {"slice": [0, 2, None]}]),
+        ),
+        *(
+            ("slice", (3, 4), [whole, 1]),
+            ("slice", (3, 4), [{"slice": [0, 2, None]}, {"slice": [1, None, None]}]),
+            ("slice", (3, 3), [{"slice": [0, -1, None]}]),
+        ),
+        *(
+            ("step", (5,), [{"slice": [None, None, 2]}]),
+            ("step", (5,), [{"slice": [4, 0, -2]}]),
+            ("step", (3, 4), [whole, {"slice": [None, None, -1]}]),
+        ),
         *(("ellipsis", (2, 3, 4), ["...", 1]), ("ellipsis", (2, 3, 4), ["...", {"slice": [1, 3, None]}])),
         *(("new axis", (3, 4), [None]), ("new axis", (3, 4), [whole, None])),
-        *(("array", (5,), [{"array": [3, 0, 2]}]), ("array", (4, 3), [{"array": [2, 0]}]), ("array", (4, 3), [{"array": [[0, 1], [3, 2]]}])),
+        *(
+            ("array", (5,), [{"array": [3, 0, 2]}]),
+            ("array", (4, 3), [{"array": [2, 0]}]),
+            ("array", (4, 3), [{"array": [[0, 1], [3, 2]]}]),
+        ),
         *(("pairs", (3, 4), [{"array": [0, 1, 2]}, {"array": [3, 1, 0]}]), ("pairs", (3, 3), [{"array": [0, 1, 2]}, {"array": [0, 1, 2]}])),
-        *(("repeated", (5,), [{"array": [1, 1, 3, 1]}]), ("repeated", (4, 3), [{"array": [2, 0, 2]}]), ("repeated", (3, 4), [{"array": [0, 0, 2]}, {"array": [1, 1, 3]}])),
+        *(
+            ("repeated", (5,), [{"array": [1, 1, 3, 1]}]),
+            ("repeated", (4, 3), [{"array": [2, 0, 2]}]),
+            ("repeated", (3, 4), [{"array": [0, 0, 2]}, {"array": [1, 1, 3]}]),
+        ),
         *(("repeated", (4,), [{"array": [-1, 3, 0]}]), ("mask", (5,), [{"mask": [True, False, True, True, False]}])),
         ("mask", (3, 2), [{"mask": [[True, False], [False, True], [True, True]]}]),
     )
@@ -259,7 +348,12 @@ def _indices() -> Iterator[Form]:
 
 def _lists(operation: Operation) -> Iterator[Form]:
     joined: Sequence[tuple[str, Sequence[Shape], int]] = (
-        *(("plain", ((3, 4), (3, 4)), 0), ("plain", ((3, 3), (3, 3)), 0), ("axis", ((3, 4), (3, 4)), 1), ("axis", ((3, 3), (3, 3), (3, 3)), 1)),
+        *(
+            ("plain", ((3, 4), (3, 4)), 0),
+            ("plain", ((3, 3), (3, 3)), 0),
+            ("axis", ((3, 4), (3, 4)), 1),
+            ("axis", ((3, 3), (3, 3), (3, 3)), 1),
+        ),
         *(("axis", ((3, 4), (3, 4)), -1), ("plain", ((5,), (5,)), 0), ("plain", ((4,),), 0), ("axis", ((2, 3, 4), (2, 3, 4)), 1)),
     )
     for feature, shapes, axis in joined:

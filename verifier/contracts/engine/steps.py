@@ -24,7 +24,9 @@ def propose(
         first: a value that must be among the operands.
         fan_out: whether old values are as likely as new ones; else the newest are preferred.
     """
-    names = [name for name in features if features[name] and name in OPERATIONS and OPERATIONS[name].kind not in ("loss", "labels", "layer")]
+    names = [
+        name for name in features if features[name] and name in OPERATIONS and OPERATIONS[name].kind not in ("loss", "labels", "layer")
+    ]
     if not names:
         return None
     # Operations of two operands make graphs; those of one only make them longer.
@@ -97,7 +99,14 @@ def _product(
     pair = (chosen, other) if generator.random() < 0.5 else (other, chosen)
     a, b = (values[name].ndim for name in pair)
     if operation.name == "matmul":
-        kinds = {(2, 2): "plain", (2, 1): "matrix vector", (1, 2): "vector matrix", (1, 1): "vector vector", (3, 3): "batch", (3, 2): "batch broadcast"}
+        kinds = {
+            (2, 2): "plain",
+            (2, 1): "matrix vector",
+            (1, 2): "vector matrix",
+            (1, 1): "vector vector",
+            (3, 3): "batch",
+            (3, 2): "batch broadcast",
+        }
         needed = kinds.get((a, b))
     else:
         needed = "plain" if (a, b) == (1, 1) else None

@@ -7,8 +7,14 @@ from verifier.diagnosis.engine.relations import Observation, relation_of
 from verifier.results.report import Diagnosis
 
 SHARED = {
-    "self": ("not-accumulated", "of a node that is both operands of an operation, only one path counts: the contributions are not added up"),
-    "broadcast": ("broadcasting", "an operand that was broadcast gets a gradient that is not summed over the axes that it was stretched along"),
+    "self": (
+        "not-accumulated",
+        "of a node that is both operands of an operation, only one path counts: the contributions are not added up",
+    ),
+    "broadcast": (
+        "broadcasting",
+        "an operand that was broadcast gets a gradient that is not summed over the axes that it was stretched along",
+    ),
     "broadcast zero-dim": ("broadcasting", "a number that was broadcast against an array gets a gradient that is not summed"),
     "zero-dim": ("zero-dimensional", "arrays without dimensions are differentiated wrongly"),
     "number right": ("numbers", "a Python number on the right is differentiated wrongly"),
@@ -65,7 +71,9 @@ def _of_operation(operation: str, observations: Sequence[Observation]) -> list[D
         if operand.startswith("weights") and len(by_operand) > 1:
             continue
         if operand == "":
-            found.append(Diagnosis(f"operation:{operation}:value", "", f"The value of {operation} is wrong.", f"in {len(own)} graphs of it alone"))
+            found.append(
+                Diagnosis(f"operation:{operation}:value", "", f"The value of {operation} is wrong.", f"in {len(own)} graphs of it alone")
+            )
             continue
         name, words = relation_of(own)
         features = list(dict.fromkeys(one.feature for one in own))
@@ -102,7 +110,7 @@ SCHEDULES: Mapping[str, str] = {
     "early": "a value is propagated before all of its users have contributed: the order of the sweep is not topological",
     "aliased": "two gradients share one buffer, and adding to one in place changes the other",
     "stale": "what an earlier backward call left behind is added to nodes or leaves again",
-    "not-accumulated-over-calls": "a second graph's gradient replaces what the first one left in a leaf, although gradients are said to accumulate",
+    "not-accumulated-over-calls": "a second graph's gradient replaces the first one's, although gradients are said to accumulate",
     "accumulated-over-calls": "a second graph's gradient is added to the first one's, although gradients are said not to accumulate",
     "not-cleared": "`zero_grad` leaves the earlier gradient in place",
 }
@@ -111,7 +119,12 @@ SCHEDULES: Mapping[str, str] = {
 def blame_graph(structure: Structure) -> Diagnosis:
     """The engine's fault that the smallest failing graph shows."""
     for name in structure.scheduled:
-        return Diagnosis(f"engine:{name}", "", f"The engine, not one operation: {SCHEDULES[name]}.", "predicts the engine's numbers on the smallest graph")
+        return Diagnosis(
+            f"engine:{name}",
+            "",
+            f"The engine, not one operation: {SCHEDULES[name]}.",
+            "predicts the engine's numbers on the smallest graph",
+        )
     own = ", ".join(structure.operations)
     if structure.passes > 1:
         return Diagnosis("engine:second-call", "", f"A second backward call over the same leaves gives a wrong gradient ({own}).")
@@ -120,5 +133,7 @@ def blame_graph(structure: Structure) -> Diagnosis:
     if structure.uses > 1 or structure.both:
         return Diagnosis("engine:accumulation", "", f"A value that is used more than once gets a wrong gradient ({own}).")
     if len(structure.operations) == 1:
-        return Diagnosis(f"operation:{own}", "", f"The gradient of {own} is wrong on operands that were computed or drawn otherwise than alone.")
+        return Diagnosis(
+            f"operation:{own}", "", f"The gradient of {own} is wrong on operands that were computed or drawn otherwise than alone."
+        )
     return Diagnosis("engine:composition", "", f"Operations that are right alone are wrong together: {own}.")

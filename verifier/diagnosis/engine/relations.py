@@ -55,8 +55,16 @@ RELATIONS: Sequence[Relation] = (
     ("zero", "is zero", lambda seen: 0.0),
     ("sign", "has the wrong sign", lambda seen: -seen.right),
     ("cotangent-dropped", "does not depend on the cotangent: it is the derivative alone", _of_cotangent(_slope)),
-    ("derivative-dropped", "is the cotangent itself: the operation's derivative is missing", _of_cotangent(lambda seen, cotangent: cotangent)),
-    ("value-for-derivative", "has the operation's value in place of its derivative", _of_cotangent(lambda seen, cotangent: cotangent * seen.value)),
+    (
+        "derivative-dropped",
+        "is the cotangent itself: the operation's derivative is missing",
+        _of_cotangent(lambda seen, cotangent: cotangent),
+    ),
+    (
+        "value-for-derivative",
+        "has the operation's value in place of its derivative",
+        _of_cotangent(lambda seen, cotangent: cotangent * seen.value),
+    ),
     (
         "operand-for-derivative",
         "has the operand in place of the derivative",
@@ -67,7 +75,11 @@ RELATIONS: Sequence[Relation] = (
         "divides by the derivative instead of multiplying with it",
         _of_cotangent(lambda seen, cotangent: np.asarray(cotangent / _slope(seen, cotangent))),
     ),
-    ("derivative-twice", "multiplies with the derivative twice", _of_cotangent(lambda seen, cotangent: seen.right * _slope(seen, cotangent))),
+    (
+        "derivative-twice",
+        "multiplies with the derivative twice",
+        _of_cotangent(lambda seen, cotangent: seen.right * _slope(seen, cotangent)),
+    ),
     ("transposed", "is transposed", lambda seen: seen.right.T if seen.right.ndim > 1 else None),
     ("negative-cotangent", "is the cotangent with the other sign", _of_cotangent(lambda seen, cotangent: -cotangent)),
 )

@@ -31,7 +31,7 @@ def _off_the_bounds(operands: Sequence[Array], options: Mapping[str, Any]) -> bo
     return all(bool(np.all(np.abs(operands[0] - bound) >= MARGIN)) for bound in bounds)
 
 
-def _clip(a: Array, min: float | None = None, max: float | None = None) -> Array:  # noqa: A002 - the options' names
+def _clip(a: Array, min: float | None = None, max: float | None = None) -> Array:
     return np.clip(a, -np.inf if min is None else min, np.inf if max is None else max)
 
 
@@ -123,4 +123,4 @@ BINARY = (
     Operation("hypot", "binary", np.hypot, (NOT_ZERO, NOT_ZERO)),
 )
 
-CHOICE = (Operation("where", "choice", lambda mask, a, b: np.where(mask, a, b)),)
+CHOICE = (Operation("where", "choice", lambda mask, a, b: np.asarray(np.where(mask, a, b))),)

@@ -124,7 +124,9 @@ SHAPES = (
     Operation("broadcast_to", "shape", lambda a, shape: np.broadcast_to(a, shape), options=("shape",), required=("shape",)),
     Operation("squeeze", "shape", lambda a, axis=None: np.squeeze(a, axis), options=("axis",)),
     Operation("unsqueeze", "shape", lambda a, axis: np.expand_dims(a, axis), options=("axis",), required=("axis",)),
-    Operation("swapaxes", "shape", lambda a, axis0, axis1: np.swapaxes(a, axis0, axis1), options=("axis0", "axis1"), required=("axis0", "axis1")),
+    Operation(
+        "swapaxes", "shape", lambda a, axis0, axis1: np.swapaxes(a, axis0, axis1), options=("axis0", "axis1"), required=("axis0", "axis1")
+    ),
     Operation("tile", "shape", lambda a, repeats: np.tile(a, repeats), options=("repeats",), required=("repeats",)),
     Operation("pad", "shape", lambda a, width: np.pad(a, width), options=("width",), required=("width",)),
     Operation("roll", "shape", lambda a, shift, axis: np.roll(a, shift, axis), options=("shift", "axis"), required=("shift", "axis")),

@@ -43,7 +43,9 @@ def _pool(function: Callable[..., Array]) -> Callable[..., Array]:
 LOSSES = (
     Operation("mse_loss", "loss", lambda a, target: np.asarray(np.mean((a - target) ** 2))),
     Operation("binary_cross_entropy", "loss", _binary_cross_entropy, (PROBABILITY, PROBABILITY)),
-    Operation("binary_cross_entropy_with_logits", "loss", lambda a, target: np.asarray(np.mean(softplus(a) - target * a)), (REAL, PROBABILITY)),
+    Operation(
+        "binary_cross_entropy_with_logits", "loss", lambda a, target: np.asarray(np.mean(softplus(a) - target * a)), (REAL, PROBABILITY)
+    ),
     Operation("cross_entropy", "labels", lambda logits, labels: _of_labels(log_softmax(logits, -1), labels)),
     Operation("nll_loss", "labels", _of_labels),
 )
