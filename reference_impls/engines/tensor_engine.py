@@ -99,8 +99,8 @@ def matmul(a, b):
     def back(c):
         x = a.data[None, :] if a.data.ndim == 1 else a.data
         y = b.data[:, None] if b.data.ndim == 1 else b.data
-        c = c[..., None, :] if a.data.ndim == 1 else c
         c = c[..., None] if b.data.ndim == 1 else c
+        c = c[..., None, :] if a.data.ndim == 1 else c
         back_a, back_b = c @ y.swapaxes(-1, -2), x.swapaxes(-1, -2) @ c
         return (back_a[..., 0, :] if a.data.ndim == 1 else back_a), (back_b[..., 0] if b.data.ndim == 1 else back_b)
 

@@ -26,8 +26,7 @@ POOL = UNIT * (torch.rand(1 << 16, generator=torch.Generator().manual_seed(20261
 FACTORS = 1 + POOL
 BOUNDED = frozenset(
     ("sigmoid", "tanh", "softmax", "log_softmax", "softplus", "logsigmoid", "erf", "softsign", "gelu", "silu", "mish")
-    + ("sin", "cos", "expm1", "log1p", "logaddexp", "logsumexp")
-)
+).union(("sin", "cos", "expm1", "log1p", "logaddexp", "logsumexp"))
 LEAST = 0.25  # scatter of one correctly rounded number, in its own machine epsilons
 
 

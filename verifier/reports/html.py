@@ -21,6 +21,9 @@ from verifier.reports.figures import differences_picture, margin_picture
 from verifier.reports.heat_map import gradient_grids, grid
 from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.network_picture import network_picture
+from verifier.reports.operations import HEADINGS as OPERATION_HEADINGS
+from verifier.reports.operations import is_wrong, operations_of
+from verifier.reports.operations import row_of as operation_row
 from verifier.reports.untrusted import last_lines, one_line, plain
 from verifier.reports.walkthrough import lines_of
 from verifier.results.outcome import Measurement, Outcome
@@ -45,6 +48,8 @@ def write(report: Report) -> str:
         explained=wording.explained_words(report),
         layers=[row_of(layer) for layer in layers_of(report)],
         layer_headings=HEADINGS,
+        operations=[(operation_row(operation), is_wrong(operation)) for operation in operations_of(report)],
+        operation_headings=OPERATION_HEADINGS,
         nothing=wording.came_to_nothing(report),
         steps=[step.partition(": ")[::2] for step in wording.next_steps(report)],
         pictures=pictures(report),

@@ -17,6 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.reports.layers import HEADINGS, layers_of, row_of
+from verifier.reports.operations import HEADINGS as OPERATION_HEADINGS
+from verifier.reports.operations import is_wrong, operations_of
+from verifier.reports.operations import row_of as operation_row
 from verifier.reports.untrusted import last_lines, one_line
 from verifier.reports.walkthrough import Line, around_the_parting, first_parting, lines_of
 from verifier.reports.wording import (
@@ -94,6 +97,9 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
         console.print(_table_of_layers(report))
     else:
         console.print(_table_of_checks(report.checks))
+    if operations_of(report):
+        console.print()
+        console.print(_table_of_operations(report))
     _show_not_passed(report, console)
     for line in certificate_lines(report):
         console.print()
@@ -252,6 +258,17 @@ def _table_of_checks(checks: Iterable[Outcome]) -> Table:
             networks(outcome),
             number(outcome.resolves),
         )
+    return table
+
+
+def _table_of_operations(report: Report) -> Table:
+    """A row an operation of an engine; what it refuses stands on the page."""
+    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
+    for heading in OPERATION_HEADINGS[:-1]:
+        table.add_column(heading, overflow="fold")
+    for operation in operations_of(report):
+        name, *cells, _ = operation_row(operation)
+        table.add_row(Text(name, "bold red" if is_wrong(operation) else ""), *(Text(cell) for cell in cells))
     return table
 
 

@@ -10,11 +10,13 @@ import numpy as np
 from verifier.candidates.discovery import Candidate
 from verifier.checks.engine.alone import Alone, ask_alone
 from verifier.checks.engine.asking import Asking
-from verifier.checks.engine.graphs import Answers, ask_graphs
+from verifier.checks.engine.graphs import Answers, ask_again, ask_graphs
 from verifier.checks.engine.shrinking import Smallest, smallest_failure
 from verifier.checks.engine.table import rows_of
 from verifier.checks.examination import Unanswered
+from verifier.contracts.engine.graph import Graph, from_bytes
 from verifier.contracts.engine.manifest import Claims
+from verifier.errors import RequestError
 from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Note, Report
 from verifier.verification.engine_blame import explain
@@ -58,6 +60,42 @@ def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> J
         return _written(candidate, claims, request, exchanging, clock, outcomes, asking, alone, answers, smallest)
 
 
+def read_problem(data: bytes) -> Graph:
+    """The graph of a counterexample file. Raises RequestError where it is none."""
+    return from_bytes(data)
+
+
+def replay(run: Run, problem: Graph, file: str, candidate: Candidate) -> Judged:
+    """Ask one engine about one stored graph.
+
+    Raises:
+        RequestError: the engine has not all of its operations.
+    """
+    clock, claims = _Clock(), cast(Claims, candidate.claims)
+    with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, cast(Any, claims), run.limits) as exchanging:
+        try:
+            exchanging.load()
+            asking = Asking(exchanging)
+        except Unanswered as error:
+            return _written(
+                candidate, claims, run.request, exchanging, clock, [Outcome("contract", "error", str(error))], None, None, None, None
+            )
+        missing = [name for name in problem.operations if name not in asking.engine.entries]
+        if missing:
+            raise RequestError(f"{file}: the graph has operations that {candidate.path} does not: {', '.join(missing)}")
+        alone, answers = Alone(dtype=asking.engine.dtypes[0], computes_in=asking.engine.dtypes[0]), Answers()
+        ask_again(asking, alone, problem, answers)
+        smallest = smallest_failure(asking, alone, answers, budget=0)
+        clock.lap("graphs")
+        return _written(
+            candidate, claims, run.request, exchanging, clock, [graph_outcome(answers, smallest)], asking, alone, answers, smallest
+        )
+
+
+def _unloaded(error: Unanswered) -> list[Outcome]:
+    return [Outcome("contract", "error", str(error))]
+
+
 class _Clock:
     """Seconds by phase."""
 
@@ -89,10 +127,10 @@ def _written(
     exchanging: Exchanging,
     clock: _Clock,
     outcomes: list[Outcome],
-    asking: Asking | None,
-    alone: Alone | None,
-    answers: Answers | None,
-    smallest: Smallest | None,
+    asking: Asking | None = None,
+    alone: Alone | None = None,
+    answers: Answers | None = None,
+    smallest: Smallest | None = None,
 ) -> Judged:
     diagnosis = explain(asking.engine, alone, answers, smallest) if asking is not None and alone is not None and answers is not None else ()
     counterexample, stored = counterexample_of(smallest) if smallest is not None else (None, None)

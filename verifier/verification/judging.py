@@ -197,17 +197,19 @@ def replay(
     fixed = None if assignment is None else read_assignment(assignment)
     allowed = _limits(profile, fixed, limits)
     try:
-        with open(file, "rb") as stored:
-            problem = problem_from_bytes(stored.read())
+        with open(file, "rb") as opened:
+            stored = opened.read()
     except OSError as error:
         raise RequestError(f"{file}: cannot be read: {error.strerror}") from None
-    except RequestError as error:
-        raise RequestError(f"{file}: {error}") from None
     found, errors = find_candidates([candidate], assignment=fixed)
     if errors:
         raise errors[0]
     if len(found) != 1:
         raise RequestError(f"{candidate}: replay takes one candidate, this folder has {len(found)}: {', '.join(one.name for one in found)}")
+    try:
+        problem = getattr(_judging(found[0]), "read_problem", problem_from_bytes)(stored)
+    except RequestError as error:
+        raise RequestError(f"{file}: {error}") from None
     if found[0].contract != problem.contract:
         raise RequestError(f"{file}: the stored problem is of the contract {problem.contract!r}, {candidate} is of {found[0].contract!r}")
     with Zygote(isolation=isolation) as zygote:

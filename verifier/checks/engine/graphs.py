@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from verifier.checks.engine.alone import Alone
 from verifier.checks.engine.asking import Asking, Reply
-from verifier.checks.engine.comparing import Compared, Departure, compare_reply
+from verifier.checks.engine.comparing import Compared, Departure, compare_reply, narrower
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.drawing import draw_graph
 from verifier.contracts.engine.graph import Graph
@@ -62,6 +62,13 @@ def ask_graphs(asking: Asking, alone: Alone, *, count: int, seed: int, tell: Cal
         if len(answers.failed) >= ENOUGH:
             break
     return answers
+
+
+def ask_again(asking: Asking, alone: Alone, graph: Graph, answers: Answers) -> None:
+    """Ask one stored graph; where the engine computes in a narrower type than it is given, it is judged by that type."""
+    reply = asking.one(graph, dtype=alone.dtype)
+    alone.computes_in = narrower(reply, alone.computes_in) or alone.computes_in
+    _judge(0, graph, reply, asking.engine, alone, answers)
 
 
 def fails(asking: Asking, alone: Alone, graph: Graph) -> Compared | None:

@@ -41,15 +41,13 @@ def smallest_failure(asking: Asking, alone: Alone, answers: Answers, *, budget: 
         return None
     checked = [start for start in starts if start[1] == starts[0][1]]
     graph, check, what = min(checked, key=lambda start: size_of(start[0]))
-    left = max(20, budget // SHARE)
-    while True:
+    left = budget and max(20, budget // SHARE)
+    while left > 0:
         found, used = _next(asking, alone, graph, what, left)
         left -= used
         if found is None:
             break
         graph = found
-        if left <= 0:
-            break
     reply = asking.one(graph, dtype=alone.dtype, show=[node.output for node in graph.nodes])
     reference = refer_graph(graph, epsilon=alone.epsilon, accumulates=asking.engine.accumulates, cotangents=True)
     compared = compared_with_truth(graph, reply, asking.engine, alone)

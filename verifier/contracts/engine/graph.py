@@ -6,7 +6,7 @@ A graph is drawn, sent to the worker, computed again by PyTorch, made smaller, s
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,6 +74,7 @@ class Graph:
     constants: tuple[str, ...] = ()
     same: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     features: tuple[str, ...] = ()
+    contract: ClassVar[str] = "engine"
 
     @property
     def operations(self) -> tuple[str, ...]:
