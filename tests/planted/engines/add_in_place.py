@@ -40,7 +40,7 @@ class Tensor:
             if node.back is None:
                 node.grad = own if node.grad is None else node.grad + own
                 continue
-            for parent, sent in zip(node.parents, node.back(own)):
+            for parent, sent in zip(node.parents, node.back(own), strict=True):
                 sent = unbroadcast(np.asarray(sent), parent.data.shape)
                 if id(parent) not in cotangents:
                     cotangents[id(parent)] = sent

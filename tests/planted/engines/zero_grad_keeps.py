@@ -38,7 +38,7 @@ class Tensor:
             if node.back is None:
                 node.grad = own if node.grad is None else node.grad + own
                 continue
-            for parent, sent in zip(node.parents, node.back(own)):
+            for parent, sent in zip(node.parents, node.back(own), strict=True):
                 sent = unbroadcast(np.asarray(sent), parent.data.shape)
                 cotangents[id(parent)] = sent if id(parent) not in cotangents else cotangents[id(parent)] + sent
 

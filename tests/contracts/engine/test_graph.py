@@ -1,0 +1,47 @@
+"""Graphs as data: stored, read back, made smaller."""
+
+import numpy as np
+import pytest
+
+from verifier.contracts.engine.endings import ended, values_of
+from verifier.contracts.engine.graph import Graph, Node, Pass, described, from_bytes, to_bytes, without_unused
+from verifier.contracts.engine.smaller import size_of, smaller
+from verifier.errors import RequestError
+
+
+def diamond() -> Graph:
+    nodes = (Node("mul", ("a", "a"), "y"), Node("exp", ("b",), "unused"), Node("sum", ("y",), "z", {"axis": 0}))
+    arrays = {"a": np.array([[1.0, 2.0], [3.0, 4.0]]), "b": np.ones(3)}
+    return Graph(arrays, ("a", "b"), nodes, (Pass("z", 3),))
+
+
+def test_a_stored_graph_comes_back_as_it_was():
+    graph = diamond()
+    again = from_bytes(to_bytes(graph))
+    assert (again.nodes, again.passes, again.leaves) == (graph.nodes, graph.passes, graph.leaves)
+    assert all(np.array_equal(again.arrays[name], array) for name, array in graph.arrays.items())
+
+
+def test_a_file_of_something_else_is_refused():
+    with pytest.raises(RequestError, match="not a stored graph"):
+        from_bytes(b"nothing")
+
+
+def test_what_no_pass_needs_is_taken_away():
+    kept = without_unused(diamond())
+    assert described(kept) == "y = mul(a, a); z = sum(y, axis=0)"
+    assert kept.leaves == ("a",)
+    assert kept.passes[0].nodes == 2
+
+
+def test_an_ending_makes_one_number_of_an_array():
+    graph = ended(diamond(), "weighted", np.random.default_rng(1), (2,))
+    assert values_of(graph)[graph.passes[0].output].shape == ()
+    assert "weights" in graph.leaves
+
+
+def test_each_step_is_smaller_and_can_be_computed():
+    graph = ended(diamond(), "weighted", np.random.default_rng(1), (2,))
+    steps = [one for one in smaller(graph) if size_of(one) < size_of(graph)]
+    assert steps
+    assert all(np.isfinite(values_of(one)[one.passes[0].output]).all() for one in steps)

@@ -1,0 +1,35 @@
+"""The table of operations: what NumPy and PyTorch compute under one name is the same, and every question about it can be asked."""
+
+import numpy as np
+import pytest
+
+from verifier.contracts.engine.alone import cases_of
+from verifier.contracts.engine.claims import engine_of
+from verifier.contracts.engine.endings import ended, shape_of, values_of
+from verifier.contracts.engine.operations.table import ALIASES, OPERATIONS
+from verifier.oracles.graph_operations import REFERENCES
+from verifier.oracles.graphs import refer_graph
+
+ENGINE = engine_of(
+    {
+        "functions": {name: {"names": ["a"]} for name in ("leaf", "value", "backward", "gradient")},
+        "operations": {name: {"any": True} for name in OPERATIONS},
+    }
+)
+
+
+def test_every_operation_has_its_reference_and_every_alias_an_operation():
+    assert set(OPERATIONS) == set(REFERENCES)
+    assert set(ALIASES.values()) <= set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", list(OPERATIONS))
+def test_both_compute_the_same_on_every_question(name):
+    cases = cases_of(ENGINE.entries[name], ENGINE, seed=1)
+    assert cases
+    for case in cases[:: max(1, len(cases) // 2)]:
+        graph = ended(case.graph, "weighted", np.random.default_rng(3), shape_of(case.graph, "y"))
+        reference, values = refer_graph(graph, epsilon=2.0**-52), values_of(graph)
+        for node, answered in reference.values.items():
+            assert answered.right.shape == values[node].shape
+            assert np.all(np.abs(answered.right - values[node]) <= answered.tolerance + 1e-300), (name, case.feature, node)
