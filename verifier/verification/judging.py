@@ -207,7 +207,7 @@ def replay(
     if len(found) != 1:
         raise RequestError(f"{candidate}: replay takes one candidate, this folder has {len(found)}: {', '.join(one.name for one in found)}")
     try:
-        problem = getattr(_judging(found[0]), "read_problem", problem_from_bytes)(stored)
+        problem = getattr(judging_of(found[0]), "read_problem", problem_from_bytes)(stored)
     except RequestError as error:
         raise RequestError(f"{file}: {error}") from None
     if found[0].contract != problem.contract:
