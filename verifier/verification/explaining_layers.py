@@ -24,7 +24,7 @@ def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
     found: list[Diagnosis] = []
     cases = _cases(examined, asking)
     told: set[str] = set()
-    for name in dict.fromkeys(departure.tensor for departure in examined.departures if departure.kind != "raised"):
+    for name in dict.fromkeys(departure.tensor for departure in examined.departures if departure.kind not in ("raised", "outputs")):
         if name in told:
             continue
         of_name = [departure for departure in examined.departures if departure.tensor == name]
@@ -38,9 +38,10 @@ def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
 def _explained(name: str, departures: Sequence[Departure], examined: Examined, cases: Sequence[Case]) -> Diagnosis:
     wrong = [case for case in cases if name in case.claimed and name in case.right and case.wrong(name)]
     failing = {departure.problem.index for departure in departures}
-    several = len({departure.tensor for departure in examined.departures}) > 1
+    of_gradients = [departure for departure in examined.departures if departure.kind != "outputs"]
     # Of several wrong gradients differences name one: then only all together say where the mistake shows.
-    axes = _axes({departure.problem.index for departure in examined.departures} if several else failing, examined)
+    several = len({departure.tensor for departure in of_gradients}) > 1
+    axes = _axes({departure.problem.index for departure in of_gradients} if several else failing, examined)
     relation = related(name, wrong)
     worst = next((departure for departure in departures if departure.claimed is not None), departures[0])
     region = "" if relation is not None else region_of(name, wrong)

@@ -13,6 +13,7 @@ from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
 from verifier.checks.layer.asking import LayerAsking, Raised
 from verifier.checks.layer.examining import Departure, Examined, examine, is_missing, is_not_written
+from verifier.checks.layer.outputs import COMPARED, compare_outputs
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems
@@ -202,6 +203,12 @@ def _conclude(judgement: _Judgement, examined: Examined, asking: LayerAsking) ->
         judgement.undecided = ["all"]
         judgement.sentence = why
         return
+    judgement.forward = compare_outputs(examined, asking.outputs[0])
+    if judgement.forward == "pass":
+        assert examined.claims.entry is not None
+        judgement.add("forward", "pass", f"Its outputs are PyTorch's {examined.claims.entry.name}.", problems=COMPARED)
+    elif judgement.forward == "fail":
+        _fail_outputs(judgement, examined)
     checks = [("finite-difference", examined.differenced), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
     for check, asked in checks:
         wrong = examined.wrong(check)
@@ -226,6 +233,25 @@ def _conclude(judgement: _Judgement, examined: Examined, asking: LayerAsking) ->
     if failed:
         judgement.diagnosis = explain_layer(examined, asking)
         judgement.sentence = judgement.diagnosis[0].explanation if judgement.diagnosis else failed[0].message
+
+
+def _fail_outputs(judgement: _Judgement, examined: Examined) -> None:
+    """The forward pass computes something else; whether the backward pass fits it, differences say."""
+    wrong = examined.wrong("forward")
+    first = wrong[0]
+    fits = not any(departure.check != "forward" for departure in examined.departures)
+    also = " Its backward pass is right for what it computes." if fits else ""
+    judgement.measurements += [_measurement(departure, judgement.name) for departure in wrong[:SHOWN]]
+    judgement.add(
+        "forward",
+        "fail",
+        f"The outputs {first.says}: {first.claimed:.6g}, should be {first.right:.6g}, at {first.problem.describe()}.{also}",
+        problems=COMPARED,
+        failed=len(wrong),
+        error=first.error,
+        tolerance=first.tolerance,
+        problem=first.problem.index,
+    )
 
 
 def _passed(check: str) -> str:

@@ -69,6 +69,7 @@ def test_right_layers_of_one_file_pass(judge):
     assert report.verdict == "pass", report.summary
     assert [layer.name for layer in report.layers] == ["affine", "relu", "maxpool"]
     assert report.layers[0].gradients == {"x": "pass", "w": "pass", "b": "pass"}
+    assert [layer.forward for layer in report.layers] == ["pass", "pass", "pass"]
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,14 @@ def test_a_planted_mistake_is_found(judge, source, operation, right, wrong, expe
     report = judge(source.replace(right, wrong), f'operation = "{operation}"')
     assert report.verdict == "fail"
     assert expected in failed(report)
+
+
+def test_another_forward_pass_fails_although_its_backward_pass_fits(judge):
+    source = RELU.replace("np.maximum(0, x)", "np.maximum(0, 2 * x)").replace("dout * (x > 0)", "2 * dout * (x > 0)")
+    report = judge(source, 'operation = "relu"')
+    assert (report.verdict, report.layers[0].forward, report.layers[0].gradients) == ("fail", "fail", {"x": "pass"})
+    assert "not those of relu" in report.summary
+    assert "right for what it computes" in report.summary
 
 
 def test_zero_gradient_at_zero_or_a_whole_one_are_both_right_for_relu(judge):

@@ -259,7 +259,7 @@ def _ask_ties(asking: LayerAsking, problem: LayerProblem, answered: Answered, fo
         return
     by_array: dict[str, Misplaced] = {}
     for one in outside:
-        if one.array not in by_array or one.excess > by_array[one.array].excess:
+        if one.array not in by_array or (one.together, one.excess) > (by_array[one.array].together, by_array[one.array].excess):
             by_array[one.array] = one
     for name, worst in by_array.items():
         found.departures.append(
@@ -279,6 +279,8 @@ def _ask_ties(asking: LayerAsking, problem: LayerProblem, answered: Answered, fo
 
 
 def _of_ties(problem: LayerProblem, worst: Misplaced) -> str:
+    if worst.together and worst.claimed > worst.high > 0:
+        return "is handed out more than once where elements are equal: give it to one of them, or share it"
     if worst.index is None:
         return "is wrong where elements are equal: moved together, they change the output by another amount than it says"
     where = "zero" if problem.stress == "zeros" else "equal to others"

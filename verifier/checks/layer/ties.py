@@ -33,6 +33,7 @@ class Misplaced:
         claimed: slope that the gradient claims along the direction.
         low, high: the one-sided slopes.
         tolerance: of these.
+        together: whether all elements moved alike.
     """
 
     array: str
@@ -41,6 +42,7 @@ class Misplaced:
     low: float
     high: float
     tolerance: float
+    together: bool = False
 
     @property
     def excess(self) -> float:
@@ -70,7 +72,7 @@ def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *,
     for (name, index, along), values in zip(lines, losses, strict=True):
         judged = _judge(float((gradients[name] * along).sum()), np.asarray(values), center, noise, smooth_only=not elements)
         if judged is not None:
-            found.append(Misplaced(name, index, *judged))
+            found.append(Misplaced(name, index, *judged, together=index is None and bool((along == 1).all())))
     return found
 
 
@@ -107,6 +109,9 @@ def _grouped(name: str, problem: LayerProblem, seed: int) -> Sequence[_Direction
     found: list[_Direction] = []
     for copy in range(GROUPS):
         generator = np.random.default_rng([seed, problem.index, copy])
+        if copy == 0:  # all move alike: whoever hands a gradient out twice claims too much
+            found.append((name, None, np.ones(array.shape)))
+            continue
         moves = generator.uniform(0.5, 1.0, size=len(levels)) * np.where(generator.random(len(levels)) < 0.5, -1.0, 1.0)
         found.append((name, None, moves[places].reshape(array.shape)))
     return found
