@@ -36,7 +36,7 @@ def folder(tmp_path):
 
 
 def judged(folder, jobs):
-    answers = list(judge([str(folder)], profile="quick", assignment=str(folder.parent / "task.toml"), jobs=jobs))
+    answers = list(judge([str(folder)], profile="quick", only=["contract"], assignment=str(folder.parent / "task.toml"), jobs=jobs))
     assert all(isinstance(answer, Judged) for answer in answers)
     return sorted(answers, key=lambda answer: answer.position)
 
@@ -50,14 +50,16 @@ def test_they_are_the_same_reports_in_the_same_order(folder):
 
 def test_one_that_sleeps_does_not_hold_the_others(folder):
     (folder / "a.py").write_text("import time\ntime.sleep(3600)\n")
-    answers = judge([str(folder)], profile="quick", assignment=str(folder.parent / "task.toml"), jobs=2, limits={"load_seconds": 300})
+    answers = judge(
+        [str(folder)], profile="quick", only=["contract"], assignment=str(folder.parent / "task.toml"), jobs=2, limits={"load_seconds": 300}
+    )
     assert next(answers).report.candidate.name != "a"
     answers.close()
 
 
 def test_a_judge_that_dies_costs_its_candidate_alone(folder):
     candidates = find_submissions([str(folder)], Assignment(str(folder.parent / "task.toml")))
-    setting = Setting(Request(PROFILES["quick"], 0), Limits(), "auto", Grading())
+    setting = Setting(Request(PROFILES["quick"], 0, ("contract",)), Limits(), "auto", Grading())
     killed: list[int] = []
     with SideBySide(setting, 1) as children:
 
@@ -73,7 +75,7 @@ def test_a_judge_that_dies_costs_its_candidate_alone(folder):
 
 def test_nothing_survives(folder):
     candidates = find_submissions([str(folder)], Assignment(str(folder.parent / "task.toml")))
-    setting = Setting(Request(PROFILES["quick"], 0), replace(Limits(), load_seconds=60), "auto", Grading())
+    setting = Setting(Request(PROFILES["quick"], 0, ("contract",)), replace(Limits(), load_seconds=60), "auto", Grading())
     (folder / "a.py").write_text("import time\ntime.sleep(3600)\n")
     began = time.monotonic()
     with SideBySide(setting, 2) as children:
