@@ -35,6 +35,46 @@ def test_without_a_backward_pass_the_request_is_wrong(audit):
     assert "no hand-written backward pass was found" in audited.said
 
 
+TABLE = """
+from dataclasses import dataclass
+from typing import Callable
+
+
+@dataclass(frozen=True)
+class Operation:
+    forward: Callable
+    vjp: Callable
+
+
+def square(x):
+    return x**2
+
+
+def _square_vjp(inputs, output, cotangent, *, scale=2.0):
+    return (scale * inputs[0] * cotangent,)
+
+
+OPERATIONS = {"square": Operation(square, _square_vjp)}
+"""
+
+TABLE_TESTS = """
+import numpy as np
+from table import OPERATIONS
+
+
+def test_square():
+    x, c = np.array([1.5, -0.5, 2.5]), np.array([0.5, -1.5, 2.0])
+    (gradient,) = OPERATIONS["square"].vjp((x,), x**2, c)
+    np.testing.assert_allclose(gradient, 2 * x * c)
+"""
+
+
+def test_a_function_that_a_table_holds_and_whose_cotangent_comes_third(audit):
+    audited = audit({"table.py": TABLE, "test_table.py": TABLE_TESTS}, "--backward", "table:*_vjp", *SPARE)
+    outcomes = audited.outcomes("_square_vjp")
+    assert {"doubled", "reversed", "cotangent-ones"} <= outcomes["noticed"]
+
+
 TORCH = """
 import torch
 

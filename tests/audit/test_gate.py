@@ -103,7 +103,7 @@ def test_a_baseline_with_an_unknown_key_is_refused(audit):
 
 
 def test_a_suite_that_is_configured_to_run_in_several_processes_and_to_stop_early_is_audited_all_the_same(audit):
-    configured = '[tool.pytest.ini_options]\naddopts = ["-n", "2", "-x", "--maxfail=1"]\n'
+    configured = '[tool.pytest.ini_options]\naddopts = ["-n", "2", "-x", "--maxfail=1"]\nfilterwarnings = ["error"]\n'
     audited = audit({**FILES, "pyproject.toml": configured}, *QUICK, PYTEST_DISABLE_PLUGIN_AUTOLOAD="")
     assert "x doubled" in audited.outcomes("affine_backward")["noticed"]
 

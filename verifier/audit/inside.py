@@ -157,6 +157,8 @@ def pytest_arguments(spec: Spec) -> list[str]:
     extra = [
         "-p",
         "no:randomly",
+        "-W",
+        "ignore::pytest.PytestAssertRewriteWarning",  # the verifier is loaded before its own plug-in
         "--capture=sys",
         "--tb=native",
         "-o",

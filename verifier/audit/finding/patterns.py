@@ -22,6 +22,10 @@ from verifier.audit.listening import Heard, overhear
 
 PAIRS = (("backward", "forward"), ("_backward", ""), ("backward_", ""), ("backprop", "forward"), ("bprop", "fprop"), ("grad", "forward"))
 GRADIENTS = ("d{}", "d_{}", "dld{}", "dl_d{}", "grad_{}", "{}_grad", "grad{}", "{}grad", "{}")
+COTANGENTS = frozenset(  # how a parameter is called that takes it; else the first one does
+    {"cotangent", "cotangents", "dout", "dy", "dz", "dl_dout", "grad_out", "grad_output", "grad_outputs", "output_gradient"}
+    | {"upstream", "delta", "gy"}
+)
 KEPT = 64  # forward calls whose caches are remembered
 
 
@@ -31,7 +35,7 @@ def find(scope: Scope, patterns: tuple[str, ...]) -> Iterator[Passage]:
         module, colon, name = pattern.rpartition(":")
         for owner, qualified, function in _definitions(scope):
             if (not colon or fnmatch.fnmatchcase(function.__module__, module)) and _matches(owner, qualified, name):
-                yield _of_function(function, scope) if owner is None else _of_method(owner, function, scope)
+                yield _of_function(function) if owner is None else _of_method(owner, function)
 
 
 def _definitions(scope: Scope) -> Iterator[tuple[type | None, str, FunctionType]]:
@@ -81,17 +85,20 @@ class Memory:
         return found[1] if found is not None else None
 
 
-def _of_function(function: FunctionType, scope: Scope) -> Passage:
+def _of_function(function: FunctionType) -> Passage:
     module = sys.modules[function.__module__]
     forward_name = _forward_name(function.__name__, lambda other: inspect.isfunction(getattr(module, other, None)))
     forward: Any = getattr(module, forward_name) if forward_name else None
     name, names = f"{function.__module__}:{function.__qualname__}", parameter_names(function)
+    forward_names = parameter_names(forward) if forward is not None else []
+    at = next((place for place, one in enumerate(names) if one.lower() in COTANGENTS), 0)
     memory = Memory({})
     file, line = place_of(function)
+    original, forward_original = copied(function), forward and copied(forward)
 
     def remembering(*args: Any, **kwargs: Any) -> Any:
-        answer = forward(*args, **kwargs)
-        known = _copied(named_arguments(parameter_names(forward), args) | kwargs)
+        answer = forward_original(*args, **kwargs)
+        known = _copied(named_arguments(forward_names, args) | kwargs)
         for one in answer if isinstance(answer, tuple) else (answer,):
             memory.keep(one, known)
         return answer
@@ -100,19 +107,19 @@ def _of_function(function: FunctionType, scope: Scope) -> Passage:
         own = named_arguments(names, args) | kwargs
         known = next((call for value in reversed(own.values()) if (call := memory.of(value)) is not None), None)
         if known is None:
-            known = {key: value for place, (key, value) in enumerate(own.items()) if place}
-        return _listened(name, known, args, kwargs, lambda a, k: function(*a, **k), None)
+            known = {key: value for place, (key, value) in enumerate(own.items()) if place != at}
+        return _listened(name, known, args, kwargs, lambda a, k: original(*a, **k), None, at)
 
     def listen() -> None:
-        _put(function, like(function, overheard), scope)
+        replace(function, overheard)
         if forward is not None:
-            _put(forward, like(forward, remembering), scope)
+            replace(forward, remembering)
 
     beside = (module.__name__, forward_name) if forward_name else None
     return Passage(name, "pattern", file, line, listen, callee=(module.__name__, function.__name__), forward=beside)
 
 
-def _of_method(owner: type, method: FunctionType, scope: Scope) -> Passage:
+def _of_method(owner: type, method: FunctionType) -> Passage:
     forward_name = _forward_name(method.__name__, lambda other: inspect.isfunction(getattr(owner, other, None)))
     forward: Any = inspect.getattr_static(owner, forward_name) if forward_name else None
     made: Any = inspect.getattr_static(owner, "__init__")
@@ -171,8 +178,33 @@ def _copied(arguments: dict[str, Any]) -> dict[str, Any]:
     return {name: value.copy() if hasattr(value, "copy") and hasattr(value, "shape") else value for name, value in arguments.items()}
 
 
-def _put(original: Any, wrapper: Any, scope: Scope) -> None:
-    """Wherever a module of the project or of its tests holds the function."""
+def copied(function: FunctionType) -> FunctionType:
+    """Another function that does the same."""
+    copy = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+def replace(function: FunctionType, wrapper: Callable[..., Any]) -> None:
+    """Let this very function do what the wrapper does, whoever holds it: a module, a table, a record.
+
+    Its code becomes a call of the wrapper, which a default holds; the signature that others read stays.
+    """
+    signature = inspect.signature(function)
+    if function.__closure__:
+        _put(function, like(function, wrapper))
+        return
+    function.__code__ = _call.__code__
+    function.__kwdefaults__, function.__defaults__ = {"_wrapper": wrapper}, None
+    function.__signature__ = signature  # type: ignore[attr-defined]
+
+
+def _call(*args: Any, _wrapper: Any, **kwargs: Any) -> Any:
+    return _wrapper(*args, **kwargs)
+
+
+def _put(original: Any, wrapper: Any) -> None:
+    """Wherever a module holds the function: one with free variables keeps its code."""
     for module in list(sys.modules.values()):
         for name, value in list(getattr(module, "__dict__", {}).items()):
             if value is original:
@@ -186,12 +218,14 @@ def _listened(
     kwargs: dict[str, Any],
     call: Callable[[tuple[Any, ...], dict[str, Any]], Any],
     owner: Any,
+    at: int = 0,
 ) -> Any:
-    """Call the pass; its cotangents are the arrays among its arguments (the first one, or a tuple in its place)."""
+    """Call the pass; its cotangents are the arrays in its argument at this place (one, or a tuple of them)."""
     given, kwargs = list(args), dict(kwargs)
     arguments: Any = given if given else kwargs
     keys: list[Any] = list(range(len(given))) if given else list(kwargs)
-    box = {"cotangent": arguments[keys[0]]} if keys else {}
+    at = min(at, len(keys) - 1)
+    box = {"cotangent": arguments[keys[at]]} if keys else {}
     cotangents = places_in(box, "")
     kit = kit_of(cotangents[0].value) if cotangents else NUMPY
     answered: dict[str, Any] = {}
@@ -200,7 +234,7 @@ def _listened(
         for place, value in zip(cotangents, values, strict=True):
             place.put(value)
         if keys:
-            arguments[keys[0]] = box["cotangent"]
+            arguments[keys[at]] = box["cotangent"]
         before = {} if owner is None else arrays_of(owner)
         answered["box"] = {"returned": call(tuple(given), kwargs)}
         answered["places"] = [*places_in(answered["box"], ""), *([] if owner is None else _changed(owner, before))]
