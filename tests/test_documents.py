@@ -21,7 +21,7 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 def written(tmp_path_factory):
     """The files that these pages show."""
     folder = tmp_path_factory.mktemp("pages")
-    for page in ("contract", "adapting", "testing"):
+    for page in ("contract", "adapting", "testing", "references"):
         for name, text in BLOCK.findall((ROOT / "docs" / f"{page}.md").read_text(encoding="utf-8")):
             file = folder / page / name
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -50,9 +50,10 @@ def test_an_adapter_brings_the_codes_own_mistake_to_light(written):
 
 
 def test_the_tests_of_the_page_pass(written):
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(written / "testing" / "testing")]
+    pages = [str(written / page / page) for page in ("testing", "references")]
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *pages]
     done = subprocess.run(words, cwd=written, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
-    assert "3 passed" in done.stdout, done.stdout + done.stderr
+    assert "5 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_the_page_of_the_checks_has_each_once():

@@ -12,11 +12,13 @@ GARBAGE = 12345.0  # between the steps: whoever reads there shows it
 
 def laid_out(array: NDArray[Any], layout: Layout) -> NDArray[Any]:
     """An array with these numbers in this layout; "expanded" has the first number everywhere, at strides of 0, and is read-only."""
+    if array.ndim == 0:
+        return array
     if layout == "transposed":
         return np.asfortranarray(array)
     if layout == "stepped":
-        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]) if array.ndim else (2,), GARBAGE, dtype=array.dtype)
-        view: NDArray[Any] = wide[..., ::2] if array.ndim else wide[0]
+        wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), GARBAGE, dtype=array.dtype)
+        view: NDArray[Any] = wide[..., ::2]
         view[...] = array
         return view
     if layout == "expanded":

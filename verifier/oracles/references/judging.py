@@ -197,7 +197,7 @@ class Judge:
             if not beyond.any():
                 continue
             is_output = name.startswith("output ")
-            if kinks and not is_output and shared is None and truth.beside(name, claimed[name], allowed[name], cotangents):
+            if kinks and not is_output and shared is None and truth.beside(name, claimed, allowed, cotangents):
                 continue
             what = "output" if is_output else "gradient"
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
@@ -377,13 +377,17 @@ class _Truth:
         except Exception:  # a candidate that does not take the moved point has nothing to say for itself
             return {}
 
-    def beside(self, name: str, claimed: Array, allowed: Array, cotangents: Sequence[Array]) -> bool:
-        """Whether the claim lies within what the reference's gradient is beside the point, sums over tied elements included."""
-        drawn = [self._sample(name, index, cotangents) for index in range(SAMPLES)]
+    def beside(self, name: str, claims: Mapping[str, Array], tolerances: Mapping[str, Array], cotangents: Sequence[Array]) -> bool:
+        """Whether the claim lies within what the reference's gradient is beside the point, sums over tied elements included.
+
+        Elements are tied within a row, or with the same element of another tensor.
+        """
+        drawn = [self._sample(index, cotangents) for index in range(SAMPLES)]
         samples = [one for one in drawn if one is not None]
         if not samples:
             return True
-        stacked = np.stack(samples)
+        claimed, allowed = claims[name], tolerances[name]
+        stacked = np.stack([one[name] for one in samples])
         low, high = stacked.min(axis=0), stacked.max(axis=0)
         if not (np.isfinite(claimed).all() and (claimed >= low - allowed).all() and (claimed <= high + allowed).all()):
             return False
@@ -393,9 +397,18 @@ class _Truth:
             room = float(allowed.ravel()[members].sum())
             if not sums.min() - room <= float(claimed.ravel()[members].sum()) <= sums.max() + room:
                 return False
+        for other in self.wanted:
+            if other == name or self._tensors[other].shape != self._tensors[name].shape or other not in claims:
+                continue
+            tied = values == to_array(self._tensors[other])
+            both = np.stack([one[name] + one[other] for one in samples])
+            room_for_both = allowed + tolerances[other]
+            together = claimed + claims[other]
+            if (tied & ~((together >= both.min(axis=0) - room_for_both) & (together <= both.max(axis=0) + room_for_both))).any():
+                return False
         return True
 
-    def _sample(self, name: str, index: int, cotangents: Sequence[Array]) -> Array | None:
+    def _sample(self, index: int, cotangents: Sequence[Array]) -> dict[str, Array] | None:
         generator = np.random.default_rng([self._case.seed, index])
         moved = dict(self._tensors)
         for one in self.wanted:
@@ -405,7 +418,7 @@ class _Truth:
             noise = generator.uniform(0.5, 1, size=tuple(lifted.shape)) * (sign or generator.choice([-1.0, 1.0], size=tuple(lifted.shape)))
             moved[one] = lifted + BESIDE * size * torch.as_tensor(noise)
         try:
-            return self.plain(cotangents, moved)[1][name]
+            return self.plain(cotangents, moved)[1]
         except Exception:  # outside of the reference's domain
             return None
 

@@ -205,6 +205,8 @@ def simpler(case: Case, space: Space) -> list[Case]:
     """The cases that are one step nearer to the base, then those with one smaller size."""
     base = space.base
     found = [replace(case, axes={name: value for name, value in case.axes.items() if name != axis}) for axis in case.axes]
+    if case.axis("cotangent") == "one-hot":
+        found.append(replace(case, axes={**case.axes, "cotangent": "signed"}))
     for name, value in case.options.items():
         if not _alike(value, base.options[name]):
             found.append(replace(case, options={**case.options, name: base.options[name]}))
