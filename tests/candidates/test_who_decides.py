@@ -108,3 +108,8 @@ def test_no_module_of_the_working_folder_is_imported_into_the_referee(modules, w
 def test_one_that_is_looked_for_there_does_take_over(module, submission):
     command = "import sys; sys.path.insert(0, ''); sys.modules.pop('typing', None); import verifier.__main__ as m; m.run()"
     assert run_among((module,), submission, "-c", command, "--version") == "taken over"
+
+
+def test_a_seed_that_is_fixed_for_grading_is_remarked_on(submission, capsys):
+    main(["check", "network.py", "--profile", "grading", "--seed", "7", "--only", "contract"])
+    assert "whoever knows the seed knows the networks" in capsys.readouterr().err

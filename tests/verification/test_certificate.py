@@ -14,7 +14,7 @@ from verifier.verification.corpus import Corpus, fresh_corpus
 from verifier.verification.profiles import Profile
 from verifier.verification.record import Request
 
-FEW = Profile("few", networks=24, differences=4, seed=0, kept=False, shrinking=0)
+FEW = Profile("few", networks=10, differences=3, seed=0, kept=False, shrinking=0)
 
 # A right network of one activation, written for every claim below; MISTAKE changes what it returns, SLOPE what it multiplies.
 SOURCE = """

@@ -12,7 +12,7 @@ from verifier.verification.corpus import fresh_corpus
 from verifier.verification.profiles import Profile
 from verifier.verification.record import Request
 
-FEW = Profile("few", networks=5, differences=1, seed=0, kept=False, shrinking=10)
+FEW = Profile("few", networks=3, differences=1, seed=0, kept=False, shrinking=4)
 SOURCE = """
 # /// script
 # [tool.verifier]
@@ -42,7 +42,9 @@ def judged(tmp_path):
         (candidate,), _ = find_candidates([str(file)])
         corpus = fresh_corpus(candidate.claims, FEW, 0, lambda done, total: None)
         with Zygote() as zygote:
-            return run.judge_candidate(candidate, lambda: corpus, zygote, Limits(), Request(FEW, 0), lambda *_: None).report
+            return run.judge_candidate(
+                candidate, lambda: corpus, zygote, Limits(), Request(FEW, 0, ("autograd", "forward")), lambda *_: None
+            ).report
 
     return judge
 

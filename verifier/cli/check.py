@@ -141,6 +141,8 @@ def check(
     from verifier.reports.terminal import open_console
     from verifier.verification.judging import judge
 
+    if profile == "grading" and seed is not None:
+        say(f"--seed {seed} under grading: whoever knows the seed knows the networks. Without it each run draws its own.")
     asked: dict[str, Any] = {
         "profile": profile,
         "only": only,
