@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from verifier.checks.layer.outputs import COMPARED, compare_outputs
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems
+from verifier.errors import RequestError
 from verifier.problems.sizes import GrammarError
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Diagnosis, LayerRecord, Note, Report
@@ -66,6 +67,11 @@ class _Judgement:
 def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> Judged:
     """Judge every layer of a candidate; `found` is called with each outcome at once."""
     return judge_layers(candidate, cast(Claims, candidate.claims), run.zygote, run.limits, run.request, run.progress, found)
+
+
+def replay(run: Run, problem: Any, file: str, candidate: Candidate) -> Judged:
+    """A stored network is no question to a file of layers. Raises RequestError."""
+    raise RequestError(f"{file}: holds a network, and {candidate.path} is a file of layers; check it with the seed of its report.")
 
 
 def judge_layers(
