@@ -1,0 +1,46 @@
+"""The diagnosis and the first line that parts by hand name one equation, in batches too; the example is small though it needs a batch."""
+
+import pytest
+
+from verifier.verification.judging import judge
+
+HEAD = """\
+# /// script
+# [tool.verifier]
+# contract = "mlp"
+# ///
+import numpy as np
+
+
+def backprop(weights, biases, x, y):
+    a, n = [x], len(x)
+    for w, b in zip(weights, biases):
+        a.append(1 / (1 + np.exp(-(a[-1] @ w.T + b))))
+    loss = ((a[-1] - y) ** 2).sum() / n
+    delta = 2 * (a[-1] - TARGETS) / n * a[-1] * (1 - a[-1])
+    gw, gb = [], []
+    for l in reversed(range(len(weights))):
+        gw.insert(0, WEIGHTS)
+        gb.insert(0, delta.sum(axis=0))
+        delta = (delta @ weights[l]) * a[l] * (1 - a[l])DOWN
+    return loss, gw, gb
+"""
+RIGHT = {"TARGETS": "y", "WEIGHTS": "delta.T @ a[l]", "DOWN": ""}
+WRONG = {
+    "targets of the next sample": ({"TARGETS": "np.roll(y, 1, axis=0)"}, "output-delta", 2),
+    "the mean again on the way down": ({"DOWN": " / n"}, "hidden-delta", 2),
+    "three samples alone": ({"WEIGHTS": "delta[:3].T @ a[l][:3]"}, "weight-gradient", 4),
+}
+
+
+@pytest.mark.parametrize(("pieces", "equation", "batch"), WRONG.values(), ids=WRONG)
+def test_diagnosis_and_lines_by_hand_agree(pieces, equation, batch, tmp_path):
+    text = HEAD
+    for mark, code in {**RIGHT, **pieces}.items():
+        text = text.replace(mark, code)
+    (tmp_path / "student.py").write_text(text, encoding="utf-8")
+    (judged,) = judge([str(tmp_path / "student.py")], profile="quick")
+    example = judged.report.counterexample
+    assert judged.report.diagnosis[0].equation == equation
+    assert next(step.equation for step in example.walkthrough if step.parts) == equation
+    assert example.problem.endswith(f"batch {batch}")
