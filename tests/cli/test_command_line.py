@@ -122,3 +122,13 @@ def test_a_closed_standard_stream_changes_no_exit_status(closed, tmp_path):
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     assert (tmp_path / "reports" / "net" / "report.json").is_file()
+
+
+def test_the_help_has_every_command_once_by_who_wants_it(capsys):
+    from verifier.cli import COMMANDS, main
+
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [line for line in ("To learn:", "To judge:", "For authors:") if line in shown] == ["To learn:", "To judge:", "For authors:"]
+    for name in COMMANDS:
+        assert sum(line.startswith(f"  {name} ") for line in shown.splitlines()) == 1

@@ -35,6 +35,11 @@ COMMANDS = {
     "watch": "verifier.cli.watch:watch",
 }
 
+READERS = {
+    "To learn": ("init", "watch", "explain", "faults"),
+    "To judge": ("check", "report", "compare", "replay"),
+}  # the others are for authors of libraries, tests and plug-ins
+
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -43,6 +48,15 @@ class Commands(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The commands by who wants them."""
+        named = [name for names in READERS.values() for name in names]
+        others = tuple(name for name in self.list_commands(ctx) if name not in named)
+        for reader, names in (*READERS.items(), ("For authors", others)):
+            commands = [(name, command) for name in names if (command := self.get_command(ctx, name)) is not None]
+            with formatter.section(reader):
+                formatter.write_dl([(name, command.get_short_help_str(60)) for name, command in commands])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
