@@ -29,3 +29,13 @@ def test_the_example_of_known_survivors_is_read():
     (text,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.M | re.S)
     (known,) = read_baseline(text, "example")
     assert known.mutants == ("last-tile", "where-large")
+
+
+def test_the_figures_of_published_projects_are_those_that_the_benchmark_printed():
+    printed = (DOCS.parent / "benchmarks" / "results" / "published_audits.txt").read_text(encoding="utf-8")
+    counts = re.findall(
+        r"^(\d+) mutants of (\d+) .*: (\d+) noticed, (\d+) not-noticed, (\d+) never-shown, (\d+) not-reached", printed, re.M
+    )
+    rows = re.findall(r"^\| \w+ [\d.]+[^|]*\| \d+ \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \| (\d+) \|$", PAGE, re.M)
+    assert sorted(counts) == sorted((mutants, passes, *rest) for passes, mutants, *rest in rows)
+    assert len(rows) == 3
