@@ -45,3 +45,10 @@ def test_each_step_is_smaller_and_can_be_computed():
     steps = [one for one in smaller(graph) if size_of(one) < size_of(graph)]
     assert steps
     assert all(np.isfinite(values_of(one)[one.passes[0].output]).all() for one in steps)
+
+
+def test_a_leaf_that_only_an_earlier_pass_used_is_not_reached():
+    nodes = (Node("sum", ("a",), "y"), Node("sum", ("b",), "z"))
+    graph = Graph({"a": np.ones(2), "b": np.ones(2)}, ("a", "b"), nodes, (Pass("y", 1), Pass("z", 2)))
+    assert "a" not in graph.reached(1)
+    assert "b" in graph.reached(1)

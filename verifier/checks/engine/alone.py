@@ -112,7 +112,7 @@ def judged(case: Case, graph: Graph, reply: Reply, asking: Asking, alone: Alone)
         return Asked(case, graph, "value", compared)
     if stopped is not None:
         return Asked(case, graph, "late", words=stopped.words)
-    if case.slopes is not None:
+    if case.slopes is not None and not _beyond(case, compared):
         return Asked(case, graph, "convention", words=_at_the_kink(case, reply))
     return Asked(case, graph, "gradient" if compared.departures else "right", compared)
 
@@ -120,6 +120,14 @@ def judged(case: Case, graph: Graph, reply: Reply, asking: Asking, alone: Alone)
 def _ended(case: Case, ending: Ending, seed: int, number: int) -> Graph:
     generator = np.random.default_rng([seed, number, 11])
     return ended(case.graph, ending, generator, shape_of(case.graph, case.graph.passes[-1].output))
+
+
+def _beyond(case: Case, compared: Compared) -> bool:
+    """Whether equal operands together get more than the whole cotangent, or the other sign: no choice of a slope explains that."""
+    if case.feature != "self":
+        return False
+    wrong = [one for one in compared.departures if one.tensor == "a" and one.claimed.shape == one.right.shape]
+    return any(bool(np.any(one.claimed * one.right < 0) or np.any(np.abs(one.claimed) > np.abs(one.right))) for one in wrong)
 
 
 def _at_the_kink(case: Case, reply: Reply) -> str:

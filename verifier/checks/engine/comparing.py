@@ -51,7 +51,7 @@ def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine:
         if name in reference.values:
             _compare("value", name, 0, claimed, reference.values[name], departures, notes, compared)
     for number, gradients in enumerate(reply.gradients):
-        used = graph.used(graph.passes[number].nodes)
+        used = graph.reached(number)
         for leaf in graph.leaves:
             if not engine.accumulates and number and leaf not in used:
                 continue

@@ -85,6 +85,14 @@ class Graph:
         """Names that the first `upto` nodes read."""
         return {operand for node in self.nodes[:upto] for operand in node.operands if isinstance(operand, str)}
 
+    def reached(self, number: int) -> set[str]:
+        """Names of everything that the output of a pass depends on."""
+        found = {self.passes[number].output}
+        for node in reversed(self.nodes[: self.passes[number].nodes]):
+            if node.output in found:
+                found |= {operand for operand in node.operands if isinstance(operand, str)}
+        return found
+
 
 def single(arrays: Mapping[str, Array], node: Node, *, plain: tuple[str, ...] = (), features: tuple[str, ...] = ()) -> Graph:
     """The graph of one node over leaves (all arrays but the `plain` ones), differentiated once."""

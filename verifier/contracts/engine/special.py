@@ -158,7 +158,7 @@ def _with_numbers(operation: Operation, shape: Shape) -> Iterator[Form]:
 
 def _with_itself(operation: Operation, shape: Shape) -> Iterator[Form]:
     fixed = operation.name in ("maximum", "minimum")
-    yield Form("self", {"a": shape}, operands=("a", "a"), fixed=fixed)
+    yield Form("self", {"a": shape}, operands=("a", "a"), fixed=fixed, slopes=(0.0, 1.0) if fixed else None)
 
 
 def _choice() -> Iterator[Form]:

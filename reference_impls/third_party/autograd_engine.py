@@ -1,0 +1,36 @@
+"""HIPS autograd, which differentiates functions (pip install autograd)."""
+
+# /// script
+# [tool.verifier]
+# contract = "engine"
+# ///
+import autograd.numpy as np
+from autograd import make_vjp
+
+
+def differentiate(function, leaves, cotangent):
+    """The gradients of all leaves at once, for a cotangent of the output's shape."""
+    return list(make_vjp(lambda arrays: function(*arrays))(tuple(leaves))[0](cotangent))
+
+
+operations = {
+    **{
+        name: getattr(np, name)
+        for name in ("exp", "log", "sqrt", "abs", "sin", "cos", "tanh", "sinh", "cosh", "matmul", "maximum", "outer")
+    },
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "div": lambda a, b: a / b,
+    "pow": lambda a, b: a**b,
+    "neg": lambda a: -a,
+    "sum": lambda a, axis=None, keepdims=False: np.sum(a, axis=axis, keepdims=keepdims),
+    "mean": lambda a, axis=None, keepdims=False: np.mean(a, axis=axis, keepdims=keepdims),
+    "prod": lambda a, axis=None, keepdims=False: np.prod(a, axis=axis, keepdims=keepdims),
+    "amax": lambda a, axis=None, keepdims=False: np.max(a, axis=axis, keepdims=keepdims),
+    "transpose": lambda a, axes=None: np.transpose(a, axes),
+    "reshape": lambda a, shape: np.reshape(a, shape),
+    "getitem": lambda a, index: a[index],
+    "cat": lambda several, axis=0: np.concatenate(several, axis),
+    "where": np.where,
+}
