@@ -93,7 +93,8 @@ class _Call:
             if not pairs:
                 raise UnusableGradientError("no output depends on an input as autograd sees it: is something detached?")
             kept = [_bytes(cotangent) for _, cotangent in pairs]
-            given = torch.autograd.grad([output for output, _ in pairs], list(tensors.values()), [c for _, c in pairs], allow_unused=True)
+            whole: Tensor = _Projection.apply([c for _, c in pairs], *(output for output, _ in pairs))  # type: ignore[no-untyped-call]
+            given = torch.autograd.grad(whole, list(tensors.values()), allow_unused=True)
         changed = [name for name, tensor in tensors.items() if _bytes(tensor) != before[name]]
         if any(_bytes(cotangent) != copy for (_, cotangent), copy in zip(pairs, kept, strict=True)):
             changed.append(COTANGENT)
@@ -174,6 +175,19 @@ def _same_randomness() -> Iterator[None]:
         yield
     finally:
         torch.set_rng_state(state)
+
+
+class _Projection(torch.autograd.Function):
+    """Its gradients are the cotangents, as they lie in memory; for `grad_outputs` PyTorch would import sympy, for half a second."""
+
+    @staticmethod
+    def forward(ctx: Any, cotangents: list[Tensor], *outputs: Tensor) -> Tensor:
+        ctx.cotangents = cotangents
+        return torch.zeros((), dtype=torch.float64, device=outputs[0].device)
+
+    @staticmethod
+    def backward(ctx: Any, *unit: Tensor) -> tuple[Tensor | None, ...]:
+        return (None, *ctx.cotangents)
 
 
 def _cotangent(cotangent: FloatArray, output: Tensor, layout: Layout) -> Tensor:
