@@ -12,8 +12,11 @@ from verifier.verification.judging import Judged, judge
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "reference_impls" / "third_party"
 LIBRARIES = {
+    "autograd_engine": "autograd",
     "autograd_mlp": "autograd",
+    "micrograd_engine": "micrograd",
     "micrograd_mlp": "micrograd",
+    "mygrad_engine": "mygrad",
     "sklearn_one_output": "sklearn",
     "sklearn_several_outputs": "sklearn",
 }
