@@ -515,3 +515,12 @@ def test_a_branch_by_type_that_is_wrong_is_found(dtype):
     not_passed(Silu.apply, x)
     if dtype == torch.float32:
         not_passed(Silu.apply, x, reference=torch.nn.functional.silu)
+
+
+def test_a_backward_pass_that_hands_its_cotangent_to_pytorch_meets_no_warning():
+    def backward(x, cotangent):
+        return (torch.as_tensor(cotangent) * (torch.as_tensor(x) > 0)).numpy()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_gradients(lambda x: np.maximum(x, 0), backward, np.array([0.3, -0.7, 1.2]))

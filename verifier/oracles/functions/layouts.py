@@ -3,6 +3,7 @@
 from typing import Any, Literal
 
 import numpy as np
+from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 Layout = Literal["contiguous", "transposed", "stepped", "expanded"]
@@ -11,7 +12,7 @@ GARBAGE = 12345.0  # between the steps: whoever reads there shows it
 
 
 def laid_out(array: NDArray[Any], layout: Layout) -> NDArray[Any]:
-    """An array with these numbers in this layout; "expanded" has the first number everywhere, at strides of 0, and is read-only."""
+    """An array with these numbers in this layout; "expanded" has the first number everywhere, at strides of 0."""
     if array.ndim == 0:
         return array
     if layout == "transposed":
@@ -22,5 +23,6 @@ def laid_out(array: NDArray[Any], layout: Layout) -> NDArray[Any]:
         view[...] = array
         return view
     if layout == "expanded":
-        return np.broadcast_to(array.reshape(-1)[:1].reshape(()), array.shape) if array.size else array
+        # Writable, unlike np.broadcast_to: PyTorch warns of arrays that are not, and a warning may be somebody's error.
+        return as_strided(array.reshape(-1)[:1].copy(), array.shape, (0,) * array.ndim) if array.size else array
     return array
