@@ -150,7 +150,10 @@ def main(descriptor: int) -> None:
                 answer = error
             except Exception as error:
                 answer = HarnessError(f"{type(error).__name__}: {error}")
-            connection.send(("judged", answer))
+            try:
+                connection.send(("judged", answer))
+            except (BrokenPipeError, ConnectionResetError):  # whoever asked was interrupted, and waits for nothing any more
+                return
 
 
 def _leave_with(parent: int) -> None:

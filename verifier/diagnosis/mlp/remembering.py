@@ -20,7 +20,7 @@ from verifier.problems.program import Problem
 FloatArray = NDArray[np.floating]
 
 SHAPES = 8
-LEAST_BATCH, LEAST_WIDTH = 7, 9
+LEAST_BATCH, LEAST_WIDTH = 71, 9  # beyond every batch that a corpus draws: those shapes may be remembered already
 
 
 def find_memory(claims: Claims, ask: Ask, answered: Sequence[Answered], *, seed: int) -> str | None:
@@ -48,7 +48,7 @@ def _unseen(claims: Claims, seen: set[tuple[int, int]], *, seed: int) -> Iterato
     single = claims.batch == "single"
     if single and (claims.sizes is not None and claims.sizes[0]):
         return
-    sizes = range(LEAST_WIDTH, claims.max_width + 1) if single else range(LEAST_BATCH, 10 * LEAST_BATCH)
+    sizes = range(LEAST_WIDTH, claims.max_width + 1) if single else range(LEAST_BATCH, 2 * LEAST_BATCH)
     taken = {shape[1] if single else shape[0] for shape in seen}
     for size in [size for size in sizes if size not in taken][:SHAPES]:
         yield from (

@@ -98,7 +98,9 @@ class Slopes:
         error = abs(claimed - found.value)
         if any(side.comes_to(claimed, found.value) for side in (self.right, self.left)):
             return False
-        return error > KAPPA * found.bound and error * found.step > max(EXACT * self.level, HIDDEN_EXACT)
+        # Where nothing moves at all, numbers of size 1 inside may have been rounded away, and the claim may be what is left of them.
+        level = max(self.level, 1.0) if self.still > 0 else self.level
+        return error > KAPPA * found.bound and error * found.step > max(EXACT * level, HIDDEN_EXACT)
 
     def confirm(self, claimed: float) -> bool:
         """Whether the claim is right to 1 %; a claim of 0 is right where nothing moves."""
