@@ -19,6 +19,7 @@ EXACT = 2.0**-17  # of the outputs: what contradicts the claim must be more than
 HIDDEN_EXACT = 2.0**-40
 SHORTEST = 2.0**-22  # of the input's own size: over shorter steps a part that cancelled may be straight between two of its stairs
 STILL = 2.0**-12  # and over these it, or a narrow type, may not move at all
+SHOWN = 0.05  # of the claim: where numbers cancel inside, only the longer steps show a right one, and this well
 AGREEING = 4  # successive slopes, over steps of 1 to 256
 
 Along = Callable[[float], float]
@@ -33,12 +34,14 @@ class Side:
         value, bound: the slope, and a bound on its error, infinite where it has none.
         step: the one that gave it.
         finer: over each shorter step, the slope and what noise alone can do to it.
+        all: the slope over every step, with its bound.
     """
 
     value: float
     bound: float
     step: float
     finer: tuple[tuple[float, float], ...] = ()
+    all: tuple[tuple[float, float], ...] = ()
 
     def comes_to(self, claimed: float, found: float) -> bool:
         """Whether shorter steps come nearer to the claim than to what was found, where noise could not carry them there.
@@ -48,6 +51,10 @@ class Side:
         """
         near = [abs(slope - claimed) < abs(slope - found) for slope, noise in self.finer if 2 * KAPPA * noise < abs(claimed - found)]
         return any(near)
+
+    def shows(self, claimed: float) -> bool:
+        """Whether some step shows the claim to within `SHOWN`: then what other steps show says nothing against it."""
+        return any(abs(slope - claimed) <= KAPPA * bound <= SHOWN * abs(claimed) for slope, bound in self.all)
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ class Slopes:
         if found.step < SHORTEST or 0 < self.still < STILL:
             return False
         error = abs(claimed - found.value)
-        if any(side.comes_to(claimed, found.value) for side in (self.right, self.left)):
+        if any(side.shows(claimed) or side.comes_to(claimed, found.value) for side in (self.right, self.left)):
             return False
         # Where nothing moves at all, numbers of size 1 inside may have been rounded away, and the claim may be what is left of them.
         level = max(self.level, 1.0) if self.still > 0 else self.level
@@ -140,7 +147,8 @@ def _side(moved: FloatArray, noise: float) -> Side:
     if chosen is None:
         return Side(float("nan"), float("inf"), float("nan"))
     finer = tuple(zip(slopes[chosen + 1 :].tolist(), noises[chosen + 1 :].tolist(), strict=True))
-    return Side(float(slopes[chosen]), float(bounds[chosen]), float(steps[chosen + 1]), finer)
+    every = tuple(zip(slopes.tolist(), bounds.tolist(), strict=True))
+    return Side(float(slopes[chosen]), float(bounds[chosen]), float(steps[chosen + 1]), finer, every)
 
 
 def _consistent(slopes: FloatArray, bounds: FloatArray) -> int | None:
