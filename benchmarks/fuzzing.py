@@ -151,7 +151,7 @@ def _readers() -> list[Callable[[bytes], object]]:
         refusing(gradients, WireError, AnswerError),
         refusing(manifest, RequestError),
         refusing(problem_from_bytes, RequestError),
-        refusing(lambda data: list(read_records(data))),
+        refusing(lambda data: list(read_records(data, "a.jsonl"))),
     ]
 
 
@@ -193,7 +193,7 @@ def _seeds() -> list[bytes]:
         wire.encode_blob(answer, arrays),
         MANIFEST.encode(),
         problem_to_bytes(_problem()[0]),
-        _line({"kind": "run", "seed": 3}) + _line({"kind": "report"}),
+        _line({"kind": "run", "seed": 3}, "a.jsonl") + _line({"kind": "report"}, "a.jsonl"),
     ]
     return [bytes([index]) + data for index, data in enumerate(inputs)]
 

@@ -53,6 +53,7 @@ class Starter:
     """Runs `verifier` with these arguments, over and over."""
 
     def __init__(self, cache: Path) -> None:
+        self.cache = cache
         environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "VERIFIER_CACHE": str(cache)}
         environment.pop("PYTHONUNBUFFERED", None)  # what is buffered fails later, at the end of the process too
         self.process = subprocess.Popen(
@@ -84,6 +85,13 @@ def starter(tmp_path_factory) -> Iterator[Starter]:
     started = Starter(tmp_path_factory.mktemp("cache"))
     with started.process:
         yield started
+
+
+@pytest.fixture(autouse=True)
+def starters_key(request, monkeypatch):
+    """The key that the commands sign their journals with, for what is read of them here."""
+    if "starter" in request.fixturenames:
+        monkeypatch.setenv("VERIFIER_CACHE", str(request.getfixturevalue("starter").cache))
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +137,7 @@ def test_a_run_that_was_killed_at_any_moment_is_resumed_to_the_same_reports(kill
 def test_an_interrupted_run_says_how_to_go_on(number, status, word, starter, whole, tmp_path):
     folder = tmp_path / "reports"
     pid = starter.start(folder)
-    while not list(folder.glob("*/report.json")):
+    while len(list(folder.glob("*/report.json"))) < 2:  # then the first is judged for sure, not only written
         time.sleep(0.005)
     os.kill(pid, number)
     assert starter.status() == status
@@ -219,7 +227,7 @@ def test_a_folder_that_cannot_be_written_costs_no_verdict(starter, tmp_path):
 def assert_valid(file: Path) -> None:
     """All but a torn last line can be read."""
     data = file.read_bytes()
-    ends = [end for _, end in read_records(data)]
+    ends = [end for _, end in read_records(data, file.name)]
     assert b"\n" not in data[ends[-1] if ends else 0 :]
 
 
@@ -245,6 +253,41 @@ def test_a_candidate_that_has_changed_is_judged_again(tmp_path):
     file.write_text(file.read_text() + "\n")
     assert again.finished(candidate) is None
     again.close()
+
+
+@pytest.mark.parametrize("forgery", ["another key", "another run's"])
+def test_a_journal_that_somebody_else_wrote_is_not_believed(forgery, tmp_path, monkeypatch):
+    """A submission brings a journal in which it has passed; without the signature it would be resumed."""
+    from verifier.candidates.discovery import find_candidates
+    from verifier.results.report import Report
+    from verifier.verification import journal as module
+    from verifier.verification.record import Judged
+
+    (tmp_path / "a.py").write_text("def backprop(weights, biases, x, y): raise ValueError\n")
+    (candidate,), _ = find_candidates([str(tmp_path / "a.py")])
+    key = os.environ.get("VERIFIER_CACHE", "")
+    if forgery == "another key":
+        monkeypatch.setenv("VERIFIER_CACHE", str(tmp_path / "theirs"))
+    asked = ASKED if forgery == "another key" else {"candidates": ["b.py"]}
+    forged = open_journal(tmp_path / "theirs", asked, resume=False)
+    forged.begin(7)
+    forged.add(candidate, Judged(a_report(Report), None))
+    forged.close()
+    monkeypatch.setenv("VERIFIER_CACHE", key) if key else monkeypatch.delenv("VERIFIER_CACHE", raising=False)
+
+    def resumed():
+        ours = open_journal(tmp_path / "ours", ASKED, resume=False)
+        ours.close()
+        (place,), (theirs,) = (list((tmp_path / side / FOLDER).glob("*.jsonl")) for side in ("ours", "theirs"))
+        place.write_bytes(theirs.read_bytes())
+        journal = open_journal(tmp_path / "ours", ASKED, resume=True)
+        journal.close()
+        return journal
+
+    assert resumed().seed is None
+    assert resumed().finished(candidate) is None
+    monkeypatch.setattr(module, "verifies", lambda data, signature: True)
+    assert resumed().finished(candidate) is not None
 
 
 def a_report(kind):
@@ -306,15 +349,16 @@ def test_a_journal_cut_or_damaged_anywhere_keeps_what_stands_before(data):
     from verifier.verification.journal import _line
 
     records = [{"kind": "outcome", "candidate": "é" * index, "number": index} for index in range(4)]
-    whole = b"".join(map(_line, records))
-    ends = [len(b"".join(map(_line, records[: index + 1]))) for index in range(4)]
+    lines = [_line(record, "a.jsonl") for record in records]
+    whole = b"".join(lines)
+    ends = [len(b"".join(lines[: index + 1])) for index in range(4)]
     place = data.draw(st.integers(0, len(whole) - 1))
     damaged = (
         whole[:place]
         if data.draw(st.booleans())
         else whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1 :]
     )
-    kept = [record for record, _ in read_records(damaged)]
+    kept = [record for record, _ in read_records(damaged, "a.jsonl")]
     before = sum(end <= place for end in ends)
     assert kept[:before] == records[:before]
     assert kept == records[: len(kept)]
@@ -322,4 +366,4 @@ def test_a_journal_cut_or_damaged_anywhere_keeps_what_stands_before(data):
 
 @given(st.binary(max_size=300))
 def test_no_bytes_break_the_reader(data):
-    assert list(read_records(data)) == [] or b" " in data
+    assert list(read_records(data, "a.jsonl")) == [] or b" " in data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -103,6 +104,7 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
 @click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many candidates side by side; by default one a processor.")
+@click.option("--run-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of the whole run.")
 @click.option("--fresh", is_flag=True, help="Judge again what has not changed since an earlier run of the same assignment.")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Written beside report.json (may be repeated).")
@@ -121,6 +123,7 @@ def check(
     limits: tuple[str, ...],
     resume: bool,
     jobs: int | None,
+    run_limit: float | None,
     fresh: bool,
     report_dir: str,
     formats: tuple[str, ...],
@@ -161,7 +164,13 @@ def check(
         apart = [report_dir, *(str(output.path) for output in files)]
         kept = earlier_reports(Path(report_dir), asked, fresh) if assignment is not None else None
         run.kept = kept
-        answers = judge(candidates, **asked, progress=progress, journal=journal, apart=apart, expecting=run.expect, jobs=jobs, kept=kept)
+        once: dict[str, Any] = {
+            "expecting": run.expect,
+            "jobs": jobs,
+            "kept": kept,
+            "run_limit": math.inf if run_limit is None else run_limit,
+        }
+        answers = judge(candidates, **asked, progress=progress, journal=journal, apart=apart, **once)
         with interruptible():
             status = run.take(answers)
         if journal is not None:
@@ -230,6 +239,7 @@ class Run:
         baseline: known failures; one that fails as it is known to counts as a pass, one that does not as a failure.
         unjudged: a sentence for each candidate, or for the run, that ended without a report.
         complete: whether every candidate was judged and its report written.
+        cut: how many candidates the limit of the whole run left without a verdict.
         kept: the reports of earlier runs, to which this run's are added.
     """
 
@@ -241,6 +251,7 @@ class Run:
     outputs: Sequence[Output] = ()
     baseline: Sequence[Known] = ()
     complete: bool = False
+    cut: int = 0
     kept: KeptReports | None = None
     unjudged: list[str] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
@@ -300,7 +311,7 @@ class Run:
             self._broken = self._broken or not isinstance(error, RequestError)
             return overall(self.statuses, broken=self._broken)
         self._end()
-        self.complete = not self._unwritten
+        self.complete = not self._unwritten and not self.cut
         return overall(self.statuses, broken=self._broken)
 
     def _take_one(self, judged: Judged) -> None:
@@ -323,7 +334,8 @@ class Run:
         self._places.append(folder or report)
         self._positions.append(judged.position)
         self._reused += judged.kept
-        if self.kept is not None and folder is not None:
+        self.cut += judged.cut
+        if self.kept is not None and folder is not None and not judged.cut:
             with contextlib.suppress(OSError):  # without a seal it is judged again
                 self.kept.seal(report, folder)
         if folder:
@@ -405,6 +417,8 @@ class Run:
         if self._reused:
             again = f"{self._reused} of {len(self.reports)} have not changed since they were judged; --fresh judges them again."
             self.console.print(again)
+        if self.cut:
+            self.console.print(f"{self.cut} not judged within --run-limit: the same command with --resume goes on.")
         if self.baseline:
             self._show_baseline()
 

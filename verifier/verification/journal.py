@@ -1,9 +1,9 @@
 """The journal of a run: what was found reaches the disk at once, so that whoever is killed loses no candidate that was judged.
 
-A journal is a file that only grows, one record a line, each with its checksum: first what is asked and the seed, then, for every
+A journal is a file that only grows, one record a line, each signed with the user's key: first what is asked and the seed, then, for every
 candidate, the outcome of each check as it is found and at last its report. A report is on the disk (fsync) before anybody sees it.
-What a torn write leaves behind the last whole line is ignored, and cut off before the next is added. A run that ends as it should removes
-its journal.
+What a torn write leaves behind the last whole line is ignored, and cut off before the next is added; so is what somebody else wrote into a
+journal, or moved from another one. A run that ends as it should removes its journal.
 
 `--resume` takes the finished reports from the journal and judges the others with the same seed. A candidate that was under way is judged
 anew, from its start: code that keeps something between calls would else answer differently, and the report could not be the same.
@@ -15,7 +15,6 @@ import fcntl
 import hashlib
 import json
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,10 @@ from verifier.errors import RequestError
 from verifier.results.outcome import Outcome
 from verifier.results.report import Report
 from verifier.verification.record import Judged, environment
+from verifier.verification.signing import sign, verifies
 
 FOLDER = ".journal"
-FORMAT = 1
+FORMAT = 2
 Record = dict[str, Any]
 
 
@@ -98,7 +98,7 @@ class Journal:
             return
         end = os.lseek(self._descriptor, 0, os.SEEK_END)
         try:
-            _write_whole(self._descriptor, _line(record))
+            _write_whole(self._descriptor, _line(record, self._path.name))
             if keep:
                 os.fsync(self._descriptor)
         except OSError as error:
@@ -125,7 +125,7 @@ def open_journal(directory: Path, asked: Mapping[str, Any], *, resume: bool) -> 
         os.close(descriptor)
         raise RequestError(f"the same run is under way, with its journal {path}: wait for it, or choose another --report-dir") from None
     try:
-        records, length = _read(descriptor) if resume else ([], 0)
+        records, length = _read(descriptor, path.name) if resume else ([], 0)
         _refuse_foreign(records, path)
         os.ftruncate(descriptor, length)
         _keep_name(path.parent)
@@ -135,22 +135,22 @@ def open_journal(directory: Path, asked: Mapping[str, Any], *, resume: bool) -> 
     return Journal(path, descriptor, records)
 
 
-def read_records(data: bytes) -> Iterator[tuple[Record, int]]:
-    """Every whole record from the start on, and where it ends; stops before the first that is damaged."""
+def read_records(data: bytes, name: str) -> Iterator[tuple[Record, int]]:
+    """Every whole record of the journal of this name from the start on, and where it ends; stops before the first that is not ours."""
     position = 0
     for line in data.splitlines(keepends=True):
         position += len(line)
-        check, _, text = line.rstrip(b"\n").partition(b" ")
-        if not line.endswith(b"\n") or check != b"%08x" % zlib.crc32(text):
+        signature, _, text = line.rstrip(b"\n").partition(b" ")
+        if not line.endswith(b"\n") or not verifies(_signed(text, name), signature.decode("ascii", "replace")):
             return
         record = json.loads(text)
         yield record, position
 
 
-def _read(descriptor: int) -> tuple[list[Record], int]:
+def _read(descriptor: int, name: str) -> tuple[list[Record], int]:
     with open(os.dup(descriptor), "rb") as file:
         file.seek(0)
-        found = list(read_records(file.read()))
+        found = list(read_records(file.read(), name))
     return [record for record, _ in found], found[-1][1] if found else 0
 
 
@@ -159,9 +159,14 @@ def _refuse_foreign(records: list[Record], path: Path) -> None:
         raise RequestError(f"cannot resume: {path} was begun with other versions of Python or of its packages; run without --resume")
 
 
-def _line(record: Record) -> bytes:
+def _line(record: Record, name: str) -> bytes:
     text = json.dumps(record).encode()
-    return b"%08x %s\n" % (zlib.crc32(text), text)
+    return b"%s %s\n" % (sign(_signed(text, name)).encode(), text)
+
+
+def _signed(text: bytes, name: str) -> bytes:
+    """What is signed of a line: with the journal's name, which says what was asked."""
+    return name.encode() + b"\0" + text
 
 
 def _write_whole(descriptor: int, data: bytes) -> None:

@@ -1,6 +1,8 @@
 """The request as the faces make it -> judged candidates, one after another; what is wrong with one does not keep the others waiting."""
 
+import math
 import os
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -52,6 +54,7 @@ def judge(
     expecting: Callable[[int], None] = lambda count: None,
     jobs: int | None = None,
     kept: KeptReports | None = None,
+    run_limit: float = math.inf,
 ) -> Iterator[Judged | RequestError | HarnessError]:
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
@@ -67,12 +70,14 @@ def judge(
         jobs: how many candidates are judged side by side, each in a process of its own; by default as many as there are processors. Reports
             then come as they are finished, each with its `position`.
         kept: reports of an earlier run, of which those that are still true are taken.
+        run_limit: seconds after which no candidate is asked any more; those still to come are reports that say so.
         expecting: called with the number of candidates before the first is judged; it may refuse by a RequestError.
     Raises:
         RequestError: profile, check, limit or assignment is wrong: nothing can be judged.
         IsolationError: isolation is required and is not to be had.
         HarnessError: the harness broke.
     """
+    ends = time.monotonic() + run_limit
     isolation = isolation or ("require" if profile == "grading" else "auto")
     chosen = _profile(profile)
     if isolation == "off" or not files_can_be_confined():
@@ -91,7 +96,7 @@ def judge(
     if not candidates:
         return
     grading = _grading(fixed, only, limits, isolation, keep_measurements)
-    setting = Setting(Request(chosen, _seed(chosen, seed, journal, kept), tuple(only)), allowed, isolation, grading)
+    setting = Setting(Request(chosen, _seed(chosen, seed, journal, kept), tuple(only)), allowed, isolation, grading, run_limit, ends)
     docket = Docket(candidates, setting, progress or _silent, journal, kept, DEFAULT if fixed is None else fixed.contract)
     yield from docket.answers(jobs if jobs is not None else cores())
 
@@ -164,7 +169,7 @@ class Docket:
                 yield judged
 
     def _finished(self, candidate: Candidate, judged: Judged, position: int) -> Judged:
-        if self.journal is not None:
+        if self.journal is not None and not judged.cut:
             self.journal.add(candidate, judged)
         return replace(judged, position=position)
 

@@ -61,13 +61,15 @@ class Run:
 class Judged:
     """A report, and the bytes of the counterexample file that belongs beside it.
 
-    `position`: of its candidate in the run, where reports come as they are finished. `kept`: whether it is of an earlier run.
+    `position`: of its candidate in the run, where reports come as they are finished. `kept`: whether it is an earlier run's. `cut`: whether
+    the limit of the whole run came before its verdict.
     """
 
     report: Report
     counterexample: bytes | None
     position: int = 0
     kept: bool = False
+    cut: bool = False
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def main(descriptor: int) -> None:
         while True:
             try:
                 candidate = connection.recv()
-            except EOFError:
+            except (EOFError, ConnectionResetError):  # the second where it left without having read our last answer
                 return
             answer: Judged | HarnessError | IsolationError
             try:
