@@ -25,7 +25,8 @@ class Variant:
 
     Attributes:
         sums: how products are added up.
-        sigmoid, sigmoid_slope, tanh, tanh_slope, softplus, softplus_slope, softmax, leaky: see the functions below.
+        sigmoid, sigmoid_slope, tanh, tanh_slope, softplus, softplus_slope, softmax, relu, leaky, squared, logits, chain: see below.
+        jacobian: the softmax is carried back by its matrix, entry by entry; else by a (g − Σ g a).
         fused: δ of a cross-entropy with its own output activation is a − y; else by the chain rule through the logarithms.
         from_logits: logarithmic losses are computed from logits; else as logarithms of the stored probabilities.
         late: the reduction's and the loss's factor enter with the products; else with the output's δ.
@@ -40,7 +41,12 @@ class Variant:
     softplus: str = "log1p"
     softplus_slope: str = "σ(z)"
     softmax: str = "shifted"
+    relu: str = "maximum"
     leaky: str = "where"
+    squared: str = "square"
+    logits: str = "max(z, 0)-yz+log1p"
+    chain: str = "two terms"
+    jacobian: bool = False
     fused: bool = True
     from_logits: bool = False
     late: bool = False
@@ -66,6 +72,13 @@ VARIANTS = (
         "by difference, chain rule", fused=False, leaky="½(1+α)z+½(1-α)|z|", softmax="last by difference", softplus="-log σ(-z)", late=True
     ),
     Variant("by maximum", leaky="max(αz, z)", softmax="unshifted", softplus_slope="1-σ(-z)"),
+    Variant("by logarithms", sigmoid="e^-log(1+e^-z)", sigmoid_slope="e^(-z-2log(1+e^-z))", tanh_slope="4/(e^z+e^-z)²", softmax="e^(z-lse)"),
+    Variant("by squares", sigmoid_slope="¼-(a-½)²", tanh="(e^2z-1)/(e^2z+1)", relu="½(z+|z|)", squared="norm²", fused=False, jacobian=True),
+    Variant("by hyperbolas", sigmoid_slope="¼/cosh²(½z)", tanh="sinh/cosh", softmax="shifted by mean", leaky="relu(z)-α relu(-z)"),
+    Variant("of z again", sigmoid_slope="1/(2+e^z+e^-z)", tanh="(1-e^-2z)/(1+e^-2z)", tanh_slope="1-tanh²z", relu="z·(z>0)", late=True),
+    Variant("logits, by parts", from_logits=True, logits="(1-y)z+log(1+e^-z)", softmax="e^(z-lse)", leaky="z·(z>0)+αz·(z≤0)"),
+    Variant("logits, by log σ", from_logits=True, logits="-y log σ(z)-(1-y) log σ(-z)", sigmoid="e^-log(1+e^-z)", softmax="first by difference"),
+    Variant("quotient", fused=False, chain="(p-y)/(p(1-p))", softmax="first by difference", sigmoid="½(1+tanh)", jacobian=True, late=True),
 )
 
 
@@ -79,7 +92,7 @@ class Answer:
 
 
 def sigmoid(form: str, z: Array) -> Array:
-    """σ in six forms."""
+    """σ in seven forms."""
     one, half = z.dtype.type(1), z.dtype.type(0.5)
     if form == "plain":
         return one / (one + np.exp(-z))
@@ -89,12 +102,21 @@ def sigmoid(form: str, z: Array) -> Array:
         return half * (one + np.tanh(half * z))
     if form == "1-σ(-z)":
         return one - one / (one + np.exp(z))
+    if form == "e^-log(1+e^-z)":
+        return np.exp(-np.logaddexp(z.dtype.type(0), -z))
     small = np.exp(-np.abs(z))
     return np.where(z >= 0, one, small) / (one + small)
 
 
 def tanh(form: str, z: Array) -> Array:
-    """tanh in three forms."""
+    """tanh in six forms."""
+    one, two = z.dtype.type(1), z.dtype.type(2)
+    if form == "(e^2z-1)/(e^2z+1)":
+        return (np.exp(two * z) - one) / (np.exp(two * z) + one)
+    if form == "(1-e^-2z)/(1+e^-2z)":
+        return (one - np.exp(-two * z)) / (one + np.exp(-two * z))
+    if form == "sinh/cosh":
+        return np.sinh(z) / np.cosh(z)
     if form == "2σ(2z)-1":
         return z.dtype.type(2) / (z.dtype.type(1) + np.exp(z.dtype.type(-2) * z)) - z.dtype.type(1)
     if form == "ratio":
@@ -118,23 +140,40 @@ def softplus(form: str, z: Array) -> Array:
 
 
 def softmax(form: str, z: Array) -> Array:
-    """Softmax with and without the shift; and with its last entry as 1 less the others, where of two classes the other is a sigmoid's."""
+    """Softmax with several shifts; and with one entry as 1 less the others, where of two classes the other is a sigmoid's."""
     one = z.dtype.type(1)
     if form == "last by difference" and z.shape[1] == 2:
         first = one / (one + np.exp(z[:, 1:] - z[:, :1]))
         return np.concatenate([first, one - first], axis=1)
-    powers = np.exp(z if form == "unshifted" else z - z.max(axis=1, keepdims=True))
+    if form == "e^(z-lse)":
+        shifted = z - z.max(axis=1, keepdims=True)
+        return np.exp(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+    shift = {"unshifted": np.zeros_like, "shifted by mean": lambda z: z.mean(axis=1, keepdims=True)}
+    powers = np.exp(z - shift.get(form, lambda z: z.max(axis=1, keepdims=True))(z))
     shares = powers / powers.sum(axis=1, keepdims=True)
     if form == "last by difference":
         shares[:, -1] = one - shares[:, :-1].sum(axis=1)
+    if form == "first by difference":
+        shares[:, 0] = one - shares[:, 1:].sum(axis=1)
     return shares
 
 
+def relu(form: str, z: Array) -> Array:
+    """max(z, 0) in three forms."""
+    if form == "½(z+|z|)":
+        return z.dtype.type(0.5) * (z + np.abs(z))
+    return z * (z > 0) if form == "z·(z>0)" else np.maximum(z, z.dtype.type(0))
+
+
 def leaky_relu(form: str, z: Array, alpha: float) -> Array:
-    """z above 0, αz below, in three forms: Theano's loses digits of αz."""
+    """z above 0, αz below, in five forms: Theano's loses digits of αz."""
     one, half, slope_below = z.dtype.type(1), z.dtype.type(0.5), z.dtype.type(alpha)
     if form == "½(1+α)z+½(1-α)|z|":
         return half * (one + slope_below) * z + half * (one - slope_below) * np.abs(z)
+    if form == "relu(z)-α relu(-z)":
+        return relu("maximum", z) - slope_below * relu("maximum", -z)
+    if form == "z·(z>0)+αz·(z≤0)":
+        return z * (z > 0) + slope_below * z * (z <= 0)
     return np.maximum(slope_below * z, z) if form == "max(αz, z)" else np.where(z > 0, z, slope_below * z)
 
 
@@ -150,7 +189,7 @@ def activate(variant: Variant, kind: str, z: Array, claims: Claims) -> Array:
     if kind == "softmax":
         return softmax(variant.softmax, z)
     if kind == "relu":
-        return np.maximum(z, z.dtype.type(0))
+        return relu(variant.relu, z)
     if kind == "leaky_relu":
         return leaky_relu(variant.leaky, z, claims.leaky_slope)
     return z
@@ -160,20 +199,9 @@ def slope(variant: Variant, kind: str, z: Array, a: Array, claims: Claims, leaky
     """σ' of an elementwise activation in the variant's form; `leaky` is the backward pass's own slope where it has one."""
     one = z.dtype.type(1)
     if kind == "sigmoid":
-        form = variant.sigmoid_slope
-        if form == "σ(z)σ(-z)":
-            return sigmoid(variant.sigmoid, z) * sigmoid(variant.sigmoid, -z)
-        if form == "e^-z/(1+e^-z)²":
-            return np.exp(-z) / (one + np.exp(-z)) ** 2
-        return a - a * a if form == "a-a²" else a * (one - a)
+        return _sigmoid_slope(variant, z, a)
     if kind == "tanh":
-        form = variant.tanh_slope
-        if form == "1/cosh²":
-            return one / np.cosh(z) ** 2
-        if form == "4σ(2z)σ(-2z)":
-            two = z.dtype.type(2)
-            return z.dtype.type(4) * sigmoid(variant.sigmoid, two * z) * sigmoid(variant.sigmoid, -two * z)
-        return (one - a) * (one + a) if form == "(1-a)(1+a)" else one - a * a
+        return _tanh_slope(variant, z, a)
     if kind == "softplus":
         return np.where(z > (claims.softplus_threshold or np.inf), one, _softplus_slope(variant, z, a))
     if kind == "relu":
@@ -187,6 +215,36 @@ def slope(variant: Variant, kind: str, z: Array, a: Array, claims: Claims, leaky
     return np.ones_like(z)
 
 
+def _sigmoid_slope(variant: Variant, z: Array, a: Array) -> Array:
+    one, half, form = z.dtype.type(1), z.dtype.type(0.5), variant.sigmoid_slope
+    if form == "σ(z)σ(-z)":
+        return sigmoid(variant.sigmoid, z) * sigmoid(variant.sigmoid, -z)
+    if form == "e^-z/(1+e^-z)²":
+        return np.exp(-z) / (one + np.exp(-z)) ** 2
+    if form == "e^(-z-2log(1+e^-z))":
+        return np.exp(-z - 2 * np.logaddexp(z.dtype.type(0), -z))
+    if form == "¼-(a-½)²":
+        return half * half - (a - half) ** 2
+    if form == "¼/cosh²(½z)":
+        return half * half / np.cosh(half * z) ** 2
+    if form == "1/(2+e^z+e^-z)":
+        return one / (2 * one + np.exp(z) + np.exp(-z))
+    return a - a * a if form == "a-a²" else a * (one - a)
+
+
+def _tanh_slope(variant: Variant, z: Array, a: Array) -> Array:
+    one, two, form = z.dtype.type(1), z.dtype.type(2), variant.tanh_slope
+    if form == "1/cosh²":
+        return one / np.cosh(z) ** 2
+    if form == "4/(e^z+e^-z)²":
+        return (two / (np.exp(z) + np.exp(-z))) ** 2
+    if form == "1-tanh²z":
+        return one - tanh(variant.tanh, z) ** 2
+    if form == "4σ(2z)σ(-2z)":
+        return z.dtype.type(4) * sigmoid(variant.sigmoid, two * z) * sigmoid(variant.sigmoid, -two * z)
+    return (one - a) * (one + a) if form == "(1-a)(1+a)" else one - a * a
+
+
 def _softplus_slope(variant: Variant, z: Array, a: Array) -> Array:
     one, form = z.dtype.type(1), variant.softplus_slope
     if form == "1-e^-a":
@@ -198,6 +256,9 @@ def _softplus_slope(variant: Variant, z: Array, a: Array) -> Array:
 
 def back_through(variant: Variant, kind: str, z: Array, a: Array, upward: Array, claims: Claims, leaky: float | None = None) -> Array:
     """∂L/∂z from ∂L/∂a; the softmax has a Jacobian."""
+    if kind == "softmax" and variant.jacobian:
+        matrix = a[:, :, None] * (np.eye(a.shape[1], dtype=a.dtype) - a[:, None, :])
+        return (matrix @ upward[:, :, None])[:, :, 0]
     if kind == "softmax":
         return a * (upward - (upward * a).sum(axis=1, keepdims=True))
     return upward * slope(variant, kind, z, a, claims, leaky)
@@ -212,6 +273,8 @@ def losses_of(variant: Variant, loss: str, activation: str, z: Array, a: Array, 
     """The losses' terms, (batch, outputs); `z` is what the output activation was given, `a` what it returned."""
     one, special = z.dtype.type(1), claims.log_epsilon is not None or claims.clip_output is not None
     if loss in ("squared_error", "half_squared_error"):
+        if variant.squared == "norm²":
+            return np.linalg.norm(y - a, axis=1, keepdims=True) ** 2 * z.dtype.type(0.5 if loss == "half_squared_error" else 1)
         return (y - a) ** 2 * z.dtype.type(0.5 if loss == "half_squared_error" else 1)
     logits = z if OF_LOGITS.get(loss) == activation else a
     own = logits if loss in OF_LOGITS else z
@@ -220,6 +283,10 @@ def losses_of(variant: Variant, loss: str, activation: str, z: Array, a: Array, 
         if loss in CROSS_ENTROPY:
             shifted = own - own.max(axis=1, keepdims=True)
             return -y * (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+        if variant.logits == "(1-y)z+log(1+e^-z)":
+            return (one - y) * own + np.log(one + np.exp(-own))
+        if variant.logits == "-y log σ(z)-(1-y) log σ(-z)":
+            return y * softplus("logaddexp", -own) + (one - y) * softplus("logaddexp", own)
         return softplus("log1p", own) - y * own
     p = _probability(variant, loss, logits) if loss in OF_LOGITS else a
     if loss not in OF_LOGITS and claims.clip_output is not None:
@@ -249,14 +316,14 @@ def output_delta(variant: Variant, loss: str, activation: str, z: Array, a: Arra
         bound = z.dtype.type(claims.clip_output)
         passes = ((a > bound) & (a < one - bound)).astype(a.dtype)
         p = np.clip(a, bound, one - bound)
-    return back_through(variant, activation, z, a, _chain(loss, p, y, z.dtype.type(claims.log_epsilon or 0)) * passes, claims)
+    return back_through(variant, activation, z, a, _chain(variant, loss, p, y, z.dtype.type(claims.log_epsilon or 0)) * passes, claims)
 
 
 def _logit_delta(variant: Variant, loss: str, logits: Array, y: Array, claims: Claims) -> Array:
     p = _probability(variant, loss, logits)
     if variant.fused:
         return p - y
-    return back_through(variant, OF_LOGITS[loss], logits, p, _chain(loss, p, y, p.dtype.type(0)), claims)
+    return back_through(variant, OF_LOGITS[loss], logits, p, _chain(variant, loss, p, y, p.dtype.type(0)), claims)
 
 
 def _probability(variant: Variant, loss: str, logits: Array) -> Array:
@@ -264,11 +331,13 @@ def _probability(variant: Variant, loss: str, logits: Array) -> Array:
     return softmax(variant.softmax, logits) if loss in CROSS_ENTROPY else sigmoid(variant.sigmoid, logits)
 
 
-def _chain(loss: str, p: Array, y: Array, epsilon: Array) -> Array:
+def _chain(variant: Variant, loss: str, p: Array, y: Array, epsilon: Array) -> Array:
     """∂loss/∂p."""
     one = p.dtype.type(1)
     if loss in CROSS_ENTROPY:
         return weighted(y, -one / (p + epsilon))
+    if variant.chain == "(p-y)/(p(1-p))" and not epsilon:
+        return (p - y) / (p * (one - p))
     return weighted(y, -one / (p + epsilon)) + weighted(one - y, one / (one - p + epsilon))
 
 
