@@ -1,4 +1,4 @@
-"""Hides memory where no limit on addresses counts it: memfd, System V and POSIX shared memory, queues.
+"""Hides memory where no limit of its own counts it: memfd, System V and POSIX shared memory, queues.
 
 Expected: pass
 """

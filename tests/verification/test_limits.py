@@ -1,5 +1,6 @@
 """A limit ends what it should, on the rest the candidate goes on, and the report says which limit it was, after how much."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,16 @@ from verifier.verification.judging import judge
 
 ROOT = Path(__file__).resolve().parents[2]
 HONEST = (ROOT / "tests" / "hostile" / "hangs_at_its_end.py").read_text().partition("def backprop")[2].partition("activations = [x]")[2]
+# It writes memory, then gives up the right to write it: the kernel's limit, on what can be written, forgets it.
+PROTECTED = """\
+import ctypes, mmap
+libc = ctypes.CDLL(None)
+libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, (ctypes.c_void_p, ctypes.c_size_t, *[ctypes.c_int] * 3, ctypes.c_long)
+libc.mprotect.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+for _ in range(40):
+    place = libc.mmap(None, 1 << 25, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    ctypes.memset(place, 1, 1 << 25)
+    libc.mprotect(place, 1 << 25, mmap.PROT_READ)"""
 
 
 def judged(tmp_path: Path, first_lines: str, *limits: str, head: str = "", **options):
@@ -32,6 +43,7 @@ def judged(tmp_path: Path, first_lines: str, *limits: str, head: str = "", **opt
         ),
         ("print('x' * 2000)", ["output_bytes=1000"], "printed more than 1000 bytes (output limit)"),
         ("np.ones(1 << 25)", ["memory=300 MiB"], "Unable to allocate 256. MiB"),
+        (PROTECTED, ["memory=300 MiB"], "held more than 300 MiB in memory (memory limit)"),
     ],
 )
 def test_each_limit_ends_a_candidate_and_is_named(tmp_path, lines, limits, told):
@@ -55,6 +67,12 @@ def test_a_candidate_that_dies_twice_is_asked_about_the_rest(tmp_path):
 
 
 SATURATED = "extreme = max(np.abs(a @ w.T).max() for a, w in [(x, weights[0])] + [(np.ones(len(w.T)), w) for w in weights[1:]]) > 30\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels hold no such limit")
+def test_addresses_that_are_only_reserved_are_no_memory(tmp_path):
+    lines = "import mmap\nkept = mmap.mmap(-1, 4 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=mmap.PROT_READ)"
+    assert judged(tmp_path, lines).verdict == "pass"
 
 
 def contract_of(report):

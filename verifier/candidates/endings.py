@@ -75,6 +75,11 @@ def wall_passed(seconds: float, *, loading: bool) -> WorkerEnded:
     return WorkerEnded("wall", f"did not {'load' if loading else 'answer'} within {seconds:g} s (wall limit)")
 
 
+def passed_memory(limits: Limits) -> WorkerEnded:
+    """It holds too much in memory."""
+    return WorkerEnded("memory", f"held more than {in_words(limits.memory)} in memory (memory limit)")
+
+
 def passed_output(limits: Limits) -> WorkerEnded:
     """It printed too much."""
     return WorkerEnded("output", f"printed more than {in_words(limits.output_bytes)} (output limit)")

@@ -1,4 +1,5 @@
-"""What a worker may use. Memory, CPU time, open files and file sizes are the kernel's to enforce; the rest is watched by the referee."""
+"""What a worker may use. CPU time in all, open files and file sizes are the kernel's to enforce, memory is the kernel's and the referee's,
+and the rest is watched by the referee."""
 
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ class Limits:
     """Of one worker, and in two of them of all workers of one candidate.
 
     Attributes:
-        memory: bytes of address space.
+        memory: bytes that it holds or could write to; addresses that are only reserved, and files that are mapped, do not count.
         wall_seconds, cpu_seconds: for one answer; CPU time counts over all threads.
         load_seconds: for loading the candidate's module, which may import a large library first.
         all_wall_seconds, all_cpu_seconds: for all answers of one candidate, over all its workers.

@@ -33,12 +33,12 @@ from verifier.candidates.descriptors import Channel, Death, Output, Report, TooL
 from verifier.candidates.endings import Reason, WorkerEnded
 from verifier.candidates.limits import Limits
 from verifier.candidates.replies import check_replies, plain_hello
-from verifier.candidates.watching import measure_folder, read_use
+from verifier.candidates.watching import measure_folder, read_memory, read_use
 from verifier.errors import HarnessError
 
 __all__ = ["Answer", "Reason", "Session", "Target", "WorkerEnded"]
 
-WATCH_SECONDS = 0.03  # between two looks at threads and scratch: what a candidate can do unseen
+WATCH_SECONDS = 0.03  # between two looks at threads, memory and scratch: what a candidate can do unseen
 END_SECONDS = 20.0  # for the kernel and the zygote to clear a killed worker away
 GRACE_SECONDS = 0.3  # a worker whose channel closed is about to end
 Read = TypeVar("Read")
@@ -193,7 +193,7 @@ class Session:
                 raise self._end(WorkerEnded("left", "closed the channel over which it should answer"))
 
     def _watch(self) -> None:
-        """Hold the worker to the limits that no kernel keeps for us; a look at threads and scratch now and then."""
+        """Hold the worker to the limits that no kernel keeps for us; a look at threads, memory and scratch now and then."""
         if self._output.count > self._limits.output_bytes:
             raise self._end(endings.passed_output(self._limits))
         now = time.monotonic()
@@ -206,6 +206,8 @@ class Session:
         self._cpu_before = cpu if self._cpu_before is None else self._cpu_before
         if cpu - self._cpu_before > self._limits.cpu_seconds:
             raise self._end(endings.passed_cpu(self._limits))
+        if read_memory(self._report.pid) > self._limits.memory:
+            raise self._end(endings.passed_memory(self._limits))
         if not self._report.scratch:
             return
         size, files = measure_folder(str(self._report.scratch), self._limits.scratch_files)

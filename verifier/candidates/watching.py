@@ -1,8 +1,9 @@
-"""What no kernel limit holds for us: a worker's threads, its CPU time for one answer, and what lies in its scratch folder."""
+"""What no kernel limit holds for us: a worker's threads, its CPU time for one answer, what it holds in memory and in its scratch folder."""
 
 import os
 
 USER_TIME, SYSTEM_TIME, THREADS = 11, 12, 17  # fields of /proc/PID/stat, counted from the one after the name
+HELD = (b"RssAnon:", b"RssShmem:", b"VmSwap:")  # lines of /proc/PID/status, in KiB
 
 
 def read_use(pid: int) -> tuple[int, float]:
@@ -14,6 +15,16 @@ def read_use(pid: int) -> tuple[int, float]:
         return int(fields[THREADS]), ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return 0, 0.0
+
+
+def read_memory(pid: int) -> int:
+    """Bytes that a process holds in memory or in swap, but for what it maps from files; 0 where the platform does not tell, or it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", "rb") as status:
+            lines = [line.split() for line in status if line.startswith(HELD)]
+        return sum(int(fields[1]) for fields in lines) * 1024
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def measure_folder(folder: str, most_files: int) -> tuple[int, int]:

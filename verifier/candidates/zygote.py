@@ -159,9 +159,9 @@ def _plain(target: Target) -> dict[str, Any]:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Only what Python needs; one thread for BLAS and the same hashes in every run."""
+    """Only what Python needs; one thread for BLAS and for XLA (NPROC), and the same hashes in every run."""
     kept = {name: os.environ[name] for name in KEPT_VARIABLES if name in os.environ}
-    single = {f"{library}_NUM_THREADS": "1" for library in ONE_THREAD_EACH} | {"VECLIB_MAXIMUM_THREADS": "1"}
+    single = {f"{library}_NUM_THREADS": "1" for library in ONE_THREAD_EACH} | {"VECLIB_MAXIMUM_THREADS": "1", "NPROC": "1"}
     root = str(Path(__file__).resolve().parents[2])
     folders = (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), site.getusersitepackages())
     installed = root in map(os.path.realpath, folders)

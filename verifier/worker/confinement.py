@@ -23,6 +23,8 @@ WRITE = 1 << 1 | 1 << 14  # WRITE_FILE, TRUNCATE
 NEVER = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 15  # not even in scratch: EXECUTE, MAKE_CHAR, _SOCK, _BLOCK, _SYM, IOCTL_DEV
 LIBC = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
+RESERVED = 16 << 30  # bytes of addresses beyond the memory: for pools of threads and for compilers; their page tables take 32 MiB at most
+
 OURS = ("verifier",)
 
 
@@ -95,7 +97,9 @@ def limit_resources(limits: Mapping[str, float]) -> None:
     _limit(resource.RLIMIT_FSIZE, int(limits["scratch_bytes"]))
     _limit(resource.RLIMIT_CORE, 0)
     if sys.platform == "linux":  # macOS refuses a limit on addresses
-        _limit(resource.RLIMIT_AS, int(limits["memory"]))
+        # What it can write to by itself. Addresses that are only reserved (JAX, the heaps of many threads) cost nothing but page tables.
+        _limit(resource.RLIMIT_DATA, int(limits["memory"]))
+        _limit(resource.RLIMIT_AS, int(limits["memory"]) + RESERVED)
         _limit(resource.RLIMIT_MEMLOCK, 0)
 
 

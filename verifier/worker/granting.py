@@ -16,7 +16,7 @@ from itertools import chain
 
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload")
 SYSTEM = ("/etc/localtime", "/usr/share/zoneinfo", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system/cpu")
-DEVICES = ("/dev/zero", "/dev/random", "/dev/urandom")
+DEVICES = ("/dev/random", "/dev/urandom")  # not /dev/zero: mapped as shared, it is memory that no limit counts
 PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 ARCHIVES = (".whl", ".egg", ".zip")
 MOST_FOLDERS = 20_000  # that are searched, some half a second; what lies beyond is not granted

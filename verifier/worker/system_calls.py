@@ -7,6 +7,7 @@ above them change nothing.
 
 import ctypes
 import errno
+import mmap
 import os
 import platform
 import socket
@@ -56,6 +57,7 @@ SHARED_NUMBERS = frozenset({"x86_64", "aarch64", "riscv64", "ppc64le", "s390x", 
 
 WORD = 0xFFFFFFFF  # the part of an argument that the kernel looks at where it takes an int
 CLONE_THREAD = 0x00010000
+SHARED_MEMORY = mmap.MAP_SHARED | mmap.MAP_ANONYMOUS
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 INSTRUCTION = 8  # bytes
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -110,6 +112,9 @@ def _deny_by_argument(seccomp: Any) -> None:
     # glibc falls back from clone3 (whose flags a filter cannot see) to clone; threads are allowed, processes are not.
     _deny(seccomp, "clone3", action=UNKNOWN)
     _deny(seccomp, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, CLONE_THREAD, 0))
+    # Memory that several processes could share is no process's own: no limit would count it once it is written and put aside.
+    for name in ("mmap", "mmap2"):
+        _deny(seccomp, name, pyseccomp.Arg(3, pyseccomp.MASKED_EQ, SHARED_MEMORY, SHARED_MEMORY))
     _deny(seccomp, "prlimit64", pyseccomp.Arg(2, pyseccomp.NE, 0))
     _deny(seccomp, "sendto", pyseccomp.Arg(4, pyseccomp.NE, 0))
     _deny(seccomp, "socketpair", pyseccomp.Arg(0, pyseccomp.NE, int(socket.AF_UNIX)))
