@@ -72,12 +72,16 @@ VARIANTS = (
         "by difference, chain rule", fused=False, leaky="½(1+α)z+½(1-α)|z|", softmax="last by difference", softplus="-log σ(-z)", late=True
     ),
     Variant("by maximum", leaky="max(αz, z)", softmax="unshifted", softplus_slope="1-σ(-z)"),
-    Variant("by logarithms", sigmoid="e^-log(1+e^-z)", sigmoid_slope="e^(-z-2log(1+e^-z))", tanh_slope="4/(e^z+e^-z)²", softmax="e^(z-lse)"),
+    Variant(
+        "by logarithms", sigmoid="e^-log(1+e^-z)", sigmoid_slope="e^(-z-2log(1+e^-z))", tanh_slope="4/(e^z+e^-z)²", softmax="e^(z-lse)"
+    ),
     Variant("by squares", sigmoid_slope="¼-(a-½)²", tanh="(e^2z-1)/(e^2z+1)", relu="½(z+|z|)", squared="norm²", fused=False, jacobian=True),
     Variant("by hyperbolas", sigmoid_slope="¼/cosh²(½z)", tanh="sinh/cosh", softmax="shifted by mean", leaky="relu(z)-α relu(-z)"),
     Variant("of z again", sigmoid_slope="1/(2+e^z+e^-z)", tanh="(1-e^-2z)/(1+e^-2z)", tanh_slope="1-tanh²z", relu="z·(z>0)", late=True),
     Variant("logits, by parts", from_logits=True, logits="(1-y)z+log(1+e^-z)", softmax="e^(z-lse)", leaky="z·(z>0)+αz·(z≤0)"),
-    Variant("logits, by log σ", from_logits=True, logits="-y log σ(z)-(1-y) log σ(-z)", sigmoid="e^-log(1+e^-z)", softmax="first by difference"),
+    Variant(
+        "logits, by log σ", from_logits=True, logits="-y log σ(z)-(1-y) log σ(-z)", sigmoid="e^-log(1+e^-z)", softmax="first by difference"
+    ),
     Variant("quotient", fused=False, chain="(p-y)/(p(1-p))", softmax="first by difference", sigmoid="½(1+tanh)", jacobian=True, late=True),
 )
 

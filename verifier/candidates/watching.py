@@ -18,7 +18,7 @@ def read_use(pid: int) -> tuple[int, float]:
 
 
 def read_memory(pid: int) -> int:
-    """Bytes that a process holds in memory or in swap, but for what it maps from files; 0 where the platform does not tell, or it is gone."""
+    """Bytes that a process holds in memory or swap, not of mapped files; 0 where the platform does not tell, or it is gone."""
     try:
         with open(f"/proc/{pid}/status", "rb") as status:
             lines = [line.split() for line in status if line.startswith(HELD)]
