@@ -152,8 +152,9 @@ def softmax(form: str, z: Array) -> Array:
     if form == "e^(z-lse)":
         shifted = z - z.max(axis=1, keepdims=True)
         return np.exp(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
-    shift = {"unshifted": np.zeros_like, "shifted by mean": lambda z: z.mean(axis=1, keepdims=True)}
-    powers = np.exp(z - shift.get(form, lambda z: z.max(axis=1, keepdims=True))(z))
+    if form != "unshifted":
+        z = z - (z.mean(axis=1, keepdims=True) if form == "shifted by mean" else z.max(axis=1, keepdims=True))
+    powers = np.exp(z)
     shares = powers / powers.sum(axis=1, keepdims=True)
     if form == "last by difference":
         shares[:, -1] = one - shares[:, :-1].sum(axis=1)
