@@ -21,21 +21,22 @@ from numpy.typing import NDArray
 from benchmarks.output import publish, versions
 from benchmarks.planted_networks import Network
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
-from verifier.contracts.mlp.calling import Call, from_claimed, to_claimed, values_of
+from verifier.contracts.calling import Call
+from verifier.contracts.mlp.calling import from_claimed, to_claimed, values_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.departure import find_departure, wrong_equations
+from verifier.diagnosis.mlp.explaining import explain_failure, same_mistake
 from verifier.diagnosis.mlp.faults import BY_ID, FAULTS
 from verifier.diagnosis.mlp.matching import departs
 from verifier.diagnosis.mlp.probing import Answered, draw_probes
+from verifier.diagnosis.mlp.selftesting import CONSTANTS
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
 from verifier.verification.corpus import draw_corpus
-from verifier.verification.explaining import explain_failure, same_mistake
 from verifier.verification.judging import judge
 from verifier.verification.profiles import PROFILES
-from verifier.verification.selftesting import CONSTANTS
 from verifier.verification.shrinking import shrink
 
 _SIGMOID, _TANH, _RELU, _LEAKY, _SOFTPLUS, _SOFTMAX = ("sigmoid",), ("tanh",), ("relu",), ("leaky_relu",), ("softplus",), ("softmax",)

@@ -13,7 +13,7 @@ from verifier.candidates.own_files import MOST_BYTES, digest_of
 from verifier.cli import main
 from verifier.errors import HarnessError
 from verifier.results.report import from_json
-from verifier.verification import journal, networks
+from verifier.verification import journal, programs
 
 RIGHT = Path(__file__).parents[2] / "reference_impls" / "correct" / "vectorised_rows.py"
 QUICK = ("--profile", "quick", "--only", "forward")
@@ -91,14 +91,14 @@ def test_a_name_that_is_no_utf_8_is_judged_like_any_other(three):
 
 
 def test_what_breaks_on_one_is_told_with_its_name_and_ends_with_3(three, monkeypatch, capsys):
-    real = networks.kept_corpus
+    real = programs.kept_corpus
 
     def breaks(claims, profile, seed):
         breaks.calls += 1
         return [].pop() if breaks.calls == 1 else real(claims, profile, seed)
 
     breaks.calls = 0
-    monkeypatch.setattr(networks, "kept_corpus", breaks)
+    monkeypatch.setattr(programs, "kept_corpus", breaks)
     (three / "c" / "net.py").write_text("def backprop(*_): raise ValueError\n")
     assert main(["check", "all", *QUICK]) == 3
     assert verdicts() == {"all/b": "pass", "all/c": "error"}

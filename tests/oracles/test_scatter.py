@@ -181,6 +181,6 @@ def two_logits(z: float) -> Problem:
 def test_a_softmax_whose_scatter_may_not_exist_is_not_ordinary(z, ordinary):
     # Where two logits lie 28 apart, 1 - p is smaller than the perturbation of p, and its logarithm does not exist.
     problem = two_logits(z)
-    assert is_ordinary(problem, architecture_of(problem), textbook.evaluate(problem).stages) is ordinary
+    assert is_ordinary(problem, textbook.evaluate(problem).stages) is ordinary
     finite = [np.isfinite(measure_scatter(problem, seed=seed).loss) for seed in range(50)]
     assert all(finite) is ordinary

@@ -11,8 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from verifier.contracts.at_home import hypothesis_at_home
 from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.family import Plan, held_bytes
 from verifier.contracts.mlp.network import architecture_of
+from verifier.contracts.mlp.numbers import Recipe
 from verifier.verification import corpus as module
 from verifier.verification.corpus import (
     Corpus,
@@ -20,7 +23,6 @@ from verifier.verification.corpus import (
     corpus_from_message,
     corpus_to_message,
     fresh_corpus,
-    hypothesis_at_home,
     kept_corpus,
 )
 from verifier.verification.profiles import PROFILES
@@ -176,7 +178,6 @@ def test_a_profile_that_keeps_nothing_writes_nothing(cache):
 READ = """
 import sys
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import architecture_of
 from verifier.verification.corpus import kept_corpus
 from verifier.verification.profiles import PROFILES
 from dataclasses import replace
@@ -228,7 +229,7 @@ def test_networks_of_free_sizes_are_drawn_narrower_where_they_would_be_large(mon
     monkeypatch.setattr(module, "CORPUS_BYTES", 16 << 20)
     corpus = module.draw_corpus(wide, SMALL_WITH_ALL_STRATA, 0, lambda done, total: None)
     assert corpus.left_out == 0
-    assert max(module.held_bytes(architecture_of(item.problem), wide) for item in corpus.items) <= 1 << 20
+    assert max(held_bytes(Plan(architecture_of(item.problem), Recipe()), wide) for item in corpus.items) <= 1 << 20
 
 
 def test_what_is_left_out_is_kept_with_the_corpus(cache, monkeypatch):

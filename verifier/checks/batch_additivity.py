@@ -17,7 +17,7 @@ from verifier.checks.examination import (
     rounding_where_wrong,
     skipped,
 )
-from verifier.contracts.mlp.network import data_part, sample_of
+from verifier.contracts.catalogue import family_of
 from verifier.oracles.scatter import gradients_with_scatter
 from verifier.problems.program import Problem, longest_sum
 from verifier.results.evaluation import Evaluation
@@ -33,9 +33,7 @@ NETWORKS = 10
 
 def check(examination: Examination) -> Finding:
     """The candidate's own batch answer against its own answers for single samples, regularisation taken out first."""
-    if examination.claims.batch == "single":
-        return skipped(ID, 'The candidate takes one sample a call (batch = "single").')
-    items = [item for item in examination.answered if item.problem.arrays["x"].shape[0] > 1][:NETWORKS]
+    items = [item for item in examination.answered if item.problem.sizes.get("batch", 1) > 1][:NETWORKS]
     if not items:
         return skipped(ID, "No problem has a batch of more than one sample.")
     found: list[Measurement] = []
@@ -47,15 +45,15 @@ def check(examination: Examination) -> Finding:
 
 
 def _compare(examination: Examination, item: Item) -> list[Measurement]:
-    rows = item.problem.arrays["x"].shape[0]
-    share = 1.0 if examination.claims.reduction == "sum" else 1.0 / rows
+    family = family_of(item.problem.contract)
+    share = family.share_of_sample(item.problem, examination.claims)
     whole = examination.evaluations[item.index]
-    claimed = data_part(whole.gradients, item.problem)
+    claimed = family.data_part(whole.gradients, item.problem)
     total = {name: np.zeros_like(gradient) for name, gradient in claimed.items()}
     own = own_rounding(item, whole)
     allowed = {name: item.reference.gradient_tolerance(name) + whole.rounding.get(name, 0.0) + own[name] for name in claimed}
-    for row in range(rows):
-        sample = sample_of(item.problem, row, examination.claims)
+    for row in range(item.problem.sizes["batch"]):
+        sample = family.sample_of(item.problem, row, examination.claims)
         single = examination.asking.gradients(sample, where=f"Sample {row} of {item.where}")
         _add(share, single, sample, item.index, total, allowed)
         del single  # before the next is asked for: of a large network each is as large as the network
@@ -67,7 +65,7 @@ def _add(
     share: float, single: Evaluation, sample: Problem, seed: int, total: Mapping[str, FloatArray], allowed: Mapping[str, FloatArray]
 ) -> None:
     """One sample's gradients added to the total, and their tolerances to what is allowed: in place, and one array at a time."""
-    longest = longest_sum(sample)
+    longest, data_part = longest_sum(sample), family_of(sample.contract).data_part
     for name, right, scatter in gradients_with_scatter(sample, seed=seed):
         gradient = single.gradients[name]
         tolerance = element_tolerance(scatter, longest)

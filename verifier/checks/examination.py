@@ -1,16 +1,16 @@
 """What a check is given, and what it gives back. A check asks through `Asking` and never starts a process."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.contracts.mlp.calling import Call
-from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.calling import Call, Read
+from verifier.contracts.catalogue import family_of
 from verifier.oracles.finite_difference.problem import ProblemDifferences
-from verifier.oracles.reference import Reference
+from verifier.oracles.reference import Reference, refer_if_deciding
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement, Outcome, Status
@@ -43,7 +43,7 @@ class Asking(Protocol):
     def gradients(self, problem: Problem, *, where: str) -> Evaluation:
         """Loss and gradients."""
 
-    def call(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Any], *, where: str) -> Any:
+    def call(self, problem: Problem, call: Call, read: Read, *, where: str) -> Any:
         """What one call answers, as `read` understands it."""
 
     def arguments_after(self, problem: Problem, *, where: str) -> Mapping[str, NDArray[Any]]:
@@ -71,10 +71,11 @@ class Item:
 class Examination:
     """One candidate before its checks: claims, problems, what it answered for them, and a way to ask more.
 
-    `evaluations` holds the answers of the `contract` check by problem index; a problem without an entry has no usable answer.
+    `claims` are those of its contract. `evaluations` holds the answers of the `contract` check by problem index; a problem without an
+    entry has no usable answer.
     """
 
-    claims: Claims
+    claims: Any
     entry: str
     items: Sequence[Item]
     extreme: Sequence[Item]
@@ -88,6 +89,15 @@ class Examination:
     def answered(self) -> list[Item]:
         """The ordinary problems with an answer."""
         return [item for item in self.items if item.index in self.evaluations]
+
+
+def reassessed(item: Item, claims: Any) -> Item | None:
+    """A problem as other claims would have it, or None where it then decides nothing."""
+    problem = family_of(item.problem.contract).under(item.problem, claims)
+    if problem.program == item.problem.program:
+        return item
+    reference = refer_if_deciding(problem, seed=item.index)
+    return None if reference is None else replace(item, problem=problem, reference=reference)
 
 
 @dataclass(frozen=True)

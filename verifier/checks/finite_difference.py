@@ -1,6 +1,7 @@
 """`finite-difference`: is the backward pass the derivative of the candidate's own loss?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,7 +174,7 @@ def undecided_roles(done: Sequence[Differenced]) -> list[str]:
     roles: dict[str, bool] = {}
     for one in done:
         for tensor, status in one.differences.tensors.items():
-            role = str(one.item.problem.roles[tensor])
+            role = one.item.problem.role_of(tensor)
             roles[role] = roles.get(role, False) or status != "undecided"
     return sorted(role for role, decided in roles.items() if not decided)
 
@@ -208,6 +209,17 @@ def _inconclusive(unseen: Sequence[str], done: Sequence[Differenced]) -> str:
 def _passed(done: Sequence[Differenced], resolves: float | None) -> str:
     power = "" if resolves is None else f"; this pass excludes errors above {resolves:.1g} of a tensor's largest element (median)"
     return f"The gradients are the derivative of the candidate's own loss on {len(done)} networks{power}."
+
+
+def derivative_of_the_loss(item: Item) -> Mapping[str, FloatArray]:
+    """The gradients that differences of the loss see: those of the reference, but for a softmax with an ε, through its shift as well."""
+    if not any("softmax_epsilon" in node.attributes for node in item.problem.program.nodes):
+        return item.reference.evaluation.gradients
+    nodes = tuple(
+        replace(node, attributes={**node.attributes, "through_shift": 1.0}) if "softmax_epsilon" in node.attributes else node
+        for node in item.problem.program.nodes
+    )
+    return textbook.evaluate(replace(item.problem, program=replace(item.problem.program, nodes=nodes))).gradients
 
 
 def predicted_error(line: DirectionResult, right: Gradients, claimed: Gradients) -> float:

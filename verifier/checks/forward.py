@@ -4,7 +4,7 @@ import numpy as np
 
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
-from verifier.contracts.mlp.calling import predict_call, read_outputs
+from verifier.contracts.catalogue import calling_of
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
 from verifier.tolerance import compare
@@ -36,9 +36,11 @@ def of_loss(item: Item, evaluation: Evaluation) -> list[Measurement]:
 
 
 def _of_outputs(examination: Examination, item: Item) -> list[Measurement]:
-    call = predict_call(item.problem, examination.claims)
+    problem, claims = item.problem, examination.claims
+    calling = calling_of(problem.contract)
+    call = calling.optional_calls(problem, claims)["predict"]
     outputs = examination.asking.call(
-        item.problem, call, lambda tree, arrays: read_outputs(tree, arrays, item.problem, examination.claims), where=item.where
+        problem, call, lambda tree, arrays: calling.read_outputs(tree, arrays, problem, claims), where=item.where
     )
     right = item.reference.evaluation.outputs
     comparison = None if right is None else compare(outputs, right, item.reference.output_tolerance())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, compare_gradients, concluded, departs, own_rounding, skipped
-from verifier.contracts.mlp.calling import values_of
+from verifier.contracts.catalogue import calling_of
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis
@@ -36,7 +36,8 @@ def check(examination: Examination) -> Finding:
         first = examination.evaluations[item.index]
         again = examination.asking.gradients(item.problem, where=item.where)
         after = examination.asking.arguments_after(item.problem, where=item.where)
-        changed = changed_arguments(values_of(item.problem, examination.claims)[1], after)
+        before = calling_of(item.problem.contract).values_of(item.problem, examination.claims)[1]
+        changed = changed_arguments(before, after)
         if changed:
             return _changed(item, changed, len(items))
         own = own_rounding(item, first)

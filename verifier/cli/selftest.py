@@ -11,7 +11,7 @@ from verifier.cli.progress import ProgressBar
 from verifier.errors import RequestError
 
 if TYPE_CHECKING:
-    from verifier.verification.selftesting import Trial
+    from verifier.diagnosis.mlp.selftesting import Trial
 
 MARKS = {"fail": "x", "pass": ".", "skipped": " ", "error": "!", "inconclusive": "?"}
 
@@ -27,8 +27,8 @@ def selftest(chosen: tuple[str, ...], seed: int) -> int:
     from rich.text import Text
 
     from verifier.diagnosis.mlp.faults import BY_ID, FAULTS
+    from verifier.diagnosis.mlp.selftesting import CHECK_IDS, try_faults
     from verifier.reports.terminal import open_console
-    from verifier.verification.selftesting import CHECK_IDS, try_faults
 
     unknown = [name for name in chosen if name not in BY_ID]
     if unknown:

@@ -4,7 +4,9 @@ from functools import cache
 from importlib import import_module
 
 from verifier import plugins
+from verifier.contracts.calling import Calling
 from verifier.contracts.contract import Contract
+from verifier.contracts.family import Family
 from verifier.errors import HarnessError
 
 DEFAULT = "mlp"  # of a file that does not say
@@ -19,6 +21,22 @@ _OURS = {
 def contract_ids() -> tuple[str, ...]:
     """Every contract's name; none is imported."""
     return (*_OURS, *(name for name in plugins.plugged_in(plugins.CONTRACTS) if name not in _OURS))
+
+
+def family_of(name: str) -> Family:
+    """The problems of this contract. Raises HarnessError where they are no programs."""
+    family = contract_of(name).family
+    if family is None:
+        raise HarnessError(f"the contract {name!r} has no family of problems")
+    return family
+
+
+def calling_of(name: str) -> Calling:
+    """How problems of this contract are put to a candidate. Raises HarnessError where they are no programs."""
+    calling = contract_of(name).calling
+    if calling is None:
+        raise HarnessError(f"the contract {name!r} does not say how a candidate is called")
+    return calling
 
 
 @cache

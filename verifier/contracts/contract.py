@@ -1,18 +1,24 @@
-"""What a contract is: the keys of its manifest, what they claim, and the module that judges a candidate by them.
+"""What a contract is: the keys of its manifest, what they claim, its problems, and how a candidate is called with them.
 
-A contract is one folder here and one line in `catalogue`. It judges by a module of its own (in `verification`, or in a distribution that
-plugs the contract in), which is named by its dotted path and imported when a candidate is judged: contracts lie below it.
+A contract is one folder here, or in a distribution that plugs it in, and one line in `catalogue` or an entry point. Whatever lies above the
+contracts and serves one alone is named by its dotted path, and imported when it is needed.
 """
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from verifier.contracts.calling import Calling
+from verifier.contracts.family import Family
 from verifier.contracts.keys import Key
 
 
 class Claims(Hashable, Protocol):
     """What a manifest claims, read: equal claims are judged on the same problems."""
+
+    @property
+    def contract(self) -> str:
+        """The contract's name."""
 
     def as_manifest(self, *, defaults: bool = False) -> dict[str, Any]:
         """The keys that say this, as plain data for a report; with those that are as by default where `defaults`."""
@@ -28,7 +34,12 @@ class Contract:
         keys: what a manifest may say, beside the keys of every candidate; each reads one value.
         claims_from: the claims that a table of these keys makes; raises TableError.
         judging: dotted path of the module that judges by it: `judge(run, candidate, found) -> Judged`, and
-            `replay(run, problem, file, candidate) -> Judged` for one stored problem (`verification.record.Run`).
+            `replay(run, problem, file, candidate) -> Judged` for one stored problem (`verification.record.Run`). By default the checks
+            are asked about problems of its family.
+        family: its problems, where they are programs of named operations.
+        calling: how these are put to a candidate.
+        explaining: dotted path of the module that explains a failure (`verification.explaining.Explaining`); "" where there is none.
+        starting: the text of a file to start from, for the claims of a table; raises TableError.
         candidates_own: keys that a candidate may say although an assignment fixes the rest (its layout).
         to_be_allowed: of these, values that hide a kind of mistake, so that a candidate may say them only where the assignment allows it.
         entry: the function that is asked where the manifest names none.
@@ -39,7 +50,11 @@ class Contract:
     summary: str
     keys: Mapping[str, Key]
     claims_from: Callable[[Mapping[str, Any]], Claims]
-    judging: str
+    judging: str = "verifier.verification.programs"
+    family: Family | None = None
+    calling: Calling | None = None
+    explaining: str = ""
+    starting: Callable[[Mapping[str, Any]], str] | None = None
     candidates_own: tuple[str, ...] = ()
     to_be_allowed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     entry: str = "backprop"

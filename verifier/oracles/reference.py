@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier import textbook
-from verifier.oracles.scatter import Scatter, measure_scatter
+from verifier.contracts.catalogue import family_of
+from verifier.oracles.scatter import Scatter, measure_scatter, touches_a_kink
 from verifier.problems.program import Problem, longest_sum, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import element_tolerance, safety
@@ -43,6 +44,15 @@ class Reference:
 def refer(problem: Problem, oracle: Callable[[Problem], Evaluation] = textbook.evaluate, *, seed: int = 0) -> Reference:
     """The reference for a problem: by the textbook itself, or by another oracle (autograd); the scatter is always the textbook's."""
     return Reference(oracle(problem), measure_scatter(problem, seed=seed), longest_sum(problem))
+
+
+def refer_if_deciding(problem: Problem, *, seed: int = 0) -> Reference | None:
+    """The reference by the textbook; None where the problem decides nothing: it is no ordinary one, or stands at a kink."""
+    evaluation = textbook.evaluate(problem)
+    if not family_of(problem.contract).is_ordinary(problem, evaluation.stages):
+        return None
+    reference = Reference(evaluation, measure_scatter(problem, seed=seed), longest_sum(problem))
+    return None if touches_a_kink(problem, reference.scatter, safety(reference.longest)) else reference
 
 
 def precision_ratio() -> float:

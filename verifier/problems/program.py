@@ -84,6 +84,10 @@ class Problem:
     roles: Mapping[str, Role] = field(default_factory=dict)
     sizes: Mapping[str, int] = field(default_factory=dict)
 
+    def role_of(self, name: str) -> str:
+        """A tensor's role in words; its name where the builder gives it none."""
+        return str(self.roles.get(name, name))
+
 
 def machine_epsilon(dtype: str) -> float:
     """Distance from 1 to the next number of `dtype`."""

@@ -6,10 +6,10 @@ one, and the problem. The referee goes on with the next question.
 
 import re
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,29 +21,13 @@ from verifier.candidates.limits import Limits
 from verifier.candidates.session import Answer, Session, Target, WorkerEnded
 from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
-from verifier.contracts.mlp.calling import (
-    RECOVERY_RATE,
-    Call,
-    deltas_call,
-    forward_call,
-    gradient_call,
-    gradients_of_step,
-    predict_call,
-    read_gradients,
-    read_outputs,
-    read_update,
-    to_claimed,
-    update_call,
-    values_of,
-)
-from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import losses_of_outputs
+from verifier.contracts.calling import Call, Read
+from verifier.contracts.catalogue import calling_of, family_of
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 
 FloatArray = NDArray[np.floating]
-Read = TypeVar("Read")
 
 LAYERS_SHOWN = 4  # whose shapes a message gives
 DEATHS = 3  # a candidate that has died so often is given up
@@ -57,7 +41,8 @@ class Interview:
 
     def __init__(self, zygote: Zygote, candidate: Candidate, limits: Limits) -> None:
         self._zygote, self._candidate, self._limits = zygote, candidate, limits
-        self._claims = cast(Claims, candidate.claims)
+        self._claims = candidate.claims
+        self._calling = calling_of(candidate.contract)
         self._session: Session | None = None
         self._put: Problem | None = None
         self._kept: dict[int, tuple[Problem, list[tuple[Call, Answer, dict[str, Any]]]]] = {}
@@ -88,11 +73,8 @@ class Interview:
 
     @property
     def entry(self) -> str:
-        """The function that is asked for gradients: the manifest's entry, or `update` where there is no other."""
-        wanted = self._candidate.entry
-        if wanted in self.functions or wanted != "backprop":
-            return wanted
-        return "update" if "update" in self.functions else wanted
+        """The function that is asked for gradients."""
+        return self._calling.entry_of(self.functions, self._candidate.entry)
 
     def check_entry(self) -> None:
         """Raises Unanswered where the entry does not exist; it names the functions that are there."""
@@ -124,9 +106,8 @@ class Interview:
         elements = sum(array.size for array in problem.arrays.values())
         if not self._answered or self._asks_alone or self._session is None or elements > TOGETHER_ELEMENTS:
             return
-        claims = self._claims
-        others = {"predict": predict_call, "forward": forward_call, "deltas": deltas_call}
-        calls = [self._entry_call(problem), *(others[name](problem, claims) for name in functions if name in self.functions)]
+        others = self._calling.optional_calls(problem, self._claims)
+        calls = [self._entry_call(problem), *(others[name] for name in functions if name in self.functions)]
         try:
             answer = self._send(self._session, problem, {"calls": [call.message() for call in calls]}, {})
         except WorkerEnded:
@@ -135,30 +116,22 @@ class Interview:
         self._kept[id(problem)] = problem, [(call, answer, result) for call, result in zip(calls, answer.message["results"], strict=True)]
 
     def gradients(self, problem: Problem, *, where: str) -> Evaluation:
-        claims = self._claims
-        if self.entry != "update":
-            return self._ask(
-                problem,
-                gradient_call(problem, claims, self.entry),
-                lambda tree, arrays: read_gradients(tree, arrays, problem, claims),
-                where,
-            )
-        rate = RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate
-        updated = self._ask(
-            problem, update_call(problem, claims, rate), lambda tree, arrays: read_update(tree, arrays, problem, claims), where
-        )
-        return gradients_of_step(updated, problem, rate)
+        def read(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
+            return self._calling.read_entry(tree, arrays, problem, self._claims, self.entry)
 
-    def call(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Any], *, where: str) -> Any:
+        evaluation: Evaluation = self._ask(problem, self._entry_call(problem), read, where)
+        return evaluation
+
+    def call(self, problem: Problem, call: Call, read: Read, *, where: str) -> Any:
         return self._ask(problem, call, read, where)
 
     def arguments_after(self, problem: Problem, *, where: str) -> Mapping[str, NDArray[Any]]:
         call = self._entry_call(problem)
-        if self.entry == "update":
-            return {}  # a step may work in place
+        if call.in_place:
+            return {}
         answer = self._watched_call(problem, call) or self._exchange(problem, {"calls": [call.message(echo=True)]}, {}, where)
         echo = self._result(answer, answer.message["results"][0], call.function, where).get("echo") or {}
-        names = values_of(problem, self._claims)[0]
+        names = self._calling.values_of(problem, self._claims)[0]
         return dict(_echoed(names, echo, answer.arrays))
 
     def _watched_call(self, problem: Problem, call: Call) -> Answer | None:
@@ -179,15 +152,16 @@ class Interview:
 
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
         claims = self._claims
-        names = values_of(problem, claims)[0]
+        names = self._calling.values_of(problem, claims)[0]
         extra: dict[str, NDArray[Any]] = {"steps": np.asarray(steps, dtype=np.float64)}
         directions: dict[str, list[str]] = {}
-        for value in ("weights", "biases"):
-            if any(name in direction for name in names[value]):
-                directions[value] = [f"direction of {name}" for name in names[value]]
-                for name in names[value]:
+        for value, held in names.items():
+            listed = [held] if isinstance(held, str) else held
+            if any(name in direction for name in listed):
+                directions[value] = [f"direction of {name}" for name in listed]
+                for name in listed:
                     along = direction.get(name, np.zeros(problem.arrays[name].shape))
-                    extra[f"direction of {name}"] = to_claimed(name, along, claims)
+                    extra[f"direction of {name}"] = self._calling.to_claimed(name, along, claims)
         call, part = self._loss_call(problem)
         line = {**call.message(), "directions": directions, "steps": "steps", "part": part}
         points = self._points(problem, line, extra, where)
@@ -228,9 +202,10 @@ class Interview:
 
     def _loss_call(self, problem: Problem) -> tuple[Call, int | None]:
         """The call whose answer has the loss, and which part it is; where no loss is known to come back, that of `predict`."""
-        if self.entry != "update" and not self._loss_is_missing:
-            return self._entry_call(problem), 0
-        return predict_call(problem, self._claims), None
+        call = self._entry_call(problem)
+        if call.loss is not None and not self._loss_is_missing:
+            return call, call.loss
+        return self._calling.optional_calls(problem, self._claims)["predict"], None
 
     _loss_is_missing = False
 
@@ -243,7 +218,7 @@ class Interview:
     ) -> FloatArray:
         claims = self._claims
         try:
-            outputs = np.stack([read_outputs("point", {"point": point}, problem, claims) for point in points])
+            outputs = np.stack([self._calling.read_outputs("point", {"point": point}, problem, claims) for point in points])
         except AnswerError as error:
             raise Unanswered(f"{self._shown}: {error} {where}.") from None
         parameters = {}
@@ -252,15 +227,12 @@ class Interview:
             along = direction.get(name, np.zeros(start.shape))
             moved = [(start + step * along).astype(problem.dtype) for step in steps.tolist()]
             parameters[name] = np.stack(moved).astype(np.float64)
-        return losses_of_outputs(problem, claims, outputs, parameters)
+        return family_of(problem.contract).losses_of_outputs(problem, claims, outputs, parameters)
 
     def _entry_call(self, problem: Problem) -> Call:
-        claims = self._claims
-        if self.entry == "update":
-            return update_call(problem, claims, RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate)
-        return gradient_call(problem, claims, self.entry)
+        return self._calling.entry_call(problem, self._claims, self.entry)
 
-    def _ask(self, problem: Problem, call: Call, read: Callable[[Any, Mapping[str, NDArray[Any]]], Read], where: str) -> Read:
+    def _ask(self, problem: Problem, call: Call, read: Read, where: str) -> Any:
         answer, result = self._take_kept(problem, call) or self._ask_alone(problem, call, where)
         self.evaluated += 1
         if "raised" in result:
@@ -273,7 +245,7 @@ class Interview:
 
     def _called(self, problem: Problem, call: Call) -> str:
         """The call with the shapes that went in: ``backprop(weights, biases, x, y)`` with weights (3, 2), (1, 3); …"""
-        names, arrays = values_of(problem, cast(Claims, self._candidate.claims))
+        names, arrays = self._calling.values_of(problem, self._claims)
         listed = {name: [value] if isinstance(value, str) else value for name, value in names.items()}
         shapes = []
         for name, values in listed.items():
@@ -302,7 +274,7 @@ class Interview:
     def _send(self, session: Session, problem: Problem, message: dict[str, Any], extra: Mapping[str, NDArray[Any]]) -> Answer:
         arrays: dict[str, NDArray[Any]] = dict(extra)
         if self._put is not problem:
-            message["put"], values = values_of(problem, self._claims)
+            message["put"], values = self._calling.values_of(problem, self._claims)
             arrays |= values
         began = time.monotonic()
         try:
@@ -408,13 +380,9 @@ class Interview:
             forbidden = next((package for package in self._limits.forbid if package in words), None)
             if forbidden:
                 return f"The package {forbidden} may not be imported here."
-        keyword = re.search(r"unexpected keyword argument '(activations|loss)'", text)
-        if kind == "TypeError" and keyword:
-            word = keyword[1]
-            return f"The manifest claims several, so {word}=… says which one is meant: add the parameter, or claim one alone."
-        unpacked = re.search(r"(?:not enough|too many) values to unpack \(expected (\d{1,2})", text)
-        if kind == "ValueError" and unpacked:
-            return f"Code for {unpacked[1]} layers says so in its manifest: `layers = {unpacked[1]}`. Then it is asked about no others."
+        of_contract = self._calling.advice(kind, text)
+        if of_contract:
+            return of_contract
         if kind == "ModuleNotFoundError" and self._candidate.root is None:
             return "A single file can import what is installed beside the verifier, and nothing from its own folder."
         if kind == "EOFError" and "line" in text:

@@ -14,7 +14,7 @@ import numpy as np
 from verifier import textbook
 from verifier.checks import autograd
 from verifier.checks.examination import Examination, Item, compare_gradients
-from verifier.contracts.mlp.network import architecture_of, sample_of
+from verifier.contracts.catalogue import family_of
 from verifier.results.evaluation import Evaluation, FloatArray
 from verifier.results.report import Certificate
 from verifier.textbook import Applied, Back
@@ -29,10 +29,14 @@ Plant = Callable[[Examination, Item, Evaluation], Gradients]
 
 @dataclass(frozen=True)
 class Planted:
-    """A mistake, in words that complete "this pass excludes …", and the gradients of a candidate that makes it and is right otherwise."""
+    """A mistake, in words that complete "this pass excludes …", and the gradients of a candidate that makes it and is right otherwise.
+
+    `needs`: a size that its problems have ("batch", "layers"), where the mistake makes sense only then.
+    """
 
     words: str
     gradients: Plant
+    needs: str = ""
 
 
 def certify(examination: Examination) -> tuple[Certificate, list[str]]:
@@ -41,13 +45,21 @@ def certify(examination: Examination) -> tuple[Certificate, list[str]]:
     first = answered[:: max(1, len(answered) // NETWORKS)][:NETWORKS]
     chosen = {item.index for item in first}
     rest = [item for item in answered if item.index not in chosen]
-    noticed = {planted.words: any(_notices(examination, item, planted.gradients) for item in _in_turn(first, rest)) for planted in PLANTED}
+    noticed = {
+        planted.words: any(_notices(examination, item, planted.gradients) for item in _in_turn(first, rest))
+        for planted in planted_in(first[0])
+    }
     blind = _blind_roles(examination)
     return Certificate(
         excludes=tuple(words for words, seen in noticed.items() if seen),
         not_excluded=tuple(words for words, seen in noticed.items() if not seen),
         networks=len(answered),
     ), blind
+
+
+def planted_in(item: Item) -> list[Planted]:
+    """The mistakes that make sense on problems like this one."""
+    return [planted for planted in PLANTED if not planted.needs or planted.needs in item.problem.sizes]
 
 
 def _in_turn(first: Sequence[Item], rest: Sequence[Item]) -> Iterator[Item]:
@@ -70,7 +82,7 @@ def _blind_roles(examination: Examination) -> list[str]:
     for item in examination.answered:
         for name, right in item.reference.evaluation.gradients.items():
             allowed = item.reference.gradient_tolerance(name) + examination.evaluations[item.index].rounding.get(name, 0.0)
-            met.setdefault(str(item.problem.roles[name]), []).append(bool(np.any(np.abs(right) > allowed)))
+            met.setdefault(item.problem.role_of(name), []).append(bool(np.any(np.abs(right) > allowed)))
     return sorted(role for role, shown in met.items() if sum(shown) < DECIDED * len(shown) or not any(shown))
 
 
@@ -87,33 +99,35 @@ def _first_element_left_out(examination: Examination, item: Item, own: Evaluatio
 
 
 def _bias_as_one_number(examination: Examination, item: Item, own: Evaluation) -> Gradients:
-    return {name: np.full_like(g, g.sum()) if name.startswith("biases") else g for name, g in own.gradients.items()}
+    roles = item.problem.roles
+    return {name: np.full_like(g, g.sum()) if roles[name].kind == "biases" else g for name, g in own.gradients.items()}
 
 
 def _mean_forgotten(examination: Examination, item: Item, own: Evaluation) -> Gradients:
     """As if the reduction over the batch were the other one."""
-    rows = float(item.problem.arrays["x"].shape[0])
-    factor = 1.0 / rows if examination.claims.reduction == "sum" else rows
+    rows = float(item.problem.sizes["batch"])
+    summed = family_of(item.problem.contract).share_of_sample(item.problem, examination.claims) == 1.0
+    factor = 1.0 / rows if summed else rows
     return {name: factor * gradient for name, gradient in own.gradients.items()}
 
 
 def _slope_left_out(examination: Examination, item: Item, own: Evaluation) -> Gradients:
     """σ' = 1 in every layer that has one."""
-    architecture = architecture_of(item.problem)
-    sloped = {kind for kind in architecture.activations if kind not in WITHOUT_SLOPE}
+    program, roles = item.problem.program, item.problem.roles
+    activations = {node.operation for node in program.nodes if node.output in roles and roles[node.output].kind == "activations"}
+    sloped = activations - set(WITHOUT_SLOPE)
     if not sloped:
         return own.gradients
 
     def without(applied: Applied, back: Back) -> Back:
         return (applied.cotangent,) if applied.node.operation in sloped else back
 
-    program = item.problem.program
     swept = textbook.sweep(program, textbook.double(item.problem.arrays), replace=without)
     return _moved(own, textbook.evaluation_of(program, swept), textbook.evaluate(item.problem))
 
 
 def _one_sample_alone(examination: Examination, item: Item, own: Evaluation) -> Gradients:
-    alone = textbook.evaluate(sample_of(item.problem, 0, examination.claims))
+    alone = textbook.evaluate(family_of(item.problem.contract).sample_of(item.problem, 0, examination.claims))
     return _moved(own, alone, textbook.evaluate(item.problem))
 
 
@@ -127,8 +141,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted("twice the gradient", _times(lambda item: 2.0)),
     Planted("the opposite sign", _times(lambda item: -1.0)),
     Planted("an element of a tensor left 0", _first_element_left_out),
-    Planted("the mean over the batch forgotten, or taken where a sum is claimed", _mean_forgotten),
-    Planted("σ' left out", _slope_left_out),
-    Planted("one sample's gradient for the whole batch's", _one_sample_alone),
-    Planted("a layer's bias gradient summed to one number", _bias_as_one_number),
+    Planted("the mean over the batch forgotten, or taken where a sum is claimed", _mean_forgotten, needs="batch"),
+    Planted("σ' left out", _slope_left_out, needs="layers"),
+    Planted("one sample's gradient for the whole batch's", _one_sample_alone, needs="batch"),
+    Planted("a layer's bias gradient summed to one number", _bias_as_one_number, needs="layers"),
 )

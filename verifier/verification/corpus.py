@@ -6,23 +6,23 @@ written beside its final name and renamed, so that another run never sees half o
 
 import contextlib
 import hashlib
+import inspect
 import json
-import math
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier import wire
 from verifier.checks.examination import Item
-from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import Architecture, array_shapes
+from verifier.contracts.catalogue import family_of
+from verifier.contracts.contract import Claims
 from verifier.errors import RequestError
 from verifier.oracles.reference import Reference, refer
 from verifier.oracles.scatter import Scatter, touches_a_kink
@@ -39,10 +39,8 @@ FloatArray = NDArray[np.floating]
 
 FORMAT = 4
 CORPUS_BYTES = 1 << 30  # of all problems with their answers; where each is large there are fewer
-LARGEST_SHARE = 16  # a network whose sizes are free takes at most this part of it, and is drawn narrower where it would take more
-HELD_BYTES = 4 * 8  # an element: itself, its gradient, its scatter and the candidate's answer, in float64
-_NARROWEST = 8  # no width is halved below
-ATTEMPTS = 20  # to draw numbers that do not stand at a kink; then the recipe's weights give way to ordinary ones
+LARGEST_SHARE = 16  # a problem whose sizes are free takes at most this part of it, and is drawn smaller where it would take more
+ATTEMPTS = 20  # to draw numbers that do not stand at a kink; then they give way to calm ones
 
 
 @dataclass(frozen=True)
@@ -74,27 +72,24 @@ def fresh_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable
 
 
 def draw_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable[[int, int], None]) -> Corpus:
-    """The corpus, drawn: architectures by Hypothesis, numbers by NumPy, answers by PyTorch, scatter by the textbook."""
-    with hypothesis_at_home():
-        from verifier.contracts.mlp.strategy import draw_architectures
-
-        drawn = draw_architectures(claims, seed_=seed, count=profile.networks, extreme=profile.extreme)
-    from verifier.contracts.mlp.numbers import Recipe, draw_problem
+    """The corpus, drawn: problems by the contract's family, answers by PyTorch, scatter by the textbook."""
+    family = family_of(claims.contract)
+    plans = family.draw_plans(
+        claims, seed=seed, ordinary=profile.networks, extreme=profile.extreme, most_bytes=CORPUS_BYTES // LARGEST_SHARE
+    )
     from verifier.oracles import autograd
 
     def item(index: int) -> Item | None:
-        architecture, recipe = drawn[index]
         ordinary = index < profile.networks
         for attempt in range(2 * ATTEMPTS):
-            recipe = recipe if attempt < ATTEMPTS or not ordinary else Recipe()
-            problem = draw_problem(architecture, recipe, claims, seed=seed, index=index, attempt=attempt)
+            calm = ordinary and attempt >= ATTEMPTS
+            problem = family.draw_problem(plans[index], claims, seed=seed, index=index, attempt=attempt, calm=calm)
             reference = refer(problem, autograd.evaluate, seed=index)
             if not touches_a_kink(problem, reference.scatter, safety(reference.longest)):
                 return Item(index, problem, reference, ordinary)
         return None  # without biases a ReLU may always stand at its kink
 
-    drawn = [(held_narrow(architecture, claims), recipe) for architecture, recipe in drawn]
-    chosen = choose_within_room([architecture for architecture, _ in drawn], claims, ordinary=profile.networks)
+    chosen = choose_within_room(plans, claims, ordinary=profile.networks)
     items: list[Item] = []
     for done, index in enumerate(chosen, start=1):
         found = item(index)
@@ -105,71 +100,27 @@ def draw_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable[
     return Corpus(ordinary, tuple(item for item in items if not item.ordinary), kept=False, left_out=left_out)
 
 
-def held_bytes(architecture: Architecture, claims: Claims) -> int:
-    """What a network takes in memory during a run, with its answers."""
-    return HELD_BYTES * sum(math.prod(shape) for shape in array_shapes(architecture, claims).values())
+def choose_within_room(plans: Sequence[Any], claims: Claims, *, ordinary: int) -> list[int]:
+    """Indices of the problems that there is room for, in their order; the first `ordinary` of them are the ordinary ones.
 
-
-def held_narrow(architecture: Architecture, claims: Claims) -> Architecture:
-    """The same network, those of its widths that are free halved until it takes no more than a network's share of the corpus."""
-    fixed = claims.sizes or (0,) * len(architecture.widths)
-    while held_bytes(architecture, claims) > CORPUS_BYTES // LARGEST_SHARE:
-        halved = tuple(
-            size or (width // 2 if width >= 2 * _NARROWEST else width) for size, width in zip(fixed, architecture.widths, strict=True)
-        )
-        if halved == architecture.widths:
-            break
-        architecture = replace(architecture, widths=halved)
-    return architecture
-
-
-def choose_within_room(architectures: Sequence[Architecture], claims: Claims, *, ordinary: int) -> list[int]:
-    """Indices of the networks that there is room for, in their order; the first `ordinary` of them are the ordinary ones.
-
-    Whatever is claimed is shown by one network at least, room or no room; then as many more as fit, those that were drawn first.
+    Whatever is claimed is shown by one problem at least, room or no room; then as many more as fit, those that were drawn first.
     """
+    family = family_of(claims.contract)
     shown: set[object] = set()
     chosen: set[int] = set()
     room = CORPUS_BYTES
-    for index, architecture in enumerate(architectures):
-        shows = _shows(architecture) if index < ordinary else {"extreme"}
+    for index, plan in enumerate(plans):
+        shows = family.shows(plan) if index < ordinary else {"extreme"}
         if not shows <= shown:
             shown |= shows
             chosen.add(index)
-            room -= held_bytes(architecture, claims)
-    for index, architecture in enumerate(architectures):
-        needed = held_bytes(architecture, claims)
+            room -= family.held_bytes(plan, claims)
+    for index, plan in enumerate(plans):
+        needed = family.held_bytes(plan, claims)
         if index not in chosen and needed <= room:
             chosen.add(index)
             room -= needed
     return sorted(chosen)
-
-
-def _shows(architecture: Architecture) -> set[object]:
-    """The choices that a network is an example of."""
-    *hidden, output = architecture.activations
-    loss, dtype, several = architecture.loss, architecture.dtype, architecture.batch > 1
-    return {*(("hidden", kind) for kind in hidden), ("output", output), ("loss", loss), ("dtype", dtype), ("several samples", several)}
-
-
-@contextlib.contextmanager
-def hypothesis_at_home() -> Iterator[None]:
-    """Hypothesis with a home of its own, and blind to the code around it.
-
-    It must not write into the user's folder. And it would draw numbers that it reads in whatever modules happen to be loaded, ours in a
-    source tree or a user's tests: the same seed would draw other networks there.
-    """
-    from hypothesis.configuration import set_hypothesis_home_dir
-    from hypothesis.internal.conjecture.providers import HypothesisProvider
-
-    constants = HypothesisProvider._maybe_draw_constant
-    with tempfile.TemporaryDirectory() as home:
-        set_hypothesis_home_dir(home)
-        HypothesisProvider._maybe_draw_constant = lambda *_, **__: None  # type: ignore[method-assign]
-        try:
-            yield
-        finally:
-            HypothesisProvider._maybe_draw_constant = constants  # type: ignore[method-assign]
 
 
 def cache_file(claims: Claims, profile: Profile, seed: int) -> Path:
@@ -177,12 +128,12 @@ def cache_file(claims: Claims, profile: Profile, seed: int) -> Path:
     key = {
         "format": FORMAT,
         "safety": SAFETY,
-        "claims": asdict(claims),
+        "claims": asdict(cast(Any, claims)),
         "networks": profile.networks,
         "extreme": profile.extreme,
         "seed": seed,
         "versions": versions(),
-        "code": _code_digest(),
+        "code": _code_digest(claims.contract),
         "operations": versions_of(OPERATIONS),
     }
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
@@ -200,10 +151,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _code_digest() -> str:
+def _code_digest(contract: str) -> str:
     """Of the modules that decide a corpus: a checkout changes without changing its version."""
     package = Path(__file__).resolve().parent.parent
-    sources = [*(package / "contracts" / "mlp").glob("*.py"), *(package / "oracles").glob("*.py"), *(package / "problems").glob("*.py")]
+    drawing = Path(inspect.getfile(family_of(contract).draw_plans)).parent
+    sources = [*drawing.glob("*.py"), *(package / "oracles").glob("*.py"), *(package / "problems").glob("*.py")]
     digest = hashlib.sha256()
     for source in sorted([*sources, package / "textbook.py", Path(__file__)]):
         digest.update(source.read_bytes())

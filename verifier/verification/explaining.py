@@ -1,119 +1,64 @@
-"""From a failed run to its diagnosis: what the diagnosis needs to know of the findings, and how it may ask the candidate.
+"""What a run asks of the module that explains a contract's failures; a contract without one explains nothing."""
 
-The modules of the diagnosis are imported here, where they are used: a run that passes does not load them.
-"""
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from typing import Any, Protocol, cast
 
-from __future__ import annotations
-
-import contextlib
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import TYPE_CHECKING, Any
-
-from numpy.typing import NDArray
-
-from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity
-from verifier.checks.examination import Examination, Finding, Item, Unanswered
-from verifier.checks.mlp import stages, unit_permutation, update
-from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
-from verifier.problems.program import Problem
-from verifier.results.evaluation import Evaluation, FloatArray
-from verifier.results.report import Step
-
-if TYPE_CHECKING:
-    from verifier.diagnosis.mlp.diagnosing import Diagnosed
-    from verifier.diagnosis.mlp.probing import Answered
+from verifier.checks.examination import Examination, Finding, Item
+from verifier.contracts.catalogue import contract_of
+from verifier.contracts.convention import Convention
+from verifier.results.evaluation import Evaluation
+from verifier.results.report import Diagnosis, Step
 
 Same = Callable[[Item, Evaluation], bool]
 
 
-def explain_failure(findings: Mapping[str, Finding], examination: Examination) -> Diagnosed | None:
-    """What is wrong, where a check failed that the diagnosis knows of; None where none did."""
-    failed = [check for check, finding in findings.items() if finding.outcome.status == "fail"]
-    shown = tuple(finding.diagnosis for finding in findings.values() if finding.diagnosis is not None)
-    known = {autograd.ID, forward.ID, stages.ID, update.ID, purity.ID, batch_additivity.ID, unit_permutation.ID}
-    if not shown and not known & set(failed):
-        return None
-    from verifier.diagnosis.mlp.diagnosing import Symptoms, diagnose
+class Diagnosed(Protocol):
+    """What is known of a failure."""
 
-    symptoms = Symptoms(
-        claims=examination.claims,
-        answered=[answered(item, examination.evaluations[item.index]) for item in examination.answered],
-        failed=failed,
-        shown=shown,
-        stage=next((finding.equation for finding in findings.values() if finding.equation is not None), None),
-        ask=lambda problem: _gradients(examination, problem),
-        step=(lambda problem, rate: _step(examination, problem, rate)) if "update" in examination.asking.functions else None,
-        seed=examination.seed,
-        differences=_excluded_by_differences(findings.get(finite_difference.ID)),
-    )
-    return diagnose(symptoms)
+    @property
+    def diagnosis(self) -> tuple[Diagnosis, ...]:
+        """The explanations, best first."""
 
 
-def _excluded_by_differences(finding: Finding | None) -> float | None:
-    """The relative error that finite differences exclude where they pass, else None."""
-    return finding.outcome.resolves if finding is not None and finding.outcome.status == "pass" else None
+class Explaining(Protocol):
+    """A module that explains. It is imported when a check failed, so that a run that passes does not load it."""
+
+    def find_convention(self, claims: Any, answered: Sequence[tuple[Item, Evaluation]], *, gradients_agree: bool) -> Convention | None:
+        """An undeclared convention under which every loss is right, and every gradient or those of the plain loss."""
+
+    def explain_failure(self, findings: Mapping[str, Finding], examination: Examination) -> Diagnosed | None:
+        """What is wrong, where a check failed that the diagnosis knows of."""
+
+    def same_mistake(self, diagnosed: Any, examination: Examination) -> Same:
+        """Whether a problem shows the mistake that was diagnosed."""
+
+    def work_by_hand(self, examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Any) -> tuple[Step, ...]:
+        """A problem line by line, the right numbers beside the candidate's."""
 
 
-def answered(item: Item, evaluation: Evaluation) -> Answered:
-    """A problem of the corpus with its answer, as the diagnosis takes it."""
-    from verifier.diagnosis.mlp.probing import Answered
+class _Silent:
+    """Of a contract whose failures nobody explains."""
 
-    return Answered(item.problem, item.reference, evaluation)
-
-
-def same_mistake(diagnosed: Diagnosed | None, examination: Examination) -> Same:
-    """Whether a network shows the mistake that was diagnosed: the named fault predicts the answer there, or the same equation departs."""
-    if diagnosed is None or (diagnosed.hypothesis is None and (diagnosed.departure is None or diagnosed.departure.equation is None)):
-        return lambda item, evaluation: True
-    from verifier.diagnosis.mlp.diagnosing import shows_the_same
-
-    return lambda item, evaluation: shows_the_same(diagnosed, answered(item, evaluation), examination.claims)
-
-
-def work_by_hand(examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Diagnosed | None) -> tuple[Step, ...]:
-    """The problem line by line, the right numbers beside the candidate's: its own stages and step where it has functions for them."""
-    from verifier.diagnosis.mlp.walkthrough import RATE, claimed_of, work_through
-
-    rate = examination.claims.learning_rate or RATE
-    updated = _step(examination, item.problem, rate) if "update" in examination.asking.functions else None
-    equation = diagnosed.diagnosis[0].equation if diagnosed is not None and diagnosed.diagnosis else ""
-    hypothesis = None if diagnosed is None else diagnosed.hypothesis
-    shown = _shown_stages(examination, item)
-    claimed = claimed_of(answered(item, evaluation), examination.claims, shown, updated or {}, equation=equation, hypothesis=hypothesis)
-    return work_through(item.problem, item.reference, claimed, rate=rate)
-
-
-def _shown_stages(examination: Examination, item: Item) -> dict[str, FloatArray]:
-    """What `forward` and `deltas` return for a problem; nothing where they are missing or do not answer."""
-    problem, claims = item.problem, examination.claims
-    found: dict[str, FloatArray] = {}
-    for function, call, kinds in (
-        ("forward", forward_call, ("pre_activations", "activations")),
-        ("deltas", deltas_call, ("deltas",)),
-    ):
-        if function in examination.asking.functions:
-            read = partial(read_stages, problem=problem, claims=claims, kinds=kinds)
-            with contextlib.suppress(Unanswered):
-                found |= examination.asking.call(problem, call(problem, claims), read, where=item.where)
-    factor = stages.delta_factor(examination, item)
-    return {name: value / factor if name.startswith("deltas") else value for name, value in found.items()}
-
-
-def _gradients(examination: Examination, problem: Problem) -> Evaluation | None:
-    try:
-        return examination.asking.gradients(problem, where=f"Asked for the diagnosis: {problem.description}")
-    except Unanswered:
+    def find_convention(self, claims: Any, answered: Sequence[tuple[Item, Evaluation]], *, gradients_agree: bool) -> Convention | None:
         return None
 
-
-def _step(examination: Examination, problem: Problem, rate: float) -> dict[str, FloatArray] | None:
-    def read(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
-        return read_update(tree, arrays, problem, examination.claims)
-
-    call = update_call(problem, examination.claims, rate)
-    try:
-        answer: dict[str, FloatArray] = examination.asking.call(problem, call, read, where="Asked for the diagnosis.")
-    except Unanswered:
+    def explain_failure(self, findings: Mapping[str, Finding], examination: Examination) -> Diagnosed | None:
         return None
-    return answer
+
+    def same_mistake(self, diagnosed: Any, examination: Examination) -> Same:
+        return any_mistake
+
+    def work_by_hand(self, examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Any) -> tuple[Step, ...]:
+        return ()
+
+
+def any_mistake(item: Item, evaluation: Evaluation) -> bool:
+    """Whatever fails shows it."""
+    return True
+
+
+def explaining_of(contract: str) -> Explaining:
+    """The module that explains failures of a contract."""
+    path = contract_of(contract).explaining
+    return cast(Explaining, import_module(path)) if path else _Silent()

@@ -4,7 +4,7 @@ import platform
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -14,19 +14,17 @@ from verifier.candidates.zygote import Zygote
 from verifier.checks import autograd, contract, forward, stability
 from verifier.checks.catalogue import check_ids, check_of
 from verifier.checks.examination import Examination, Finding, departs
+from verifier.contracts.convention import Convention
 from verifier.problems.storage import problem_to_bytes
 from verifier.results.evaluation import FloatArray
 from verifier.results.outcome import Measurement, Outcome, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Certificate, Counterexample, Diagnosis, Isolation, Note, Report
 from verifier.verification.asking import Interview
-from verifier.verification.conventions import Convention
 from verifier.verification.corpus import versions
+from verifier.verification.explaining import Diagnosed
 from verifier.verification.profiles import Profile
 from verifier.verification.shrinking import Shrunk
 from verifier.verification.witnesses import verdict_of
-
-if TYPE_CHECKING:
-    from verifier.diagnosis.mlp.diagnosing import Diagnosed
 
 COUNTEREXAMPLE_FILE = "counterexample.safetensors"
 
@@ -79,7 +77,7 @@ class Asked:
     findings: Mapping[str, Finding]
     examination: Examination | None
     convention: Convention | None = None
-    diagnosed: "Diagnosed | None" = None
+    diagnosed: Diagnosed | None = None
     undecided: tuple[str, ...] = ()
     notes: tuple[Note, ...] = ()
     contradicted: bool = False

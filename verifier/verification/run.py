@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import Any
 
 import numpy as np
 from msgspec import structs
@@ -14,25 +14,21 @@ from verifier.candidates.zygote import Zygote
 from verifier.checks import autograd, contract, finite_difference, forward, purity
 from verifier.checks.catalogue import check_ids, check_of
 from verifier.checks.check import Ask
-from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered
+from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, reassessed
 from verifier.checks.finite_difference import undecided_roles
-from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.convention import Convention
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.reference import refer
 from verifier.results.outcome import Outcome
 from verifier.results.report import Step
 from verifier.verification.asking import Interview
 from verifier.verification.certificate import certify
-from verifier.verification.conventions import Convention, find_convention, reassessed
 from verifier.verification.corpus import Corpus
-from verifier.verification.explaining import explain_failure, same_mistake, work_by_hand
+from verifier.verification.explaining import Diagnosed, explaining_of
 from verifier.verification.record import Asked, Judged, Request, write_down
 from verifier.verification.shrinking import Shrunk, shrink
 from verifier.verification.sparing import Spared
 from verifier.verification.witnesses import Testimony, contradicts, heard_again, weigh
-
-if TYPE_CHECKING:
-    from verifier.diagnosis.mlp.diagnosing import Diagnosed
 
 Progress = Callable[[str, int, int], None]
 
@@ -112,7 +108,7 @@ def _ask(
     asked, evaluations = contract.ask_all(interview, items, before)
     clock.lap(contract.ID)
     examination = Examination(
-        cast(Claims, candidate.claims),
+        candidate.claims,
         interview.entry,
         corpus.items,
         corpus.extreme,
@@ -190,10 +186,12 @@ def _with_reference_afresh(testimony: Testimony, examination: Examination) -> Te
     return testimony if again.outcome.status == "pass" else Testimony({**testimony.findings, autograd.ID: again})
 
 
-def _diagnosed(asked: Asked) -> "Diagnosed | None":
+def _diagnosed(asked: Asked) -> Diagnosed | None:
     """What is wrong, where a check failed that the diagnosis knows of."""
     assert asked.examination is not None
-    return explain_failure(asked.findings, asked.examination)
+    if all(finding.outcome.status != "fail" and finding.diagnosis is None for finding in asked.findings.values()):
+        return None
+    return explaining_of(asked.examination.claims.contract).explain_failure(asked.findings, asked.examination)
 
 
 def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
@@ -233,10 +231,11 @@ def _convention(testimony: Testimony, examination: Examination) -> Convention | 
     if "fail" not in (testimony.status(forward.ID), testimony.status(autograd.ID)):
         return None
     answered = [(item, examination.evaluations[item.index]) for item in examination.answered]
-    return find_convention(examination.claims, answered, gradients_agree=testimony.status(autograd.ID) == "pass")
+    explaining = explaining_of(examination.claims.contract)
+    return explaining.find_convention(examination.claims, answered, gradients_agree=testimony.status(autograd.ID) == "pass")
 
 
-def _assuming(examination: Examination, claims: Claims) -> Examination:
+def _assuming(examination: Examination, claims: Any) -> Examination:
     """The same answers, judged by other claims; networks that these do not make ordinary are left out."""
 
     def under(items: Sequence[Item]) -> tuple[Item, ...]:
@@ -247,11 +246,11 @@ def _assuming(examination: Examination, claims: Claims) -> Examination:
 
 def _undecided(findings: Mapping[str, Finding], differenced: Sequence[Differenced], items: Sequence[Item]) -> list[str]:
     """Roles of tensors that neither autograd nor finite differences decided in the whole run."""
-    roles = {item.index: item.problem.roles for item in items}
+    problems = {item.index: item.problem for item in items}
     decided, met = set(), set()
     by_autograd = findings[autograd.ID].measurements if autograd.ID in findings else ()
     for measurement in by_autograd:
-        role = str(roles[measurement.problem][measurement.tensor])
+        role = problems[measurement.problem].role_of(measurement.tensor)
         met.add(role)
         if measurement.status == "fail" or (measurement.resolves is not None and measurement.resolves <= DECISIVE):
             decided.add(role)
@@ -271,7 +270,8 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, spared: Spare
     begin()
     wrong = asked.findings[check.id].outcome.problem
     failing = next(item for item in examination.items if item.index == wrong)
-    same = same_mistake(asked.diagnosed, examination)
+    explaining = explaining_of(examination.claims.contract)
+    same = explaining.same_mistake(asked.diagnosed, examination)
     shrunk = shrink(examination, check, failing, budget=request.profile.shrinking, same=same)
     clock.lap("shrinking")
     if shrunk is None:
@@ -279,6 +279,6 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, spared: Spare
     found = shrunk
 
     def by_hand() -> tuple[Step, ...]:
-        return work_by_hand(examination, found.item, found.evaluation, asked.diagnosed)
+        return explaining.work_by_hand(examination, found.item, found.evaluation, asked.diagnosed)
 
     return replace(shrunk, walkthrough=spared.attempt(check.id, "Working the example by hand", by_hand, ()))

@@ -1,32 +1,24 @@
-"""The smallest network that still fails, within a budget of evaluations.
+"""The smallest problem that still fails, within a budget of evaluations.
 
-A few networks of each depth tell how many layers it takes; of this depth the smallest networks of plain numbers are simply tried in
-order. Where no depth shows it, Hypothesis draws larger ones and shrinks.
+A contract puts its small problems on shelves (of networks one a depth). A few problems of a shelf tell whether the mistake shows there; of
+the first where it does, all are tried in order. Where none does, the failing problem of the corpus stays the example.
 """
 
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
-from random import Random
 
 import numpy as np
 
-from verifier import textbook
 from verifier.checks.check import Ask, Check
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
-from verifier.contracts.mlp.network import Architecture, architecture_of
-from verifier.contracts.mlp.numbers import is_ordinary
-from verifier.contracts.mlp.smallest import depths, has_long_batch, probing_problems, smallest_problems
-from verifier.oracles.reference import refer
-from verifier.oracles.scatter import touches_a_kink
+from verifier.contracts.catalogue import family_of
+from verifier.oracles.reference import refer, refer_if_deciding
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 from verifier.results.report import Step
-from verifier.tolerance import SAFETY
-from verifier.verification.corpus import hypothesis_at_home
-
-Same = Callable[[Item, Evaluation], bool]
+from verifier.verification.explaining import Same, any_mistake
 
 
 @dataclass(frozen=True)
@@ -40,11 +32,7 @@ class Shrunk:
     walkthrough: tuple[Step, ...] = ()
 
 
-def _any_mistake(item: Item, evaluation: Evaluation) -> bool:
-    return True
-
-
-def shrink(examination: Examination, check: Check, failing: Item, *, budget: int, same: Same = _any_mistake) -> Shrunk | None:
+def shrink(examination: Examination, check: Check, failing: Item, *, budget: int, same: Same = any_mistake) -> Shrunk | None:
     """The smallest problem found that fails the same check; the failing one itself where none is smaller, None without any answer.
 
     Args:
@@ -56,12 +44,10 @@ def shrink(examination: Examination, check: Check, failing: Item, *, budget: int
     assert check.ask is not None
     found, ask = None, check.ask
     # First a network that shows the mistake that was named; where none is found, any that fails.
-    for wanted in (same, _any_mistake) if same is not _any_mistake else (same,):
+    for wanted in (same, any_mistake) if same is not any_mistake else (same,):
         trials = _Trials(examination, ask, budget, wanted)
         if found is None and budget > 0:
-            found = _smallest(examination, architecture_of(failing.problem), trials.fails, budget)
-        if found is None and budget > 0:
-            found = _find(examination, architecture_of(failing.problem), trials.fails, budget)
+            found = _smallest(examination, failing.problem, trials.fails, budget)
     for item in (_smallest_seen(examination, failing, same), failing) if found is None else (single_item(found), failing):
         with contextlib.suppress(Unanswered):
             evaluation = trials.answer(item)
@@ -71,7 +57,7 @@ def shrink(examination: Examination, check: Check, failing: Item, *, budget: int
 
 def _smallest_seen(examination: Examination, failing: Item, same: Same) -> Item:
     """The smallest network of the corpus that shows the mistake; the failing one where there is none."""
-    shown = [item for item in examination.answered if same(item, examination.evaluations[item.index])] if same is not _any_mistake else []
+    shown = [item for item in examination.answered if same(item, examination.evaluations[item.index])] if same is not any_mistake else []
     wrong = [item for item in shown if _departs(item, examination.evaluations[item.index])]
     return min((*wrong, failing), key=lambda item: sum(array.size for array in item.problem.arrays.values()))
 
@@ -107,10 +93,8 @@ class _Trials:
         return self._known[key]
 
     def _ask(self, problem: Problem) -> bool:
-        if self._left <= 0 or not is_ordinary(problem, architecture_of(problem), textbook.evaluate(problem).stages):
-            return False
-        item = single_item(problem)
-        if touches_a_kink(problem, item.reference.scatter, SAFETY) or has_dead_stage(item):
+        reference = refer_if_deciding(problem) if self._left > 0 else None
+        if reference is None or has_dead_stage(item := Item(0, problem, reference)):
             return False
         self._left -= 1
         try:
@@ -125,8 +109,8 @@ class _Trials:
 
 def has_dead_stage(item: Item) -> bool:
     """Whether some layer's δ or activation is zero throughout: such a network shows nothing to learn from."""
-    stages = item.reference.evaluation.stages
-    return any(not value.any() for name, value in stages.items() if name.startswith(("deltas", "activations")))
+    stages, roles = item.reference.evaluation.stages, item.problem.roles
+    return any(not value.any() for name, value in stages.items() if roles[name].kind in ("deltas", "activations"))
 
 
 def alone(examination: Examination, item: Item, answer: Evaluation) -> Examination:
@@ -135,34 +119,10 @@ def alone(examination: Examination, item: Item, answer: Evaluation) -> Examinati
     return replace(examination, items=(item,), extreme=(), evaluations=evaluations)
 
 
-def _smallest(examination: Examination, like: Architecture, fails: Callable[[Problem], bool], budget: int) -> Problem | None:
-    """The smallest failing problem of the first depth at which some probing problem fails; of few samples before many."""
-    claims = examination.claims
-    for long in (False, True) if has_long_batch(claims, like) else (False,):
-        for layers in depths(claims, like):
-            shown = next((problem for problem in probing_problems(claims, like, layers, long=long) if fails(problem)), None)
-            if shown is not None:
-                small = islice(smallest_problems(claims, like, layers, long=long), budget // 2)
-                return next((problem for problem in small if fails(problem)), shown)
+def _smallest(examination: Examination, like: Problem, fails: Callable[[Problem], bool], budget: int) -> Problem | None:
+    """The smallest failing problem of the first shelf on which some probing problem fails."""
+    for shelf in family_of(like.contract).shelves(examination.claims, like):
+        shown = next((problem for problem in shelf.probing if fails(problem)), None)
+        if shown is not None:
+            return next((problem for problem in islice(shelf.smallest, budget // 2) if fails(problem)), shown)
     return None
-
-
-def _find(examination: Examination, like: Architecture, fails: Callable[[Problem], bool], budget: int) -> Problem | None:
-    with hypothesis_at_home():
-        from hypothesis import HealthCheck, Phase, find, settings
-        from hypothesis.errors import NoSuchExample
-
-        from verifier.contracts.mlp.strategy import plain_problems
-
-        chosen = settings(
-            max_examples=budget // 4,
-            database=None,
-            deadline=None,
-            derandomize=False,
-            phases=[Phase.generate, Phase.shrink],
-            suppress_health_check=list(HealthCheck),
-        )
-        try:
-            return find(plain_problems(examination.claims, like), fails, settings=chosen, random=Random(examination.seed))
-        except NoSuchExample:
-            return None

@@ -7,9 +7,9 @@ import msgspec
 
 from verifier.checks import contract
 from verifier.checks.examination import Differenced, Examination, Finding
-from verifier.checks.finite_difference import predicted_error
+from verifier.checks.finite_difference import derivative_of_the_loss, predicted_error
+from verifier.contracts.convention import Convention
 from verifier.results.outcome import Outcome
-from verifier.verification.conventions import Convention, derivative_of_the_loss
 
 
 @dataclass(frozen=True)

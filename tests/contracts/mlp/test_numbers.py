@@ -7,7 +7,7 @@ import pytest
 
 from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import Architecture, architecture_of
+from verifier.contracts.mlp.network import Architecture
 from verifier.contracts.mlp.numbers import Recipe, draw_problem, is_ordinary, range_of
 from verifier.problems.program import Problem
 
@@ -42,7 +42,7 @@ def test_all_but_the_extreme_recipe_are_ordinary_in_either_dtype(dtype, weights,
         problem = draw(Recipe(weights, inputs), dtype=dtype, index=index)
         assert {array.dtype for array in problem.arrays.values()} == {np.dtype(dtype)}
         stages = textbook.evaluate(problem).stages
-        assert is_ordinary(problem, architecture_of(problem), stages)
+        assert is_ordinary(problem, stages)
         for layer in range(2):
             assert np.max(np.abs(stages[f"pre_activations[{layer}]"])) <= {"float64": 30, "float32": 15}[dtype]
 
@@ -69,7 +69,7 @@ def test_under_a_logarithm_the_last_layer_is_held_to_a_smaller_range(output, los
 
 def test_the_extreme_recipe_goes_beyond_the_range():
     problems = [draw(Recipe(weights="extreme"), index=index) for index in range(10)]
-    assert not any(is_ordinary(problem, architecture_of(problem), textbook.evaluate(problem).stages) for problem in problems)
+    assert not any(is_ordinary(problem, textbook.evaluate(problem).stages) for problem in problems)
 
 
 def test_a_recipe_does_what_it_says():
@@ -155,4 +155,4 @@ def test_a_network_without_biases_is_drawn_and_held_to_its_range():
     claims = replace(CLAIMS, bias="none")
     problem = draw(Recipe("saturating", "large"), claims)
     assert set(problem.arrays) == {"weights[0]", "weights[1]", "x", "y"}
-    assert is_ordinary(problem, architecture_of(problem), textbook.evaluate(problem).stages)
+    assert is_ordinary(problem, textbook.evaluate(problem).stages)

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from verifier import textbook
 from verifier.contracts.mlp.claims import HIDDEN_ACTIVATIONS, LOSSES, OUTPUT_ACTIVATIONS, Claims, TableError, claims_from
-from verifier.contracts.mlp.network import Architecture, architecture_of
+from verifier.contracts.mlp.network import Architecture
 from verifier.contracts.mlp.numbers import Recipe, draw_problem
-from verifier.contracts.mlp.strategy import EXTREME, STRATA, draw_architectures, plain_problems
+from verifier.contracts.mlp.strategy import EXTREME, STRATA, draw_architectures
 
 EVERYTHING = Claims(activations=HIDDEN_ACTIVATIONS, output_activations=OUTPUT_ACTIVATIONS, losses=LOSSES, dtypes=("float64", "float32"))
 SOFTMAX = Claims(activations=("tanh", "relu"), output_activations=("softmax",), losses=("cross_entropy",))
@@ -160,37 +160,3 @@ def test_no_network_of_a_corpus_has_only_zero_gradients_under_the_default_claims
         dead += not all(gradient.any() for name, gradient in gradients.items() if name.startswith("biases"))
     # Only a layer of zeros keeps the delta from what lies below it.
     assert dead <= sum(recipe.weights == "zero" for _, recipe in drawn(Claims(), count=100)[:100])
-
-
-LIKE = [
-    (Claims(), Architecture((5, 4, 3), ("sigmoid", "sigmoid"), "squared_error", 4)),
-    (replace(SOFTMAX, dtypes=("float32",)), Architecture((5, 4, 3), ("relu", "softmax"), "cross_entropy", 4, "float32")),
-    (Claims(sizes=(4, 0, 2), layers=2, bias="none"), Architecture((4, 7, 2), ("sigmoid", "sigmoid"), "squared_error", 2)),
-    (Claims(batch="single"), Architecture((1, 1), ("sigmoid",), "squared_error", 1)),
-    (
-        Claims(output_activations=("softmax",), losses=("binary_cross_entropy",), targets="one_hot"),
-        Architecture((2, 2, 3), ("sigmoid", "softmax"), "binary_cross_entropy", 3),
-    ),
-    (
-        Claims(losses=("binary_cross_entropy_with_logits",), output_activations=("identity",)),
-        Architecture((6, 1), ("identity",), "binary_cross_entropy_with_logits", 3),
-    ),
-]
-
-
-@pytest.mark.parametrize(("claims", "like"), LIKE)
-@given(data=st.data())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-def test_a_plain_problem_is_small_allowed_and_no_larger_than_what_failed(data, claims, like):
-    problem = data.draw(plain_problems(claims, like))
-    network = architecture_of(problem)
-    assert obeys(network, claims)
-    assert network.layers <= like.layers and network.batch <= like.batch and network.dtype == problem.dtype == like.dtype
-    assert network.loss == like.loss and network.activations[-1] == like.activations[-1]
-    assert max(network.widths) <= max(3, *(claims.sizes or (0,)))
-    assert {array.dtype for array in problem.arrays.values()} == {np.dtype(like.dtype)}
-    assert all(np.all(array * 4 == np.round(array * 4)) for array in problem.arrays.values())  # quarters: numbers to work by hand
-    if like.loss != "squared_error":
-        assert np.all((problem.arrays["y"] >= 0) & (problem.arrays["y"] <= 1))
-    if "softmax" in network.activations and like.loss != "binary_cross_entropy":
-        assert problem.arrays["y"].sum(axis=1).tolist() == [1.0] * network.batch

@@ -6,9 +6,9 @@ from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.patterns import gradients_with_state
+from verifier.diagnosis.mlp.planted import planted
 from verifier.diagnosis.mlp.remembering import find_memory
 from verifier.results.evaluation import Evaluation
-from verifier.verification.planted import planted
 
 KEY = "(x.shape, tuple(w.shape for w in weights))"
 BY_SHAPE = {

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured
-from verifier.checks.mlp.stepping import step, trusted_reference
+from verifier.checks.mlp.stepping import step
 from verifier.contracts.mlp.network import architecture_of, with_arrays
-from verifier.oracles.reference import Reference
+from verifier.oracles.reference import Reference, refer_if_deciding
 from verifier.oracles.steps import follow
 from verifier.problems.optimizers import Rule
 from verifier.problems.program import Problem, machine_epsilon
@@ -63,7 +63,7 @@ def _walk(examination: Examination, item: Item, rate: float) -> _Path:
     """The candidate's own path, while its networks are ordinary."""
     problem, problems, references, afters = item.problem, [], [], []
     for count in range(STEPS):
-        reference = trusted_reference(problem, seed=item.index)
+        reference = refer_if_deciding(problem, seed=item.index)
         if reference is None:
             break
         after = step(examination, problem, rate, where=f"Step {count + 1} of a path. {item.where}")

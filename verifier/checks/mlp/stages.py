@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
-from verifier.contracts.mlp.calling import Call, deltas_call, forward_call, read_stages
+from verifier.contracts.calling import Call
+from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages
 from verifier.problems.program import Role
 from verifier.results.outcome import Measurement
 from verifier.tolerance import compare

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.checks.mlp import optimizer
-from verifier.checks.mlp.stepping import step, trusted_reference
+from verifier.checks.mlp.stepping import step
 from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step
 from verifier.contracts.mlp.network import architecture_of, with_arrays
-from verifier.oracles.reference import Reference
+from verifier.oracles.reference import Reference, refer_if_deciding
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
@@ -75,7 +75,7 @@ def _along_a_path(examination: Examination, items: list[Item], rate: float) -> l
     start = max(items, key=lambda item: architecture_of(item.problem).layers <= 3 and item.problem.arrays["x"].shape[0])
     problem, found = start.problem, []
     for count in range(PATH_STEPS):
-        reference = trusted_reference(problem, seed=start.index)
+        reference = refer_if_deciding(problem, seed=start.index)
         if reference is None:
             break
         updated = step(examination, problem, rate, where=f"Step {count + 1} of a path. {start.where}")

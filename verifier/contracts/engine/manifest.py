@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from verifier.contracts.keys import Key, flag, read_table, texts
 
@@ -16,6 +16,8 @@ KEYS: Mapping[str, Key] = {
 @dataclass(frozen=True)
 class Claims:
     """Where an engine's own modules are found, as in contract `layer`."""
+
+    contract: ClassVar[str] = "engine"
 
     path: tuple[str, ...] = ()
     stand_ins: tuple[str, ...] = ()

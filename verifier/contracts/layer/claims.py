@@ -7,7 +7,7 @@ open is refused, with the key, what stands there and what is right.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from verifier.contracts.keys import Key, TableError, described, did_you_mean, flag, number, shown, text, texts, word, words
 from verifier.contracts.layer.names import Ties, tie
@@ -91,6 +91,8 @@ class Claims:
         partial: whether layers whose functions are not there are left out.
         said: the manifest's keys as they stand there.
     """
+
+    contract: ClassVar[str] = "layer"
 
     layers: tuple[LayerClaims, ...]
     path: tuple[str, ...] = ()

@@ -4,53 +4,24 @@ A message to a worker is plain data: values to keep (`put`), then calls over the
 shape and size have been checked here; values are the checks' to judge.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.contracts.calling import Arrays, Call, FloatArray, Tree
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 
-FloatArray = NDArray[np.floating]
-Arrays = Mapping[str, NDArray[Any]]
-Tree = str | None | list[Any]
-
 RECOVERY_RATE = 2.0**20  # learning rate at which a step shows its gradient: at 0.1 rounding hides it in a third of networks
 _ANSWER = ["array", "arrays", "arrays"]
 _ANSWER_PARTS = ("loss", "weight_gradients", "bias_gradients")
 _PAIR = ["arrays", "arrays"]
-
-
-@dataclass(frozen=True)
-class Call:
-    """One call of a candidate's function, as the worker takes it: which function, over which values, and the form of its answer.
-
-    `numbers` go in after the values; `parts` are the names of the answer's parts, for messages.
-    """
-
-    function: str
-    arguments: tuple[str, ...]
-    keywords: Mapping[str, Any]
-    form: Tree
-    numbers: tuple[float, ...] = ()
-    parts: tuple[str, ...] = ()
-
-    def message(self, *, echo: bool = False) -> dict[str, Any]:
-        return {
-            "function": self.function,
-            "arguments": list(self.arguments),
-            "numbers": list(self.numbers),
-            "keywords": dict(self.keywords),
-            "form": self.form,
-            "parts": list(self.parts),
-            "echo": echo,
-        }
 
 
 def values_of(problem: Problem, claims: Claims) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -123,7 +94,8 @@ def keywords_of(problem: Problem, claims: Claims, *, with_loss: bool) -> dict[st
 
 def gradient_call(problem: Problem, claims: Claims, entry: str) -> Call:
     """entry(weights, biases, x, y) -> (loss or None, weight_gradients, bias_gradients)."""
-    return Call(entry, ("weights", "biases", "x", "y"), keywords_of(problem, claims, with_loss=True), _ANSWER, parts=_ANSWER_PARTS)
+    keywords = keywords_of(problem, claims, with_loss=True)
+    return Call(entry, ("weights", "biases", "x", "y"), keywords, _ANSWER, parts=_ANSWER_PARTS, loss=0)
 
 
 def predict_call(problem: Problem, claims: Claims) -> Call:
@@ -150,7 +122,47 @@ def deltas_call(problem: Problem, claims: Claims) -> Call:
 def update_call(problem: Problem, claims: Claims, rate: float) -> Call:
     """update(weights, biases, x, y, learning_rate) -> (weights, biases) after one step."""
     keywords = keywords_of(problem, claims, with_loss=True)
-    return Call("update", ("weights", "biases", "x", "y"), keywords, _PAIR, (rate,), ("weights", "biases"))
+    return Call("update", ("weights", "biases", "x", "y"), keywords, _PAIR, (rate,), ("weights", "biases"), in_place=True)
+
+
+def entry_of(functions: Collection[str], named: str) -> str:
+    """The function that is asked for gradients: the one that is named, or `update` where there is no other."""
+    return "update" if named == "backprop" and "backprop" not in functions and "update" in functions else named
+
+
+def entry_call(problem: Problem, claims: Claims, entry: str) -> Call:
+    """The call that asks for gradients: they come back, or are seen in a step of a large learning rate."""
+    if entry == "update":
+        return update_call(problem, claims, _recovery_rate(claims))
+    return gradient_call(problem, claims, entry)
+
+
+def read_entry(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims, entry: str) -> Evaluation:
+    """The evaluation that came back from `entry_call`. Raises AnswerError as `read_gradients`."""
+    if entry == "update":
+        return gradients_of_step(read_update(tree, arrays, problem, claims), problem, _recovery_rate(claims))
+    return read_gradients(tree, arrays, problem, claims)
+
+
+def _recovery_rate(claims: Claims) -> float:
+    return RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate
+
+
+def optional_calls(problem: Problem, claims: Claims) -> Mapping[str, Call]:
+    """Calls of the functions that show outputs and stages."""
+    return {"predict": predict_call(problem, claims), "forward": forward_call(problem, claims), "deltas": deltas_call(problem, claims)}
+
+
+def advice(kind: str, text: str) -> str:
+    """What to do where the manifest leaves a choice that the candidate does not expect, or claims any depth of code for one."""
+    keyword = re.search(r"unexpected keyword argument '(activations|loss)'", text)
+    if kind == "TypeError" and keyword:
+        word = keyword[1]
+        return f"The manifest claims several, so {word}=… says which one is meant: add the parameter, or claim one alone."
+    unpacked = re.search(r"(?:not enough|too many) values to unpack \(expected (\d{1,2})", text)
+    if kind == "ValueError" and unpacked:
+        return f"Code for {unpacked[1]} layers says so in its manifest: `layers = {unpacked[1]}`. Then it is asked about no others."
+    return ""
 
 
 def read_gradients(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims) -> Evaluation:

@@ -7,7 +7,7 @@ keys say together. A claim that no network could ever test is refused, since it 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 from verifier import plugins
 from verifier.contracts.keys import Key, TableError, flag, number, read_table, shown, whole, wholes, word, words
@@ -51,6 +51,8 @@ class Claims:
     `output_activations` is resolved (as `activations` where the manifest does not say), and so is `layers` where `sizes` fixes it.
     `max_layers` and `max_width` bound what is free: a depth or size that is fixed stands by itself.
     """
+
+    contract: ClassVar[str] = "mlp"
 
     activations: tuple[str, ...] = ("sigmoid",)
     output_activations: tuple[str, ...] = ("sigmoid",)

@@ -201,6 +201,19 @@ def with_claims(problem: Problem, claims: Claims) -> Problem:
     return build_problem(architecture, {name: problem.arrays[name] for name in shapes}, claims)
 
 
+def refusals(problem: Problem, claims: Claims) -> list[str]:
+    """What a network has that the claims do not: activations, a loss, several samples, a depth."""
+    architecture = architecture_of(problem)
+    wrong = sorted(set(architecture.activations[:-1]) - set(claims.activations))
+    if (architecture.activations[-1], architecture.loss) not in claims.pairs():
+        wrong.append(f"{architecture.activations[-1]} with {architecture.loss}")
+    if claims.batch == "single" and architecture.batch != 1:
+        wrong.append(f"a batch of {architecture.batch}")
+    if claims.layers is not None and claims.layers != architecture.layers:
+        wrong.append(f"{architecture.layers} layers")
+    return wrong
+
+
 def with_arrays(problem: Problem, arrays: Mapping[str, FloatArray]) -> Problem:
     """The same network with some of its arrays replaced."""
     return replace(problem, arrays={**problem.arrays, **arrays})
@@ -210,6 +223,11 @@ def sample_of(problem: Problem, row: int, claims: Claims) -> Problem:
     """The same network on one sample of the batch: a batch of one."""
     arrays = {**problem.arrays, "x": problem.arrays["x"][row : row + 1], "y": problem.arrays["y"][row : row + 1]}
     return build_problem(replace(architecture_of(problem), batch=1), arrays, claims)
+
+
+def share_of_sample(problem: Problem, claims: Claims) -> float:
+    """What a sample's gradient counts in that of the batch."""
+    return 1.0 if claims.reduction == "sum" else 1.0 / problem.arrays["x"].shape[0]
 
 
 def data_part(gradients: Mapping[str, FloatArray], problem: Problem) -> dict[str, FloatArray]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import Architecture, array_shapes, build_problem, build_program, is_logarithmic
+from verifier.contracts.mlp.network import Architecture, architecture_of, array_shapes, build_problem, build_program, is_logarithmic
 from verifier.problems.program import Problem
 
 FloatArray = NDArray[np.floating]
@@ -129,8 +129,9 @@ def _within_range(architecture: Architecture, arrays: dict[str, FloatArray], cla
     return arrays
 
 
-def is_ordinary(problem: Problem, architecture: Architecture, values: Mapping[str, FloatArray]) -> bool:
-    """Whether every pre-activation (given by its value's name) lies within the ordinary range."""
+def is_ordinary(problem: Problem, stages: Mapping[str, FloatArray]) -> bool:
+    """Whether every pre-activation lies within the ordinary range."""
+    architecture = architecture_of(problem)
     return all(
-        bool(np.all(np.abs(values[f"pre_activations[{layer}]"]) <= range_of(architecture, layer))) for layer in range(architecture.layers)
+        bool(np.all(np.abs(stages[f"pre_activations[{layer}]"]) <= range_of(architecture, layer))) for layer in range(architecture.layers)
     )

@@ -10,8 +10,9 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.contracts.family import Shelf
 from verifier.contracts.mlp.claims import SOFTMAX_LOSSES, Claims
-from verifier.contracts.mlp.network import Architecture, array_shapes, build_problem, roles_of
+from verifier.contracts.mlp.network import Architecture, architecture_of, array_shapes, build_problem, roles_of
 from verifier.problems.program import Problem
 
 FloatArray = NDArray[np.floating]
@@ -28,14 +29,22 @@ _TARGETS = {"real": (1.0, 0.5, 2.0, -1.0), "probability": (0.75, 0.25, 0.5), "bi
 _SHARES = {2: ((0.75, 0.25), (0.25, 0.75)), 3: ((0.5, 0.25, 0.25), (0.25, 0.5, 0.25))}
 
 
-def depths(claims: Claims, like: Architecture) -> Sequence[int]:
+def shelves(claims: Claims, like: Problem) -> Iterator[Shelf]:
+    """Networks no larger than one that failed: of few samples before many, and of each number of layers in turn."""
+    network = architecture_of(like)
+    for long in (False, True) if network.batch > _largest_batch(claims, network) else (False,):
+        for layers in _depths(claims, network):
+            yield Shelf(_probing_problems(claims, network, layers, long=long), smallest_problems(claims, network, layers, long=long))
+
+
+def _depths(claims: Claims, like: Architecture) -> Sequence[int]:
     """Numbers of layers that the claims allow, from one up to those of a network that failed, and to what can be worked by hand."""
     if claims.layers:
         return [claims.layers] if claims.layers <= MOST_LAYERS else []
     return range(1, min(max(2, like.layers), MOST_LAYERS, claims.max_layers) + 1)
 
 
-def probing_problems(claims: Claims, like: Architecture, layers: int, *, long: bool = False) -> Iterator[Problem]:
+def _probing_problems(claims: Claims, like: Architecture, layers: int, *, long: bool = False) -> Iterator[Problem]:
     """A few problems of a depth, of the most, the fewest and of different units: a mistake that shows at this depth mostly shows on one.
 
     `long`: of as many samples as the network that failed, where it has more than a person likes to work through.
@@ -60,11 +69,6 @@ def smallest_problems(claims: Claims, like: Architecture, layers: int, *, long: 
     architectures = [one for widths in units if widths[-1] >= least for one in _of_widths(claims, like, widths, batches)]
     for architecture in sorted(architectures, key=lambda one: (sum(one.widths), one.batch)):
         yield from _turns(architecture, claims, TURNS)
-
-
-def has_long_batch(claims: Claims, like: Architecture) -> bool:
-    """Whether a network has more samples than are tried first."""
-    return like.batch > _largest_batch(claims, like)
 
 
 def _sizes(claims: Claims, layers: int) -> Sequence[int]:

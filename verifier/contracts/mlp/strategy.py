@@ -1,17 +1,14 @@
-"""The strategy of the `mlp` contract: Hypothesis draws what the networks are, in fixed strata, and shrinks the ones that fail."""
+"""The strategy of the `mlp` contract: Hypothesis draws what the networks are, in fixed strata."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
-from hypothesis.strategies import DrawFn, SearchStrategy
+from hypothesis.strategies import DrawFn
 
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import Architecture, array_shapes, build_problem
+from verifier.contracts.mlp.network import Architecture
 from verifier.contracts.mlp.numbers import Recipe
-from verifier.problems.program import Problem
 
 # Ordinary widths; `max_width` only in the stratum of wide layers, so that most networks are small.
 _ORDINARY_WIDTH = 8
@@ -131,51 +128,3 @@ def draw_architectures(claims: Claims, *, seed_: int, count: int, extreme: int) 
     rounds = rounds[_SIMPLEST:] or rounds
     ordinary = [(rounds[(i // len(STRATA)) % len(rounds)][i % len(STRATA)], STRATA[i % len(STRATA)].recipe) for i in range(count)]
     return ordinary + [(rounds[i % len(rounds)][-1], EXTREME.recipe) for i in range(extreme)]
-
-
-# In the order in which shrinking prefers them: a network of ones and halves can be worked by hand, one of zeros teaches nothing.
-_PLAIN = (1.0, 0.5, -1.0, -0.5, 2.0, -2.0, 1.5, 0.25, -0.25, 0.75, 3.0, -3.0)
-_MOST_DRAWN = 256  # numbers of one array that are drawn one by one; Hypothesis refuses some thousands
-_PLAIN_TARGETS = {
-    "real": (1.0, 0.5, 0.0, -1.0, 2.0),
-    "probability": (0.5, 0.25, 0.75),
-    "binary": (1.0, 0.0),
-}
-
-
-@st.composite
-def plain_problems(draw: DrawFn, claims: Claims, like: Architecture) -> Problem:
-    """Small problems of plain numbers, of the activations, loss and dtype of a network that failed and no larger than it."""
-    layers = like.layers if claims.layers or claims.sizes else draw(st.integers(1, like.layers))
-    hidden = sorted(set(like.activations[:-1])) or sorted(set(claims.activations))
-    activations = (*(draw(st.sampled_from(hidden)) for _ in range(layers - 1)), like.activations[-1])
-    one_of_all = like.activations[-1] == "softmax" or like.loss in ("cross_entropy", "softmax_cross_entropy")
-    widths = [draw(st.integers(1, max(1, min(3, max(like.widths))))) for _ in range(layers + 1)]
-    if one_of_all and claims.max_width > 1:
-        widths[-1] = max(2, widths[-1])
-    if claims.sizes is not None:
-        widths = [fixed or free for fixed, free in zip(claims.sizes, widths, strict=True)]
-    batch = draw(st.integers(1, min(3, like.batch)))
-    architecture = Architecture(tuple(widths), activations, like.loss, batch, like.dtype)
-    arrays = {
-        name: _plain_targets(draw, shape, claims.targets_for(like.loss), one_of_all and like.loss != "binary_cross_entropy")
-        if name == "y"
-        else _plain_array(draw, shape, _PLAIN)
-        for name, shape in array_shapes(architecture, claims).items()
-    }
-    return build_problem(architecture, {name: array.astype(like.dtype) for name, array in arrays.items()}, claims)
-
-
-def _plain_array(draw: DrawFn, shape: tuple[int, ...], values: Sequence[float]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    size = int(np.prod(shape))
-    if size > _MOST_DRAWN:
-        return np.random.default_rng(draw(st.integers(0, 999))).choice(values, shape)
-    numbers: SearchStrategy[list[float]] = st.lists(st.sampled_from(values), min_size=size, max_size=size)
-    return np.array(draw(numbers), dtype=np.float64).reshape(shape)
-
-
-def _plain_targets(draw: DrawFn, shape: tuple[int, ...], kind: str, sums_to_one: bool) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    if sums_to_one or kind == "one_hot":
-        chosen = [draw(st.integers(0, shape[1] - 1)) for _ in range(shape[0])]
-        return np.eye(shape[1])[chosen]
-    return _plain_array(draw, shape, _PLAIN_TARGETS[kind])

@@ -14,12 +14,9 @@ from numpy.typing import NDArray
 from verifier import textbook
 from verifier.contracts.mlp.claims import LOSSES, SQUARED_LOSSES, Claims, goes_with
 from verifier.contracts.mlp.network import architecture_of, build_problem
-from verifier.contracts.mlp.numbers import is_ordinary
 from verifier.diagnosis.mlp.probing import Answered
-from verifier.oracles.reference import refer
-from verifier.oracles.scatter import touches_a_kink
+from verifier.oracles.reference import refer_if_deciding
 from verifier.results.report import Diagnosis
-from verifier.tolerance import safety
 
 FloatArray = NDArray[np.floating]
 
@@ -162,9 +159,8 @@ def _judged_by(claims: Claims, loss: str | None, usable: Sequence[Answered]) -> 
         architecture = architecture_of(one.problem)
         architecture = architecture if loss is None else replace(architecture, loss=loss)
         problem = build_problem(architecture, one.problem.arrays, claims)
-        reference = refer(problem)
-        ordinary = is_ordinary(problem, architecture, reference.evaluation.stages)
-        if ordinary and not touches_a_kink(problem, reference.scatter, safety(reference.longest)):
+        reference = refer_if_deciding(problem)
+        if reference is not None:
             found.append(Answered(problem, reference, one.claimed))
     return found
 

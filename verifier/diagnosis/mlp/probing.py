@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, build_problem
-from verifier.contracts.mlp.numbers import Recipe, draw_problem, is_ordinary
-from verifier.oracles.reference import Reference, refer
-from verifier.oracles.scatter import touches_a_kink
+from verifier.contracts.mlp.numbers import Recipe, draw_problem
+from verifier.oracles.reference import Reference, refer, refer_if_deciding
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
-from verifier.tolerance import safety
 
 FloatArray = NDArray[np.floating]
 
@@ -50,10 +48,8 @@ def draw_probes(
             architecture = _architecture(claims, index, batch, inputs, generator)
             problem = draw_problem(architecture, _recipe(loud, index), claims, seed=seed + 1, index=index, attempt=attempt)
             problem = _gentle(problem, claims)
-            reference = refer(problem, seed=index)
-            if is_ordinary(problem, architecture, reference.evaluation.stages) and not touches_a_kink(
-                problem, reference.scatter, safety(reference.longest)
-            ):
+            reference = refer_if_deciding(problem, seed=index)
+            if reference is not None:
                 yield problem, reference
                 break
 

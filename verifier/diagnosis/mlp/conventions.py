@@ -3,24 +3,16 @@
 Also the commonest habit of published code, declared or not: a loss with an ε or a clip, and the gradient of the loss without it.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from verifier import textbook
-from verifier.checks.examination import Item
+from verifier.checks.examination import Item, reassessed
+from verifier.contracts.convention import Convention, Value, with_convention
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import architecture_of, with_claims
-from verifier.contracts.mlp.numbers import is_ordinary
-from verifier.oracles.reference import Reference, refer
-from verifier.oracles.scatter import touches_a_kink
+from verifier.oracles.reference import Reference
 from verifier.results.evaluation import Evaluation
-from verifier.textbook import FloatArray
-from verifier.tolerance import compare, safety
-
-Value = float | tuple[float, float]
+from verifier.tolerance import compare
 
 # What published code uses. The value must fit every network at the derived tolerance, so that a long list excuses nobody wrongly.
 _EPSILONS = (
@@ -40,35 +32,6 @@ _OF_AN_ACTIVATION = {"softplus_threshold": "softplus", "softmax_epsilon": "softm
 _OF_THE_LOSS = ("log_epsilon", "clip_output")
 
 
-@dataclass(frozen=True)
-class Convention:
-    """One convention that explains what was seen.
-
-    Attributes:
-        key, value: the manifest line that declares it.
-        gradient_too: whether the gradient is that of the loss with the convention; else it is that of the plain loss.
-        declared: whether the manifest declares it already (then the gradient is that of the plain loss).
-    """
-
-    key: str
-    value: Value
-    gradient_too: bool
-    declared: bool = False
-
-    def assumed(self, claims: Claims) -> Claims:
-        """The claims under which what failed is right: with the convention, or without one that is declared and not differentiated."""
-        return _with(claims, self.key, None if self.declared else self.value)
-
-    def of_the_loss(self, claims: Claims) -> Claims:
-        """The claims that the loss obeys."""
-        return _with(claims, self.key, self.value)
-
-    @property
-    def manifest_line(self) -> str:
-        value = list(self.value) if isinstance(self.value, tuple) else self.value
-        return f"{self.key} = {value!r}"
-
-
 def find_convention(claims: Claims, answered: Sequence[tuple[Item, Evaluation]], *, gradients_agree: bool) -> Convention | None:
     """The first convention under which the loss fits on every network, and the gradient fits it too or the plain loss.
 
@@ -80,42 +43,13 @@ def find_convention(claims: Claims, answered: Sequence[tuple[Item, Evaluation]],
         return None
     for key in _OF_THE_LOSS:
         value: Value | None = getattr(claims, key)
-        if value is not None and not gradients_agree and _of_the_plain_loss(_with(claims, key, None), answered):
+        if value is not None and not gradients_agree and _of_the_plain_loss(with_convention(claims, key, None), answered):
             return Convention(key, value, gradient_too=False, declared=True)
     for key, value in _hypotheses(claims):
-        fits = _fits(_with(claims, key, value), answered, gradients_agree)
+        fits = _fits(with_convention(claims, key, value), answered, gradients_agree)
         if fits is not None:
             return Convention(key, value, fits)
     return None
-
-
-def derivative_of_the_loss(item: Item) -> Mapping[str, FloatArray]:
-    """The gradients that differences of the loss see: those of the reference, but for a softmax with an ε, through its shift as well."""
-    if not any("softmax_epsilon" in node.attributes for node in item.problem.program.nodes):
-        return item.reference.evaluation.gradients
-    nodes = tuple(
-        replace(node, attributes={**node.attributes, "through_shift": 1.0}) if "softmax_epsilon" in node.attributes else node
-        for node in item.problem.program.nodes
-    )
-    return textbook.evaluate(replace(item.problem, program=replace(item.problem.program, nodes=nodes))).gradients
-
-
-def reassessed(item: Item, claims: Claims) -> Item | None:
-    """A problem as other claims would have it, or None where it is then no ordinary one, or stands at a kink: that decides nothing."""
-    problem = with_claims(item.problem, claims)
-    if problem.program == item.problem.program:
-        return item
-    reference = refer(problem, seed=item.index)
-    if not is_ordinary(problem, architecture_of(problem), reference.evaluation.stages):
-        return None
-    if touches_a_kink(problem, reference.scatter, safety(reference.longest)):
-        return None
-    return replace(item, problem=problem, reference=reference)
-
-
-def _with(claims: Claims, key: str, value: Value | None) -> Claims:
-    changed: dict[str, Any] = {key: value}
-    return replace(claims, **changed)
 
 
 def _hypotheses(claims: Claims) -> Iterator[tuple[str, Value]]:

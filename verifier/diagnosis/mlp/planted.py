@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from verifier import textbook
 from verifier.checks.examination import Unanswered
-from verifier.contracts.mlp.calling import Call, to_claimed, values_of
+from verifier.contracts.calling import Call
+from verifier.contracts.mlp.calling import to_claimed, values_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import sample_of, with_arrays
 from verifier.diagnosis.mlp.patterns import gradients_with_state

@@ -11,14 +11,14 @@ from verifier.checks.catalogue import OUR_IDS, check_of
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.mlp.claims import Claims
 from verifier.diagnosis.mlp.departure import find_departure, wrong_equations
+from verifier.diagnosis.mlp.explaining import explain_failure
 from verifier.diagnosis.mlp.faults import FAULTS
 from verifier.diagnosis.mlp.matching import shows
+from verifier.diagnosis.mlp.planted import Planted
 from verifier.diagnosis.mlp.probing import Answered, draw_probes
 from verifier.diagnosis.mlp.variation import Fault, predict, single
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
-from verifier.verification.explaining import explain_failure
-from verifier.verification.planted import Planted
 
 NETWORKS = 30
 DIFFERENCED = 6
