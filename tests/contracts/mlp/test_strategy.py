@@ -99,11 +99,11 @@ def test_a_corpus_visits_every_corner_that_faults_hide_in():
     assert {network.dtype for network in networks} == {"float64", "float32"}
     assert max(width for network in networks for width in network.widths) > 16
     assert any(set(network.widths) == {1} for network in networks)
-    assert {recipe.weights for recipe in recipes} == {"ordinary", "zero", "tiny", "saturating", "twins"}
+    assert {recipe.weights for recipe in recipes} == {"ordinary", "zero", "tiny", "saturating", "twins", "large"}
     assert {recipe.samples for recipe in recipes} == {"different", "repeated", "alike"}
-    assert any(network.batch > 32 for network in networks)
-    assert {recipe.inputs for recipe in recipes} == {"ordinary", "equal", "zero", "large"}
-    assert {recipe.targets for recipe in recipes} == {"ordinary", "extreme"}
+    assert any(network.batch > 64 for network in networks) and any(32 < network.batch <= 64 for network in networks)
+    assert {recipe.inputs for recipe in recipes} == {"ordinary", "equal", "zero", "large", "positive"}
+    assert {recipe.targets for recipe in recipes} == {"ordinary", "extreme", "binary"}
 
 
 def test_even_a_small_corpus_has_networks_of_the_greatest_depth_claimed():

@@ -23,16 +23,18 @@ LOGARITHMIC_RANGE = {"float64": 15.0, "float32": 8.0}
 class Recipe:
     """How the numbers of a network are drawn.
 
-    `weights="twins"`: the last two units of each hidden layer are equal. `samples`: of several, the last is the first once more, inputs and
-    targets (`repeated`), or all are one and the same (`alike`).
+    `weights="twins"`: the last two units of each hidden layer are equal; `"large"`: those of one input are above 40, and it is small.
+    `inputs="positive"`: from 0 to 1, some of them 0. `targets="binary"`: 0 and 1, whatever the loss. `samples`: of several, the last is the
+    first once more, inputs and targets (`repeated`), or all are one and the same (`alike`).
     """
 
-    weights: Literal["ordinary", "zero", "tiny", "saturating", "twins", "extreme"] = "ordinary"
-    inputs: Literal["ordinary", "equal", "zero", "large"] = "ordinary"
-    targets: Literal["ordinary", "extreme"] = "ordinary"
+    weights: Literal["ordinary", "zero", "tiny", "saturating", "twins", "large", "extreme"] = "ordinary"
+    inputs: Literal["ordinary", "equal", "zero", "large", "positive"] = "ordinary"
+    targets: Literal["ordinary", "extreme", "binary"] = "ordinary"
     samples: Literal["different", "repeated", "alike"] = "different"
 
 
+LARGE = 40.0  # above this a weight is large: published code clips there, or calls it diverged
 _WEIGHT_SCALE = {"saturating": 6.0, "tiny": 2.0**-10, "extreme": 60.0}
 
 
@@ -56,6 +58,8 @@ def draw_problem(architecture: Architecture, recipe: Recipe, claims: Claims, *, 
     arrays = {name: array.astype(architecture.dtype) for name, array in arrays.items()}
     if recipe.weights != "extreme":
         arrays = _within_range(architecture, arrays, claims)
+    if recipe.weights == "large":
+        _exchange_sizes(arrays, int(generator.integers(arrays["x"].shape[1])))
     return build_problem(architecture, arrays, claims)
 
 
@@ -72,20 +76,32 @@ def _repeat(recipe: Recipe, arrays: Mapping[str, FloatArray], layers: int) -> No
                 arrays[name][-1:] = arrays[name][-2:-1] if len(arrays[name]) > 1 else arrays[name][-1:]
 
 
+def _exchange_sizes(arrays: Mapping[str, FloatArray], unit: int) -> None:
+    """Makes one input smaller and its weights larger by the same power of two: every pre-activation stays the same to the last bit."""
+    weights = arrays["weights[0]"][:, unit]
+    largest = float(np.max(np.abs(weights)))
+    if largest > 0:
+        factor = 2.0 ** np.ceil(np.log2(2 * LARGE / largest))
+        weights *= factor
+        arrays["x"][:, unit] /= factor
+
+
 def _inputs(recipe: Recipe, shape: tuple[int, ...], generator: np.random.Generator) -> FloatArray:
     inputs = generator.standard_normal(shape)
     if recipe.inputs == "equal":
         return np.repeat(inputs[:1], shape[0], axis=0)
     if recipe.inputs == "zero":
         inputs[generator.integers(shape[0])] = 0.0
+    if recipe.inputs == "positive":
+        inputs = np.maximum(generator.uniform(-0.25, 1.0, shape), 0.0)
     return inputs * 100.0 if recipe.inputs == "large" else inputs
 
 
 def _targets(recipe: Recipe, kind: str, architecture: Architecture, shape: tuple[int, ...], generator: np.random.Generator) -> FloatArray:
     rows, outputs = shape
     one_of_all = architecture.loss in ("cross_entropy", "softmax_cross_entropy")
-    extreme = recipe.targets == "extreme"
-    if kind == "real":
+    extreme = recipe.targets != "ordinary"
+    if kind == "real" and recipe.targets != "binary":
         return generator.standard_normal(shape) * (1000.0 if extreme else 1.0)
     if kind == "one_hot" or (one_of_all and (kind == "binary" or extreme)):
         return np.eye(outputs)[generator.integers(outputs, size=rows)]

@@ -54,6 +54,11 @@ STRATA = (
     Stratum(layers=(2, 3), batch=(2, 6), widths=(2, 6), recipe=Recipe(samples="alike", weights="twins")),
     # What takes a batch in parts, of 16 or 32 or 64, shows only beyond them.
     Stratum(layers=(1, 2), batch=(65, 70), widths=(1, 4)),
+    Stratum(layers=(1, 2), batch=(33, 64), widths=(1, 4)),
+    # As pictures and their classes are: no input below 0, every target 0 or 1.
+    Stratum(layers=(1, 3), batch=(1, 8), recipe=Recipe(inputs="positive", targets="binary")),
+    Stratum(layers=(2, 3), batch=(2, 8), widths=(2, 6), square=True, recipe=Recipe(targets="binary")),
+    Stratum(layers=(1, 3), batch=(1, 4), recipe=Recipe(weights="large")),
 )
 EXTREME = Stratum(layers=(1, 3), batch=(1, 4), recipe=Recipe(weights="extreme"))
 
