@@ -162,3 +162,20 @@ def test_kinks_stand_where_the_derivative_jumps(name, attributes, points):
     jumps = inputs[1:, 0][np.abs(np.diff(slope)) > 0.6] - np.diff(inputs[:2, 0]) / 2
     assert len(jumps) == len(points)
     assert all(abs(jump - point) <= np.diff(inputs[:2, 0]) for jump, point in zip(jumps, points, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "attributes", "cotangent", "by_hand"),
+    [
+        # Two copies side by side, with cotangents of their own.
+        ("reduce", [np.ones((2, 3))], {"divisor": 4.0}, [1.0, -2.0], [[[0.25] * 3, [-0.5] * 3]]),
+        ("total", [np.array([1.0, 2.0]), np.array([5.0, 6.0])], {"scale": 3.0}, [1.0 + 2.0**-40, -2.0], [[3.0 + 3 * 2.0**-40, -6.0]] * 2),
+        # No weight leads from the second input, no cotangent to the second unit: their gradients are exactly 0.
+        ("affine", [np.array([[5.0, 7.0]]), np.array([[2.0, 0.0], [3.0, 0.0]])], {}, [[1.0, 0.0]], [[[2.0, 0.0]], [[5.0, 7.0], [0.0, 0.0]]]),
+    ],
+)
+def test_a_vjp_worked_by_hand(name, inputs, attributes, cotangent, by_hand):
+    operation = OPERATIONS[name]
+    output = operation.forward(tuple(inputs), attributes, exact)
+    gradients = operation.vjp(tuple(inputs), output, np.array(cotangent), attributes, exact)
+    assert [gradient.tolist() for gradient in gradients] == by_hand
