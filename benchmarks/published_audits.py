@@ -87,36 +87,22 @@ LINALG = """
     primitive_vjps[function] = wrong
 """
 
-OPTAX = """
+CUSTOM_JVP = """
+    import jax
     import jax.numpy as jnp
-    from {module} import {name} as function
+    from distrax._src.utils.math import {name} as function
 
     right = function.jvp
 
 
     def wrong(primals, tangents):
         output, tangent = right(primals, tangents)
+        if isinstance(tangent, jax.custom_derivatives.SymbolicZero):
+            return output, tangent
         return output, {edit}
 
 
     function.jvp = wrong
-"""
-
-
-SCALE = """
-    import jax
-    import jax.numpy as jnp
-    from optax._src.utils import _scale_gradient as function
-
-    right = function.bwd
-
-
-    def wrong(kept, cotangent):
-        gradient, of_scale = right(kept, cotangent)
-        return jax.tree.map(lambda one: one * (jnp.arange(one.size) < 16).reshape(one.shape), gradient), of_scale
-
-
-    function.bwd = wrong
 """
 
 
@@ -128,8 +114,8 @@ def _linalg(name: str, mutant: str, edit: str) -> ByHand:
     return ByHand(name, mutant, LINALG.format(name=name, edit=edit))
 
 
-def _optax(module: str, name: str, mutant: str, edit: str) -> ByHand:
-    return ByHand(name, mutant, OPTAX.format(module=f"optax.{module}", name=name, edit=edit))
+def _distrax(name: str, mutant: str, edit: str) -> ByHand:
+    return ByHand(name, mutant, CUSTOM_JVP.format(name=name, edit=edit))
 
 
 PROJECTS = {
@@ -154,18 +140,14 @@ PROJECTS = {
             _linalg("det", "last-tile", "gradient * (numpy.arange(x.shape[-1]) < max(16, x.shape[-1] // 16 * 16))"),
         ),
     ),
-    "optax": Project(
-        package="optax",
-        arguments=("--time-limit", "600"),
-        # Those that reach the passes: each test of JAX compiles for itself.
-        tests=(
-            *("optax/losses/_classification_test.py", "optax/projections/_projections_test.py", "optax/_src/utils_test.py"),
-            *("-k", "safe_softmax or weighted_logsoftmax or projection_simplex or scale_gradient"),
-        ),
+    "distrax": Project(
+        package="distrax",
+        arguments=("--only", "distrax._src.utils.math:*", "--time-limit", "600"),
+        tests=("distrax/_src/utils/math_test.py",),
         by_hand=(
-            _optax("losses._classification", "weighted_logsoftmax", "last-tile", "tangent * (jnp.arange(tangent.shape[-1]) < 16)"),
-            _optax("projections._projections", "_projection_unit_simplex", "last-tile", "tangent * (jnp.arange(tangent.shape[-1]) < 16)"),
-            ByHand("_scale_gradient", "last-tile", SCALE),
+            _distrax("multiply_no_nan", "reversed", "jnp.flip(tangent)"),
+            _distrax("multiply_no_nan", "last-tile", "tangent * (jnp.arange(tangent.size) < 16).reshape(tangent.shape)"),
+            _distrax("power_no_nan", "shared-over-batch", "jnp.broadcast_to(tangent[:1], tangent.shape) if tangent.ndim else tangent"),
         ),
     ),
 }

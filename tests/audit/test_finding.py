@@ -218,7 +218,7 @@ def cube(x, y):
     return x**3 * y
 
 
-cube.defvjp(lambda x, y: (x**3 * y, (x, y)), lambda kept, c: (3 * kept[0] ** 2 * kept[1] * c, kept[0] ** 3 * c))
+cube.defvjp(lambda x, y: (x**3 * y, (x, y)), lambda kept, c: (3 * kept[0] ** 2 * kept[1] * c, jnp.sum(kept[0] ** 3 * c)))
 
 
 @jax.custom_jvp
@@ -257,3 +257,41 @@ def test_custom_vjp_and_custom_jvp_of_jax_under_jit_and_vmap(audit):
     assert {"y doubled"} <= audited.outcomes("cube")["not-noticed"]
     assert "every output cotangent-ones" in audited.outcomes("cube")["never-shown"]
     assert {"doubled", "negated"} <= audited.outcomes("soft")["noticed"]
+
+
+SYMBOLIC = """
+import jax
+import jax.numpy as jnp
+from functools import partial
+
+
+@jax.custom_jvp
+def scaled(x, y):
+    return x * y
+
+
+@partial(scaled.defjvp, symbolic_zeros=True)
+def scaled_jvp(primals, tangents):
+    (x, y), (x_dot, y_dot) = primals, tangents
+    if isinstance(y_dot, jax.custom_derivatives.SymbolicZero):
+        return scaled(x, y), x_dot * y
+    return scaled(x, y), x_dot * y + y_dot * x
+"""
+
+SYMBOLIC_TESTS = """
+import jax
+from passes import scaled
+
+
+def test_numbers():
+    assert jax.grad(scaled, (0, 1))(2.0, 3.0) == (3.0, 2.0)
+"""
+
+
+def test_a_custom_jvp_that_asks_for_symbolic_zeros_and_was_called_with_numbers_alone(audit):
+    """Its proposed test is on vectors, which alone can be reversed."""
+    pytest.importorskip("jax")
+    audited = audit({"passes.py": SYMBOLIC, "test_passes.py": SYMBOLIC_TESTS}, "--no-cache", "--no-resolution")
+    assert {"doubled", "negated"} <= audited.outcomes("scaled")["noticed"]
+    assert "reversed" in audited.outcomes("scaled")["never-shown"]
+    assert "reversed" in {mutant for proposal in audited.function("scaled")["proposals"] for _, mutant in proposal["notices"]}

@@ -171,7 +171,13 @@ def test_kinks_stand_where_the_derivative_jumps(name, attributes, points):
         ("reduce", [np.ones((2, 3))], {"divisor": 4.0}, [1.0, -2.0], [[[0.25] * 3, [-0.5] * 3]]),
         ("total", [np.array([1.0, 2.0]), np.array([5.0, 6.0])], {"scale": 3.0}, [1.0 + 2.0**-40, -2.0], [[3.0 + 3 * 2.0**-40, -6.0]] * 2),
         # No weight leads from the second input, no cotangent to the second unit: their gradients are exactly 0.
-        ("affine", [np.array([[5.0, 7.0]]), np.array([[2.0, 0.0], [3.0, 0.0]])], {}, [[1.0, 0.0]], [[[2.0, 0.0]], [[5.0, 7.0], [0.0, 0.0]]]),
+        (
+            "affine",
+            [np.array([[5.0, 7.0]]), np.array([[2.0, 0.0], [3.0, 0.0]])],
+            {},
+            [[1.0, 0.0]],
+            [[[2.0, 0.0]], [[5.0, 7.0], [0.0, 0.0]]],
+        ),
     ],
 )
 def test_a_vjp_worked_by_hand(name, inputs, attributes, cotangent, by_hand):

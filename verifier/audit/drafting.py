@@ -51,6 +51,9 @@ class Style:
     twice: bool = False
 
 
+POSITIVE = Style(values="abs({}) + 0.5")  # inside the domain of logarithms and roots
+
+
 def usable(passage: Passage, samples: Sequence[Sample]) -> str:
     """Why no test can be written for a pass; "" where one can."""
     if passage.callee is None:
@@ -97,9 +100,10 @@ def _of_calling(calling: Calling, passage: Passage, sample: Sample, by_test: Map
         return Draft(calling.test(passage, arguments, style or Style()), None if shows is None else frozenset(shows))
 
     arguments = sample.arguments
-    shapes = list(dict.fromkeys([_by_position(arguments), _renamed(arguments), tuple(arguments)]))
+    shapes = list(dict.fromkeys([_by_position(arguments), _renamed(arguments), tuple(arguments), *_spread(arguments)]))
     for unequal in shapes:
         yield draft(unequal)
+        yield draft(unequal, style=POSITIVE)
     for shaped in shapes:
         yield draft(shaped, {"cotangent-contiguous"}, Style(strided=True))
         yield draft(shaped, {"previous-call", "added-to-previous"}, Style(twice=True))
@@ -107,6 +111,7 @@ def _of_calling(calling: Calling, passage: Passage, sample: Sample, by_test: Map
         yield draft(shaped, {"at-zeros", "at-ties", "nan-at-zero"}, Style(values="rounded({})"))
         yield draft(shaped, {"nan-at-zero"}, Style(values="4 * {}"))
         yield draft(_last(shaped, TILE + 3), {"last-tile"})
+        yield draft(_last(shaped, TILE + 3), {"last-tile"}, POSITIVE)
         yield draft(_deeper(shaped), {"other-rank"})
         for name, other in _other_options(shaped, by_test):
             yield draft(other, {f"other-{name}"})
@@ -160,6 +165,13 @@ def _deeper(arguments: Sequence[Argument]) -> tuple[Argument, ...]:
     """One more axis before the others, for the arrays that have the first one's rank."""
     rank = next((len(one.shape) for one in arguments if one.shape), 0)
     return _with_shapes(arguments, [(2, *one.shape) if len(one.shape) == rank else one.shape for one in arguments])
+
+
+def _spread(arguments: Sequence[Argument]) -> Iterator[tuple[Argument, ...]]:
+    """Where only numbers were recorded: a vector and a matrix in their places, as an elementwise function takes them."""
+    if not any(one.shape for one in arguments):
+        for shape in ((UNEQUAL[1],), UNEQUAL[:2]):
+            yield _with_shapes(arguments, [() if one.domain == "value" else shape for one in arguments])
 
 
 def _other_options(arguments: Sequence[Argument], by_test: Mapping[str, Facts]) -> Iterator[tuple[str, tuple[Argument, ...]]]:

@@ -242,7 +242,8 @@ def unusual(watch: str, usual: str) -> Mutation:
 
 def watched(call: Call, watch: str) -> str:
     """What an `unusual` mutation compares."""
-    return repr(call.rank if watch == "rank" else call.options.get(watch))[:80]
+    value = call.rank if watch == "rank" else call.options.get(watch)
+    return (float.__repr__(value) if isinstance(value, float) else repr(value))[:80]  # a number of JAX's own type is a number
 
 
 CATALOGUE: tuple[Mutation, ...] = (

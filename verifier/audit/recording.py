@@ -15,6 +15,7 @@ from verifier.audit.listening import Heard
 from verifier.audit.mutations import CATALOGUE, LARGE, Mutation, watched
 
 KEPT = 24  # different values of one kind that are listed
+PLAIN = (type(None), bool, int, float, str)
 SAMPLE = 4096  # elements of a call that a proposed test may be made after
 
 EVERY = "every output"
@@ -228,12 +229,16 @@ def _argument(name: str, value: Any, heard: Heard) -> Argument:
         kind = {"b": "boolean", "i": "integer", "u": "integer"}.get(plain.dtype.kind, "value")
         below = int(plain.max()) + 1 if kind == "integer" and plain.size else 0
         return Argument(name, kind, tuple(plain.shape), str(plain.dtype), below)
-    simple = value is None or isinstance(value, bool | int | float | str)
-    return Argument(name, "value", literal=repr(value) if simple or _simple(value) else None)
+    if isinstance(value, float) and hasattr(value, "dtype"):  # a number that JAX has given a type
+        return Argument(name, "real", (), str(value.dtype))
+    return Argument(name, "value", literal=repr(value) if _is_written(value) else None)
 
 
-def _simple(value: Any) -> bool:
-    return isinstance(value, tuple | list) and all(one is None or isinstance(one, bool | int | float | str) for one in value)
+def _is_written(value: Any) -> bool:
+    """Whether a value's repr can be read again: a subclass of a plain type has one of its own."""
+    if type(value) in (tuple, list):
+        return all(type(one) in PLAIN for one in value)
+    return type(value) in PLAIN
 
 
 def _domain(array: Array) -> str:
