@@ -16,7 +16,7 @@ def attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool).tril()
+    mask = torch.ones(q.shape[-2], k.shape[-2], dtype=torch.bool, device=q.device).tril()
     return torch.softmax((q @ k.mT * q.shape[-1] ** -0.5).masked_fill(~mask, float("-inf")), -1) @ v
 
 
@@ -32,13 +32,13 @@ def lstm(x: Tensor, c: Tensor, w: Tensor) -> Tensor:
 
 
 def labels(x: Tensor) -> Tensor:
-    return torch.arange(len(x)) % x.shape[-1]
+    return torch.arange(len(x), device=x.device) % x.shape[-1]
 
 
 FUNCTIONS: dict[str, tuple[Function, Sequence[tuple[int, ...]]]] = {
     "softmax": (lambda x: torch.softmax(x, -1), [(24, 40)]),
     "log softmax": (lambda x: torch.log_softmax(x, -1), [(24, 40)]),
-    "layer norm": (lambda x, w, b: functional.layer_norm(x, (40,), w, b), [(24, 40), (40,), (40,)]),
+    "layer norm": (lambda x, w, b: functional.layer_norm(x, x.shape[-1:], w, b), [(24, 40), (40,), (40,)]),
     "RMS norm": (lambda x, w: x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6) * w, [(24, 40), (40,)]),
     "group norm": (lambda x, w, b: functional.group_norm(x, 3, w, b), [(6, 12, 17), (12,), (12,)]),
     "batch norm": (lambda x, w, b: functional.batch_norm(x, None, None, w, b, training=True), [(24, 20), (20,), (20,)]),

@@ -1,17 +1,18 @@
 """A PyTorch function or module with the gradient that autograd gives through it, as a `Differentiable`: NumPy arrays in and out.
 
-Every call gets tensors of its own, laid out as the user's are; a random generator starts anew each time, so that dropout is one function.
+Every call gets tensors of its own, laid out and placed as the user's are; random generators start anew each time, so that dropout is one
+function.
 Complex tensors are pairs of real numbers, as PyTorch's convention has it: the gradient is ∂/∂real + i ∂/∂imaginary.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
 from verifier.oracles.functions.layouts import Layout, laid_out
 from verifier.oracles.functions.nests import leaves, rebuilt
@@ -70,20 +71,21 @@ class _Call:
         real = {n: a for n, a in held.items() if isinstance(a, Tensor) and (a.is_floating_point() or a.is_complex())}
         wanted = {name: tensor for name, tensor in real.items() if tensor.requires_grad}
         self.tensors: dict[str, Tensor] = {name: tensor.detach() for name, tensor in (wanted or real).items()}
+        self._gpus = gpus_of(one for one in held.values() if isinstance(one, Tensor))
         self._module = function if isinstance(function, torch.nn.Module) else None
         if self._module is not None:
             parameters = self._module.named_parameters()
             self.tensors |= {name: parameter.detach() for name, parameter in parameters if parameter.requires_grad}
 
     def values(self, inputs: Arrays, lifted: bool) -> Outputs:
-        with torch.no_grad(), _same_randomness():
+        with torch.no_grad(), same_randomness(self._gpus), without_cudnn(self._gpus):
             return tuple(_to_numpy(output, own=True) for output in self._outputs(self._fresh(inputs, lifted), lifted))
 
     def claim(self, inputs: Arrays, cotangents: Sequence[FloatArray], lifted: bool, layout: Layout = "contiguous") -> Claim:
         fresh = self._fresh(inputs, lifted)
         before = {name: _bytes(tensor) for name, tensor in fresh.items()}
         tensors = {name: tensor.requires_grad_() for name, tensor in fresh.items()}
-        with torch.enable_grad(), _same_randomness():
+        with torch.enable_grad(), same_randomness(self._gpus), without_cudnn(self._gpus):
             outputs = self._outputs(tensors, lifted)
             pairs = [
                 (output, _cotangent(cotangent, output, layout))
@@ -108,7 +110,7 @@ class _Call:
     def cause(self, inputs: Arrays, cotangents: Sequence[FloatArray]) -> str:
         """Which operation's backward pass gives the first NaN, and the cure where that is a known one."""
         tensors = {name: tensor.requires_grad_() for name, tensor in self._fresh(inputs, False).items()}
-        with torch.enable_grad(), _same_randomness():
+        with torch.enable_grad(), same_randomness(self._gpus), without_cudnn(self._gpus):
             outputs = self._outputs(tensors, False)
             nodes = _nodes(outputs)
         root = next((node for node in nodes if node.startswith(ROOTS)), "")
@@ -164,17 +166,6 @@ def signature_of(function: Callable[..., Any]) -> tuple[Callable[..., Any], int]
         has_context = owner.setup_context is torch.autograd.Function.setup_context
         return owner.forward, int(has_context)
     return getattr(function, "forward", function), 0
-
-
-@contextmanager
-def _same_randomness() -> Iterator[None]:
-    """The processor's generator from its beginning, and afterwards as it was."""
-    state = torch.get_rng_state()
-    torch.default_generator.manual_seed(0)  # not torch.manual_seed, which walks the stack for other devices at each call
-    try:
-        yield
-    finally:
-        torch.set_rng_state(state)
 
 
 class _Projection(torch.autograd.Function):

@@ -13,6 +13,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
 from verifier.oracles.dispatched.arithmetic import Arithmetic, Generators, UndispatchableError, is_real, lifted
+from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
 from verifier.oracles.dispatched.noise import Noise
 
 Array = NDArray[Any]
@@ -132,17 +133,10 @@ class _Projection(torch.autograd.Function):
 @contextmanager
 def _alike(given: Given) -> Iterator[None]:
     """Every run meets the same random numbers, in one order of operations; afterwards all generators are as they were."""
-    devices = sorted({t.device.index or 0 for t in given.tensors.values() if t.device.type == "cuda"})
+    gpus = gpus_of(given.tensors.values())
     for generator, state in given.generators.items():
         generator.set_state(state)
-    with (
-        torch.random.fork_rng(devices=devices),
-        sdpa_kernel(SDPBackend.MATH),
-        torch.autograd.set_multithreading_enabled(False),
-    ):
-        torch.default_generator.manual_seed(0)
-        for device in devices:
-            torch.cuda.default_generators[device].manual_seed(0)
+    with same_randomness(gpus), without_cudnn(gpus), sdpa_kernel(SDPBackend.MATH), torch.autograd.set_multithreading_enabled(False):
         try:
             yield
         finally:

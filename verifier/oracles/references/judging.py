@@ -174,11 +174,10 @@ class Judge:
                 return Trial(Wrong("shape", name, f"the gradient of {name} has shape {given.shape}; right is {gradients[name].shape}"))
             claimed[name], right[name] = given, gradients[name]
         wrong = self._held(claimed, right, truth, kept, shared)
-        if wrong is not None and wrong.what == "precision":
-            return Trial(notes=(wrong.text,))
-        if wrong is not None:
+        if wrong is not None and wrong.what != "precision":
             return Trial(wrong)
-        return self._repeated(answers, claimed, right, truth, kept)
+        trial = self._repeated(answers, claimed, right, truth, kept)
+        return trial if wrong is None else replace(trial, notes=(wrong.text, *trial.notes))
 
     def _held(
         self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...], shared: object
@@ -199,10 +198,21 @@ class Judge:
             is_output = name.startswith("output ")
             if kinks and not is_output and shared is None and truth.beside(name, claimed, allowed, cotangents):
                 continue
+            if self._is_tf32(claimed, right, truth, cotangents):
+                return Wrong(
+                    "precision", "", f"{name} is right, but the operands of its products were rounded to TF32, not kept in float32"
+                )
             what = "output" if is_output else "gradient"
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
             return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, bool(kinks))
         return None
+
+    def _is_tf32(self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...]) -> bool:
+        """Whether this is float32 as GPUs multiply it unless they are told otherwise; on a processor there is no such thing."""
+        on_a_device = any(tensor.device.type != "cpu" for tensor in truth.tensors.values())
+        if self.dtype != torch.float32 or not on_a_device or self.precision not in (None, "operands"):
+            return False
+        return self._in_a_narrow_type(claimed, right, truth, cotangents) is None
 
     def _in_a_narrow_type(
         self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...]
@@ -210,7 +220,7 @@ class Judge:
         """Held against copies with noise at each store; a tensor that fits another precision than was declared is said to."""
         keys = truth.output_names()
         names = {f"output {index}": key for index, key in enumerate(keys)} | {name: name for name in self.candidate.differentiated}
-        given = {names[name]: torch.as_tensor(np.array(claimed[name])) for name in right}
+        given = {names[name]: claimed[name] for name in right}
         try:
             found = judge_narrow(
                 truth.call,
@@ -250,7 +260,7 @@ class Judge:
             if all(one.tobytes() == np.asarray(claimed[name]).tobytes() for name, one in same.items()):
                 continue
             wrong = self._held({**claimed, **same}, right, truth, cotangents, None)
-            if wrong is not None:
+            if wrong is not None and wrong.what != "precision":
                 text = f"{wrong.text} in call {number} of the same: something is kept between calls"
                 return Trial(Wrong("calls", wrong.tensor, text, wrong.claimed, wrong.right, wrong.tolerance, cotangents))
             notes.append("not reproducible to the bit: the same call gives other last bits")
@@ -416,7 +426,7 @@ class _Truth:
             size = float(lifted.abs().max()) if lifted.numel() and bool(lifted.any()) else 1.0
             sign = 1.0 if index == 0 else -1.0 if index == 1 else None
             noise = generator.uniform(0.5, 1, size=tuple(lifted.shape)) * (sign or generator.choice([-1.0, 1.0], size=tuple(lifted.shape)))
-            moved[one] = lifted + BESIDE * size * torch.as_tensor(noise)
+            moved[one] = lifted + BESIDE * size * torch.as_tensor(noise).to(lifted.device)
         try:
             return self.plain(cotangents, moved)[1]
         except Exception:  # outside of the reference's domain

@@ -21,7 +21,7 @@ class Source:
 
     Attributes:
         shape: in named sizes.
-        example: the user's; its type and its domain are kept.
+        example: the user's; its type, its device and its domain are kept.
         domain: "real", "positive", "unit interval", "rows sum to 1", "rows of length 1", "integers", "booleans", "mask".
         rule: of integers: what they stay below, then what else they may be; empty where nothing was said.
         draw: the user's own way.
@@ -68,6 +68,7 @@ def point(sources: Mapping[str, Source], case: Case, other: int = 0) -> dict[str
         generator = np.random.default_rng([case.seed, other, zlib.crc32(name.encode())])
         shape = source.shape.of(case.values, case.rest)
         tensor = _drawn(source, shape, case, generator)
+        tensor = tensor.to(source.example.device)
         if case.axis("values") == "equal contents":
             tensor = earlier.setdefault((shape, tensor.dtype, source.domain), tensor).clone()
         found[name] = _strided(tensor) if case.axis("inputs") == "strided" else tensor
@@ -91,7 +92,7 @@ def _drawn(source: Source, shape: tuple[int, ...], case: Case, generator: np.ran
 
 def _numbers(source: Source, shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray[Any, Any]:
     normal = np.asarray(generator.normal(size=shape))
-    values = source.example.detach().double().numpy().ravel()
+    values = source.example.detach().double().cpu().numpy().ravel()
     values = values[np.isfinite(values)]
     match source.domain:
         case "positive":
@@ -125,7 +126,7 @@ def _special(numbers: np.ndarray[Any, Any], domain: str, values: str, generator:
 
 def _integers(source: Source, shape: tuple[int, ...], case: Case, generator: np.random.Generator) -> np.ndarray[Any, Any]:
     if not source.rule:
-        choices = np.unique(source.example.numpy())
+        choices = np.unique(source.example.cpu().numpy())
         return np.asarray(generator.choice(choices, size=shape)) if len(choices) else np.zeros(shape, dtype=np.int64)
     below = int(source.rule[0].value(case.values))
     drawn = np.asarray(generator.integers(0, max(below, 1), size=shape))

@@ -109,6 +109,6 @@ def _region(beyond: Array, wrong: Wrong, judge: Judge, case: Case) -> str:
 def _by_value(beyond: Array, values: torch.Tensor) -> str:
     if values.is_complex() or not values.is_floating_point() or tuple(values.shape) != beyond.shape:
         return ""
-    array = values.double().numpy()
+    array = values.double().cpu().numpy()
     tests: Mapping[str, Array] = {"where it is 0": array == 0, "where it is negative": array < 0, "where it is positive": array > 0}
     return next((words for words, mask in tests.items() if mask.any() and np.array_equal(beyond, mask)), "")

@@ -8,6 +8,7 @@ from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
 
 MOST_SHRINKING = 120  # cases tried to make a failure plainer
+MOST_NARROW = 20  # of them in a narrow type, where each takes some sixty runs of the reference
 NARROW_CASES = 14  # asked in a narrow type, each some twenty runs of the reference
 ALONE = 2  # draws of each axis alone
 
@@ -87,10 +88,10 @@ def _only_refused(wrong: Wrong, case: Case, space: Space) -> bool:
 
 def _plainest(judge: Judge, space: Space, case: Case, wrong: Wrong) -> tuple[Case, Wrong]:
     """Fewest axes first, then smallest sizes; what the candidate raises stays what it raises."""
-    tried = 0
+    tried, most = 0, MOST_NARROW if judge.is_narrow else MOST_SHRINKING
     for steps in (simpler, smaller, simpler):
         moved = True
-        while moved and tried < MOST_SHRINKING:
+        while moved and tried < most:
             moved = False
             for other in steps(case, space):
                 tried += 1

@@ -22,6 +22,8 @@ from verifier.oracles.dispatched.running import Answer, Call, Cotangents, Given,
 COPIES = 16
 ORDER = (Precision.KERNEL, Precision.OPERANDS, Precision.EAGER, Precision.ACCUMULATE)
 """The precisions from the most exact to the least: the first that a tensor fits is its own."""
+TF32 = (Precision.OPERANDS,)
+"""What is asked of float32: only whether the operands of products were rounded to TF32. All else goes by scatter."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def judge_narrow(
         call, tensors, cotangents, differentiate: as `measuring.measure` takes them.
         claimed: outputs ("output", "output[0]", …) and gradients by name, in the types in which the candidate gave them; an array, which
             has no such type, counts as narrow where all its numbers are, else as float32.
-        dtype: the narrow type of the stores: bfloat16 or float16 (float32: TF32's operands).
+        dtype: the narrow type of the stores: bfloat16 or float16; of float32 only TF32's operands are asked.
         precision: the declared one; without it whatever fits short of `accumulate` is right.
     Raises:
         UndispatchableError: the reference cannot be run so.
@@ -116,8 +118,9 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor | NDArray[An
         return NarrowOutcome("undecided", None, float("nan"), "element", f"the right {name} is not finite.")
     narrow = str(yardsticks.dtype).removeprefix("torch.")
     found: dict[Precision, tuple[float, str]] = {}
-    allowed = ORDER[: ORDER.index(Precision.EAGER if declared is None else declared) + 1]
-    for precision in (*allowed, *ORDER[len(allowed) :]):
+    order = TF32 if yardsticks.dtype is torch.float32 else ORDER
+    allowed = TF32 if yardsticks.dtype is torch.float32 else ORDER[: ORDER.index(Precision.EAGER if declared is None else declared) + 1]
+    for precision in (*allowed, *order[len(allowed) :]):
         found[precision] = yardsticks.of(name, precision, kept).ratio(claimed)
         ratio, statistic = found[precision]
         if ratio > 1:
