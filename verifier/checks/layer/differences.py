@@ -5,7 +5,7 @@ is that of the outputs' last bits, what they wander when those of the inputs cha
 failure stands only where it points at an element, by more than the claim itself wanders.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +31,7 @@ LAST_BITS = (4.0, -4.0, 8.0, -8.0)
 MORE_BITS = 64.0  # of the claim: only errors far above are ever reported
 COPIES = 4
 NEAR, FAR = 2.0**-12, 1.0
+TRIED = tuple(2.0**exponent for exponent in (*range(-8, 1), -14, -16))  # steps that the trial of a first step comes to, asked together
 MOST_ALONE = 8
 FLOAT64_EPSILON = machine_epsilon(np.float64)
 FLOAT32_EPSILON = machine_epsilon(np.float32)
@@ -72,8 +73,12 @@ def difference(
     seed: int,
     inside: str = "float64",
     every_tensor: bool = False,
+    convicted: bool = False,
 ) -> Differenced:
-    """Hold the gradients that were answered for a problem, the last one asked, against differences of its outputs."""
+    """Hold the gradients that were answered for a problem, the last one asked, against differences of its outputs.
+
+    `convicted`: this layer's mistake stands on other problems already; then every tensor is asked, and no element is searched for.
+    """
     gradients = {name: gradient for name, gradient in answered.gradients.items() if gradient is not None}
     finite = {name: gradient for name, gradient in gradients.items() if np.isfinite(gradient).all()}
     found = Differenced(resolves=dict.fromkeys(finite, float("inf")))
@@ -83,6 +88,9 @@ def difference(
     line = _Line(asking, problem, answered, claim_again, seed, inside, every_tensor)
     flat = {name: gradient for name, gradient in live.items() if line.is_zero(name, gradient)}
     steep = {name: gradient for name, gradient in live.items() if name not in flat}
+    if convicted:
+        line.settle_quickly(live, found)
+        return found
     line.settle(steep, found)
     if found.wrong is None:
         line.settle(flat, found)
@@ -112,7 +120,8 @@ class _Line:
         self._theta: dict[str, FloatArray] = {
             name: np.asarray(array / self._scales[name], dtype=self._dtype) for name, array in moved.items()
         }
-        self._kept: dict[tuple[int, float], FloatArray] = {}
+        self._kept: dict[float, FloatArray] = {}
+        self._along: Mapping[str, FloatArray] = {}
         everywhere = {name: direction_for(1, 0, name, array.shape) for name, array in self._theta.items()}
         epsilon = self._epsilon
         steps = [NEAR, FAR, *(bits * epsilon for bits in LAST_BITS)]
@@ -155,15 +164,23 @@ class _Line:
             found.doubtful += doubtful
             remaining = {name: gradient for name, gradient in remaining.items() if name not in doubtful}
 
+    def settle_quickly(self, gradients: Mapping[str, FloatArray], found: Differenced) -> None:
+        """Which arrays' own directions fail, without asking why."""
+        if gradients:
+            asked = self._check(gradients, 0.0, every_tensor=True, locate=False)
+            found.also_wrong = tuple(name for name, status in asked.tensors.items() if status == "fail")
+
     def _ask(self, gradients: Mapping[str, FloatArray]) -> ProblemDifferences:
         asked = self._check(gradients, 0.0)
         if asked.status != "fail":
             return asked
         failed = next(line for line in asked.directions if line.status == "fail")
-        jump = largest_jump(lambda steps: self._losses(failed.direction, steps), failed.slope.steps[0])
+        jump = largest_jump(lambda steps: self._losses(failed.direction, steps), failed.slope.steps[0], halvings_at_once=3)
         return self._check(gradients, jump / self._epsilon) if jump > JUMP * failed.middle.noise else asked
 
-    def _check(self, gradients: Mapping[str, FloatArray], more_scatter: float) -> ProblemDifferences:
+    def _check(
+        self, gradients: Mapping[str, FloatArray], more_scatter: float, *, every_tensor: bool = False, locate: bool = True
+    ) -> ProblemDifferences:
         return check_problem(
             self._losses,
             {name: self._theta[name] for name in gradients},
@@ -173,7 +190,8 @@ class _Line:
             loss_scatter=self._scatter + more_scatter,
             seed=self._seed,
             index=self._problem.index,
-            every_tensor=self._every,
+            every_tensor=self._every or every_tensor,
+            locate=locate,
         )
 
     def _outputs(self, direction: Mapping[str, FloatArray], steps: object) -> FloatArray:
@@ -181,16 +199,28 @@ class _Line:
         return self._asking.outputs_along(scaled, np.asarray(steps, dtype=np.float64).tolist(), dtype=np.dtype(self._dtype).name)
 
     def _one_of_four(self, direction: Mapping[str, FloatArray], step: float) -> FloatArray:
-        """Outputs at one point; the trial asks at ±t and ±t/4, which are one question to the worker."""
-        if (id(direction), step) not in self._kept:
-            steps = [step, -step, step / 4, -step / 4]
-            rows = self._outputs(direction, steps)
-            self._kept = {(id(direction), one): row for one, row in zip(steps, rows, strict=True)}
-        return self._kept[id(direction), step]
+        """Outputs at one point of the trial."""
+        if step not in self._rows_known(direction):
+            others = TRIED if not self._kept else ()
+            self._fetch(direction, [sign * one for one in (abs(step), abs(step) / 4, *others) for sign in (1, -1)])
+        return self._kept[step]
+
+    def _rows_known(self, direction: Mapping[str, FloatArray]) -> Mapping[float, FloatArray]:
+        """What is known of the last direction that was asked about."""
+        if direction is not self._along:
+            self._along, self._kept = direction, {}
+        return self._kept
+
+    def _fetch(self, direction: Mapping[str, FloatArray], steps: Sequence[float]) -> None:
+        missing = [step for step in dict.fromkeys(steps) if step not in self._rows_known(direction)]
+        if missing:
+            self._kept |= dict(zip(missing, self._outputs(direction, missing), strict=True))
 
     def _losses(self, direction: Mapping[str, FloatArray], steps: FloatArray) -> FloatArray:
         """φ at each step, summed in extended precision: the projection's own rounding must not be the noise."""
-        rows = self._outputs(direction, steps)
+        asked = np.asarray(steps, dtype=np.float64).tolist()
+        self._fetch(direction, asked)
+        rows = np.stack([self._kept[step] for step in asked])
         with np.errstate(all="ignore"):
             projected = (rows.astype(np.longdouble) * self._cotangent).sum(axis=1)
         return np.asarray(projected, dtype=np.float64)

@@ -146,7 +146,7 @@ def _walk(statements: Sequence[ast.stmt]) -> Iterator[ast.AST]:
 
 def _refused(node: ast.AST) -> str:
     """How a message calls what is not allowed here; "" for what is."""
-    if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call | ast.Name | ast.Attribute | ast.Subscript):
+    if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call | ast.Name | ast.Attribute | ast.Subscript | ast.Dict):
         return _WORDS.get(type(node.value), "an expression that is no call")
     if isinstance(node, ast.stmt):
         return "" if isinstance(node, _STATEMENTS) else _WORDS.get(type(node), f"a statement of kind {type(node).__name__.lower()}")

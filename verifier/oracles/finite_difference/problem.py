@@ -66,6 +66,7 @@ def check_problem(
     seed: int,
     index: int,
     every_tensor: bool = False,
+    locate: bool = True,
 ) -> ProblemDifferences:
     """Hold the claimed gradient of one problem against differences of its loss.
 
@@ -78,6 +79,7 @@ def check_problem(
         loss_scatter: largest change of the reference's loss under relative perturbations of size u, divided by u.
         seed, index: of the run and of the problem; with the tensor's name they key its direction.
         every_tensor: also ask about each tensor alone where the combined direction is content.
+        locate: whether the wrong element is searched for.
     """
     problem = _Problem(points, theta, gradients, moves, dtype, loss_scatter, seed, index)
     lines: list[DirectionResult] = []
@@ -91,7 +93,7 @@ def check_problem(
     failed = [line for line in lines if line.status == "fail"]
     if failed and not _confirmed(problem, lines):
         failed = []
-    element = _worst_element(problem, lines, failed)
+    element = _worst_element(problem, lines, failed) if locate else None
     return _summary(gradients, lines, failed, element)
 
 

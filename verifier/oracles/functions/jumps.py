@@ -18,21 +18,22 @@ Losses = Callable[[FloatArray], FloatArray]
 """Steps along a line -> losses."""
 
 
-def largest_jump(losses: Losses, first: float) -> float:
-    """Height of the jump between the first step and twice that on either side; 0 on a line without one."""
-    return max(_enclose(losses, sign * first, sign * BEYOND * first) for sign in (1.0, -1.0))
+def largest_jump(losses: Losses, first: float, *, halvings_at_once: int = 1) -> float:
+    """Height of the jump between the first step and twice that on either side; 0 on a line without one.
+
+    `halvings_at_once`: how many are asked together, where a question costs more than a loss; a divisor of 15.
+    """
+    parts = 2**halvings_at_once
+    return max(_enclose(losses, sign * first, sign * BEYOND * first, parts, HALVINGS // halvings_at_once) for sign in (1.0, -1.0))
 
 
-def _enclose(losses: Losses, start: float, end: float) -> float:
-    at_start, at_end = (float(value) for value in losses(np.array([start, end])))
+def _enclose(losses: Losses, start: float, end: float, parts: int, rounds: int) -> float:
     changes = []
-    for _ in range(HALVINGS):
-        middle = (start + end) / 2
-        at_middle = float(losses(np.array([middle]))[0])
-        # What is smooth changes alike on both halves; the jump is in one of them.
-        if abs(at_middle - at_start) >= abs(at_end - at_middle):
-            end, at_end = middle, at_middle
-        else:
-            start, at_start = middle, at_middle
-        changes.append(abs(at_end - at_start))
-    return changes[-1] if np.isfinite(changes[-1]) and changes[-1] > SHRINKS * changes[HALVINGS // 2] else 0.0
+    for _ in range(rounds):
+        steps = np.linspace(start, end, parts + 1)
+        change = np.abs(np.diff(losses(steps)))
+        # What is smooth changes alike in all parts; the jump is in one of them.
+        widest = int(np.argmax(np.where(np.isnan(change), -1.0, change)))
+        start, end = float(steps[widest]), float(steps[widest + 1])
+        changes.append(float(change[widest]))
+    return changes[-1] if np.isfinite(changes[-1]) and changes[-1] > SHRINKS * changes[rounds // 2] else 0.0
