@@ -214,7 +214,8 @@ def test_a_line_of_many_points_is_given_the_time_of_many_answers(tmp_path):
     from verifier.candidates.discovery import find_candidates
     from verifier.candidates.limits import Limits
     from verifier.candidates.zygote import Zygote
-    from verifier.verification.asking import DEATHS, Interview
+    from verifier.verification.asking import Interview
+    from verifier.verification.workers import DEATHS
 
     file = tmp_path / "student.py"
     file.write_text(BACKPROP + "\nquick = backprop\n" + SLOWLY)

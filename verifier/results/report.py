@@ -7,6 +7,7 @@ import msgspec
 from verifier.results.outcome import Measurement, Outcome, Verdict
 
 SCHEMA_VERSION = 1
+COUNTEREXAMPLE_FILE = "counterexample.safetensors"  # in the report folder
 
 
 class CandidateRecord(msgspec.Struct, frozen=True):

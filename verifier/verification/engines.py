@@ -11,16 +11,16 @@ from verifier.candidates.discovery import Candidate
 from verifier.checks.engine.alone import Alone, ask_alone
 from verifier.checks.engine.asking import Asking
 from verifier.checks.engine.graphs import Answers, ask_again, ask_graphs
+from verifier.checks.engine.outcomes import counterexample_of, graph_outcome, notes_of, operations_outcome, summary_of
 from verifier.checks.engine.shrinking import Smallest, smallest_failure
 from verifier.checks.engine.table import rows_of
 from verifier.checks.examination import Unanswered
 from verifier.contracts.engine.graph import Graph, from_bytes
 from verifier.contracts.engine.manifest import Claims
+from verifier.diagnosis.engine.explaining import explain
 from verifier.errors import RequestError
 from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Note, Report
-from verifier.verification.engine_blame import explain
-from verifier.verification.engine_record import counterexample_of, graph_outcome, notes_of, operations_outcome, summary_of
 from verifier.verification.exchanging import Exchanging
 from verifier.verification.record import Judged, Request, Run, _isolation, environment
 from verifier.verification.witnesses import verdict_of

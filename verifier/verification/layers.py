@@ -17,12 +17,12 @@ from verifier.checks.layer.outputs import COMPARED, compare_outputs
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems
+from verifier.diagnosis.layer.explaining import explain_layer
 from verifier.errors import RequestError
 from verifier.problems.sizes import GrammarError
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
 from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Diagnosis, LayerRecord, Note, Report
 from verifier.verification.exchanging import Exchanging
-from verifier.verification.explaining_layers import explain_layer
 from verifier.verification.record import Judged, Request, Run, _isolation, environment
 from verifier.verification.witnesses import verdict_of
 

@@ -18,15 +18,23 @@ from verifier.contracts.convention import Convention
 from verifier.problems.storage import problem_to_bytes
 from verifier.results.evaluation import FloatArray
 from verifier.results.outcome import Measurement, Outcome, Verdict
-from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Certificate, Counterexample, Diagnosis, Isolation, Note, Report
+from verifier.results.report import (
+    COUNTEREXAMPLE_FILE,
+    SCHEMA_VERSION,
+    CandidateRecord,
+    Certificate,
+    Counterexample,
+    Diagnosis,
+    Isolation,
+    Note,
+    Report,
+)
 from verifier.verification.asking import Interview
 from verifier.verification.corpus import versions
 from verifier.verification.explaining import Diagnosed
 from verifier.verification.profiles import Profile
 from verifier.verification.shrinking import Shrunk
 from verifier.verification.witnesses import verdict_of
-
-COUNTEREXAMPLE_FILE = "counterexample.safetensors"
 
 
 @dataclass(frozen=True)

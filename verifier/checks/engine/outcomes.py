@@ -12,8 +12,7 @@ from verifier.checks.engine.graphs import Answers
 from verifier.checks.engine.shrinking import Smallest
 from verifier.contracts.engine.graph import call_of, described, shapes_of, to_bytes
 from verifier.results.outcome import Outcome, Status
-from verifier.results.report import Counterexample, Diagnosis, Step
-from verifier.verification.record import COUNTEREXAMPLE_FILE
+from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Diagnosis, Step
 
 SHOWN_NOTES = 8
 LARGEST_WORKED = 6  # elements of a value that is worked by hand

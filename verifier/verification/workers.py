@@ -1,0 +1,184 @@
+"""A candidate's workers, one after another: started, asked, started again after a death, and given up after three.
+
+Every way in which there is no usable answer becomes one sentence (`Unanswered`) that names the candidate's file and line where there is
+one, and the question. The referee goes on with the next one.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Self
+
+from numpy.typing import NDArray
+
+from verifier.candidates.descriptors import KEPT_OUTPUT
+from verifier.candidates.discovery import Candidate
+from verifier.candidates.endings import ended_by_cpu_limit, used_up_cpu, used_up_wall
+from verifier.candidates.limits import Limits
+from verifier.candidates.session import Answer, Session, Target, WorkerEnded
+from verifier.candidates.zygote import Zygote
+from verifier.checks.examination import Unanswered
+from verifier.verification.raising import Advice, advise, sentence_of
+
+DEATHS = 3  # a candidate that has died so often is given up
+
+
+class Workers:
+    """One candidate and its present worker. A context manager.
+
+    Args:
+        target: what a worker loads, where the candidate alone does not say it.
+        advice: the contract's own, on an exception's type and text.
+
+    Attributes:
+        isolation: how the last worker was confined, in its own words.
+        started: how many workers there were: whoever left something with one leaves it again where the number has changed.
+        ended: whether a worker ended while it was asked.
+    """
+
+    def __init__(
+        self,
+        zygote: Zygote,
+        candidate: Candidate,
+        limits: Limits,
+        *,
+        target: Target | None = None,
+        advice: Advice = lambda kind, text: "",
+    ) -> None:
+        self._zygote, self._candidate, self._limits = zygote, candidate, limits
+        self._target = target or Target(candidate.file, candidate.root, candidate.readable, candidate.module, candidate.entry)
+        self._advice = advice
+        self._session: Session | None = None
+        self._deaths = 0
+        self._given_up = ""
+        self._wall = self._cpu = 0.0  # spent over all its workers, in seconds
+        self._printed = ""
+        self._functions: Mapping[str, int] | None = None
+        self.isolation: dict[str, Any] = {}
+        self.started = 0
+        self.ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    @property
+    def functions(self) -> Mapping[str, int]:
+        """The candidate's functions by name; raises Unanswered where it does not load."""
+        if self._functions is None:
+            self.worker("")
+        return self._functions or {}
+
+    @property
+    def deaths_left(self) -> int:
+        """How many more times the candidate may die; at the last it is given up."""
+        return DEATHS - self._deaths
+
+    @property
+    def living(self) -> Session | None:
+        """The present worker, if there is one."""
+        return self._session
+
+    def load(self) -> None:
+        """Start a worker. Raises Unanswered where the candidate does not load."""
+        self.worker("")
+
+    def printed(self) -> str:
+        """The last of what the candidate printed, over all its workers."""
+        return self._printed + (self._session.printed() if self._session is not None else "")
+
+    def ask(self, message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], where: str) -> Answer:
+        """One message and its answer. Raises Unanswered where the worker ends; `fatal` where the candidate is given up."""
+        session = self.worker(where)
+        try:
+            return self.send(session, message, arrays)
+        except WorkerEnded as ended:
+            raise self.died(ended, where) from None
+
+    def send(self, session: Session, message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Answer:
+        """One message and its answer. Raises WorkerEnded, of which the caller makes a death (`died`) or not (`lose`)."""
+        began = time.monotonic()
+        try:
+            return session.ask(message, arrays, seconds=max(0.0, self._limits.all_wall_seconds - self._wall))
+        finally:
+            self._wall += time.monotonic() - began
+
+    def worker(self, where: str) -> Session:
+        """The present worker, or another one. Raises Unanswered where there is to be none, or the candidate does not load."""
+        if self._session is None:
+            if self._given_up:
+                raise Unanswered(self._given_up, fatal=True)
+            try:
+                limits = replace(self._limits, all_cpu_seconds=self._limits.all_cpu_seconds - self._cpu)
+                session = self._zygote.start(self._target, limits)
+            except WorkerEnded as ended:
+                died = self.died(ended, where)
+                raise Unanswered(f"{self._candidate.path}: while it was loaded, the candidate {ended.text}.", fatal=True) from died
+            self.isolation = session.hello.get("isolation") or {}
+            failed = session.hello.get("load_error")
+            if failed is not None:
+                self._print(session.printed())
+                session.close()
+                raise Unanswered(self.told(failed, loading=True), fatal=True)
+            self._functions = session.hello.get("functions") or {}
+            self._session = session
+            self.started += 1
+        return self._session
+
+    def died(self, ended: WorkerEnded, where: str) -> Unanswered:
+        """The end of a worker as a death of the candidate's."""
+        self._deaths += 1
+        self.lose()
+        told = f"{self._candidate.path}: the candidate {(self._used_up() or ended).text}"
+        if not self._given_up and self._deaths >= DEATHS:
+            self._given_up = f"{told}; given up after {self._deaths} such ends."
+        return Unanswered(f"{told}. {where}.", fatal=bool(self._given_up))
+
+    def lose(self) -> None:
+        """A worker is gone, and that is no death; given up where no time is left for another one."""
+        self.ended = True
+        self._close()
+        spent = self._used_up()
+        if spent is not None:
+            self._given_up = f"{self._candidate.path}: the candidate {spent.text}; given up."
+
+    def forget(self) -> None:
+        """Go on with another worker: whatever the candidate has kept between calls is gone."""
+        if not self._given_up:
+            self._close()
+
+    def told(self, raised: Mapping[str, Any], *, loading: bool = False) -> str:
+        """What it raised in one sentence, and what to do about it."""
+        self.print_frames(raised)
+        said = sentence_of(self._candidate, raised) + (", while it was loaded." if loading else ".")
+        kind, text = str(raised.get("type")), str(raised.get("text"))
+        advice = advise(kind, text, alone=self._candidate.root is None, forbidden=self._limits.forbid, of_contract=self._advice)
+        return f"{said} {advice}" if advice else said
+
+    def print_frames(self, raised: Mapping[str, Any]) -> None:
+        """Its own frames, where there are several, beside what it printed."""
+        frames = str(raised.get("traceback") or "")
+        if frames and frames not in self._printed:
+            self._print(frames)
+
+    def _used_up(self) -> WorkerEnded | None:
+        """What it spent over all its workers, where that is more than it may."""
+        if self._wall >= self._limits.all_wall_seconds:
+            return used_up_wall(self._limits)
+        return used_up_cpu(self._limits) if self._cpu >= self._limits.all_cpu_seconds else None
+
+    def _close(self) -> None:
+        if self._session is not None:
+            self._print(self._session.printed())
+            self._session.close()
+            death = self._session.death
+            if death is not None:
+                self._cpu += death.cpu
+                if ended_by_cpu_limit(death):
+                    self._cpu = max(self._cpu, self._limits.all_cpu_seconds)
+            self._session = None
+
+    def _print(self, text: str) -> None:
+        self._printed = (self._printed + text)[-KEPT_OUTPUT:]
