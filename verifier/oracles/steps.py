@@ -11,15 +11,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.oracles.reference import Reference
 from verifier.oracles.scatter import RELATIVE
 from verifier.problems.optimizers import Rule, State, take_step
-from verifier.problems.program import machine_epsilon
+from verifier.problems.program import Problem, machine_epsilon
 from verifier.tolerance import SAFETY, element_tolerance
 
 FloatArray = NDArray[np.floating]
 Arrays = Mapping[str, FloatArray]
 
 COPIES = 6
+
+
+@dataclass(frozen=True)
+class Path:
+    """Where somebody stood before each step, the references there, and what they came to; the rate of all steps."""
+
+    problems: Sequence[Problem]
+    references: Sequence[Reference]
+    afters: Sequence[Arrays]
+    rate: float
+
+    def judged_by(self, rule: Rule, *, seed: int) -> tuple["Stepped", ...]:
+        """What the rule makes of each step, from where they stood before it."""
+        names = list(self.afters[0])
+        return follow(
+            rule,
+            {name: self.problems[0].arrays[name] for name in names},
+            [reference.evaluation.gradients for reference in self.references],
+            rates=[self.rate] * len(self.afters),
+            befores=[problem.arrays for problem in self.problems],
+            gradient_scatters=[reference.scatter.gradients for reference in self.references],
+            dtype=self.problems[0].dtype,
+            seed=seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -34,6 +59,11 @@ class Stepped:
         scatter = self.scatter[name]
         decided = np.isfinite(scatter)
         return np.where(decided, element_tolerance(np.where(decided, scatter, 0.0), 1), np.inf)
+
+    def allowed(self, name: str, dtype: str) -> FloatArray:
+        """The tolerance, and the rounding of the parameter in which the step is seen."""
+        allowed: FloatArray = self.tolerance(name) + machine_epsilon(dtype) * np.abs(self.parameters[name])
+        return allowed
 
 
 def follow(

@@ -51,6 +51,17 @@ class Rule:
         return {"name": self.name} | {key: list(value) if isinstance(value, tuple) else value for key, value in self.said}
 
     @property
+    def manifest_line(self) -> str:
+        """`optimizer = { name = "sgd", momentum = 0.9 }`."""
+        said = ", ".join(f"{key} = {_as_toml(value)}" for key, value in self.as_table().items())
+        return f"optimizer = {{ {said} }}"
+
+    @property
+    def plain(self) -> bool:
+        """Whether each step shows the gradient by itself: W ← W - η ∂L/∂W."""
+        return not self.stateful and not self.options["weight_decay"]
+
+    @property
     def normalises(self) -> bool:
         """Whether a step's length hardly depends on the gradient's: then a gradient within rounding of 0 decides nothing."""
         return self.name != "sgd"
@@ -65,6 +76,12 @@ class Rule:
         """The rate of a step (from 0) that begins with this one."""
         options = self.options
         return float(base / (1 + options["lr_decay"] * step) * options["gamma"] ** (step // options["step_size"]))
+
+
+def _as_toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f'"{value}"' if isinstance(value, str) else str(value)
 
 
 def take_step(rule: Rule, before: FloatArray, gradient: FloatArray, state: State, *, rate: float, count: int, store: Store) -> FloatArray:

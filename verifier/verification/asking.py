@@ -196,6 +196,21 @@ class Interview(Workers):
         return self._calling.entry_call(problem, self._claims, self.entry)
 
     def _ask(self, problem: Problem, call: Call, read: Read, where: str) -> Any:
+        if not call.state:
+            return self._ask_once(problem, call, read, where)
+        try:
+            return self._ask_once(problem, call, read, where)
+        except Unanswered as error:
+            if error.fatal or call.state == "kept" or self._stepped != self.started:
+                raise
+            self.forget()  # what it keeps by itself has the shapes of the problem before
+            return self._ask_once(problem, call, read, where)
+        finally:
+            self._stepped = self.started
+
+    _stepped = 0  # the number of the worker that answered a call with a state last
+
+    def _ask_once(self, problem: Problem, call: Call, read: Read, where: str) -> Any:
         answer, result = self._kept.take(problem, call) or self._ask_alone(problem, call, where)
         if "raised" in result:
             where = f"{where}. It was called as {self._called(problem, call)}"

@@ -2,14 +2,16 @@
 
 A request has five parts, each may be missing: "actions" are those of `statements`, "graphs" those of `engine`; "put" names values (an
 array, or a list of arrays) that stay until they are replaced; "calls" are answered one by one; "lines" evaluate one function at many
-points, so that a finite difference costs no round trip each. Every call gets fresh, writable, C-contiguous copies of the values: what a
+points, so that a finite difference costs no round trip each. A call with "state" may return one value more than its form: it stays, and
+goes into the next. Every call gets fresh, writable, C-contiguous copies of the values: what a
 candidate does to its arguments, it does to itself. A call may ask for its arguments as they are afterwards ("echo"), and where complex
 numbers were seen while it ran ("watch").
 """
 
 import contextlib
+import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +41,7 @@ class Caller:
     room: int
     values: dict[str, Value] = field(default_factory=dict)
     statements: Statements | None = None
+    state: "State" = field(default_factory=lambda: State())
 
     def answer(self, request: Mapping[str, Any], arrays: Mapping[str, Array]) -> tuple[dict[str, Any], dict[str, Array]]:
         """The message and the arrays that answer a request; a candidate's exception or nonsense is part of the answer, never raised.
@@ -66,6 +69,8 @@ class Caller:
         function = self.candidate.function(call["function"])
         if function is None:
             return {"refused": f"has no function {call['function']}"}
+        if call.get("state"):
+            function = self.state.carried(function, call)
         arguments = {name: self.values[name] for name in call["arguments"]}
         watch = ComplexNumbers(self.candidate.origin.owns) if call.get("watch") else None
         try:
@@ -78,6 +83,39 @@ class Caller:
             return {"raised": describe_raised(error, self.candidate.origin)}
         finally:
             flush_prints()
+
+
+class State:
+    """What one function returned as a last value beyond its form: it stays here, and goes back in as its last parameter."""
+
+    def __init__(self) -> None:
+        self._value: Any = None
+
+    def carried(self, function: Callable[..., Any], call: Mapping[str, Any]) -> Callable[..., Any]:
+        """The function with its state put in and taken out."""
+        kept = self._value if call["state"] == "kept" else None
+
+        def carrying(*values: Any, **keywords: Any) -> Any:
+            parameter = _state_parameter(function, len(values), keywords)
+            if parameter is not None and (kept is not None or parameter.default is parameter.empty):
+                keywords[parameter.name] = kept
+            answer = function(*values, **keywords)
+            if not isinstance(answer, tuple | list) or len(answer) != len(call["form"]) + 1:
+                return answer
+            self._value = answer[-1]
+            return answer[:-1]
+
+        return carrying
+
+
+def _state_parameter(function: Callable[..., Any], given: int, keywords: Collection[str]) -> inspect.Parameter | None:
+    """The last parameter by name that a call leaves open; None where there is none, or the function does not tell."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+    named = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return next((one for one in reversed(parameters[given:]) if one.kind in named and one.name not in keywords), None)
 
 
 def _call(

@@ -23,7 +23,7 @@ WRITE = 1 << 1 | 1 << 14  # WRITE_FILE, TRUNCATE
 NEVER = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 15  # not even in scratch: EXECUTE, MAKE_CHAR, _SOCK, _BLOCK, _SYM, IOCTL_DEV
 LIBC = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
 
-RESERVED = 16 << 30  # bytes of addresses beyond the memory: for pools of threads and for compilers; their page tables take 32 MiB at most
+RESERVED = 6 << 30  # bytes of addresses beyond the memory, for pools of threads and for compilers
 
 OURS = ("verifier",)
 

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.checks.mlp import optimizer
-from verifier.checks.mlp.stepping import step
+from verifier.checks.mlp.stepping import step, walk
 from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step
-from verifier.contracts.mlp.network import architecture_of, with_arrays
-from verifier.oracles.reference import Reference, refer_if_deciding
+from verifier.contracts.mlp.network import architecture_of
+from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
@@ -73,17 +73,9 @@ def _along_a_path(examination: Examination, items: list[Item], rate: float) -> l
     if not items:
         return []
     start = max(items, key=lambda item: architecture_of(item.problem).layers <= 3 and item.problem.arrays["x"].shape[0])
-    problem, found = start.problem, []
-    for count in range(PATH_STEPS):
-        reference = refer_if_deciding(problem, seed=start.index)
-        if reference is None:
-            break
-        updated = step(examination, problem, rate, where=f"Step {count + 1} of a path. {start.where}")
-        found += _compare_step(start, problem, reference, updated, rate)
-        if not all(np.isfinite(after).all() for after in updated.values()):
-            break
-        problem = with_arrays(problem, {name: after.astype(problem.dtype) for name, after in updated.items()})
-    return found
+    path = walk(examination, start.problem, rate, steps=PATH_STEPS, seed=start.index, where=start.where)
+    steps = zip(path.problems, path.references, path.afters, strict=True)
+    return [one for problem, reference, after in steps for one in _compare_step(start, problem, reference, after, rate)]
 
 
 def _compare_step(item: Item, problem: Problem, reference: Reference, updated: Mapping[str, FloatArray], rate: float) -> list[Measurement]:

@@ -119,10 +119,10 @@ def deltas_call(problem: Problem, claims: Claims) -> Call:
     return Call("deltas", ("weights", "biases", "x", "y"), keywords_of(problem, claims, with_loss=True), "arrays")
 
 
-def update_call(problem: Problem, claims: Claims, rate: float) -> Call:
-    """update(weights, biases, x, y, learning_rate) -> (weights, biases) after one step."""
-    keywords = keywords_of(problem, claims, with_loss=True)
-    return Call("update", ("weights", "biases", "x", "y"), keywords, _PAIR, (rate,), ("weights", "biases"), in_place=True)
+def update_call(problem: Problem, claims: Claims, rate: float, *, goes_on: bool = False) -> Call:
+    """update(weights, biases, x, y, learning_rate) -> (weights, biases) after one step; `goes_on`: after the last one, with its state."""
+    keywords, state = keywords_of(problem, claims, with_loss=True), "kept" if goes_on else "new"
+    return Call("update", ("weights", "biases", "x", "y"), keywords, _PAIR, (rate,), ("weights", "biases"), in_place=True, state=state)
 
 
 def entry_of(functions: Collection[str], named: str) -> str:
@@ -138,13 +138,23 @@ def entry_call(problem: Problem, claims: Claims, entry: str) -> Call:
 
 
 def read_entry(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims, entry: str) -> Evaluation:
-    """The evaluation that came back from `entry_call`. Raises AnswerError as `read_gradients`."""
+    """The evaluation that came back from `entry_call`: without gradients where the claimed rule's step shows none.
+
+    Raises AnswerError as `read_gradients`.
+    """
     if entry == "update":
-        return gradients_of_step(read_update(tree, arrays, problem, claims), problem, _recovery_rate(claims))
+        updated = read_update(tree, arrays, problem, claims)
+        return gradients_of_step(updated, problem, _recovery_rate(claims)) if _descends_plainly(claims) else Evaluation(None, None, {})
     return read_gradients(tree, arrays, problem, claims)
 
 
+def _descends_plainly(claims: Claims) -> bool:
+    return claims.optimizer is None or claims.optimizer.plain
+
+
 def _recovery_rate(claims: Claims) -> float:
+    if not _descends_plainly(claims):
+        return 1.0 if claims.learning_rate is None else claims.learning_rate
     return RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate
 
 

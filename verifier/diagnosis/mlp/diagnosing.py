@@ -5,7 +5,7 @@ of faults; calls in a row; the first equation that departs, with what else can b
 silent. Nothing here runs for a candidate that passes.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -21,6 +21,7 @@ from verifier.diagnosis.mlp.features import tell_features
 from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.losses import explain_the_loss
 from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
+from verifier.diagnosis.mlp.optimizers import explain_by_a_rule
 from verifier.diagnosis.mlp.own_loss import OwnLoss, find_own_loss, tell_own_loss
 from verifier.diagnosis.mlp.patterns import find_state, is_numerical_differentiation, mixes_samples
 from verifier.diagnosis.mlp.precision import Closeness, judge_closeness
@@ -29,8 +30,11 @@ from verifier.diagnosis.mlp.remembering import find_memory
 from verifier.diagnosis.mlp.steps import explain_by_a_step
 from verifier.diagnosis.mlp.updates import Step, explain_update
 from verifier.diagnosis.mlp.variation import Fault, Hypothesis, predict, single
+from verifier.oracles.steps import Path
+from verifier.problems.program import Problem
 from verifier.results.report import Diagnosis
 
+Walk = Callable[[Problem], Path | None]
 FloatArray = NDArray[np.floating]
 
 CLEARLY = 10  # times what differences exclude: an error that they would have seen
@@ -40,6 +44,7 @@ ROOM = 32  # times a forward pass's own departure, for what it does to a gradien
 JUDGED_ON = 60  # networks of the corpus that hypotheses are held against; those on which the candidate is wrong first
 PROBED_ON = 24  # more networks, drawn for the purpose, where too few of the corpus show a fault
 ALTERNATIVES = 4
+PATHS = 4  # of steps, from networks drawn for the purpose
 UNKNOWN = "no-known-mistake"
 CONSISTENCY = frozenset({"purity", "batch-additivity", "unit-permutation"})  # one network against another: what is kept between them shows
 
@@ -54,6 +59,8 @@ class Symptoms:
         shown: what the checks themselves saw.
         stage: the equation of the first wrong stage, where the candidate shows its stages.
         ask, step: ways to ask for gradients, and for a step (None where there is no `update`).
+        walk: a path of steps from a network, in a new worker; None where there is no `update`.
+        steps_alone: whether it has `update` alone, so that gradients are known by steps only.
         differences: where finite differences of the candidate's own loss agree with its gradients, the relative error that they exclude.
     """
 
@@ -66,6 +73,8 @@ class Symptoms:
     step: Step | None
     seed: int
     differences: float | None = None
+    walk: Walk | None = None
+    steps_alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -79,6 +88,10 @@ class Diagnosed:
 
 def diagnose(symptoms: Symptoms) -> Diagnosed:
     """The best explanation of a failed run; empty where nothing can be said."""
+    if symptoms.steps_alone or symptoms.failed == ["update"]:
+        rule = _another_rule(symptoms)
+        if rule is not None:
+            return Diagnosed((rule,))
     of_steps = [diagnosis for diagnosis in symptoms.shown if diagnosis.fault == "updated-before-propagated"]
     if symptoms.shown and not (of_steps and "autograd" in symptoms.failed):
         return _seen_by_checks(symptoms)
@@ -94,13 +107,23 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
             words = "The gradients are those of the claimed one: it is the loss that is wrong."
             of_loss = tell_own_loss(own, symptoms.claims, gradients=words)
         return Diagnosed((changes or of_loss,))
-    if "update" in symptoms.failed and symptoms.step is not None:
+    rule = symptoms.claims.optimizer
+    if "update" in symptoms.failed and symptoms.step is not None and (rule is None or rule.plain):
         of_step = explain_update(symptoms.claims, symptoms.step, seed=symptoms.seed)
         return Diagnosed((of_step,) if of_step is not None else ())
     if "stages" in symptoms.failed and symptoms.stage is not None:
         return Diagnosed((_wrong_stage(symptoms.stage),))
     kept = _kept_between_calls(symptoms, symptoms.answered) if CONSISTENCY & set(symptoms.failed) else None
     return Diagnosed() if kept is None else Diagnosed((kept,))
+
+
+def _another_rule(symptoms: Symptoms) -> Diagnosis | None:
+    """The optimiser whose rule the steps follow, where it is another than the claimed one."""
+    if symptoms.walk is None:
+        return None
+    probes = draw_probes(symptoms.claims, seed=symptoms.seed + 7, count=PATHS)
+    paths = [path for problem, _ in probes if (path := symptoms.walk(problem)) is not None]
+    return explain_by_a_rule(paths, symptoms.claims.optimizer, seed=symptoms.seed)
 
 
 def shows_the_same(diagnosed: Diagnosed, one: Answered, claims: Claims) -> bool:

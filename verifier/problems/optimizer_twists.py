@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verifier.problems.optimizers import Rule
-from verifier.results.evaluation import FloatArray
 
+FloatArray = NDArray[np.floating]
 Options = Mapping[str, Any]
 Walk = Callable[[Options, FloatArray, FloatArray], list[FloatArray]]
 
