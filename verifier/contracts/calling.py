@@ -24,7 +24,7 @@ class Call:
     """One call of a candidate's function, as the worker takes it: which function, over which values, and the form of its answer.
 
     `numbers` go in after the values; `parts` are the names of the answer's parts, for messages; `loss` is the part that is the loss,
-    None where there is none. `in_place`: whether it may change its arguments. `state`: "new" or "kept" where the function may take and return
+    None where there is none. `in_place`: whether it may change its arguments. `state`: "new" or "kept" where it may take and return
     a state as its last value: None goes in at first, then what it returned.
     """
 

@@ -14,7 +14,7 @@ from verifier.candidates.zygote import Zygote
 from verifier.checks import autograd, contract, finite_difference, forward, purity
 from verifier.checks.catalogue import check_ids, check_of
 from verifier.checks.check import Ask
-from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, reassessed
+from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, reassessed, skipped
 from verifier.checks.finite_difference import undecided_roles
 from verifier.contracts.convention import Convention
 from verifier.oracles.finite_difference.line import DECISIVE
@@ -31,6 +31,7 @@ from verifier.verification.sparing import Spared
 from verifier.verification.witnesses import Testimony, contradicts, heard_again, weigh
 
 Progress = Callable[[str, int, int], None]
+STEPS_ALONE = "The file shows steps alone, and by the rule that the manifest names a step shows no gradient: the steps are judged."
 
 
 def judge_candidate(
@@ -140,6 +141,8 @@ def _ask_the_rest(
     checks = {check: asked for check in check_ids() if request.wants(check) and (asked := check_of(check).ask) is not None}
     if purity.ID in checks:
         checks[purity.ID] = lambda examination: _noting_complex_numbers(purity.check(examination), interview)
+    if not any(evaluation.gradients for evaluation in examination.evaluations.values()):
+        checks = {check: ask if "step" in check_of(check).needs else _judged_by_steps(check) for check, ask in checks.items()}
     wanted = list(checks)
     for position, check in enumerate(wanted):
         progress(f"{candidate.name}: {check}", position, len(wanted))
@@ -212,6 +215,10 @@ def _noting_complex_numbers(finding: Finding, interview: Interview) -> Finding:
         "complex steps have, which need a forward pass for every parameter."
     )
     return replace(finding, outcome=structs.replace(finding.outcome, notes=(*finding.outcome.notes, note)))
+
+
+def _judged_by_steps(check: str) -> Ask:
+    return lambda examination: skipped(check, STEPS_ALONE)
 
 
 def _guarded(check: str, ask: Ask, examination: Examination) -> Finding:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
-from verifier.checks.mlp import stages, unit_permutation, update
+from verifier.checks.mlp import optimizer, stages, stepping, unit_permutation, update
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
 from verifier.diagnosis.mlp.conventions import find_convention
+from verifier.oracles.steps import Path
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
 from verifier.results.report import Step
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find_convention"]
 
+PATH_STEPS = 8  # of a path that shows a rule
 Same = Callable[[Item, Evaluation], bool]
 
 
@@ -48,6 +50,8 @@ def explain_failure(findings: Mapping[str, Finding], examination: Examination) -
         ask=lambda problem: _gradients(examination, problem),
         step=(lambda problem, rate: _step(examination, problem, rate)) if "update" in examination.asking.functions else None,
         seed=examination.seed,
+        walk=(lambda problem: _walk(examination, problem)) if "update" in examination.asking.functions else None,
+        steps_alone=examination.entry == "update",
         differences=_excluded_by_differences(findings.get(finite_difference.ID)),
     )
     return diagnose(symptoms)
@@ -79,7 +83,9 @@ def work_by_hand(examination: Examination, item: Item, evaluation: Evaluation, d
     from verifier.diagnosis.mlp.walkthrough import RATE, claimed_of, work_through
 
     rate = examination.claims.learning_rate or RATE
-    updated = _step(examination, item.problem, rate) if "update" in examination.asking.functions else None
+    rule = examination.claims.optimizer
+    shows_step = "update" in examination.asking.functions and (rule is None or rule.plain)
+    updated = _step(examination, item.problem, rate) if shows_step else None
     equation = diagnosed.diagnosis[0].equation if diagnosed is not None and diagnosed.diagnosis else ""
     hypothesis = None if diagnosed is None else diagnosed.hypothesis
     shown = _shown_stages(examination, item)
@@ -106,6 +112,14 @@ def _shown_stages(examination: Examination, item: Item) -> dict[str, FloatArray]
 def _gradients(examination: Examination, problem: Problem) -> Evaluation | None:
     try:
         return examination.asking.gradients(problem, where=f"Asked for the diagnosis: {problem.description}")
+    except Unanswered:
+        return None
+
+
+def _walk(examination: Examination, problem: Problem) -> Path | None:
+    rate = optimizer.rate_of(examination, examination.claims.optimizer)
+    try:
+        return stepping.walk(examination, problem, rate, steps=PATH_STEPS, seed=examination.seed, where="Asked for the diagnosis.")
     except Unanswered:
         return None
 
