@@ -25,6 +25,7 @@ ID = "update"
 SOURCE = "32 x rounding scatter, and the rounding of the step"
 RECOVERED_ON = 40
 PATH_STEPS = 20
+PATHS = 5  # at most, until one has half of the steps
 PATH_RATE = 0.1
 SECOND_RATE = 0.5
 
@@ -69,13 +70,18 @@ def _compare(item: Item, recovered: Evaluation) -> list[Measurement]:
 
 
 def _along_a_path(examination: Examination, items: list[Item], rate: float) -> list[Measurement]:
-    """Single steps, each from the candidate's own previous weights, each held to the gradient there."""
-    if not items:
-        return []
-    start = max(items, key=lambda item: architecture_of(item.problem).layers <= 3 and item.problem.arrays["x"].shape[0])
-    path = walk(examination, start.problem, rate, steps=PATH_STEPS, seed=start.index, where=start.where)
-    steps = zip(path.problems, path.references, path.afters, strict=True)
-    return [one for problem, reference, after in steps for one in _compare_step(start, problem, reference, after, rate)]
+    """Single steps, each from the candidate's own previous weights, each held to the gradient there: on the largest batch of few layers.
+
+    A path may leave the ordinary networks, or meet a kink, at once: then the next largest is tried.
+    """
+    found: list[Measurement] = []
+    for start in sorted(items, key=lambda item: architecture_of(item.problem).layers <= 3 and -len(item.problem.arrays["x"]))[:PATHS]:
+        path = walk(examination, start.problem, rate, steps=PATH_STEPS, seed=start.index, where=start.where)
+        for problem, reference, after in zip(path.problems, path.references, path.afters, strict=True):
+            found += _compare_step(start, problem, reference, after, rate)
+        if 2 * len(path.afters) >= PATH_STEPS:
+            break
+    return found
 
 
 def _compare_step(item: Item, problem: Problem, reference: Reference, updated: Mapping[str, FloatArray], rate: float) -> list[Measurement]:
