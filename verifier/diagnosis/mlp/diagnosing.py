@@ -89,9 +89,9 @@ class Diagnosed:
 def diagnose(symptoms: Symptoms) -> Diagnosed:
     """The best explanation of a failed run; empty where nothing can be said."""
     if symptoms.steps_alone or symptoms.failed == ["update"]:
-        rule = _another_rule(symptoms)
-        if rule is not None:
-            return Diagnosed((rule,))
+        of_rule = _another_rule(symptoms)
+        if of_rule is not None:
+            return Diagnosed((of_rule,))
     of_steps = [diagnosis for diagnosis in symptoms.shown if diagnosis.fault == "updated-before-propagated"]
     if symptoms.shown and not (of_steps and "autograd" in symptoms.failed):
         return _seen_by_checks(symptoms)

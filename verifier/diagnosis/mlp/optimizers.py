@@ -234,12 +234,12 @@ def _flat(path: Path, count: int, what: str) -> FloatArray:
     """All parameters of a step in a row: what they moved by, where they stood, or their gradients."""
     names = list(path.afters[0])
     befores = {name: np.asarray(path.problems[count].arrays[name], dtype=np.float64) for name in names}
-    parts = {
-        "before": lambda name: befores[name],
-        "moved": lambda name: befores[name] - path.afters[count][name],
-        "gradient": lambda name: path.references[count].evaluation.gradients[name],
+    parts: dict[str, dict[str, FloatArray]] = {
+        "before": befores,
+        "moved": {name: before - path.afters[count][name] for name, before in befores.items()},
+        "gradient": dict(path.references[count].evaluation.gradients),
     }
-    return np.concatenate([np.ravel(parts[what](name)) for name in names])
+    return np.concatenate([np.ravel(parts[what][name]) for name in names])
 
 
 def _is_near(rule: Rule, path: Path) -> bool:
