@@ -233,7 +233,7 @@ def _typed(value: float) -> float:
 def _flat(path: Path, count: int, what: str) -> FloatArray:
     """All parameters of a step in a row: what they moved by, where they stood, or their gradients."""
     names = list(path.afters[0])
-    befores = {name: np.asarray(path.problems[count].arrays[name], dtype=np.float64) for name in names}
+    befores: dict[str, FloatArray] = {name: np.asarray(path.problems[count].arrays[name], dtype=np.float64) for name in names}
     parts: dict[str, dict[str, FloatArray]] = {
         "before": befores,
         "moved": {name: before - path.afters[count][name] for name, before in befores.items()},
