@@ -58,6 +58,17 @@ class Candidate:
     manifest_line: int | None = None
     path_name: str = ""
 
+    def named(self, file: object) -> str:
+        """A file of the candidate as the user named the candidate, else as it is."""
+        if not isinstance(file, str):
+            return self.path
+        if self.file is not None and Path(file) == self.file and self.root is None:
+            return self.path
+        if self.root is not None and Path(file).is_relative_to(self.root):
+            named = Path(self.path)
+            return str((named.parent if named.suffix == ".py" else named) / Path(file).relative_to(self.root))
+        return file
+
 
 def find_candidates(
     paths: Sequence[str], *, assignment: Assignment | None = None, preset: str | None = None

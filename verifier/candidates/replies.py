@@ -56,6 +56,8 @@ def _check_reply(form: Any, call: Mapping[str, Any], reply: Any, arrays: Mapping
         raise WireError("a reply has no echo of its arguments")
     elif call.get("watch"):
         _check_text(reply.get("complex"))
+    elif call.get("trace"):
+        _check_trace(reply.get("trace"), arrays)
 
 
 def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: Mapping[str, Any]) -> None:
@@ -95,6 +97,23 @@ def _echoes(names: Sequence[str], echo: Any, arrays: Mapping[str, Any]) -> bool:
         return False
     leaves = [leaf for value in echo.values() for leaf in (value if isinstance(value, list) else [value])]
     return all(leaf is None or _is_name(leaf, arrays) for leaf in leaves)
+
+
+def _check_trace(trace: Any, arrays: Mapping[str, Any]) -> None:
+    """Files, and rows of file, line, function, path, slot and array."""
+    if not isinstance(trace, dict) or not isinstance(trace.get("files"), list) or not isinstance(trace.get("settings"), list):
+        raise WireError("a trace is missing")
+    if not isinstance(trace.get("whole"), bool):
+        raise WireError("a trace does not say whether it is whole")
+    for file in trace["files"]:
+        _check_text(file)
+    for row in trace["settings"]:
+        if not isinstance(row, list) or len(row) != 6 or type(row[0]) is not int or type(row[1]) is not int:
+            raise WireError("a trace has a row of another form")
+        if not 0 <= row[0] < len(trace["files"]) or not _is_name(row[5], arrays):
+            raise WireError("a trace has a row of another form")
+        for text in row[2:5]:
+            _check_text(text)
 
 
 def _is_name(leaf: Any, arrays: Mapping[str, Any]) -> bool:

@@ -58,6 +58,8 @@ def _annotations(report: Report, known: str | None) -> Iterator[str]:
 
 def _line_of(report: Report, path: str) -> int | None:
     """The line of the candidate's own file that its failure names."""
+    if report.own_lines:
+        return report.own_lines[0].line if report.own_lines[0].file == report.candidate.path else None
     file = path.rpartition("/")[2]
     before, _, after = one_line(report.summary).partition(file)
     found = _LINE.match(after) if before or after else None

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from verifier.errors import RequestError
-from verifier.reports.markdown import MARKS, code, escape
+from verifier.reports.markdown import MARKS, code, escape, fence
 from verifier.reports.untrusted import one_line
-from verifier.reports.wording import number, reproduce_command, times_tolerance, verdict_means
+from verifier.reports.wording import marked_source, number, reproduce_command, times_tolerance, verdict_means
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Outcome
 from verifier.results.report import Report, Score
@@ -101,6 +101,8 @@ def _summary(report: Report) -> dict[str, Any]:
         lines.append(escape(report.summary))
         if best is not None:
             lines.append(f"**{escape(best.fault)}** (equation {code(best.equation)}): {escape(best.explanation)}")
+        for own in report.own_lines:
+            lines += [f"{escape(own.place)}:", fence(marked_source(own), "python"), escape(own.sentence)]
         lines += [f"{code(note.check)}: {escape(note.message)}" for note in report.notes]
     return {
         "name": "Verdict",

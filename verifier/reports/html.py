@@ -41,6 +41,8 @@ def write(report: Report) -> str:
     comparisons = by_network(report)
     return template("report.html").render(
         report=report,
+        own_lines=_own_lines(report),
+        own_lines_heading=wording.own_lines_heading(report),
         certificate=wording.certificate_lines(report),
         equations=wording.EQUATIONS,
         not_passed=wording.not_passed(report),
@@ -67,6 +69,15 @@ def write(report: Report) -> str:
         claims={name: wording.claim_text(value) for name, value in report.candidate.claims.items()},
         means=wording.verdict_means(report),
     )
+
+
+def _own_lines(report: Report) -> list[tuple[str, str, str, str]]:
+    """Place, source line, caret and sentence of each line that would mend the candidate."""
+    found = []
+    for line in report.own_lines:
+        last = line is report.own_lines[-1]
+        found.append((line.place, *wording.marked_source(line), wording.own_line_sentence(line) if last else line.sentence))
+    return found
 
 
 def pictures(report: Report) -> list[tuple[Measurement, Markup]]:

@@ -17,10 +17,13 @@ from verifier.reports.wording import (
     element,
     explained_words,
     isolation_words,
+    marked_source,
     networks,
     next_steps,
     not_passed,
     number,
+    own_line_sentence,
+    own_lines_heading,
     reproduce_command,
     skipped_by_reason,
     times_tolerance,
@@ -48,7 +51,20 @@ def write(report: Report) -> str:
 
 def blocks(report: Report) -> list[str]:
     """The report's paragraphs, tables and fences in order; whole ones may be left out."""
-    sections = (_head, _diagnosis, _to_do, _checks, _certificate, _explanations, _notes, _measurements, _counterexample, _printed, _run)
+    sections = (
+        _head,
+        _own_lines,
+        _diagnosis,
+        _to_do,
+        _checks,
+        _certificate,
+        _explanations,
+        _notes,
+        _measurements,
+        _counterexample,
+        _printed,
+        _run,
+    )
     return [block for section in sections for block in section(report)]
 
 
@@ -112,6 +128,17 @@ def _sentence(words: str) -> str:
 def _head(report: Report) -> Iterator[str]:
     yield f"# {MARKS[report.verdict]} {report.verdict.upper()}: {escape(report.candidate.name)}"
     yield f"**{_sentence(verdict_means(report))}.** {escape(report.summary)}"
+
+
+def _own_lines(report: Report) -> Iterator[str]:
+    if not report.own_lines:
+        return
+    yield f"## {own_lines_heading(report)}"
+    for line in report.own_lines:
+        yield f"**{escape(line.place)}**"
+        yield fence(marked_source(line), "python")
+        last = line is report.own_lines[-1]
+        yield escape(own_line_sentence(line) if last else line.sentence)
 
 
 def _diagnosis(report: Report) -> Iterator[str]:

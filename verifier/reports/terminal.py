@@ -29,10 +29,13 @@ from verifier.reports.wording import (
     element,
     first_sentence,
     isolation_gap,
+    marked_source,
     networks,
     next_steps,
     not_passed,
     number,
+    own_line_sentence,
+    own_lines_heading,
     reproduce_command,
     skipped_by_reason,
     title,
@@ -88,6 +91,7 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
     """One candidate's report, whole; `written` are the files that hold it."""
     console.print(_headline(report, console.width), soft_wrap=True)
     _indent(console, one_line(report.summary))
+    _show_own_lines(report, console)
     if report.diagnosis:
         console.print()
         _show_diagnosis(report.diagnosis, report.summary, console)
@@ -129,6 +133,8 @@ def show_short(report: Report, console: Console, *, folder: Path | None = None, 
         best = report.diagnosis[0]
         told = one_line(best.explanation) in one_line(report.summary)
         _indent(console, f"Diagnosis: {one_line(best.fault)}" + ("" if told else f": {first_sentence(best.explanation)}"), "cyan")
+    for own in report.own_lines[:1]:
+        _indent(console, f"{one_line(own.place)}: {one_line(own.sentence)}")
     if written:
         _indent(console, f"Report: {_page_to_read(written)}", "dim", wrap=False)
 
@@ -215,6 +221,19 @@ def _show_diagnosis(diagnosis: Sequence[Diagnosis], summary: str, console: Conso
         _indent(console, one_line(best.evidence), "dim")
     for other in others[:OTHER_EXPLANATIONS]:
         _indent(console, f"or {one_line(other.fault)}: {first_sentence(other.explanation)}", "dim")
+
+
+def _show_own_lines(report: Report, console: Console) -> None:
+    """The lines of the candidate's source that would mend it, as a compiler shows them."""
+    for position, line in enumerate(report.own_lines):
+        console.print()
+        console.print(
+            Text.assemble((own_lines_heading(report) if position == 0 else "And", "bold cyan"), ": ", (one_line(line.place), "bold"))
+        )
+        for text, style in zip(marked_source(line), ("", "bold red"), strict=True):
+            console.print(Text(INDENT + text, style), soft_wrap=True)
+        last = position == len(report.own_lines) - 1
+        _indent(console, own_line_sentence(line) if last else one_line(line.sentence))
 
 
 def _show_walkthrough(report: Report, console: Console) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import Any
 
-from verifier.reports.untrusted import one_line
+from verifier.reports.untrusted import one_line, plain
 from verifier.results.outcome import Measurement, Outcome
-from verifier.results.report import Isolation, Report
+from verifier.results.report import Isolation, OwnLine, Report
 
 VERDICT_MEANS = {
     "pass": "the gradients are right",
@@ -214,6 +214,29 @@ def reproduce_command(report: Report) -> str:
     options = "".join(f" {shell_word(word)}" for word in report.options)
     command = f"verifier check {shell_word(report.candidate.path)}"
     return command if report.profile == "replay" else f"{command} --profile {shell_word(report.profile)} --seed {report.seed}{options}"
+
+
+def marked_source(line: OwnLine) -> tuple[str, str]:
+    """A line of the candidate's source, and below it the caret: ``^~~~~`` under what makes the value."""
+    before, after = plain_source(line.source[: line.column]), plain_source(line.source[line.column :])
+    length = len(plain_source(line.source[line.column : line.column + line.length]))
+    return before + after, " " * len(before) + "^" + "~" * max(length - 1, 0)
+
+
+def plain_source(text: str) -> str:
+    """Source text fit to show: on one line, every character in a column of its own."""
+    return plain(text).replace("\n", " ").replace("\t", " ")
+
+
+def own_line_sentence(line: OwnLine) -> str:
+    """What should stand there, and on how many networks it was tried."""
+    tried = "1 other network" if line.confirmed == 1 else f"{line.confirmed} other networks"
+    return f"{one_line(line.sentence)} With that, every gradient comes right; tried on {tried} too."
+
+
+def own_lines_heading(report: Report) -> str:
+    """The heading above the lines of the candidate's source."""
+    return "In your source" if len(report.own_lines) == 1 else f"In your source, {len(report.own_lines)} lines"
 
 
 def replay_command(report: Report, folder: PurePath | None = None) -> str | None:

@@ -67,6 +67,38 @@ class Diagnosis(msgspec.Struct, frozen=True, omit_defaults=True):
     axes: str = ""
 
 
+class OwnLine(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A line of the candidate's source: with another value there, every gradient would be right.
+
+    Attributes:
+        file, line, function: where it is; the file as the user named it, the function "" at the top of a file.
+        source: the line without its indentation; `column` and `length` say what in it makes the value (from 0, in characters).
+        variable: what is set there (`delta`, `deltas[1]`), given to a function (`sigmoid(z)`) or returned (`return`).
+        quantity: what should stand there: `δ[0]`, layers counted from 0 as in `weights[0]`.
+        sentence: the same for a reader, with the numbers.
+        claimed, right: the element that is furthest off, and what it should be.
+        confirmed: on how many other random networks the same value there made every gradient right.
+    """
+
+    file: str
+    line: int
+    function: str
+    source: str
+    column: int
+    length: int
+    variable: str
+    quantity: str
+    sentence: str
+    claimed: float | None
+    right: float
+    confirmed: int
+
+    @property
+    def place(self) -> str:
+        """``student.py, line 14, in backprop``."""
+        return f"{self.file}, line {self.line}" + (f", in {self.function}" if self.function else "")
+
+
 class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of a problem worked by hand.
 
@@ -191,6 +223,7 @@ class Report(msgspec.Struct, frozen=True):
         score: what it is worth; None in a report of an earlier version.
         hints: how much of it a student is shown: "verdict", "equation" or "line".
         message: what the assignment says to every student.
+        own_lines: the lines that would mend it, where that could be found out; `place` is then the first of them.
     """
 
     schema_version: int
@@ -218,6 +251,7 @@ class Report(msgspec.Struct, frozen=True):
     score: Score | None = None
     hints: str = "line"
     message: str = ""
+    own_lines: tuple[OwnLine, ...] = ()
 
 
 def to_json(report: Report) -> bytes:

@@ -4,11 +4,14 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
+from verifier.candidates.discovery import Candidate
+from verifier.candidates.limits import Limits
+from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Examination, Finding, Item
 from verifier.contracts.catalogue import contract_of
 from verifier.contracts.convention import Convention
 from verifier.results.evaluation import Evaluation
-from verifier.results.report import Diagnosis, Step
+from verifier.results.report import Diagnosis, OwnLine, Step
 
 Same = Callable[[Item, Evaluation], bool]
 
@@ -36,6 +39,17 @@ class Explaining(Protocol):
     def work_by_hand(self, examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Any) -> tuple[Step, ...]:
         """A problem line by line, the right numbers beside the candidate's."""
 
+    def find_own_lines(
+        self,
+        candidate: Candidate,
+        examination: Examination,
+        findings: Mapping[str, Finding],
+        diagnosed: Any,
+        zygote: Zygote,
+        limits: Limits,
+    ) -> tuple[OwnLine, ...]:
+        """The lines of the candidate's source where another value would mend it."""
+
 
 class _Silent:
     """Of a contract whose failures nobody explains."""
@@ -50,6 +64,17 @@ class _Silent:
         return any_mistake
 
     def work_by_hand(self, examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Any) -> tuple[Step, ...]:
+        return ()
+
+    def find_own_lines(
+        self,
+        candidate: Candidate,
+        examination: Examination,
+        findings: Mapping[str, Finding],
+        diagnosed: Any,
+        zygote: Zygote,
+        limits: Limits,
+    ) -> tuple[OwnLine, ...]:
         return ()
 
 

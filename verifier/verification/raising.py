@@ -13,7 +13,7 @@ Advice = Callable[[str, str], str]
 def sentence_of(candidate: Candidate, raised: Mapping[str, Any]) -> str:
     """`student.py, line 14, in backprop: IndexError: list index out of range`, without the full stop."""
     line, function = raised.get("line"), raised.get("function")
-    place = as_named(candidate, raised.get("file")) + (f", line {line}" if line else "")
+    place = candidate.named(raised.get("file")) + (f", line {line}" if line else "")
     place += f", in {function}" if function and function != "<module>" else ""
     return f"{place}: {_said(raised)}".rstrip(".")
 
@@ -29,18 +29,6 @@ def sentence_of_statement(candidate: Candidate, reply: Mapping[str, Any]) -> tup
 
 def _said(raised: Mapping[str, Any]) -> str:
     return f"{raised.get('type')}: {raised.get('text')}" if raised.get("text") else str(raised.get("type"))
-
-
-def as_named(candidate: Candidate, file: object) -> str:
-    """A file of the candidate as the user named the candidate, else as it is."""
-    if not isinstance(file, str):
-        return candidate.path
-    if candidate.file is not None and Path(file) == candidate.file and candidate.root is None:
-        return candidate.path
-    if candidate.root is not None and Path(file).is_relative_to(candidate.root):
-        named = Path(candidate.path)
-        return str((named.parent if named.suffix == ".py" else named) / Path(file).relative_to(candidate.root))
-    return file
 
 
 def advise(kind: str, text: str, *, alone: bool, forbidden: Collection[str], of_contract: Advice) -> str:

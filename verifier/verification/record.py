@@ -27,6 +27,7 @@ from verifier.results.report import (
     Diagnosis,
     Isolation,
     Note,
+    OwnLine,
     Report,
 )
 from verifier.verification.asking import Interview
@@ -90,6 +91,7 @@ class Asked:
     notes: tuple[Note, ...] = ()
     contradicted: bool = False
     certificate: Certificate | None = None
+    own_lines: tuple[OwnLine, ...] = ()
 
     @property
     def diagnosis(self) -> tuple[Diagnosis, ...]:
@@ -129,6 +131,8 @@ def write_down(
         only=request.only,
         certificate=asked.certificate if verdict == "pass" else None,
         timings={phase: round(taken, 4) for phase, taken in seconds.items()},
+        place=asked.own_lines[0].place if asked.own_lines and verdict == "fail" else "",
+        own_lines=asked.own_lines if verdict == "fail" else (),
         reason=asked.findings[contract.ID].reason if verdict == "error" and contract.ID in asked.findings else "",
     )
     return Judged(report, stored)

@@ -20,7 +20,7 @@ from verifier.contracts.convention import Convention
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.reference import refer
 from verifier.results.outcome import Outcome
-from verifier.results.report import Step
+from verifier.results.report import OwnLine, Step
 from verifier.verification.asking import Interview
 from verifier.verification.certificate import certify
 from verifier.verification.corpus import Corpus
@@ -55,6 +55,12 @@ def judge_candidate(
         if asked.examination is not None:
             asked = replace(asked, diagnosed=spared.attempt(contract.ID, "The diagnosis", lambda: _diagnosed(asked), None))
             clock.lap("diagnosis")
+
+            def mending() -> tuple[OwnLine, ...]:
+                return _own_lines(candidate, asked, zygote, limits)
+
+            asked = replace(asked, own_lines=spared.attempt(contract.ID, "The search for the line", mending, ()))
+            clock.lap("own line")
 
             def smallest() -> Shrunk | None:
                 return _counterexample(asked, request, clock, spared, lambda: progress(f"{candidate.name}: smallest network", 0, 1))
@@ -195,6 +201,15 @@ def _diagnosed(asked: Asked) -> Diagnosed | None:
     if all(finding.outcome.status != "fail" and finding.diagnosis is None for finding in asked.findings.values()):
         return None
     return explaining_of(asked.examination.claims.contract).explain_failure(asked.findings, asked.examination)
+
+
+def _own_lines(candidate: Candidate, asked: Asked, zygote: Zygote, limits: Limits) -> tuple[OwnLine, ...]:
+    """The lines of the candidate's source that would mend it; nothing is loaded for a candidate that is right."""
+    assert asked.examination is not None
+    if not any(finding.outcome.status == "fail" for finding in asked.findings.values()):
+        return ()
+    explaining = explaining_of(asked.examination.claims.contract)
+    return explaining.find_own_lines(candidate, asked.examination, asked.findings, asked.diagnosed, zygote, limits)
 
 
 def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:

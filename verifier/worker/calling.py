@@ -5,7 +5,7 @@ array, or a list of arrays) that stay until they are replaced; "calls" are answe
 points, so that a finite difference costs no round trip each. A call with "state" may return one value more than its form: it stays, and
 goes into the next. Every call gets fresh, writable, C-contiguous copies of the values: what a
 candidate does to its arguments, it does to itself. A call may ask for its arguments as they are afterwards ("echo"), and where complex
-numbers were seen while it ran ("watch").
+numbers were seen while it ran ("watch"), or what each of its lines set, and other values put there ("trace", see `tracing`).
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from verifier.worker.complex_numbers import ComplexNumbers
 from verifier.worker.conversion import Basket, Refused, described, pack, part_name, split, subject, to_array
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
 from verifier.worker.statements import Statements
+from verifier.worker.tracing import Tracing
 
 Array = NDArray[Any]
 Value = Array | list[Array]
@@ -74,6 +75,10 @@ class Caller:
         arguments = {name: self.values[name] for name in call["arguments"]}
         watch = ComplexNumbers(self.candidate.origin.owns) if call.get("watch") else None
         try:
+            if call.get("trace"):
+                trace = Tracing(self.candidate.origin.owns, call["trace"], arrays)
+                answer = ask(trace.watching(function), call, arguments, basket, arrays)
+                return {**answer, "trace": trace.told(basket)}
             if watch is None:
                 return ask(function, call, arguments, basket, arrays)
             return {**ask(watch.watching(function), call, arguments, basket, arrays), "complex": printable(watch.seen, TEXT)}

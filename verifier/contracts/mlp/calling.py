@@ -133,7 +133,7 @@ def entry_of(functions: Collection[str], named: str) -> str:
 def entry_call(problem: Problem, claims: Claims, entry: str) -> Call:
     """The call that asks for gradients: they come back, or are seen in a step of a large learning rate."""
     if entry == "update":
-        return update_call(problem, claims, _recovery_rate(claims))
+        return update_call(problem, claims, recovery_rate(claims))
     return gradient_call(problem, claims, entry)
 
 
@@ -144,7 +144,7 @@ def read_entry(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims, ent
     """
     if entry == "update":
         updated = read_update(tree, arrays, problem, claims)
-        return gradients_of_step(updated, problem, _recovery_rate(claims)) if _descends_plainly(claims) else Evaluation(None, None, {})
+        return gradients_of_step(updated, problem, recovery_rate(claims)) if _descends_plainly(claims) else Evaluation(None, None, {})
     return read_gradients(tree, arrays, problem, claims)
 
 
@@ -152,7 +152,8 @@ def _descends_plainly(claims: Claims) -> bool:
     return claims.optimizer is None or claims.optimizer.plain
 
 
-def _recovery_rate(claims: Claims) -> float:
+def recovery_rate(claims: Claims) -> float:
+    """The learning rate at which a step is asked for gradients."""
     if not _descends_plainly(claims):
         return 1.0 if claims.learning_rate is None else claims.learning_rate
     return RECOVERY_RATE if claims.learning_rate is None else claims.learning_rate

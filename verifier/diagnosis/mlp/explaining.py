@@ -17,6 +17,7 @@ from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.checks.mlp import optimizer, stages, stepping, unit_permutation, update
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
 from verifier.diagnosis.mlp.conventions import find_convention
+from verifier.diagnosis.mlp.repair.own_lines import find_own_lines
 from verifier.oracles.steps import Path
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from verifier.diagnosis.mlp.diagnosing import Diagnosed
     from verifier.diagnosis.mlp.probing import Answered
 
-__all__ = ["find_convention"]
+__all__ = ["find_convention", "find_own_lines"]
 
 PATH_STEPS = 8  # of a path that shows a rule
 Same = Callable[[Item, Evaluation], bool]

@@ -46,12 +46,19 @@ def draw_probes(
     for index in range(count):
         for attempt in range(ATTEMPTS):
             architecture = _architecture(claims, index, batch, inputs, generator)
-            problem = draw_problem(architecture, _recipe(loud, index), claims, seed=seed + 1, index=index, attempt=attempt)
-            problem = _gentle(problem, claims)
-            reference = refer_if_deciding(problem, seed=index)
-            if reference is not None:
-                yield problem, reference
+            drawn = draw_gentle(architecture, claims, _recipe(loud, index), seed=seed + 1, index=index, attempt=attempt)
+            if drawn is not None:
+                yield drawn
                 break
+
+
+def draw_gentle(
+    architecture: Architecture, claims: Claims, recipe: Recipe, *, seed: int, index: int, attempt: int
+) -> tuple[Problem, Reference] | None:
+    """A network of this architecture, its units seldom saturated, with its reference; None where it is not ordinary or at a kink."""
+    problem = _gentle(draw_problem(architecture, recipe, claims, seed=seed, index=index, attempt=attempt), claims)
+    reference = refer_if_deciding(problem, seed=index)
+    return None if reference is None else (problem, reference)
 
 
 def _recipe(loud: bool, index: int) -> Recipe:
