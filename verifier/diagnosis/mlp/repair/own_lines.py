@@ -36,9 +36,16 @@ from verifier.results.report import OwnLine
 
 SECONDS = 15.0  # for all of it; most candidates take less than one
 EACH_SECONDS = 3.0  # for one message
-# Mistakes that are in no value of a line: how it is rounded, what is kept from an earlier call, chance, differences in place of equations.
+# Mistakes that are in no value of a line: how it is rounded, what is kept from an earlier call, chance, differences, a loop of steps.
 OF_NO_LINE = frozenset(
-    {"single-precision", "numerical-differentiation", "accumulated-between-calls", "stale-forward-state", "random-between-calls"}
+    {
+        "single-precision",
+        "numerical-differentiation",
+        "accumulated-between-calls",
+        "stale-forward-state",
+        "random-between-calls",
+        "update-sample-by-sample",
+    }
 )
 KINDS = 3  # of activations and losses that are tried
 

@@ -88,6 +88,10 @@ class Reading:
         known = [self.known[index] for index in self.by_slot[slot] if self.quantities.at(kind, self.settings[index].value.shape)]
         return sum(bool(here) and not any((one.quantity.kind, one.factor) == (kind, factor) for one in here) for here in known)
 
+    def is_a_multiple(self, slot: Slot, kind: str) -> bool:
+        """Whether a slot is set to this quantity, times a factor."""
+        return any(one.quantity.kind == kind for index in self.by_slot[slot] for one in self.known[index])
+
     def delta_before(self, layer: int, index: int) -> bool | None:
         """Whether the right δ of a layer was set before; None where nothing that could be a δ was."""
         candidates = False

@@ -26,6 +26,7 @@ from verifier.results.evaluation import Evaluation
 LINES = 4  # repaired at most
 RERUNS = 1_500
 TOGETHER = 24  # calls in one message
+CALLS = 3  # functions between a call and the line that goes wrong
 LOSS = "loss"
 
 Step = tuple["Repair", frozenset[str]]  # a repair, and what stays wrong with it
@@ -233,22 +234,32 @@ def _steps(patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: fr
 def _where_it_is_called(
     patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: frozenset[str], step: Step, tried: Sequence[Repair]
 ) -> Step:
-    """The call that gives a function the wrong thing, where that mends as much as what the function returns."""
-    slot = step[0].slot
-    if not slot.name.startswith("return"):
-        return step
-    calls = [repair for repair in tried if repair.slot.name.startswith(f"{slot.function}(")]
-    return next((better for better in _steps(patient, kept, reading, wrong, calls) if not better[1]), step)
+    """The call that gives a function the wrong thing, where that mends as much as the line within it, or within one that it calls."""
+    functions, calls = {step[0].slot.function}, [slot for slot in reading.by_slot if slot.name.endswith(")")]
+    for _ in range(CALLS):
+        functions |= {slot.function for slot in calls if slot.name.partition("(")[0] in functions}
+    given = {
+        slot for slot in calls if slot.name.partition("(")[0] in functions and reading.by_slot[slot][0] < reading.by_slot[step[0].slot][-1]
+    }
+    others = sorted((repair for repair in tried if repair.slot in given), key=lambda repair: reading.by_slot[repair.slot][0])
+    return next((better for better in _steps(patient, kept, reading, wrong, others) if not better[1]), step)
 
 
 def _trials(reading: Reading, *, forward_first: bool) -> list[Repair]:
-    """Every repair worth a run: wrong values from the earliest on, then right ones in the wrong place from the last on."""
+    """Every repair worth a run: wrong values from the earliest on, then right ones in the wrong place from the last on.
+
+    Between them, right but for a factor, the earliest again: from there on it is carried along.
+    """
     wrong = sorted(reading.first_wrong, key=lambda slot: reading.first_wrong[slot])
     right = [slot for slot in reading.by_slot if slot not in reading.first_wrong]
     backward = sorted(right, key=lambda slot: -reading.by_slot[slot][-1])
     trials = [*_repairs(reading, wrong)]
     trials += [repair for repair in _repairs(reading, right) if repair.kind in FORWARD]
+    trials += [
+        repair for repair in _repairs(reading, right) if repair.kind not in FORWARD and reading.is_a_multiple(repair.slot, repair.kind)
+    ]
     trials += [repair for repair in _repairs(reading, backward) if repair.kind not in FORWARD]
+    trials = list(dict.fromkeys(trials))
     return sorted(trials, key=lambda repair: repair.kind not in FORWARD) if forward_first else trials
 
 
