@@ -14,27 +14,15 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from benchmarks.exhibits import Exhibit
 from verifier import assert_gradients
 from verifier.errors import Inconclusive
-
-
-@dataclass(frozen=True)
-class Exhibit:
-    """One case: how it is called, and its two versions."""
-
-    name: str
-    arguments: Callable[[], tuple[Any, ...]]
-    said: Mapping[str, Any]
-    reference: Callable[..., Any]
-    wrong: tuple[Callable[..., Any], ...]
-    right: tuple[Callable[..., Any], ...]
 
 
 def read(folder: Path) -> Exhibit:
@@ -63,10 +51,6 @@ def read(folder: Path) -> Exhibit:
     return Exhibit(
         folder.name, arguments, said, versions["reference"].reference, functions(versions["wrong"]), functions(versions["right"])
     )
-
-
-def _ranks(case: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    return {"*": tuple(case["rank"])} if "rank" in case else {}
 
 
 def _rule(kind: str) -> str:
@@ -109,10 +93,19 @@ def _module(path: Path) -> Any:
     return module
 
 
+def planted() -> list[Exhibit]:
+    """Every wrong gradient that was planted by us."""
+    from benchmarks import planted_functions, planted_indexing, planted_losses, planted_usage, plants
+
+    modules = (planted_functions, planted_losses, planted_indexing, planted_usage)
+    return [*plants.EXHIBITS, *(one for module in modules for one in module.GALLERY.exhibits)]
+
+
 def verdict(exhibit: Exhibit, functions: tuple[Callable[..., Any], ...], *, draws: int, seed: int) -> tuple[str, str, int]:
     """ "pass", "fail" or "open", the message, and how many points were asked."""
     try:
-        found = assert_gradients(*functions, *exhibit.arguments(), reference=exhibit.reference, draws=draws, seed=seed, **exhibit.said)
+        truth: dict[str, Any] = {"reference": exhibit.reference, **exhibit.said}
+        found = assert_gradients(*functions, *exhibit.arguments(), draws=draws, seed=seed, **truth)
     except AssertionError as error:
         return "fail", str(error), 0
     except Inconclusive as error:
@@ -132,9 +125,7 @@ def main() -> None:
     torch.set_num_threads(1)
     np.seterr(all="ignore")
     if given.folder is None:
-        from benchmarks.plants import EXHIBITS
-
-        exhibits = list(EXHIBITS)
+        exhibits = planted()
     else:
         exhibits = [read(path) for path in sorted(given.folder.iterdir()) if (path / "case.json").exists()]
     found = accused = points = shown = 0

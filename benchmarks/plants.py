@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.museum import Exhibit
+from benchmarks.exhibits import Exhibit
 
 A = Any
 Pair = tuple[str, str, Callable[..., A], Callable[..., A], Callable[..., A], Callable[..., A], dict[str, A]]

@@ -133,20 +133,16 @@ def _against(
 ) -> Verified:
     """Held against a reference on drawn points."""
     __tracebackhide__ = True
-    from verifier.oracles.references.asking import ask
-    from verifier.oracles.torch_functions import signature_of
+    from verifier.oracles.references.asking import ask, prepare
     from verifier.problems.sizes import GrammarError
 
     if not arguments:
         raise TypeError(NOTHING)
-    plain = callable(arguments[0]) and not _is_tensor(arguments[0])
-    values = arguments[1:] if plain else arguments
-    readable, skip = (function, 0) if plain else signature_of(function)
-    names = argument_names(readable, len(values), skip=skip)
     try:
-        found = ask(function, arguments[0] if plain else None, values, names, reference, said, outputs_too=outputs_too)
+        prepared = prepare(function, arguments, reference, said, outputs_too=outputs_too)
     except GrammarError as error:
         raise TypeError(str(error)) from None
+    found = ask(prepared, said)
     if found.message:
         raise AssertionError(found.message)
     if found.undecided:

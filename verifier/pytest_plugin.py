@@ -37,6 +37,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--verify-isolation", choices=ISOLATION, help="What must confine a candidate (default: auto; require under grading).")
     group.addoption("--verify-report-dir", metavar="DIR", help="Also write each candidate's report to DIR/<name>/.")
     parser.addini("verify", "Candidates to judge, one a line, relative to this file.", type="linelist")
+    group.addoption("--verify-trust-references", action="store_true", help="Files of the contract reference are mine: run what they name.")
+    parser.addini("verify_trust_references", "Files of the contract reference are the project's own.", type="bool", default=False)
     parser.addini("verify_profile", "How many networks are asked about: quick, ci, thorough or grading.", default="ci")
 
 
@@ -133,6 +135,7 @@ class Bench:
             only=self.only,
             assignment=option("verify_assignment"),
             isolation=option("verify_isolation"),
+            trust_references=option("verify_trust_references") or self._config.getini("verify_trust_references"),
         )
         if isinstance(judged, Exception):
             raise judged

@@ -63,7 +63,7 @@ def test_what_no_comparison_notices_the_proposed_tests_do(proposed):
         "unequal-sizes",
         "last-tile",
     }
-    assert noticed >= {"where-large", "at-zeros", "other-rank", "other-power", "equal-sizes"}
+    assert noticed >= {"where-large", "at-zeros", "at-ties", "other-rank", "other-power", "equal-sizes"}
 
 
 def test_they_pass_on_the_code_as_it_is_and_fail_on_a_mistake_made_by_hand(proposed):

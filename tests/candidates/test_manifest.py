@@ -54,7 +54,7 @@ def test_a_manifest_says_name_entry_and_claims() -> None:
         (["", "# activations", 'losses = ["mse"]'], 'line 6: manifest key "losses" holds "mse"; allowed: "squared_error", '),
         (["losses = [", '  "squared_error",', '  "mse",', "]", "l2 = -1"], 'line 4: manifest key "losses" holds "mse"'),
         (["losses = [ # l2", '  "squared_error",', "]", "l2 = -1"], 'line 7: manifest key "l2" is -1; it takes a number from 0 to 1,000.'),
-        (['contract = "layers"'], 'line 4: manifest key "contract" holds "layers"; allowed: "mlp", "layer", "engine".'),
+        (['contract = "layers"'], 'line 4: manifest key "contract" holds "layers"; allowed: "mlp", "layer", "engine", "reference".'),
         (['name = "my net"'], 'line 4: manifest key "name" is "my net"; it takes up to 100 letters'),
         (['name = ".."'], 'line 4: manifest key "name" is ".."'),
         (['entry = "net.backprop()"'], 'line 4: manifest key "entry" is "net.backprop()"; it takes the name of a function'),

@@ -111,6 +111,7 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--output", "outputs", multiple=True, metavar="FORMAT=FILE", help="Write the whole run to a file (may be repeated).")
 @click.option("--baseline", metavar="FILE", help="Known failures, which must still fail for their stated reason.")
 @click.option("--keep-measurements", is_flag=True, help="Keep every measurement under an assignment too, not the worst of each check.")
+@click.option("--trust-references", is_flag=True, help="Files of the contract reference are mine: run what they name unconfined.")
 @click.option("--isolation", type=click.Choice(ISOLATION), help="What must confine it (default: auto; require under grading).")
 def check(
     candidates: tuple[str, ...],
@@ -130,6 +131,7 @@ def check(
     outputs: tuple[str, ...],
     baseline: str | None,
     keep_measurements: bool,
+    trust_references: bool,
     isolation: Isolation | None,
 ) -> int:
     """Judge backpropagation code: files, folders, package.module names or plug-ins.
@@ -155,6 +157,7 @@ def check(
         "limits": limits,
         "isolation": isolation,
         "keep_measurements": keep_measurements,
+        "trust_references": trust_references,
     }
     files = parse_outputs(outputs)
     known = () if baseline is None else read_baseline_file(baseline)

@@ -15,6 +15,7 @@ _OURS = {
     "mlp": "verifier.contracts.mlp.contract",
     "layer": "verifier.contracts.layer.contract",
     "engine": "verifier.contracts.engine.contract",
+    "reference": "verifier.contracts.reference.contract",
 }
 
 

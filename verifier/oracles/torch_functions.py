@@ -14,7 +14,7 @@ from torch import Tensor
 
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
-from verifier.oracles.functions.layouts import Layout, laid_out
+from verifier.oracles.functions.layouts import GARBAGE, Layout
 from verifier.oracles.functions.nests import leaves, rebuilt
 from verifier.results.evaluation import FloatArray
 
@@ -95,7 +95,7 @@ class _Call:
             if not pairs:
                 raise UnusableGradientError("no output depends on an input as autograd sees it: is something detached?")
             kept = [_bytes(cotangent) for _, cotangent in pairs]
-            whole: Tensor = _Projection.apply([c for _, c in pairs], *(output for output, _ in pairs))  # type: ignore[no-untyped-call]
+            whole: Tensor = Projection.apply([c for _, c in pairs], *(output for output, _ in pairs))  # type: ignore[no-untyped-call]
             given = torch.autograd.grad(whole, list(tensors.values()), allow_unused=True)
         changed = [name for name, tensor in tensors.items() if _bytes(tensor) != before[name]]
         if any(_bytes(cotangent) != copy for (_, cotangent), copy in zip(pairs, kept, strict=True)):
@@ -168,7 +168,7 @@ def signature_of(function: Callable[..., Any]) -> tuple[Callable[..., Any], int]
     return getattr(function, "forward", function), 0
 
 
-class _Projection(torch.autograd.Function):
+class Projection(torch.autograd.Function):
     """Its gradients are the cotangents, as they lie in memory; for `grad_outputs` PyTorch would import sympy, for half a second."""
 
     @staticmethod
@@ -183,15 +183,27 @@ class _Projection(torch.autograd.Function):
 
 def _cotangent(cotangent: FloatArray, output: Tensor, layout: Layout) -> Tensor:
     array = cotangent[..., 0] + 1j * cotangent[..., 1] if output.is_complex() else cotangent
-    with_strides = laid_out(np.asarray(array), layout)
-    if layout == "expanded":
-        return torch.as_tensor(np.array(with_strides.reshape(-1)[:1])).to(output).reshape(()).expand(output.shape)
-    given = torch.as_tensor(with_strides).to(output)  # `to` keeps strides where they cover memory without holes
-    if layout == "stepped" and output.dim():
-        wide = given.new_full((*given.shape[:-1], 2 * given.shape[-1]), 12345.0)
-        wide[..., ::2] = given
-        return wide[..., ::2]
-    return given
+    return tensor_laid_out(torch.as_tensor(np.array(array)).to(output), layout)
+
+
+def tensor_laid_out(tensor: Tensor, layout: Layout) -> Tensor:
+    """A tensor with these numbers (see `layouts.numbers_in`) in this layout."""
+    packed = tensor.contiguous()
+    if not packed.dim() or not packed.numel():
+        return packed
+    if layout == "transposed":
+        order = tuple(reversed(range(packed.dim())))
+        return packed.permute(order).contiguous().permute(order)
+    if layout in ("stepped", "sliced"):
+        last = packed.shape[-1]
+        wide = torch.full((*packed.shape[:-1], 2 * last if layout == "stepped" else last + 1), GARBAGE, device=packed.device).to(
+            packed.dtype
+        )
+        view = wide[..., ::2] if layout == "stepped" else wide[..., :last]
+        return view.copy_(packed)
+    if layout == "rows":
+        return packed[:1].expand(packed.shape)
+    return packed.reshape(-1)[:1].reshape(()).expand(packed.shape) if layout == "expanded" else packed
 
 
 def _bytes(tensor: Tensor) -> bytes:

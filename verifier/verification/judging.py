@@ -55,6 +55,7 @@ def judge(
     jobs: int | None = None,
     kept: KeptReports | None = None,
     run_limit: float = math.inf,
+    trust_references: bool = False,
 ) -> Iterator[Judged | RequestError | HarnessError]:
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
@@ -71,6 +72,7 @@ def judge(
             then come as they are finished, each with its `position`.
         kept: reports of an earlier run, of which those that are still true are taken.
         run_limit: seconds after which no candidate is asked any more; those still to come are reports that say so.
+        trust_references: whether files of the contract `reference` are the user's own; what they name is not confined.
         expecting: called with the number of candidates before the first is judged; it may refuse by a RequestError.
     Raises:
         RequestError: profile, check, limit or assignment is wrong: nothing can be judged.
@@ -96,7 +98,8 @@ def judge(
     if not candidates:
         return
     grading = _grading(fixed, only, limits, isolation, keep_measurements)
-    setting = Setting(Request(chosen, _seed(chosen, seed, journal, kept), tuple(only)), allowed, isolation, grading, run_limit, ends)
+    request = Request(chosen, _seed(chosen, seed, journal, kept), tuple(only), trust_references and fixed is None)
+    setting = Setting(request, allowed, isolation, grading, run_limit, ends)
     docket = Docket(candidates, setting, progress or _silent, journal, kept, DEFAULT if fixed is None else fixed.contract)
     yield from docket.answers(jobs if jobs is not None else cores())
 

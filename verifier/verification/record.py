@@ -40,11 +40,13 @@ from verifier.verification.witnesses import verdict_of
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a run: its size, its seed, and the checks to which it is limited (all where none is named)."""
+    """What is asked of a run: its size, its seed, the checks to which it is limited (all where none is named), and whether the references
+    that candidates' files name may run with the user's rights."""
 
     profile: Profile
     seed: int
     only: tuple[str, ...] = ()
+    trusts_references: bool = False
 
     def wants(self, check: str) -> bool:
         return not self.only or check in self.only

@@ -36,6 +36,9 @@ MORE_BITS = 64.0  # of the claim: only errors far above are ever told
 MOST_ELEMENTS = 24  # that a closer look asks about one by one
 NEARLY_ZERO = 2.0**-6  # of a projection: beside it everything else would count as noisy
 ROUNDING_SHARE = 2.0**-4  # a claim that wanders by as much of itself is rounding
+FAR_BELOW = 0.25  # of the claim, what was found: then the claim is looked for over a still shorter step, over which
+PART_MOVED = 2.0**-7  # of themselves is what the outputs move by if it is right, but no shorter than
+STEP_BITS = 16.0  # last bits of the element
 STAIR = 2.0**-10  # of the input's own size: nearer jumps may be the stairs of a part that cancelled
 SMALLEST_STILL = 2.0**-12  # of the input's own size: over shorter steps a narrow type stands still too
 FLOAT64_EPSILON = machine_epsilon(np.float64)
@@ -166,20 +169,25 @@ class Asking:
         return float(self._wander_of_claim(name).max(initial=0.0)) * self._projection.scales[name] >= ROUNDING_SHARE * largest
 
     def _wander_of_claim(self, name: str) -> FloatArray:
-        """How far the claimed gradient goes where the last bits of the inputs change."""
-        here = self._claim_again(self._function.inputs)[name]
+        """How far apart the claimed gradients are where the last bits of the inputs change.
+
+        The claim at the point itself is left out: where it alone stands apart (at a tie, at a zero), that is no rounding.
+        """
         generator = np.random.default_rng(0)
-        wandered = np.zeros(here.shape)
+        claims = []
         for _ in range(COPIES):
             moved = {
                 one: array * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape))
                 for one, array in self._function.inputs.items()
             }
             try:
-                wandered = np.fmax(wandered, np.abs(self._claim_again(moved)[name] - here))
+                claims.append(self._claim_again(moved)[name])
             except Exception:  # a point that the code does not take says nothing
                 continue
-        return wandered
+        if len(claims) < 2:
+            claims.append(self._claim_again(self._function.inputs)[name])
+        apart: FloatArray = np.ptp(np.stack(claims), axis=0)
+        return apart
 
     def share(self, line: DirectionResult, name: str) -> float:
         """What a change of the input by its own size might still do to the outputs unseen, relative to their size."""
@@ -239,11 +247,28 @@ class Asking:
         return jump if jump > JUMP * failed.middle.noise else 0.0
 
     def _stands(self, element: WrongElement) -> bool:
-        """Whether the error is more than the claim wanders where the last bits of the inputs change."""
+        """Whether the error is more than the claim wanders where the last bits of the inputs change, and no step shows the claim."""
         name = element.tensor
+        if abs(element.estimated) < FAR_BELOW * abs(element.claimed) and self._moves_as_claimed(element):
+            return False
         wandered = self._wander_of_claim(name)
         allowed = SAFETY * max(float(wandered[element.index]), FLOOR * float(wandered.max())) * self._projection.scales[name]
         return abs(element.estimated - element.claimed) > element.tolerance + allowed
+
+    def _moves_as_claimed(self, element: WrongElement) -> bool:
+        """Whether the outputs move as claimed over a step so short that they move by a small part of themselves.
+
+        A function that turns within the shortest step of the lines (sin of 1e10) is flat to them, and its slope is not.
+        """
+        theta = self._projection.theta[element.tensor]
+        step = max(
+            PART_MOVED * (self._level + HIDDEN) / abs(element.claimed), STEP_BITS * FLOAT64_EPSILON * abs(float(theta[element.index]))
+        )
+        direction = np.zeros(theta.shape)
+        direction[element.index] = 1.0
+        beside = [self._projection.project(self._projection.outputs({element.tensor: direction}, sign * step)) for sign in (1.0, -1.0)]
+        moved, expected = (beside[0] - beside[1]) / 2, element.claimed * step
+        return bool(abs(moved - expected) <= abs(expected) / 2)
 
     def slopes(self, direction: Arrays) -> Slopes:
         """The one-sided slopes along a direction."""

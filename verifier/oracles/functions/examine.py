@@ -26,7 +26,7 @@ from verifier.oracles.functions.differencing import (
     difference,
 )
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable
-from verifier.oracles.functions.layouts import Layout
+from verifier.oracles.functions.layouts import Layout, numbers_in
 from verifier.oracles.functions.projection import Projection, cotangents_for, flat, scale_of
 from verifier.oracles.functions.relations import relation
 from verifier.oracles.functions.rounding import compare_by_jitter
@@ -47,11 +47,13 @@ NOT_LINEAR = (
 )
 
 
-LAYOUTS: tuple[Layout, ...] = ("transposed", "stepped", "expanded")
+LAYOUTS: tuple[Layout, ...] = ("transposed", "stepped", "sliced", "expanded", "rows")
 LAYOUT_WORDS = {
     "transposed": "transposed in memory",
     "stepped": "with strides (every second number of a larger array)",
+    "sliced": "as a part of a wider array (with gaps between its rows)",
     "expanded": "expanded (one number, strides of 0, as the gradient of sum() is)",
+    "rows": "expanded along its first dimension (a stride of 0, as the gradient of sum(0) is)",
 }
 OTHER_LAYOUT = (
     "it is another one for the same cotangent {}: the strides of the cotangent are ignored. Use them, or make it contiguous first."
@@ -262,11 +264,11 @@ def _other_layouts(function: Differentiable, cotangents: Sequence[FloatArray], c
         return None
     wander = _wander(function, cotangents, claim)
     for layout in LAYOUTS:
-        alike = tuple(np.full(cotangent.shape, COTANGENT_EVERYWHERE) for cotangent in cotangents) if layout == "expanded" else cotangents
+        alike = tuple(numbers_in(cotangent, layout) for cotangent in cotangents)
         if layout != "expanded" and all(cotangent.size < 2 for cotangent in cotangents):
             continue
         given = function.claim(function.inputs, alike, False, layout)
-        right = function.claim(function.inputs, alike, False) if layout == "expanded" else claim
+        right = claim if layout not in ("expanded", "rows") else function.claim(function.inputs, alike, False)
         off = _apart(given.gradients, right.gradients, wander)
         # Once more as it was: what differs from call to call is no matter of layout.
         if off and not _apart(function.claim(function.inputs, alike, False).gradients, right.gradients, wander):
@@ -278,9 +280,6 @@ def _other_layouts(function: Differentiable, cotangents: Sequence[FloatArray], c
         if (np.abs(gradient[np.isfinite(claim.gradients[name])]) > wander[name].max(initial=0.0)).any():
             return name, NOT_ZERO
     return None
-
-
-COTANGENT_EVERYWHERE = 0.75
 
 
 def _wander(function: Differentiable, cotangents: Sequence[FloatArray], claim: Claim) -> dict[str, FloatArray]:

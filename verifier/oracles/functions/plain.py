@@ -93,7 +93,7 @@ class _Call:
     def takes_cotangent(self, inputs: Arrays) -> bool:
         """Whether the gradient is called with cotangents: not where the function returns one real number."""
         outputs = self.values(inputs, False)
-        accepted = _accepts(self._gradient, len(self._arguments) + 1)
+        accepted = accepts(self._gradient, len(self._arguments) + 1)
         if len(outputs) == 1 and outputs[0].size == 1 and (outputs[0].ndim == 0 or not accepted):
             return False
         if not accepted:
@@ -222,7 +222,7 @@ def _pairs(array: NDArray[Any]) -> FloatArray:
     return np.stack([array.real, array.imag], axis=-1).astype(np.float64)
 
 
-def _accepts(function: Function, count: int) -> bool:
+def accepts(function: Function, count: int) -> bool:
     """Whether the function can be called with so many positional arguments."""
     try:
         inspect.signature(function).bind(*range(count))

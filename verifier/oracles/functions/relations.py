@@ -102,7 +102,7 @@ def _rows(claimed: FloatArray, right: FloatArray) -> str:
         return "The first row is right, the rows after it are not."
     if good[-1] and not any(good[:-1]):
         return "The last row is right, those before it are not."
-    if all(factor is not None for factor in factors):
+    if claimed[0].size > 1 and all(factor is not None for factor in factors):
         return "Each row is a multiple of the right one, every row another."
     return ""
 

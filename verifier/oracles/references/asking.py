@@ -10,12 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.oracles.functions.plain import argument_names
 from verifier.oracles.references.candidate import Candidate
+from verifier.oracles.references.constants import constants_of
+from verifier.oracles.references.evidence import not_its_own
 from verifier.oracles.references.judging import Judge
 from verifier.oracles.references.points import Source, domain_of
 from verifier.oracles.references.saying import in_words
 from verifier.oracles.references.search import Searched, search
 from verifier.oracles.references.space import AXES, Case, Space, parse_rule
+from verifier.oracles.torch_functions import signature_of
 from verifier.problems.sizes import Allowed, GrammarError, Shape, allowed, parse_expression, parse_shape, sizes_of
 
 
@@ -51,36 +55,66 @@ class Answer:
     notes: tuple[str, ...]
     resolves: Mapping[str, float]
     undecided: str = ""
+    failure: Searched | None = None
 
 
-def ask(
-    function: Callable[..., Any],
-    gradient: Callable[..., Any] | None,
-    examples: Sequence[Any],
-    names: Sequence[str],
-    reference: Callable[..., Any],
-    said: Said,
-    *,
-    outputs_too: bool = True,
-) -> Answer:
-    """Put a candidate to the test against its reference.
+@dataclass(frozen=True)
+class Prepared:
+    """A candidate beside its reference, and what may be drawn for them.
+
+    Attributes:
+        judge, space: of the cases.
+        examples: the user's tensors, by name.
+        seed: of the drawing.
+        not_drawn, notes: what was left as it is, and what was read off the examples.
+    """
+
+    judge: Judge
+    space: Space
+    examples: Mapping[str, Tensor]
+    seed: int
+    not_drawn: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def prepare(
+    function: Callable[..., Any], arguments: Sequence[Any], reference: Callable[..., Any], said: Said, *, outputs_too: bool = True
+) -> Prepared:
+    """Read what the user says; `arguments` are examples, after the gradient where the function is one of arrays.
 
     Raises:
         GrammarError: something that was said cannot be read, or does not fit the examples.
     """
+    plain = callable(arguments[0]) and not isinstance(arguments[0], Tensor)
+    gradient, examples = (arguments[0], arguments[1:]) if plain else (None, arguments)
+    readable, skip = (function, 0) if plain else signature_of(function)
+    names = argument_names(readable, len(examples), skip=skip)
     tensors = {name: _tensor(one) for name, one in zip(names, examples, strict=True) if isinstance(one, np.ndarray | np.generic | Tensor)}
+    _refuse_what_does_not_fit(function, reference, names, said)
     fixed = {name: one for name, one in zip(names, examples, strict=True) if name not in tensors}
-    differentiated = _differentiated(tensors, said.masks)
-    candidate = Candidate(function, gradient, tuple(names), fixed, differentiated)
-    space, sources, not_drawn, notes = _space(function, reference, tensors, said)
-    floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
-    dtype = max(floating or [torch.float64], key=lambda one: torch.finfo(one).eps)
-    judge = Judge(candidate, reference, sources, dtype, outputs_too=outputs_too, zero_at=_masks(said.zero_at), precision=said.precision)
+    candidate = Candidate(function, gradient, tuple(names), fixed, _differentiated(tensors, said.masks))
+    space, sources, not_drawn, notes = _space(function, reference, tensors, said, names, fixed)
+    judge = Judge(
+        candidate,
+        reference,
+        sources,
+        _judged_type(tensors),
+        outputs_too=outputs_too,
+        zero_at=_masks(said.zero_at),
+        precision=said.precision,
+    )
     seed = int(np.random.SeedSequence().generate_state(1)[0]) % 10**6 if said.seed is None else said.seed
+    return Prepared(judge, space, {name: one.detach() for name, one in tensors.items()}, seed, tuple(not_drawn), tuple(notes))
+
+
+def ask(prepared: Prepared, said: Said) -> Answer:
+    """Put a candidate to the test against its reference: at the examples first, then at what is drawn."""
+    judge, space, seed = prepared.judge, prepared.space, prepared.seed
+    not_drawn, notes = list(prepared.not_drawn), list(prepared.notes)
     base = replace(space.base, axes={"cotangent": "signed"}, seed=seed)
-    examples_first = judge.try_case(base, {name: tensor.detach() for name, tensor in tensors.items()})
-    if function is reference:
-        notes.append("the candidate is the reference itself: nothing was compared")
+    examples_first = judge.try_case(base, prepared.examples)
+    borrowed = not_its_own(judge.candidate, judge.reference, dict(prepared.examples), dict(base.options))
+    notes += [borrowed] if borrowed else []
     if examples_first.wrong is not None:
         found = Searched(examples_first.wrong, base, (), 1, {}, (), ())
         plain = search(judge, space, seed=seed, draws=0, time_limit=said.time_limit)
@@ -91,7 +125,8 @@ def ask(
         not_drawn.append(f"the time limit of {said.time_limit} s ended the search after {found.asked} draws")
     if found.asked and space.base.sizes:
         largest = max(space.base.sizes.values())
-        not_drawn.append(f"sizes asked: up to {max(largest, 65)}, now and then 250, 500 and 1030")
+        own = f"; beside the candidate's own constants: {', '.join(map(str, sorted(set(space.own))))}" if space.own else ""
+        not_drawn.append(f"sizes asked: up to {max(largest, 65)}, now and then 250, 500 and 1030{own}")
     undecided = ""
     if found.wrong is None and found.asked == 0:
         reason = (
@@ -105,11 +140,34 @@ def ask(
         found.asked,
         found.axes,
         tuple(not_drawn),
-        _precision(dtype, said.precision),
+        _precision(judge.dtype, said.precision),
         (*notes, *found.notes),
-        judge.resolves(base, {name: tensor.detach() for name, tensor in tensors.items()}) if found.wrong is None else {},
+        judge.resolves(base, prepared.examples) if found.wrong is None else {},
         undecided,
+        found if found.wrong is not None else None,
     )
+
+
+def _refuse_what_does_not_fit(function: Callable[..., Any], reference: Callable[..., Any], names: Sequence[str], said: Said) -> None:
+    """Names that no argument has, and functions that cannot be called with these arguments."""
+    for word, given in (("integers", said.integers), ("masks", said.masks), ("draw", said.draw), ("zero_at", said.zero_at)):
+        unknown = [name for name in given or () if name not in names]
+        if unknown:
+            raise GrammarError(f"{word}= names {unknown[0]}, which is no argument: there are {', '.join(names)}.")
+    for what, one in (("candidate", function), ("reference", reference)):
+        try:
+            inspect.signature(one).bind(*names, **(said.options or {}))
+        except ValueError:  # one without a signature
+            continue
+        except TypeError as error:
+            called = ", ".join([*names, *(f"{name}=" for name in said.options or ())])
+            raise GrammarError(f"the {what} cannot be called with ({called}): {error}.") from None
+
+
+def _judged_type(tensors: Mapping[str, Tensor]) -> torch.dtype:
+    """The narrowest type among them."""
+    floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
+    return max(floating or [torch.float64], key=lambda one: torch.finfo(one).eps)
 
 
 def _precision(dtype: torch.dtype, said: str | None) -> str:
@@ -134,7 +192,12 @@ def _masks(zero_at: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _space(
-    function: Callable[..., Any], reference: Callable[..., Any], tensors: Mapping[str, Tensor], said: Said
+    function: Callable[..., Any],
+    reference: Callable[..., Any],
+    tensors: Mapping[str, Tensor],
+    said: Said,
+    names: Sequence[str],
+    fixed: Mapping[str, Any],
 ) -> tuple[Space, dict[str, Source], list[str], list[str]]:
     not_drawn: list[str] = []
     notes: list[str] = []
@@ -153,11 +216,32 @@ def _space(
     required = tuple(parse_expression(text) for text in said.require)
     base = Case(sizes, rest, first, {}, 0)
     axes = dict(AXES)
+    if _is_random(reference, tensors, fixed, first, names):
+        axes["inputs"] = AXES["inputs"][:1]  # a mask is drawn in the order of memory
+        notes.append("the reference draws random numbers: both are asked from the same state of the generator")
+    own = tuple(size for constant in constants_of(function) for size in (constant, constant + 1))
     if not any(source.rule for source in sources.values()):
         axes["integers"] = AXES["integers"][:1]
     if not any(source.domain in ("booleans", "mask") for source in sources.values()):
         axes["masks"] = AXES["masks"][:1]
-    return Space(shapes, base, options, limits, required, axes, said.shapes is not None), sources, not_drawn, notes
+    if any(source.draw or source.domain.startswith("rows") for source in sources.values()):
+        axes["inputs"] = tuple(value for value in AXES["inputs"] if value != "rows")  # equal rows may not be what they have to be
+    return Space(shapes, base, options, limits, required, axes, said.shapes is not None, own), sources, not_drawn, notes
+
+
+def _is_random(
+    reference: Callable[..., Any], tensors: Mapping[str, Tensor], fixed: Mapping[str, Any], options: Mapping[str, Any], names: Sequence[str]
+) -> bool:
+    """Whether the reference moves the processor's generator."""
+    state = torch.get_rng_state()
+    try:
+        with torch.no_grad():
+            reference(*(tensors[name].detach().clone() if name in tensors else fixed[name] for name in names), **options)
+        return not torch.equal(state, torch.get_rng_state())
+    except Exception:  # what it raises is said elsewhere
+        return False
+    finally:
+        torch.set_rng_state(state)
 
 
 def _shapes(tensors: Mapping[str, Tensor], said: Said, not_drawn: list[str]) -> dict[str, Shape]:

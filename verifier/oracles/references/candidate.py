@@ -10,12 +10,20 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from verifier.oracles.dispatched.devices import gpus_of, same_randomness
 from verifier.oracles.functions.layouts import Layout, laid_out
 from verifier.oracles.functions.nests import leaves
+from verifier.oracles.functions.plain import accepts
+from verifier.oracles.torch_functions import Projection, tensor_laid_out
 
 Array = np.ndarray[Any, Any]
-POISON = float("nan")
+POISONS = (float("nan"), -7.0e4)  # what fresh memory holds; one is not enough, as code that masks NaN hides it
+ELSEWHERE = 0.5  # the cotangent of the inputs' other user
 ALLOCATING = ("empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided")
+
+
+class RefusedError(Exception):
+    """The candidate's forward pass raised; the cause is what."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,29 @@ class Answered:
     changed: tuple[str, ...] = ()
 
 
-Answer = Callable[[Mapping[str, Tensor], Mapping[str, Any], Sequence[Array] | None], Answered]
+@dataclass(frozen=True)
+class Manner:
+    """How a candidate is called.
+
+    Attributes:
+        inputs, layout: the memory of the inputs, and of the cotangents.
+        between: a point for another forward pass, before the backward pass.
+        shared: two names that get one tensor.
+        needed: the names whose gradient alone is asked for; None for all.
+        used: the number of the output that alone is used; None for all.
+        joined: whether what follows uses the inputs themselves too.
+    """
+
+    inputs: Layout = "contiguous"
+    layout: Layout = "contiguous"
+    between: Mapping[str, Tensor] | None = None
+    shared: tuple[str, str] | None = None
+    needed: tuple[str, ...] | None = None
+    used: int | None = None
+    joined: bool = False
+
+
+USUAL = Manner()
 
 
 @dataclass(frozen=True)
@@ -58,53 +88,46 @@ class Candidate:
         tensors: Mapping[str, Tensor],
         options: Mapping[str, Any],
         cotangents: Callable[[Sequence[Array]], Sequence[Array]],
-        *,
-        layout: Layout = "contiguous",
-        between: Mapping[str, Tensor] | None = None,
-        shared: tuple[str, str] | None = None,
+        manner: Manner = USUAL,
     ) -> Answered:
-        """Outputs and gradients at this point.
+        """Outputs and gradients at this point; `cotangents` gives one for each of the outputs.
 
-        Args:
-            cotangents: from the outputs to one for each.
-            between: a point for another forward pass, before the backward pass.
-            shared: two names that get one tensor.
+        Raises:
+            RefusedError: the forward pass raises.
         """
-        if self.backward is not None:
-            return self._plain(tensors, options, cotangents, layout, between)
-        return self._autograd(tensors, options, cotangents, layout, between, shared)
+        with same_randomness(gpus_of(tensors.values())):
+            return (self._autograd if self.backward is None else self._plain)(tensors, options, cotangents, manner)
 
     def _autograd(
         self,
         tensors: Mapping[str, Tensor],
         options: Mapping[str, Any],
         cotangents: Callable[[Sequence[Array]], Sequence[Array]],
-        layout: Layout,
-        between: Mapping[str, Tensor] | None,
-        shared: tuple[str, str] | None,
+        manner: Manner,
     ) -> Answered:
-        fresh = {name: tensor.detach().clone(memory_format=torch.preserve_format) for name, tensor in tensors.items()}
-        if shared is not None:
-            fresh[shared[1]] = fresh[shared[0]]
+        fresh = {name: _fresh(tensor, manner.inputs) for name, tensor in tensors.items()}
+        if manner.shared is not None:
+            fresh[manner.shared[1]] = fresh[manner.shared[0]]
         before = {name: tensor_bytes(tensor) for name, tensor in fresh.items()}
-        for name in self.differentiated:
+        needed = self.differentiated if manner.needed is None else manner.needed
+        for name in needed:
             fresh[name].requires_grad_()
         outputs = self._called(fresh, options)
         arrays = tuple(to_array(output) for output in outputs)
-        if between is not None:
-            self._called({name: tensor.detach().clone() for name, tensor in between.items()}, options)
+        if manner.between is not None:
+            others = {name: tensor.detach().clone().requires_grad_(name in needed) for name, tensor in manner.between.items()}
+            self._called(others, options)
         gradients: dict[str, Array | None] = {}
         changed: list[str] = []
-        live = [output for output in outputs if output.requires_grad]
-        if self.differentiated and live:
-            given = [
-                _laid_out(cotangent, output, layout)
-                for output, cotangent in zip(outputs, cotangents(arrays), strict=True)
-                if output.requires_grad
-            ]
+        chosen = [output for place, output in enumerate(outputs) if output.requires_grad and manner.used in (None, place)]
+        if needed and chosen:
+            each = zip(outputs, cotangents(arrays), strict=True)
+            given = [_given(cotangent, output, manner.layout) for output, cotangent in each if any(output is one for one in chosen)]
             kept = [tensor_bytes(cotangent) for cotangent in given]
-            wanted = [name for name in self.differentiated if shared is None or name != shared[1]]
-            found = _pulled(live, given, [fresh[name] for name in wanted])
+            wanted = [name for name in needed if manner.shared is None or name != manner.shared[1]]
+            joined = [fresh[name] * 1 for name in wanted] if manner.joined else []
+            elsewhere = [torch.full_like(one, ELSEWHERE) for one in joined]
+            found = _pulled([*chosen, *joined], [*given, *elsewhere], [fresh[name] for name in wanted])
             gradients = {name: None if one is None else to_array(one) for name, one in zip(wanted, found, strict=True)}
             changed += ["the cotangent"] if [tensor_bytes(one) for one in given] != kept else []
             after = [to_array(output) for output in outputs]
@@ -115,7 +138,10 @@ class Candidate:
 
     def _called(self, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> list[Tensor]:
         arguments = [tensors[name] if name in tensors else self.fixed[name] for name in self.names]
-        answer = self.forward(*arguments, **options)
+        try:
+            answer = self.forward(*arguments, **options)
+        except Exception as error:
+            raise RefusedError from error
         found = [leaf for _, leaf in leaves("", answer) if isinstance(leaf, Tensor)]
         return [leaf for leaf in found if leaf.is_floating_point() or leaf.is_complex()]
 
@@ -124,24 +150,45 @@ class Candidate:
         tensors: Mapping[str, Tensor],
         options: Mapping[str, Any],
         cotangents: Callable[[Sequence[Array]], Sequence[Array]],
-        layout: Layout,
-        between: Mapping[str, Tensor] | None,
+        manner: Manner,
     ) -> Answered:
         assert self.backward is not None
-        arrays = {name: np.array(to_array(tensor), order="K", copy=True) for name, tensor in tensors.items()}
+        arrays = {name: laid_out(np.array(to_array(tensor), order="K"), manner.inputs) for name, tensor in tensors.items()}
         before = {name: array.tobytes() for name, array in arrays.items()}
         given = [arrays[name] if name in arrays else self.fixed[name] for name in self.names]
-        answer = self.forward(*given, **options)
+        try:
+            answer = self.forward(*given, **options)
+        except Exception as error:
+            raise RefusedError from error
         outputs = tuple(np.array(one) for one in (answer if isinstance(answer, tuple | list) else [answer]))
-        if between is not None:
+        if manner.between is not None:
+            between = manner.between
             self.forward(*[to_array(between[name]) if name in between else self.fixed[name] for name in self.names], **options)
-        seeds = [laid_out(cotangent, layout) for cotangent in cotangents(outputs)]
+        seeds = [laid_out(cotangent, manner.layout) for cotangent in cotangents(outputs)]
         kept = [one.tobytes() for one in seeds]
         passed = [tuple(seeds)] if isinstance(answer, tuple | list) else seeds
+        if len(outputs) == 1 and outputs[0].size == 1 and not accepts(self.backward, len(given) + 1):
+            return self._of_a_number(given, options, arrays, before, outputs, seeds)
         found = self.backward(*given, *passed, **options)
         changed = [name for name, array in arrays.items() if array.tobytes() != before[name]]
         changed += ["the cotangent"] if [one.tobytes() for one in seeds] != kept else []
         return Answered(outputs, self._named(found), tuple(changed))
+
+    def _of_a_number(
+        self,
+        given: Sequence[Any],
+        options: Mapping[str, Any],
+        arrays: Mapping[str, Array],
+        before: Mapping[str, bytes],
+        outputs: tuple[Array, ...],
+        seeds: Sequence[Array],
+    ) -> Answered:
+        """A gradient that takes no cotangent is that of the number itself, and is multiplied here."""
+        assert self.backward is not None
+        named = self._named(self.backward(*given, **options))
+        changed = tuple(name for name, array in arrays.items() if array.tobytes() != before[name])
+        factor = seeds[0].reshape(())
+        return Answered(outputs, {name: None if one is None else one * factor for name, one in named.items()}, changed)
 
     def _named(self, found: Any) -> dict[str, Array | None]:
         several = list(found) if isinstance(found, tuple | list) else [found]
@@ -153,26 +200,30 @@ class Candidate:
         raise ValueError(f"the gradient function returns {len(several)} arrays; right is one for each of {', '.join(self.differentiated)}.")
 
 
-class _Poisoned(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Fresh memory holds NaN: what is never written shows."""
+class _Poisoned(TorchDispatchMode):
+    """Fresh memory holds something of ours: what is never written shows."""
+
+    def __init__(self, poison: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._poison = poison
 
     def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
         found = function(*arguments, **(keywords or {}))
         unwritten = function.overloadpacket.__name__ in ALLOCATING
         if unwritten and isinstance(found, Tensor) and (found.is_floating_point() or found.is_complex()):
-            found.fill_(POISON)
+            found.fill_(self._poison)
         return found
 
 
 @contextmanager
-def poisoned() -> Iterator[None]:
-    """Within, what PyTorch and NumPy allocate without writing holds NaN."""
+def poisoned(poison: float = POISONS[0]) -> Iterator[None]:
+    """Within, what PyTorch and NumPy allocate without writing holds this number."""
 
     def filled(make: Callable[..., Any]) -> Callable[..., Any]:
         def allocate(*arguments: Any, **keywords: Any) -> Any:
             found = make(*arguments, **keywords)
             if found.dtype.kind in "fc":
-                found.fill(POISON)
+                found.fill(poison)
             return found
 
         return allocate
@@ -181,43 +232,26 @@ def poisoned() -> Iterator[None]:
     for name, make in kept.items():
         setattr(np, name, filled(make))
     try:
-        with _Poisoned():  # type: ignore[no-untyped-call]
+        with _Poisoned(poison):
             yield
     finally:
         for name, make in kept.items():
             setattr(np, name, make)
 
 
-class _Sum(torch.autograd.Function):
-    """Its gradients are the cotangents, as they lie in memory; `grad_outputs` would import sympy to look at their shapes."""
-
-    @staticmethod
-    def forward(ctx: Any, cotangents: list[Tensor], *outputs: Tensor) -> Tensor:
-        ctx.cotangents = cotangents
-        return outputs[0].new_zeros(())
-
-    @staticmethod
-    def backward(ctx: Any, *unit: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, *ctx.cotangents)
-
-
 def _pulled(outputs: Sequence[Tensor], cotangents: list[Tensor], inputs: Sequence[Tensor]) -> tuple[Tensor | None, ...]:
-    whole: Tensor = _Sum.apply(cotangents, *outputs)  # type: ignore[no-untyped-call]
+    whole: Tensor = Projection.apply(cotangents, *outputs)  # type: ignore[no-untyped-call]
     return torch.autograd.grad(whole, inputs, allow_unused=True)
 
 
-def _laid_out(cotangent: Array, output: Tensor, layout: Layout) -> Tensor:
-    given = torch.as_tensor(np.array(cotangent)).to(output)
-    if layout == "expanded" and given.numel():
-        return given.reshape(-1)[:1].reshape(()).expand(output.shape)
-    if layout == "stepped" and given.dim():
-        wide = given.new_full((*given.shape[:-1], 2 * given.shape[-1]), 12345.0)
-        wide[..., ::2] = given
-        return wide[..., ::2]
-    if layout == "transposed" and given.dim() >= 2:
-        order = tuple(reversed(range(given.dim())))
-        return given.permute(order).contiguous().permute(order)
-    return given.contiguous()
+def _given(cotangent: Array, output: Tensor, layout: Layout) -> Tensor:
+    return tensor_laid_out(torch.as_tensor(np.array(cotangent)).to(output), layout)
+
+
+def _fresh(tensor: Tensor, layout: Layout) -> Tensor:
+    """Memory of its own, laid out anew, or as the tensor itself lies where nothing is asked."""
+    own = tensor.detach().clone(memory_format=torch.preserve_format)
+    return own if layout == "contiguous" else tensor_laid_out(own, layout)
 
 
 def tensor_bytes(tensor: Tensor) -> bytes:

@@ -6,7 +6,7 @@ are both right, [1, 1, 0] is not.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from verifier.oracles.dispatched.arithmetic import UndispatchableError
+from verifier.oracles.dispatched.devices import gpus_of, same_randomness
 from verifier.oracles.dispatched.measuring import measure
 from verifier.oracles.dispatched.narrow.judging import judge_narrow
 from verifier.oracles.dispatched.running import real_outputs, to_array
 from verifier.oracles.dispatched.wandering import wandering
-from verifier.oracles.functions.layouts import Layout
-from verifier.oracles.references.candidate import Answered, Array, Candidate, poisoned
+from verifier.oracles.functions.layouts import numbers_in
+from verifier.oracles.references.candidate import ELSEWHERE, POISONS, Answered, Array, Candidate, Manner, RefusedError, poisoned
 from verifier.oracles.references.points import Source, point, same_twice
 from verifier.oracles.references.space import Case
 from verifier.tolerance import SAFETY, element_tolerance
@@ -30,6 +31,7 @@ QUICK_OF_LARGEST = 16.0  # of the largest one: so near there is nothing to measu
 BESIDE = 1e-9  # how far beside a kink the reference is asked, of a tensor's size
 SAMPLES = 14
 CALLS = 4
+KEPT = {"four calls": "something is kept between calls", "poisoned memory": "an element is never written"}
 
 
 @dataclass(frozen=True)
@@ -37,11 +39,13 @@ class Wrong:
     """What is wrong at one case.
 
     Attributes:
-        what: "output", "gradient", "changed", "raised", "shape", "calls"; "precision" where the formula is right, and only noted.
+        what: "output", "gradient", "changed", "shape", "calls"; "refused" where the forward pass raises, "raised" where the backward pass
+            does; "precision" where the formula is right, and only noted.
         tensor: the name, "output 0" for an output.
         text: one clause.
         claimed, right, tolerance: where numbers are compared; `right` in float64.
-        cotangents, tensors: of the case.
+        cotangents: of the case.
+        claims: everything that the candidate gave, by name, where numbers are compared.
     """
 
     what: str
@@ -51,7 +55,7 @@ class Wrong:
     right: Array | None = None
     tolerance: Array | None = None
     cotangents: tuple[Array, ...] = ()
-    at_a_kink: bool = False
+    claims: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,12 @@ class Judge:
     def try_case(self, case: Case, tensors: Mapping[str, Tensor] | None = None) -> Trial:
         """Put one case to the test."""
         tensors = point(self.sources, case) if tensors is None else tensors
+        twice = case.axis("usage") == "the same tensor twice"
+        shared = same_twice(self.sources, tensors, self.candidate.differentiated) if twice else None
+        if twice and (shared is None or self.candidate.backward is not None):
+            return Trial(skipped="no two tensors are alike")
+        if shared is not None:
+            tensors = {**tensors, shared[1]: tensors[shared[0]]}
         truth = _Truth(self, tensors, case)
         try:
             expected, _ = truth.plain(None)
@@ -98,30 +108,24 @@ class Judge:
             cotangents = cotangents_for(expected, case)
             expected, gradients = truth.plain(cotangents)
         except Exception as error:
-            return Trial(skipped=f"the reference raises {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+            return Trial(skipped=f"the reference raises {_first_line(error)}")
         if not all(np.isfinite(one).all() for one in gradients.values()):
             return Trial(skipped="the reference's gradient is not finite")
-        shared = same_twice(tensors, self.candidate.differentiated) if case.axis("usage") == "the same tensor twice" else None
-        if case.axis("usage") == "the same tensor twice":
-            if shared is None or self.candidate.backward is not None:
-                return Trial(skipped="no two tensors are alike")
-            tensors = {**tensors, shared[1]: tensors[shared[0]]}
-            truth = _Truth(self, tensors, case)
-            expected, gradients = truth.plain(cotangents)
         try:
             with np.errstate(all="ignore"):
                 answered = self._asked(tensors, case, cotangents, shared)
         except Exception as error:
-            if isinstance(error, NotImplementedError):
-                return Trial(skipped=f"the candidate does not take it: {error}")
-            text = str(error).splitlines()[0] if str(error) else ""
-            return Trial(Wrong("raised", "", f"it raises {type(error).__name__}: {text}", cotangents=tuple(cotangents)))
+            refused = isinstance(error, RefusedError)
+            cause = error.__cause__ if refused and isinstance(error.__cause__, Exception) else error
+            if isinstance(cause, NotImplementedError):
+                return Trial(skipped=f"the candidate does not take it: {cause}")
+            what = "refused" if refused else "raised"
+            return Trial(Wrong(what, "", f"it raises {_first_line(cause)}", cotangents=tuple(cotangents)))
         return self._compared(answered, expected, gradients, truth, cotangents, shared)
 
     def _asked(
         self, tensors: Mapping[str, Tensor], case: Case, cotangents: Sequence[Array], shared: tuple[str, str] | None
     ) -> list[Answered]:
-        layout: Layout = case.axis("layout")  # type: ignore[assignment]
         usage = case.axis("usage")
 
         def given(outputs: Sequence[Array]) -> Sequence[Array]:
@@ -129,16 +133,30 @@ class Judge:
             ready = len(outputs) == len(cotangents) and all(one.shape == c.shape for one, c in zip(outputs, cotangents, strict=True))
             return [c.astype(kind) for c, kind in zip(cotangents, kinds, strict=True)] if ready else [np.ones_like(one) for one in outputs]
 
-        ask = partial(self.candidate.answer, options=case.options, cotangents=given, layout=layout)
+        ask = partial(self.candidate.answer, options=case.options, cotangents=given)
         other = point(self.sources, case, other=1)
+        manner = Manner(
+            inputs=case.axis("inputs"),  # type: ignore[arg-type]
+            layout=case.axis("layout"),  # type: ignore[arg-type]
+            between=other if usage == "two forward passes before one backward" else None,
+            shared=shared,
+            needed=self._alone(case) if usage == "one gradient alone" else None,
+            used=_used(case, len(cotangents)) if case.axis("cotangent") == "one output alone" else None,
+            joined=usage == "another user of the inputs",
+        )
         if usage == "after another call":
             ask(other)
-        if usage == "two forward passes before one backward":
-            return [ask(tensors, between=other)]
         if usage == "poisoned memory":
-            with poisoned():
-                return [ask(tensors)]
-        return [ask(tensors, shared=shared) for _ in range(CALLS if usage == "four calls" else 1)]
+            answers = []
+            for poison in POISONS:
+                with poisoned(poison):
+                    answers.append(ask(tensors, manner=manner))
+            return answers
+        return [ask(tensors, manner=manner) for _ in range(CALLS if usage == "four calls" else 1)]
+
+    def _alone(self, case: Case) -> tuple[str, ...] | None:
+        names = self.candidate.differentiated
+        return (names[case.seed % len(names)],) if len(names) > 1 else None
 
     def _compared(
         self,
@@ -156,7 +174,8 @@ class Judge:
                 name = answered.changed[0]
                 return Trial(Wrong("changed", name, f"{name} is not as it went in: copy before you write", cotangents=kept))
         if len(first.outputs) != len(expected):
-            return Trial(Wrong("shape", "", f"it returns {len(first.outputs)} real outputs; the reference {len(expected)}"))
+            counts = [f"{count} real output{'' if count == 1 else 's'}" for count in (len(first.outputs), len(expected))]
+            return Trial(Wrong("shape", "", f"it returns {counts[0]}, the reference {counts[1]}"))
         claimed = {f"output {index}": one for index, one in enumerate(first.outputs)}
         right = {f"output {index}": one for index, one in enumerate(expected)}
         if not self.outputs_too:
@@ -166,8 +185,12 @@ class Judge:
                 return Trial(Wrong("shape", name, f"{name} has shape {claimed[name].shape}; the reference's is {one.shape}"))
         if shared is not None:
             gradients = {**gradients, shared[0]: gradients[shared[0]] + gradients[shared[1]]}
+        if truth.case.axis("usage") == "another user of the inputs" and self.candidate.backward is None:
+            gradients = {name: one + ELSEWHERE for name, one in gradients.items()}
         compared = bool(self.candidate.differentiated) and bool(first.gradients or self.candidate.backward)
         for name in [one for one in self.candidate.differentiated if compared and (shared is None or one != shared[1])]:
+            if first.gradients and name not in first.gradients:
+                continue  # its gradient was not asked for
             given = first.gradients.get(name)
             given = np.zeros(gradients[name].shape) if given is None else given
             if given.shape != gradients[name].shape:
@@ -204,7 +227,7 @@ class Judge:
                 )
             what = "output" if is_output else "gradient"
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
-            return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, bool(kinks))
+            return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, claimed)
         return None
 
     def _is_tf32(self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...]) -> bool:
@@ -237,7 +260,7 @@ class Judge:
         for name in right:
             outcome = found[names[name]]
             if outcome.status == "other precision" and self.precision is None:
-                less = less or f"{name}: {outcome.says}"
+                less = less or outcome.says
             if outcome.status == "wrong" or (outcome.status == "other precision" and self.precision is not None):
                 what = "output" if name.startswith("output ") else "gradient"
                 subject = name if what == "output" else f"the gradient of {name}"
@@ -261,10 +284,29 @@ class Judge:
                 continue
             wrong = self._held({**claimed, **same}, right, truth, cotangents, None)
             if wrong is not None and wrong.what != "precision":
-                text = f"{wrong.text} in call {number} of the same: something is kept between calls"
+                text = f"{wrong.text} in call {number} of the same: {KEPT[truth.case.axis('usage')]}"
                 return Trial(Wrong("calls", wrong.tensor, text, wrong.claimed, wrong.right, wrong.tolerance, cotangents))
+            off = "" if self.is_narrow else self._apart(claimed, same, right, truth, cotangents)
+            if off:
+                subject = off if off.startswith("output ") else f"the gradient of {off}"
+                text = f"{subject} is another one in call {number} of the same: {KEPT[truth.case.axis('usage')]}"
+                return Trial(Wrong("calls", off, text, same[off], claimed[off], cotangents=cotangents))
             notes.append("not reproducible to the bit: the same call gives other last bits")
         return Trial(notes=tuple(dict.fromkeys(notes)))
+
+    def _apart(
+        self,
+        one: Mapping[str, Array],
+        other: Mapping[str, Array],
+        right: Mapping[str, Array],
+        truth: "_Truth",
+        cotangents: tuple[Array, ...],
+    ) -> str:
+        """What two answers to one call differ in by more than the reference's rounding; code that errs now and then wanders itself."""
+        tolerances = truth.tolerances(cotangents, self, right, None, wandering=False)
+        if tolerances is None:
+            return ""
+        return next((name for name in other if not (np.abs(one[name] - other[name]) <= tolerances[0][name]).all()), "")
 
     def resolves(self, case: Case, tensors: Mapping[str, Tensor]) -> dict[str, float]:
         """By input, the smallest error that would have been seen at this point, relative to the largest element of its gradient."""
@@ -291,33 +333,40 @@ def cotangents_for(outputs: Sequence[Array], case: Case) -> list[Array]:
     generator = np.random.default_rng([case.seed, 77])
     kind = case.axis("cotangent")
     found = []
-    for output in outputs:
+    for place, output in enumerate(outputs):
         signed = generator.choice([-1.0, 1.0], size=output.shape) * generator.integers(64, 129, size=output.shape) / 128
-        if case.axis("layout") == "expanded":
-            signed = np.full(output.shape, -0.75 if kind != "ones" else 1.0)
         hot = np.zeros(output.shape)
         if output.size:
             hot.flat[int(generator.integers(output.size))] = 1.0
-        if case.axis("layout") == "expanded":
-            found.append(signed if kind != "zero" else 0 * signed)
-            continue
-        base = {"ones": np.ones(output.shape), "signed": signed, "one-hot": hot, "zero": np.zeros(output.shape)}[kind]
-        found.append(base * (1 - 0.5j) if output.dtype.kind == "c" and kind == "signed" else base)
+        numbers = {"ones": np.ones(output.shape), "one-hot": hot, "zero": np.zeros(output.shape), "large": 64 * signed}.get(kind, signed)
+        if kind == "one output alone" and place != _used(case, len(outputs)):
+            numbers = np.zeros(output.shape)
+        numbers = numbers_in(numbers, case.axis("layout"))  # type: ignore[arg-type]
+        found.append(numbers * (1 - 0.5j) if output.dtype.kind == "c" and kind != "ones" else numbers)
     return found
+
+
+def _used(case: Case, count: int) -> int:
+    return case.seed % count
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).splitlines()
+    return f"{type(error).__name__}: {text[0] if text else ''}"
 
 
 class _Truth:
     """The reference at one point, in float64."""
 
     def __init__(self, judge: Judge, tensors: Mapping[str, Tensor], case: Case) -> None:
-        self._judge, self._case = judge, case
+        self._judge, self.case = judge, case
         self._tensors = self.tensors = dict(tensors)
         self.wanted = judge.candidate.differentiated
 
     def call(self, at: Mapping[str, Tensor]) -> Any:
         candidate = self._judge.candidate
         arguments = [at[name] if name in at else candidate.fixed[name] for name in candidate.names]
-        return self._judge.reference(*arguments, **self._case.options)
+        return self._judge.reference(*arguments, **self.case.options)
 
     def output_names(self) -> list[str]:
         """As the dispatched oracle names the outputs, in order."""
@@ -328,7 +377,8 @@ class _Truth:
         lifted = {name: _lifted(tensor) for name, tensor in (moved or self._tensors).items()}
         for name in self.wanted:
             lifted[name] = lifted[name].requires_grad_()
-        outputs = list(real_outputs(self.call(lifted)).values())
+        with same_randomness(gpus_of(self._tensors.values())):
+            outputs = list(real_outputs(self.call(lifted)).values())
         arrays = [to_array(output) for output in outputs]
         if cotangents is None or not self.wanted:
             return arrays, {}
@@ -344,9 +394,12 @@ class _Truth:
         return arrays, gradients
 
     def tolerances(
-        self, cotangents: Sequence[Array], judge: Judge, right: Mapping[str, Array], shared: object
+        self, cotangents: Sequence[Array], judge: Judge, right: Mapping[str, Array], shared: object, *, wandering: bool = True
     ) -> tuple[dict[str, Array], tuple[str, ...]] | None:
-        """What each element may be off by, and the kinks; None where the reference cannot be disturbed."""
+        """What each element may be off by, and the kinks; None where the reference cannot be disturbed.
+
+        The candidate's own `wandering` counts too, unless it is left out.
+        """
         try:
             measured = measure(self.call, self._tensors, list(cotangents), differentiate=self.wanted, dtype=judge.dtype)
         except UndispatchableError:
@@ -356,7 +409,7 @@ class _Truth:
         if shared is not None:
             assert isinstance(shared, tuple)
             scatter[shared[0]] = scatter[shared[0]] + scatter[shared[1]]
-        wandered = self._wandered(cotangents, judge)
+        wandered = self._wandered(cotangents, judge) if wandering else {}
         found = {}
         for name in right:
             larger = np.maximum(scatter[name], wandered.get(name, 0.0)) + self._floor(name, right, cotangents, judge.epsilon) / SAFETY
@@ -376,7 +429,7 @@ class _Truth:
     def _wandered(self, cotangents: Sequence[Array], judge: Judge) -> dict[str, Array]:
         def answer(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
             given = judge.candidate.answer(
-                tensors, self._case.options, lambda outputs: [c.astype(o.dtype) for c, o in zip(cotangents, outputs, strict=True)]
+                tensors, self.case.options, lambda outputs: [c.astype(o.dtype) for c, o in zip(cotangents, outputs, strict=True)]
             )
             found = {f"output {index}": one for index, one in enumerate(given.outputs)}
             return found | {name: one for name, one in given.gradients.items() if one is not None}
@@ -419,7 +472,7 @@ class _Truth:
         return True
 
     def _sample(self, index: int, cotangents: Sequence[Array]) -> dict[str, Array] | None:
-        generator = np.random.default_rng([self._case.seed, index])
+        generator = np.random.default_rng([self.case.seed, index])
         moved = dict(self._tensors)
         for one in self.wanted:
             lifted = _lifted(self._tensors[one])

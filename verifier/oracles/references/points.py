@@ -12,6 +12,8 @@ from torch import Tensor
 from verifier.oracles.references.space import Case
 from verifier.problems.sizes import Expression, Shape
 
+LARGER = 6.0  # times as large: functions saturate there, and PyTorch's softplus is not yet its argument, which it is above 20
+
 Draw = Callable[[tuple[int, ...], Mapping[str, int], torch.Generator], Any]
 
 
@@ -71,7 +73,9 @@ def point(sources: Mapping[str, Source], case: Case, other: int = 0) -> dict[str
         tensor = tensor.to(source.example.device)
         if case.axis("values") == "equal contents":
             tensor = earlier.setdefault((shape, tensor.dtype, source.domain), tensor).clone()
-        found[name] = _strided(tensor) if case.axis("inputs") == "strided" else tensor
+        found[name] = (
+            tensor[:1].expand(tensor.shape).clone() if case.axis("inputs") == "rows" and tensor.numel() and tensor.dim() else tensor
+        )
     return found
 
 
@@ -120,8 +124,10 @@ def _special(numbers: np.ndarray[Any, Any], domain: str, values: str, generator:
     if domain != "real":
         return numbers
     if values == "zeros":
+        if numbers.ndim > 1 and generator.random() < 0.5:
+            some.reshape(-1, numbers.shape[-1])[int(generator.integers(numbers.size // numbers.shape[-1]))] = True  # a whole row
         return np.where(some, 0.0, numbers)
-    return numbers * {"large": 8.0, "small": 2.0**-8}.get(values, 1.0)
+    return numbers * {"large": LARGER, "small": 2.0**-8}.get(values, 1.0)
 
 
 def _integers(source: Source, shape: tuple[int, ...], case: Case, generator: np.random.Generator) -> np.ndarray[Any, Any]:
@@ -151,19 +157,12 @@ def _mask(shape: tuple[int, ...], kind: str, generator: np.random.Generator) -> 
     return kept
 
 
-def _strided(tensor: Tensor) -> Tensor:
-    """The same numbers, every second of a larger tensor, or transposed."""
-    if tensor.dim() >= 2:
-        return tensor.transpose(-1, -2).contiguous().transpose(-1, -2)
-    if tensor.dim() == 1:
-        return torch.stack([tensor, torch.full_like(tensor, 1)], -1)[:, 0]
-    return tensor
-
-
-def same_twice(tensors: Mapping[str, Tensor], names: Sequence[str]) -> tuple[str, str] | None:
-    """Two differentiated tensors of one shape and type, for a call with one tensor in both places."""
+def same_twice(sources: Mapping[str, Source], tensors: Mapping[str, Tensor], names: Sequence[str]) -> tuple[str, str] | None:
+    """Two differentiated tensors of one shape, type and domain, for a call with one tensor in both places."""
     for index, one in enumerate(names):
         for other in names[index + 1 :]:
-            if tensors[one].shape == tensors[other].shape and tensors[one].dtype == tensors[other].dtype and tensors[one].numel():
+            alike = tensors[one].shape == tensors[other].shape and tensors[one].dtype == tensors[other].dtype
+            drawn_alike = sources[one].domain == sources[other].domain and sources[one].draw is sources[other].draw is None
+            if alike and drawn_alike and tensors[one].numel():
                 return one, other
     return None

@@ -72,10 +72,16 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
             return "It is the gradient for a cotangent of ones: the cotangent is not used."
         if _same(claimed, of_row[wrong.tensor]) and not _same(wrong.right, of_row[wrong.tensor]):
             return "It is scaled by the first row's cotangent in all rows."
-    others = {name: one for name, one in all_right.items() if name != wrong.tensor and one.shape == claimed.shape}
+    # Exchanged are two where each has the other's: one that happens to look like another's is not.
+    others = {
+        name: one
+        for name, one in all_right.items()
+        if name != wrong.tensor and name in wrong.claims and _same(np.asarray(wrong.claims[name]), np.asarray(wrong.right))
+    }
     dtype = np.float64 if claimed.dtype.kind != "c" else np.complex128
     if dtype is np.complex128:
-        return ""
+        conjugate = _same(claimed, np.conj(wrong.right)) and not _same(claimed, np.asarray(wrong.right))
+        return "It is the complex conjugate of the right one." if conjugate else ""
     cotangents = [np.asarray(one, dtype=np.float64) for one in wrong.cotangents if one.dtype.kind != "c"]
     return relation(claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64), case.sizes, others=others, cotangents=cotangents)
 
@@ -99,6 +105,9 @@ def _region(beyond: Array, wrong: Wrong, judge: Judge, case: Case) -> str:
         rows = np.flatnonzero(along)
         what = "rows" if axis == 0 and beyond.ndim > 1 else f"places of dimension {axis}" if beyond.ndim > 1 else "elements"
         if count > 1 and 0 < len(rows) < count:
+            one = "row" if what == "rows" else f"place of dimension {axis}" if beyond.ndim > 1 else "element"
+            if len(rows) == 1 and rows[0] in (0, count - 1):
+                return f"It is wrong in the {'last' if rows[0] else 'first'} {one}."
             if rows[0] > 0 and len(rows) == count - rows[0]:
                 return f"It is wrong in the {what} from {rows[0]} on."
             if rows[-1] < count - 1 and len(rows) == rows[-1] + 1:

@@ -70,7 +70,12 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
             skipped[trial.skipped] = skipped.get(trial.skipped, 0) + 1
             continue
         if trial.wrong is not None and _only_refused(trial.wrong, case, space):
-            notes[f"{trial.wrong.text} where {' and '.join(departures(case, space))}: not judged there, as no shapes= were said"] = None
+            why = "no shapes= were said"
+            if case.axis("inputs") != "contiguous":
+                why = "inputs with strides may be refused"
+            elif case.axis("usage") == "one gradient alone":
+                why = "an input without a gradient may be refused"
+            notes[f"{trial.wrong.text} where {' and '.join(departures(case, space))}: not judged there, as {why}"] = None
             continue
         asked += 1
         axes |= dict.fromkeys(f"{axis}: {value}" for axis, value in case.axes.items())
@@ -82,8 +87,14 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
 
 
 def _only_refused(wrong: Wrong, case: Case, space: Space) -> bool:
-    """A candidate may refuse sizes that were only guessed."""
-    return wrong.what == "raised" and not space.said and (case.sizes != space.base.sizes or case.rest != space.base.rest)
+    """A candidate may refuse sizes that were only guessed, and inputs that are not contiguous."""
+    if wrong.what == "refused" and (case.axis("inputs") != "contiguous" or case.axis("usage") == "one gradient alone"):
+        return True
+    return wrong.what in ("refused", "raised") and not space.said and (case.sizes != space.base.sizes or case.rest != space.base.rest)
+
+
+def _raises(wrong: Wrong) -> bool:
+    return wrong.what in ("refused", "raised")
 
 
 def _plainest(judge: Judge, space: Space, case: Case, wrong: Wrong) -> tuple[Case, Wrong]:
@@ -96,7 +107,7 @@ def _plainest(judge: Judge, space: Space, case: Case, wrong: Wrong) -> tuple[Cas
             for other in steps(case, space):
                 tried += 1
                 found = judge.try_case(other).wrong
-                if found is None or (found.what == "raised") != (wrong.what == "raised") or _only_refused(found, other, space):
+                if found is None or _raises(found) != _raises(wrong) or _only_refused(found, other, space):
                     continue
                 if len(departures(other, space)) > len(departures(case, space)):
                     continue  # a smaller size that is no longer the base's would count as needed

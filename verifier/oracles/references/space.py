@@ -13,9 +13,9 @@ import numpy as np
 from verifier.problems.sizes import ANY, Allowed, Expression, GrammarError, Shape, draw_sizes, meets
 
 # axis -> its values; the first is that of the base
-COTANGENT = ("ones", "signed", "one-hot", "zero")
-LAYOUT = ("contiguous", "transposed", "stepped", "expanded")
-INPUTS = ("contiguous", "strided")
+COTANGENT = ("ones", "signed", "one-hot", "zero", "large", "one output alone")
+LAYOUT = ("contiguous", "transposed", "stepped", "sliced", "expanded", "rows")
+INPUTS = tuple(layout for layout in LAYOUT if layout != "expanded")
 VALUES = ("ordinary", "zeros", "ties", "equal contents", "large", "small")
 INTEGERS = ("ordinary", "repeated", "edges")
 MASKS = ("ordinary", "a row without any", "all")
@@ -24,6 +24,8 @@ USAGE = (
     "after another call",
     "two forward passes before one backward",
     "the same tensor twice",
+    "one gradient alone",
+    "another user of the inputs",
     "poisoned memory",
     "four calls",
 )
@@ -36,14 +38,21 @@ AXES: Mapping[str, tuple[str, ...]] = {
     "masks": MASKS,
     "usage": USAGE,
 }
+_LAID_OUT = {
+    "transposed": "{} transposed in memory",
+    "stepped": "{} with strides",
+    "sliced": "{} with gaps between the rows",
+    "expanded": "{} expanded (strides of 0)",
+    "rows": "{} expanded along the first dimension (a stride of 0)",
+}
 WORDS = {
     ("cotangent", "signed"): "a cotangent that is not constant",
     ("cotangent", "one-hot"): "a cotangent of one element",
     ("cotangent", "zero"): "a cotangent of zeros",
-    ("layout", "transposed"): "a cotangent transposed in memory",
-    ("layout", "stepped"): "a cotangent with strides",
-    ("layout", "expanded"): "an expanded cotangent (strides of 0)",
-    ("inputs", "strided"): "inputs with strides",
+    ("cotangent", "large"): "a cotangent of numbers up to 64",
+    ("cotangent", "one output alone"): "one of the outputs used alone",
+    **{("layout", layout): words.format("a cotangent") for layout, words in _LAID_OUT.items()},
+    **{("inputs", layout): words.format("inputs") for layout, words in _LAID_OUT.items()},
     ("values", "zeros"): "zeros among the inputs",
     ("values", "ties"): "ties among the inputs",
     ("values", "equal contents"): "inputs of equal contents",
@@ -56,6 +65,8 @@ WORDS = {
     ("usage", "after another call"): "an earlier call with other numbers",
     ("usage", "two forward passes before one backward"): "two forward passes before one backward pass",
     ("usage", "the same tensor twice"): "the same tensor given twice",
+    ("usage", "one gradient alone"): "the gradient of one input asked for alone",
+    ("usage", "another user of the inputs"): "inputs that are used elsewhere too",
     ("usage", "poisoned memory"): "memory that held something before (an element is never written)",
     ("usage", "four calls"): "repeated calls",
 }
@@ -96,6 +107,7 @@ class Space:
         limits, required: of the sizes.
         axes: those that there are something for (no indices without integers).
         said: whether the user named the shapes; else equal dimensions of the examples are one size, which is a guess.
+        own: sizes at and above the constants of the candidate's own code.
     """
 
     shapes: Mapping[str, Shape]
@@ -105,6 +117,7 @@ class Space:
     required: tuple[Expression, ...]
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: AXES)
     said: bool = True
+    own: tuple[int, ...] = ()
 
     def fits(self, case: Case) -> bool:
         """Whether the sizes meet what is required, and are not too many."""
@@ -126,7 +139,9 @@ class Space:
         for kind in SIZE_SPANS:
             found += [self._resized(base, kind, generator) for _ in range(draws)]
         for name in self.free_sizes:
-            found += [replace(base, sizes={**base.sizes, name: size}) for size in self.limits.get(name, Allowed()).within(1, 3)]
+            limit = self.limits.get(name, Allowed())
+            found += [self._with(base, name, size, generator) for size in self.own if limit.admits(size)]
+            found += [replace(base, sizes={**base.sizes, name: size}) for size in limit.within(1, 3)]
         for axis, choices in self.axes.items():
             for value in choices[1:]:
                 found += [replace(base, axes={axis: value}, seed=seed + 1 + draw) for draw in range(draws)]
@@ -181,8 +196,14 @@ class Space:
             listed = [size for size in (NEAR if kind == "near tiles" else LARGE) if allowed.admits(size)]
             if not listed:
                 return None
-            limits = {**self.limits, chosen: Allowed(listed=(int(generator.choice(listed)),))}
-            drawn = draw_sizes(names, limits, generator, span=(1, 6) if kind == "near tiles" else (1, 3), fits=fits)
+            return self._with(case, chosen, int(generator.choice(listed)), generator)
+        return None if drawn is None else replace(case, sizes=drawn)
+
+    def _with(self, case: Case, name: str, size: int, generator: np.random.Generator) -> Case | None:
+        """The case with one size so large, and small ones beside it."""
+        limits = {**self.limits, name: Allowed(listed=(size,))}
+        span = (2, 6) if size < min(LARGE) else (2, 3)  # beside a size of 1 a softmax, a mean and a norm say nothing
+        drawn = draw_sizes(self.free_sizes, limits, generator, span=span, fits=lambda sizes: self.fits(replace(case, sizes=sizes)))
         return None if drawn is None else replace(case, sizes=drawn)
 
 
@@ -205,7 +226,7 @@ def simpler(case: Case, space: Space) -> list[Case]:
     """The cases that are one step nearer to the base, then those with one smaller size."""
     base = space.base
     found = [replace(case, axes={name: value for name, value in case.axes.items() if name != axis}) for axis in case.axes]
-    if case.axis("cotangent") == "one-hot":
+    if case.axis("cotangent") in ("one-hot", "large", "one output alone"):
         found.append(replace(case, axes={**case.axes, "cotangent": "signed"}))
     for name, value in case.options.items():
         if not _alike(value, base.options[name]):

@@ -1,0 +1,126 @@
+"""Which axes find the planted wrong gradients, and what would pass without each of them.
+
+    python -m benchmarks.axes [--draws 100] [--seed 0] [--only NAME]
+
+Every plant of `benchmarks.museum` is asked at every case that a call of `assert_gradients` would draw, also after the first that fails.
+An axis is *needed* by a plant where each failing case has it on: switched off, the plant would pass. Of right versions the number of
+draws is given, and how many of them were accused.
+"""
+
+import argparse
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.exhibits import Exhibit
+from benchmarks.museum import planted
+from benchmarks.output import publish, versions
+from verifier.oracles.references.asking import Prepared, Said, prepare
+from verifier.oracles.references.space import AXES, Case
+
+
+@dataclass(frozen=True)
+class Exhibited:
+    """Of one exhibit: the axes of each case that failed, how many of the right version's cases were asked, and which it failed."""
+
+    failing: tuple[frozenset[str], ...]
+    asked: int
+    accused: tuple[str, ...]
+
+    @property
+    def needed(self) -> frozenset[str]:
+        return frozenset.intersection(*self.failing) if self.failing else frozenset()
+
+
+def axes_of(case: Case, base: Case) -> frozenset[str]:
+    """What a case has on."""
+    found = {f"usage: {value}" if axis == "usage" else axis for axis, value in case.axes.items() if value != AXES[axis][0]}
+    found |= {"options"} if case.options != base.options else set()
+    found |= {"sizes"} if case.sizes != base.sizes else set()
+    return frozenset(found | ({"rank"} if case.rest != base.rest else set()))
+
+
+def ask(exhibit: Exhibit, *, draws: int, seed: int) -> Exhibited:
+    """Both versions at every case."""
+    wrong, right = (_prepared(exhibit, functions, seed) for functions in (exhibit.wrong, exhibit.right))
+    failing = [axes_of(case, wrong.space.base) for case in _cases(wrong, draws) if wrong.judge.try_case(case).wrong is not None]
+    asked, accused = 0, []
+    for case in _cases(right, draws):
+        trial = right.judge.try_case(case)
+        asked += not trial.skipped
+        if trial.wrong is not None and trial.wrong.what != "refused":
+            accused.append(f"{exhibit.name}: {trial.wrong.text}: {case}")
+    return Exhibited(tuple(failing), asked, tuple(accused))
+
+
+def _cases(prepared: Prepared, draws: int) -> list[Case]:
+    return [*prepared.space.alone(prepared.seed, 2), *prepared.space.combined(prepared.seed, draws)]
+
+
+def _prepared(exhibit: Exhibit, functions: tuple[Callable[..., Any], ...], seed: int) -> Prepared:
+    said = dict(exhibit.said)
+    meant = said.pop("instead_of", None)
+    truth = exhibit.reference or meant
+    assert truth is not None
+    return prepare(functions[0], (*functions[1:], *exhibit.arguments()), truth, Said(seed=seed, **said), outputs_too=meant is None)
+
+
+def report(found: Mapping[str, Exhibited]) -> str:
+    """The table: by axis, how many plants it finds alone, how many need it, and which."""
+    needed: Counter[str] = Counter()
+    alone: Counter[str] = Counter()
+    examples: dict[str, list[str]] = {}
+    base = 0
+    for name, one in found.items():
+        base += frozenset() in one.failing
+        for axis in one.needed:
+            needed[axis] += 1
+            examples.setdefault(axis, []).append(name)
+        if frozenset() not in one.failing:
+            for axis in {next(iter(axes)) for axes in one.failing if len(axes) == 1}:
+                alone[axis] += 1
+    missed = [name for name, one in found.items() if not one.failing]
+    asked, accused = sum(one.asked for one in found.values()), [text for one in found.values() for text in one.accused]
+    every = ["options", "sizes", "rank", *(axis for axis in AXES if axis != "usage"), *(f"usage: {value}" for value in AXES["usage"][1:])]
+    lines = [
+        f"{len(found)} wrong gradients, each in another operation: {len(found) - len(missed)} found{', not: ' if missed else ''}"
+        f"{', '.join(missed)}; {base} of them in a typical test (the base)",
+        f"{asked} draws of their right versions: {len(accused)} accused",
+        "",
+        f"{'axis':44} alone  needed  for example",
+        *(f"{axis:44} {alone[axis]:5}  {needed[axis]:6}  {', '.join(examples.get(axis, [])[:3])}" for axis in every),
+        "",
+        "alone: found with this axis alone, and not by the base. needed: every case that found it had the axis on.",
+    ]
+    return "\n".join([*lines, *accused])
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", default="")
+    given = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    np.seterr(all="ignore")
+    begun = time.monotonic()
+    found = {one.name: ask(one, draws=given.draws, seed=given.seed) for one in planted() if given.only in one.name}
+    text = (
+        f"{report(found)}\n\nseed {given.seed}, {given.draws} combinations, {time.monotonic() - begun:.0f} s; {versions('numpy', 'torch')}"
+    )
+    if given.only:
+        print(text)
+    else:
+        publish("axes", text)
+
+
+if __name__ == "__main__":
+    main()

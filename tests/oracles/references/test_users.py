@@ -1,0 +1,82 @@
+"""First calls of people who have not read the documentation: what is meant is done, or one sentence says what is right."""
+
+import numpy as np
+import pytest
+import torch
+
+from verifier import assert_gradients
+
+F = torch.nn.functional
+
+
+def test_a_gradient_of_a_number_takes_no_cotangent_beside_a_reference_either():
+    arrays = np.ones((3, 2)), np.arange(12.0).reshape(4, 3)
+
+    def asked(factor):
+        assert_gradients(
+            lambda w, x: 0.5 * np.sum((x @ w) ** 2),
+            lambda w, x: (factor * x.T @ (x @ w), (x @ w) @ w.T),
+            *arrays,
+            reference=lambda w, x: 0.5 * ((x @ w) ** 2).sum(),
+            seed=0,
+            draws=3,
+        )
+
+    asked(1)
+    with pytest.raises(AssertionError, match="the gradient of w is not the reference's"):
+        asked(2)
+
+
+def test_dropout_and_double_backward_and_complex_numbers_are_right_beside_themselves():
+    assert_gradients(lambda x: F.dropout(x, 0.5), torch.ones(5, 6), reference=lambda x: F.dropout(x, 0.5), seed=0, draws=3)
+    found = assert_gradients(
+        lambda x: torch.autograd.grad((x**3).sum(), x, create_graph=True)[0], torch.ones(3), reference=lambda x: 3 * x * x, seed=0, draws=3
+    )
+    assert "usage: two forward passes before one backward" in found.axes
+    z = torch.ones(3, dtype=torch.complex128)
+    assert_gradients(lambda z: z * z, z, reference=lambda z: z**2, seed=0, draws=3)
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ({"integers": {"index": "index V"}}, "integers= names index, which is no argument: there are x, i"),
+        ({"masks": ("keep",)}, "masks= names keep"),
+        ({"options": {"p": [1, 2]}}, "the candidate cannot be called with (x, i, p=)"),
+    ],
+)
+def test_what_cannot_be_meant_is_one_sentence(said, words):
+    with pytest.raises(TypeError) as caught:
+        assert_gradients(lambda x, i: x[i], torch.ones(3, 4), torch.tensor([0, 1]), reference=lambda x, i: x[i], **said)
+    assert words in str(caught.value)
+
+
+class Conjugated(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, z):
+        ctx.save_for_backward(z)
+        return z * z
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        return 2 * ctx.saved_tensors[0] * cotangent
+
+
+def test_a_gradient_that_is_not_conjugated_is_named():
+    with pytest.raises(AssertionError, match="complex conjugate"):
+        assert_gradients(Conjugated.apply, torch.randn(3, dtype=torch.complex128), reference=lambda z: z * z, seed=0, draws=3)
+
+
+def test_a_candidate_that_only_calls_the_reference_is_told_so():
+    notes = assert_gradients(lambda x: F.silu(x), torch.randn(3), reference=F.silu, seed=0, draws=3).notes
+    assert any("only calls the reference" in note for note in notes)
+    assert not assert_gradients(lambda x: x * torch.sigmoid(x), torch.randn(3), reference=F.silu, seed=0, draws=3).notes
+
+
+def test_inputs_that_a_kernel_refuses_are_a_note_and_no_mistake():
+    def kernel(x):
+        assert x.is_contiguous()
+        return 2 * x
+
+    found = assert_gradients(kernel, torch.randn(3, 4), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=3)
+    assert any("may be refused" in note for note in found.notes)
