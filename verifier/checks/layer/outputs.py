@@ -54,6 +54,15 @@ def compare_outputs(examined: Examined, output: str) -> str:
     return "pass" if compared and not found else "skipped"
 
 
+def roles_of(claims: LayerClaims) -> Mapping[str, str]:
+    """By the operation's name of an array, the manifest's."""
+    entry = claims.entry
+    if entry is None:
+        return {}
+    found = {role: next((one for one in (role, *entry.names.get(role, ())) if one in claims.shapes), "") for role in entry.arrays}
+    return {role: name for role, name in found.items() if name}
+
+
 def plan_of(claims: LayerClaims, entry: Operation) -> Plan | None:
     """Which array plays which part, and how its axes lie; None where names or letters do not tell."""
     plan: dict[str, tuple[str, tuple[int, ...]]] = {}

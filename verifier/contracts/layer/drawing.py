@@ -19,6 +19,7 @@ Array = NDArray[Any]
 LARGEST = 1_000_000  # elements of all arrays of a problem
 RANKS: Sequence[tuple[int, ...]] = ((), (2,), (3, 2), (1,), (2, 1, 3))  # what "*" stands for, in turn
 LONG = (7, 9)  # steps of a sequence under the stress "long"
+ALIKE = (3, 4)  # all sizes at once: what is wrong where two differ is right there
 TINY, LARGE = 1e-4, 8.0
 ZEROS = 0.35  # share of elements that are zero under the stress "zeros"
 LEVELS = 3  # different values under the stress "ties"
@@ -81,13 +82,14 @@ def draw_problems(claims: LayerClaims, count: int, seed: int) -> list[LayerProbl
 
 @dataclass(frozen=True)
 class _Plan:
-    """What is special about a problem; `case` fixes names, `ones` are sizes of 1."""
+    """What is special about a problem; `fixed` are values of names, `ones` are sizes of 1, `alike` is the size of all that may have it."""
 
     stress: str = ""
     ones: tuple[str, ...] = ()
     fixed: Mapping[str, Any] = field(default_factory=dict)
     rank: int = 0
     unequal: bool = True
+    alike: int = 0
     scale: float = 1.0
 
 
@@ -116,6 +118,7 @@ class _Drawer:
         for name, values in self.claims.options.items():
             single += [_Plan(fixed={**cases[0], name: value}, rank=index) for index, value in enumerate(values[1:])]
         single += [_Plan(stress=stress, fixed=cases[0]) for stress in stresses for _ in range(2)]
+        single += [_Plan(fixed=cases[0], alike=size, unequal=False) for size in ALIKE]
         if any(shape.any_rank for shape in self.claims.shapes.values()):
             single += [_Plan(fixed=cases[0], rank=rank) for rank in range(1, len(RANKS))]
         yield from single[:count]
@@ -137,6 +140,8 @@ class _Drawer:
             limits["T"] = Allowed(*LONG)
         for letter in plan.ones:
             limits[letter] = Allowed(listed=(1,))
+        if plan.alike:
+            limits |= {one: Allowed(listed=(plan.alike,)) for one in self.letters if limits.get(one, Allowed()).admits(plan.alike)}
         usually = () if plan.stress == "undivided" else self.claims.usually
 
         def fits(sizes: dict[str, int]) -> bool:

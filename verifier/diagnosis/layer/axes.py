@@ -8,6 +8,8 @@ from typing import Any
 Values = Mapping[str, Any]
 Holds = Callable[[Values], bool]
 WINDOWS = ("pool_height", "pool_width", "window", "HH", "WW", "K", "k", "size")
+NEEDED = 3  # right problems that do not meet a condition, where some right ones do
+OTHERS = 0.7  # right problems that meet it all the same, for each failing one
 LEAST = 2  # problems on either side, or a condition says nothing
 
 
@@ -15,8 +17,13 @@ def shown_when(failing: Sequence[Values], right: Sequence[Values], sizes: Sequen
     """``with pad = 0 only``, or "" where it shows everywhere or nothing simple tells the two apart."""
     if len(failing) < LEAST or len(right) < LEAST:
         return ""
-    for words, holds in _conditions(failing, right, sizes):
+    conditions = list(_conditions(failing, right, sizes))
+    for words, holds in conditions:
         if all(holds(values) for values in failing) and not any(holds(values) for values in right):
+            return words
+    for words, holds in conditions:  # what it needs, though other things have to come together with it
+        meeting = sum(holds(values) for values in right)
+        if all(holds(values) for values in failing) and len(right) - meeting >= NEEDED and meeting <= OTHERS * len(failing):
             return words
     return ""
 
@@ -30,6 +37,9 @@ def _conditions(failing: Sequence[Values], right: Sequence[Values], sizes: Seque
     numeric = [name for name in names if all(isinstance(values[name], int | float) for values in every)]
     for name in numeric:
         yield f"with {name} > 1 only", partial(_above, 1, name)
+        most = max(values[name] for values in right)
+        if name in sizes and most > 1:
+            yield f"with {name} > {most} only", partial(_above, most, name)
         yield f"with {name} > 0 only", partial(_above, 0, name)
     for one, other in combinations([name for name in numeric if name in sizes], 2):
         yield f"where {one} and {other} differ only", partial(_differ, one, other)
@@ -45,7 +55,7 @@ def _is(name: str, value: str, values: Values) -> bool:
     return str(values[name]) == value
 
 
-def _above(bound: int, name: str, values: Values) -> bool:
+def _above(bound: float, name: str, values: Values) -> bool:
     return bool(values[name] > bound)
 
 

@@ -1,7 +1,7 @@
 """What a diagnosis of a layer knows of one problem: what was claimed, and every derivative of every output, by differences."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from verifier.results.evaluation import FloatArray
 
 CLOSE = 2.0**-20  # of the largest element: what differences of an ordinary function are right to; it names, and decides nothing
+SHOWN = 1e-3  # of the same: a gradient below it, such as batch norm's of two samples, says little of a factor
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class Case:
         jacobians: by array, ∂output/∂element, shape (elements of all outputs, elements of the array).
         cotangent: of all outputs, one after another.
         shape: of the output, where there is one.
+        cotangent_of: by output's cotangent as backward names it, where its part of the whole cotangent lies.
+        operation: the catalogue's name, or "".
+        parts: by the operation's names, the arrays as its formulas take them; `part_of` says which array is which part.
+        axes: over which the operation normalises.
+        variants: what right code of this operation may choose, by parameter.
     """
 
     values: Mapping[str, Any]
@@ -31,6 +37,12 @@ class Case:
     jacobians: Mapping[str, FloatArray]
     cotangent: FloatArray
     shape: tuple[int, ...]
+    cotangent_of: Mapping[str, slice] = field(default_factory=dict)
+    operation: str = ""
+    parts: Mapping[str, Any] = field(default_factory=dict)
+    part_of: Mapping[str, str] = field(default_factory=dict)
+    axes: tuple[int, ...] = (-1,)
+    variants: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     @cached_property
     def right(self) -> Mapping[str, FloatArray]:
@@ -41,12 +53,19 @@ class Case:
         """The gradient that another cotangent would give."""
         return (cotangent @ self.jacobians[name]).reshape(self.arrays[name].shape)
 
+    def scale(self, name: str) -> float:
+        """What an element of the gradient could be at most if nothing cancelled."""
+        return max(float(np.abs(self.jacobians[name]).max(initial=0.0)) * float(np.abs(self.cotangent).max(initial=0.0)), 1e-300)
+
+    def shows(self, name: str) -> bool:
+        """Whether the right gradient is more than what is left where everything cancels."""
+        return float(np.abs(self.right[name]).max(initial=0.0)) > SHOWN * self.scale(name)
+
     def close(self, name: str, one: FloatArray, other: FloatArray) -> bool:
         """Whether two gradients of an array are one within what differences resolve."""
         if one.shape != other.shape:
             return False
-        scale = max(float(np.abs(self.jacobians[name]).max(initial=0.0)) * float(np.abs(self.cotangent).max(initial=0.0)), 1e-300)
-        largest = max(scale, float(np.abs(other).max(initial=0.0)))
+        largest = max(self.scale(name), float(np.abs(other).max(initial=0.0)))
         return bool(np.all(np.abs(one - other) <= CLOSE * largest))
 
     def wrong(self, name: str) -> bool:

@@ -1,18 +1,24 @@
 """Why a layer's gradient is wrong: its relation to the right one, the region, and the sizes and options at which it shows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from msgspec import structs
+from numpy.typing import NDArray
 
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import LayerAsking, Raised, answer_patiently
+from verifier.checks.layer.asking import Answered, LayerAsking, Raised, answer_patiently
 from verifier.checks.layer.examining import ONE_SIGN, Departure, Examined
 from verifier.checks.layer.jacobians import is_small, jacobians
+from verifier.checks.layer.outputs import roles_of
+from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem, flattened
 from verifier.diagnosis.layer.axes import shown_when
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.regions import region_of
 from verifier.diagnosis.layer.relations import related
+from verifier.problems.sizes import Expression, Shape
 from verifier.results.report import Diagnosis
 
 CASES = 5  # problems whose derivatives are worked out one by one
@@ -32,7 +38,27 @@ def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
         if diagnosis.fault == "exchanged":
             told |= {other for other in examined.claims.differentiate if f"d{other} " in diagnosis.explanation}
         found.append(diagnosis)
-    return sorted(found, key=lambda one: one.fault == NO_RELATION)
+    return _together(sorted(found, key=lambda one: one.fault == NO_RELATION))
+
+
+def _together(found: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Those of one mistake in several gradients as one, in the first of them."""
+    kept: list[Diagnosis] = []
+    same: dict[tuple[str, str], list[Diagnosis]] = {}
+    for one in found:
+        said = one.explanation.removeprefix(f"d{one.tensor} ")
+        alike = same.setdefault((one.fault, said), [])
+        alike.append(one)
+        if len(alike) == 1 or one.fault == NO_RELATION:
+            kept.append(one)
+    return [_likewise(one, same[one.fault, one.explanation.removeprefix(f"d{one.tensor} ")]) for one in kept]
+
+
+def _likewise(one: Diagnosis, alike: Sequence[Diagnosis]) -> Diagnosis:
+    others = ", ".join(f"d{other.tensor}" for other in alike if other is not one)
+    if not others or one.fault == NO_RELATION:
+        return one
+    return structs.replace(one, explanation=f"{one.explanation.rstrip('.')}; likewise {others}.")
 
 
 def _explained(name: str, departures: Sequence[Departure], examined: Examined, cases: Sequence[Case]) -> Diagnosis:
@@ -114,4 +140,59 @@ def _case(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, ex
         jacobians=found,
         cotangent=np.concatenate([answered.cotangents[name].ravel() for name in asking.outputs]),
         shape=answered.outputs[output].shape if len(asking.outputs) == 1 else (),
+        cotangent_of=_places(asking, answered),
+        operation=examined.claims.operation or "",
+        parts=_parts(problem, examined.claims),
+        part_of={name: role for role, name in roles_of(examined.claims).items()},
+        axes=_axes_of_norm(examined.claims),
+        variants={} if examined.claims.entry is None else examined.claims.entry.variants,
     )
+
+
+def _places(asking: LayerAsking, answered: Answered) -> Mapping[str, slice]:
+    """Where each cotangent lies among all, by the name by which backward reads it."""
+    found, start = {}, 0
+    for output in asking.outputs:
+        end = start + answered.cotangents[output].size
+        if output in asking.claims.ties.cotangents:
+            found[asking.claims.ties.cotangents[output]] = slice(start, end)
+        start = end
+    return found
+
+
+def _parts(problem: LayerProblem, claims: LayerClaims) -> Mapping[str, Any]:
+    """The arrays by the operation's names; what belongs to channels has an axis of 1 for each other axis of x."""
+    found: dict[str, Any] = {}
+    roles = roles_of(claims)
+    for role, name in roles.items():
+        array = problem.arrays[name]
+        if role in ("gamma", "beta") and "x" in roles:
+            array = _spread(array, claims.shapes[name], claims.shapes[roles["x"]])
+        found[role] = array
+    return found
+
+
+def _spread(array: NDArray[Any], shape: Shape, like: Shape) -> NDArray[Any]:
+    own = [text for text in _letters(shape) if text != "1"]
+    over = _letters(like)
+    if not set(own) <= set(over) or sorted(own, key=over.index) != own:
+        return array
+    sizes = dict(zip(own, [length for length, text in zip(array.shape, _letters(shape), strict=True) if text != "1"], strict=True))
+    return array.reshape([sizes.get(text, 1) for text in over])
+
+
+def _letters(shape: Shape) -> list[str]:
+    return [one.text if isinstance(one, Expression) else one for one in shape.dimensions]
+
+
+def _axes_of_norm(claims: LayerClaims) -> tuple[int, ...]:
+    """The axes of x over which statistics go: for batch norm those that gamma has not; else all but the samples'."""
+    roles = roles_of(claims)
+    if "x" not in roles or "gamma" not in roles:
+        return (-1,)
+    over, own = _letters(claims.shapes[roles["x"]]), _letters(claims.shapes[roles["gamma"]])
+    if claims.operation == "batch_norm":
+        return tuple(axis for axis, text in enumerate(over) if text not in own) or (0,)
+    if claims.operation == "instance_norm":
+        return tuple(axis for axis, text in enumerate(over) if text not in own and text != "N")
+    return tuple(axis for axis, text in enumerate(over) if text in own) or (-1,)

@@ -3,12 +3,14 @@
 Each relation is a function of one array's name and the cases in which its gradient is wrong; it gives a sentence's end, or nothing.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from collections.abc import Callable, Sequence
+from itertools import permutations
 
 import numpy as np
 
 from verifier.diagnosis.layer.case import Case
+from verifier.diagnosis.layer.matching import by_formula
+from verifier.diagnosis.layer.sizes import constant, sizes_of
 from verifier.results.evaluation import FloatArray
 
 Relation = Callable[[str, Sequence[Case]], str | None]
@@ -16,6 +18,7 @@ Relation = Callable[[str, Sequence[Case]], str | None]
 
 def related(name: str, cases: Sequence[Case]) -> tuple[str, str] | None:
     """(the mistake's id, the end of a sentence that begins with the gradient's name); None where no relation holds on all cases."""
+    cases = [case for case in cases if case.shows(name)] or cases
     if not cases:
         return None
     for mistake, relation in _RELATIONS:
@@ -49,13 +52,18 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
     if len(known) < len(factors):
         return None
     if np.ptp(known) <= 1e-6 * max(abs(known[0]), 1e-9):
-        return _constant(known[0])
-    for words, size in _sizes(cases):
+        return constant(known[0])
+    for words, size in sizes_of(cases):
         if all(abs(factor * value - 1) < 1e-5 for factor, value in zip(known, size, strict=True)):
             return f"is divided by {words}: it should not be"
         if all(abs(factor / value - 1) < 1e-5 for factor, value in zip(known, size, strict=True)):
             return f"is {words} times what it should be: a division by {words} is missing"
-    return "is right but for a factor that changes from problem to problem"
+    return None
+
+
+def _some_factor(name: str, cases: Sequence[Case]) -> str | None:
+    known = [_ratio(case, name) for case in cases]
+    return None if None in known else "is right but for a factor that changes from problem to problem"
 
 
 def _ratio(case: Case, name: str) -> float | None:
@@ -68,23 +76,6 @@ def _ratio(case: Case, name: str) -> float | None:
     return factor if case.close(name, claimed.reshape(case.right[name].shape), factor * case.right[name]) else None
 
 
-def _constant(factor: float) -> str:
-    if abs(factor + 1) < 1e-6:
-        return "has the wrong sign"
-    half = {2.0: "is twice what it should be", 0.5: "is half of what it should be", 3.0: "is three times what it should be"}
-    near = next((words for value, words in half.items() if abs(factor - value) < 1e-6), None)
-    return near or f"is {factor:.6g} times what it should be"
-
-
-def _sizes(cases: Sequence[Case]) -> Iterator[tuple[str, list[float]]]:
-    """Sizes and products of two or three of them, and numeric options, as words with their values in each case."""
-    names = [name for name, value in cases[0].values.items() if isinstance(value, int | float) and not isinstance(value, bool)]
-    usable = [name for name in names if all(case.values.get(name) for case in cases)]
-    for count in (1, 2, 3):
-        for chosen in combinations(usable, count):
-            yield "·".join(chosen), [float(np.prod([case.values[name] for name in chosen])) for case in cases]
-
-
 def _cotangent_of_ones(name: str, cases: Sequence[Case]) -> str | None:
     ones = [case.under(name, np.ones_like(case.cotangent)) for case in cases]
     if all(case.close(name, case.claimed[name], one) for case, one in zip(cases, ones, strict=True)):
@@ -92,11 +83,61 @@ def _cotangent_of_ones(name: str, cases: Sequence[Case]) -> str | None:
     return None
 
 
-def _transposed(name: str, cases: Sequence[Case]) -> str | None:
-    square = [case for case in cases if case.claimed[name].ndim == 2 and len(set(case.claimed[name].shape)) == 1]
-    if square and len(square) == len(cases) and all(case.close(name, case.claimed[name].T, case.right[name]) for case in cases):
-        return "is transposed"
+def _rearranged(name: str, cases: Sequence[Case]) -> str | None:
+    """The right numbers in other places: transposed, turned over, or those of a cotangent whose axes were mixed up."""
+    rank = cases[0].claimed[name].ndim
+    if any(case.claimed[name].ndim != rank for case in cases):
+        return None
+    for order in list(permutations(range(rank)))[1:]:
+        turned = [case.claimed[name].transpose(order) for case in cases]
+        if all(case.close(name, one, case.right[name]) for case, one in zip(cases, turned, strict=True)):
+            return "is transposed" if rank == 2 else f"has its axes in another order: transpose it by {order}"
+    for axes, words in (((-2, -1), "rows and columns"), ((-1,), "its last axis"), ((-2,), "its rows")):
+        if rank >= -min(axes) and all(case.close(name, np.flip(case.claimed[name], axes), case.right[name]) for case in cases):
+            return f"is turned over: {words} run backwards"
     return None
+
+
+def _of_mixed_cotangent(name: str, cases: Sequence[Case]) -> str | None:
+    """dout was reshaped without the transpose that belongs before it."""
+    rank = len(cases[0].shape)
+    if rank < 2 or any(len(case.shape) != rank for case in cases):
+        return None
+    for order in list(permutations(range(rank)))[1:]:
+        if all(case.close(name, case.claimed[name], case.under(name, _mixed(case, order))) for case in cases):
+            return "reads dout with its axes mixed up: a transpose is missing before the reshape"
+    return None
+
+
+def _mixed(case: Case, order: tuple[int, ...]) -> FloatArray:
+    shape = [case.shape[axis] for axis in order]
+    return np.asarray(case.cotangent.reshape(shape).transpose(np.argsort(order)).ravel())
+
+
+def _one_cotangent_missing(name: str, cases: Sequence[Case]) -> str | None:
+    """Of two outputs, one's cotangent counts for nothing."""
+    for output in cases[0].cotangent_of if len(cases[0].cotangent_of) > 1 else ():
+        fits = []
+        for case in cases:
+            kept = case.cotangent.copy()
+            kept[case.cotangent_of[output]] = 0.0
+            fits.append(case.close(name, case.claimed[name], case.under(name, kept)))
+        if all(fits):
+            return f"does not depend on {output}: what comes back through it is missing"
+    return None
+
+
+def _own_step(name: str, cases: Sequence[Case]) -> str | None:
+    """Of a sequence, each step's own output alone counts: (N, T, H) out, (N, T, D) in."""
+    if not all(len(case.shape) == 3 and case.claimed[name].ndim == 3 and case.shape[1] == case.claimed[name].shape[1] for case in cases):
+        return None
+    for case in cases:
+        own = np.eye(case.shape[1])[None, :, None, None, :, None]
+        blocks = case.jacobians[name].reshape(*case.shape, *case.claimed[name].shape) * own
+        one = np.tensordot(case.cotangent.reshape(case.shape), blocks, 3)
+        if not case.close(name, case.claimed[name], one):
+            return None
+    return "counts each step's own output alone: what comes back from later steps is missing"
 
 
 def _additive(name: str, cases: Sequence[Case]) -> str | None:
@@ -110,7 +151,7 @@ def _additive(name: str, cases: Sequence[Case]) -> str | None:
             continue
         if np.ptp(known) <= 1e-5 * max(abs(known[0]), 1e-9):
             return f"is off by {known[0]:.4g}·{other} on every problem"
-        for option, values in _sizes(cases):
+        for option, values in sizes_of(cases):
             for words, times in (("", 1.0), ("2·", 2.0), ("½·", 0.5)):
                 if all(abs(abs(factor) - times * value) < 1e-5 * value for factor, value in zip(known, values, strict=True)):
                     missing = "missing" if known[0] < 0 else "too much"
@@ -219,11 +260,16 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("exchanged", _exchanged),
     ("factor", _factor),
     ("additive", _additive),
+    ("formula", by_formula),
     ("independent-of-the-cotangent", _cotangent_of_ones),
-    ("transposed", _transposed),
+    ("rearranged", _rearranged),
+    ("one-cotangent-missing", _one_cotangent_missing),
+    ("own-step", _own_step),
     ("one-sample", _of_some_outputs),
     ("one-contribution", _one_contribution),
     ("diagonal", _diagonal),
     ("mean-term", _off_by_a_constant),
     ("variance-term", _of_the_variance),
+    ("mixed-cotangent", _of_mixed_cotangent),
+    ("some-factor", _some_factor),
 )

@@ -1,0 +1,26 @@
+"""A factor in words: a constant, or a size of the problem."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import numpy as np
+
+from verifier.diagnosis.layer.case import Case
+
+
+def constant(factor: float) -> str:
+    """The end of a sentence: is twice what it should be."""
+    if abs(factor + 1) < 1e-6:
+        return "has the wrong sign"
+    half = {2.0: "is twice what it should be", 0.5: "is half of what it should be", 3.0: "is three times what it should be"}
+    near = next((words for value, words in half.items() if abs(factor - value) < 1e-6), None)
+    return near or f"is {factor:.6g} times what it should be"
+
+
+def sizes_of(cases: Sequence[Case]) -> Iterator[tuple[str, list[float]]]:
+    """Sizes and products of two or three of them, and numeric options, as words with their values in each case."""
+    names = [name for name, value in cases[0].values.items() if isinstance(value, int | float) and not isinstance(value, bool)]
+    usable = [name for name in names if all(case.values.get(name) for case in cases)]
+    for count in (1, 2, 3):
+        for chosen in combinations(usable, count):
+            yield "·".join(chosen), [float(np.prod([case.values[name] for name in chosen])) for case in cases]
