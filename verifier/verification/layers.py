@@ -16,8 +16,8 @@ from verifier.checks.layer.examining import Departure, Examined, examine, is_mis
 from verifier.checks.layer.outputs import COMPARED, compare_outputs
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
-from verifier.contracts.layer.drawing import draw_problems
-from verifier.diagnosis.layer.explaining import explain_layer
+from verifier.contracts.layer.drawing import LayerProblem, draw_problems
+from verifier.diagnosis.layer.explaining import explain_layer, where_shown
 from verifier.errors import RequestError
 from verifier.problems.sizes import GrammarError
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
@@ -30,6 +30,7 @@ PROBLEMS: Mapping[str, int] = {"quick": 20, "ci": 60, "thorough": 600, "grading"
 DIFFERENCED: Mapping[str, int] = {"quick": 20, "ci": 40, "thorough": 600, "grading": 40}
 SOURCE = "8 x error bound of the difference"
 DECISIVE = 1e-2
+REFUSALS = ("AssertionError", "NotImplementedError")  # exceptions that say: not these sizes
 SHOWN = 3  # departures of a layer that become measurements
 Progress = Callable[[str, int, int], None]
 
@@ -231,8 +232,9 @@ def _conclude(judgement: _Judgement, examined: Examined, asking: LayerAsking) ->
         name for name, power in examined.resolves.items() if power > DECISIVE and not any(d.tensor == name for d in examined.departures)
     ]
     faulty = {departure.tensor for departure in examined.departures}
+    raises = any(departure.kind == "raised" for departure in examined.departures)
     judgement.gradients = {
-        name: "fail" if name in faulty else "undecided" if name in judgement.undecided else "pass"
+        name: "fail" if raises or name in faulty else "undecided" if name in judgement.undecided else "pass"
         for name in next(iter(examined.answers.values())).gradients
     }
     failed = [outcome for outcome in judgement.outcomes if outcome.status == "fail"]
@@ -277,14 +279,32 @@ def _conclude_contract(judgement: _Judgement, examined: Examined) -> None:
         judgement.add("contract", "error", str(examined.broken), problems=asked)
     elif raised:
         first = raised[0]
-        message = f"The backward pass raises where the forward pass answered: {first.says} At {first.problem.describe()}."
+        where = where_shown({departure.problem.index for departure in raised}, examined, everywhere=True)
+        message = (
+            f"The backward pass raises where the forward pass answered{', ' if where else ''}{where}: "
+            f"{first.says} At {first.problem.describe()}."
+        )
         judgement.add("contract", "fail", message, problems=asked, failed=len(raised), problem=first.problem.index)
     elif len(examined.left_out) > asked / 2:
         judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {asked} problems. {_why(examined)}", problems=asked)
+    elif examined.claims.entry is not None and _unexpected(examined):
+        problem, why = _unexpected(examined)[0]
+        where = where_shown({problem.index for problem, _ in _unexpected(examined)}, examined, everywhere=True)
+        message = f"The forward pass raises{' ' if where else ''}{where}: {why} At {problem.describe()}."
+        judgement.add("contract", "fail", message, problems=asked, failed=len(_unexpected(examined)), problem=problem.index)
     else:
         judgement.add("contract", "pass", f"It answers at {len(examined.answers)} of {asked} problems.", problems=asked)
         if examined.left_out:
             examined.note("contract", f"Left out {len(examined.left_out)} of {asked} problems. {_why(examined)}")
+
+
+def _unexpected(examined: Examined) -> list[tuple[LayerProblem, Raised]]:
+    """Where forward raised in its own code at ordinary sizes, and not to say that it refuses them."""
+    return [
+        (problem, raised)
+        for problem, raised in examined.left_out
+        if raised is not None and raised.own and raised.kind not in REFUSALS and problem.stress != "undivided"
+    ]
 
 
 def _why(examined: Examined) -> str:

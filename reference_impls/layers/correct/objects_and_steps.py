@@ -515,7 +515,8 @@ def conv_single_step(a_slice_prev, W, b):
 
 
 def conv_forward(A_prev, W, b, hparameters):
-    (m, n_H_prev, n_W_prev, n_C_prev), (f, f, n_C_prev, n_C) = A_prev.shape, W.shape
+    m, n_H_prev, n_W_prev, _ = A_prev.shape
+    f, n_C = W.shape[0], W.shape[3]
     stride, pad = hparameters["stride"], hparameters["pad"]
     n_H, n_W = int((n_H_prev - f + 2 * pad) / stride) + 1, int((n_W_prev - f + 2 * pad) / stride) + 1
     Z = np.zeros((m, n_H, n_W, n_C))

@@ -123,6 +123,12 @@ def _explaining(
     for twist in twists_of(claims.optimizer):
         with np.errstate(all="ignore"):
             predicted = twist.walk(claims.optimizer.options, start, gradients)
-        if all(np.all(np.abs(one - row) <= bound) for one, row, bound in zip(predicted, rows, allowed, strict=True)):
+        if all(_alike(one, row, bound) for one, row, bound in zip(predicted, rows, allowed, strict=True)):
             return twist
     return None
+
+
+def _alike(one: FloatArray, row: FloatArray, bound: FloatArray) -> bool:
+    """Within the bound, or no number in both."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.all((np.abs(one - row) <= bound) | (np.isnan(one) & np.isnan(row))))

@@ -10,6 +10,7 @@ Holds = Callable[[Values], bool]
 WINDOWS = ("pool_height", "pool_width", "window", "HH", "WW", "K", "k", "size")
 NEEDED = 3  # right problems that do not meet a condition, where some right ones do
 OTHERS = 0.7  # right problems that meet it all the same, for each failing one
+TELLING = ("N", "T", "S")  # sizes that two right problems are enough for: samples and steps
 LEAST = 2  # problems on either side, or a condition says nothing
 
 
@@ -34,6 +35,9 @@ def _conditions(failing: Sequence[Values], right: Sequence[Values], sizes: Seque
     for name in names:
         for value in dict.fromkeys(str(values[name]) for values in failing):
             yield f"with {name} = {value} only", partial(_is, name, value)
+    # Of two right problems many a size is 1 by chance.
+    enough = [name for name in names if len(right) > LEAST or name not in sizes or name in TELLING]
+    names = [name for name in names if name in enough]
     numeric = [name for name in names if all(isinstance(values[name], int | float) for values in every)]
     for name in numeric:
         yield f"with {name} > 1 only", partial(_above, 1, name)

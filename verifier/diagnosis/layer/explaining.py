@@ -22,6 +22,7 @@ from verifier.problems.sizes import Expression, Shape
 from verifier.results.report import Diagnosis
 
 CASES = 5  # problems whose derivatives are worked out one by one
+OF_FORM = ("shape", "missing", "not finite")  # kinds of departure that are seen without differences
 NO_RELATION = "no-known-mistake"
 
 
@@ -67,7 +68,8 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
     of_gradients = [departure for departure in examined.departures if departure.kind != "outputs"]
     # Of several wrong gradients differences name one: then only all together say where the mistake shows.
     several = len({departure.tensor for departure in of_gradients}) > 1
-    axes = _axes({departure.problem.index for departure in of_gradients} if several else failing, examined)
+    of_form = departures[0].kind in OF_FORM
+    axes = where_shown({departure.problem.index for departure in of_gradients} if several else failing, examined, everywhere=of_form)
     relation = related(name, wrong)
     worst = next((departure for departure in departures if departure.claimed is not None), departures[0])
     region = "" if relation is not None else region_of(name, wrong)
@@ -75,7 +77,7 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
     asked = len({*examined.compared, *failing})
     evidence = f"On {len(failing)} of {asked} problems."
     label = f"d{name}"
-    if departures[0].kind in ("shape", "missing", "not finite"):
+    if of_form:
         says = f"{label} {departures[0].says}{',' if where else ''}{where}."
         return Diagnosis(departures[0].kind.replace(" ", "-"), "", says, evidence, examined.claims.name, name, "", axes)
     if relation is not None:
@@ -95,9 +97,13 @@ def _place(departure: Departure) -> str:
     return f"d{departure.tensor}[{', '.join(map(str, departure.index))}]" if departure.index else f"d{departure.tensor}"
 
 
-def _axes(failing: set[int], examined: Examined) -> str:
-    """Of the problems that were differenced, which have in common that they fail."""
-    asked = {problem.index: problem for problem in examined.problems if problem.index in {*examined.compared, *failing}}
+def where_shown(failing: set[int], examined: Examined, *, everywhere: bool) -> str:
+    """Which sizes and options the failing problems have in common, such as "with pad = 0 only"; "" where nothing simple says it.
+
+    `everywhere`: of all problems that were answered, where one look at an answer decides; else of those that were differenced.
+    """
+    looked_at = {*(examined.answers if everywhere else examined.compared), *failing}
+    asked = {problem.index: problem for problem in examined.problems if problem.index in looked_at}
     wrong = [flattened(problem.values) for index, problem in asked.items() if index in failing]
     right = [flattened(problem.values) for index, problem in asked.items() if index not in failing]
     sizes = next((problem.sizes for problem in examined.problems), ())

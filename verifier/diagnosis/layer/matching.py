@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from verifier.diagnosis.layer.case import Case
-from verifier.diagnosis.layer.formulas import Formulas, Given, Terms, formulas_of
+from verifier.diagnosis.layer.formulas.catalogue import formulas_of
+from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
 from verifier.diagnosis.layer.sizes import sizes_of
 from verifier.results.evaluation import FloatArray
 
