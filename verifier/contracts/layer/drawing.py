@@ -89,8 +89,8 @@ class _Plan:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     rank: int = 0
     unequal: bool = True
-    alike: int = 0
     scale: float = 1.0
+    alike: int = 0
 
 
 @dataclass(frozen=True)
