@@ -50,3 +50,14 @@ def test_a_float32_candidate_is_differenced_coarsely_and_raises_no_false_alarm(v
     verified = verify(plain.claims('dtypes = ["float32"]'))
     assert verified.status("finite-difference") in ("pass", "inconclusive")
     assert verified.verdict == "pass", verified.report.summary
+
+
+def test_a_wrong_gradient_is_located_on_three_networks_and_costs_elsewhere_what_a_right_one_does(verify, plain):
+    def lines(source):
+        found = [one.problem for one in verify(source, only=("finite-difference",)).report.measurements if one.check == "finite-difference"]
+        return sorted((found.count(problem) for problem in set(found)), reverse=True)
+
+    wrong, right = lines(plain.but("d.sum(axis=0)", "1.01 * d.sum(axis=0)")), lines(plain)
+    assert len(wrong) == len(right) == 10
+    assert min(wrong[:3]) > 3 >= max(wrong[3:])
+    assert sum(wrong[3:]) <= sum(right[:7]) + 7

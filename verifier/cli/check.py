@@ -104,6 +104,8 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
 @click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many candidates side by side; by default one a processor.")
+@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of one candidate: fewer networks.")
+@click.option("--rung", type=click.IntRange(0, 5), help="Ask a half (1), a quarter (2), … of the networks, as an earlier run did.")
 @click.option("--run-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of the whole run.")
 @click.option("--fresh", is_flag=True, help="Judge again what has not changed since an earlier run of the same assignment.")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")
@@ -124,6 +126,8 @@ def check(
     limits: tuple[str, ...],
     resume: bool,
     jobs: int | None,
+    time_limit: float | None,
+    rung: int | None,
     run_limit: float | None,
     fresh: bool,
     report_dir: str,
@@ -158,6 +162,8 @@ def check(
         "isolation": isolation,
         "keep_measurements": keep_measurements,
         "trust_references": trust_references,
+        "time_limit": time_limit,
+        "rung": rung,
     }
     files = parse_outputs(outputs)
     known = () if baseline is None else read_baseline_file(baseline)

@@ -211,7 +211,7 @@ def isolation_words(isolation: Isolation) -> str:
 
 def reproduce_command(report: Report) -> str:
     """The command that makes this run again, with its profile and seed; after a replay, the one that judges the candidate whole."""
-    options = "".join(f" {shell_word(word)}" for word in report.options)
+    options = "".join(f" {shell_word(word)}" for word in report.options) + (f" --rung {report.rung}" if report.rung else "")
     command = f"verifier check {shell_word(report.candidate.path)}"
     return command if report.profile == "replay" else f"{command} --profile {shell_word(report.profile)} --seed {report.seed}{options}"
 

@@ -128,6 +128,8 @@ def _other_networks(old: Report, new: Report) -> str:
     """Why the networks of two runs are not the same; "" where they are."""
     if (old.profile, old.seed) != (new.profile, new.seed):
         return f"profile {old.profile}, seed {old.seed} then profile {new.profile}, seed {new.seed}"
+    if old.rung != new.rung:
+        return f"rung {old.rung} of the profile, then rung {new.rung}"
     if old.candidate.claims != new.candidate.claims:
         return "the claims differ"
     return ""

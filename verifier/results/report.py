@@ -224,6 +224,7 @@ class Report(msgspec.Struct, frozen=True):
         hints: how much of it a student is shown: "verdict", "equation" or "line".
         message: what the assignment says to every student.
         own_lines: the lines that would mend it, where that could be found out; `place` is then the first of them.
+        rung: of a run within a time limit: 1, 2, 3, … where it asked about a half, a quarter, an eighth of the profile's networks.
     """
 
     schema_version: int
@@ -252,6 +253,7 @@ class Report(msgspec.Struct, frozen=True):
     hints: str = "line"
     message: str = ""
     own_lines: tuple[OwnLine, ...] = ()
+    rung: int = 0
 
 
 def to_json(report: Report) -> bytes:

@@ -56,6 +56,8 @@ def judge(
     kept: KeptReports | None = None,
     run_limit: float = math.inf,
     trust_references: bool = False,
+    time_limit: float | None = None,
+    rung: int | None = None,
 ) -> Iterator[Judged | RequestError | HarnessError]:
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
@@ -73,6 +75,8 @@ def judge(
         kept: reports of an earlier run, of which those that are still true are taken.
         run_limit: seconds after which no candidate is asked any more; those still to come are reports that say so.
         trust_references: whether files of the contract `reference` are the user's own; what they name is not confined.
+        time_limit: seconds that a candidate may take; where the profile would take longer, it is asked about fewer networks.
+        rung: how much fewer, as the report of an earlier run has it; goes before `time_limit`.
         expecting: called with the number of candidates before the first is judged; it may refuse by a RequestError.
     Raises:
         RequestError: profile, check, limit or assignment is wrong: nothing can be judged.
@@ -98,7 +102,9 @@ def judge(
     if not candidates:
         return
     grading = _grading(fixed, only, limits, isolation, keep_measurements)
-    request = Request(chosen, _seed(chosen, seed, journal, kept), tuple(only), trust_references and fixed is None)
+    within = math.inf if time_limit is None else time_limit
+    trusted = trust_references and fixed is None
+    request = Request(chosen, _seed(chosen, seed, journal, kept), tuple(only), trusted, within, rung)
     setting = Setting(request, allowed, isolation, grading, run_limit, ends)
     docket = Docket(candidates, setting, progress or _silent, journal, kept, DEFAULT if fixed is None else fixed.contract)
     yield from docket.answers(jobs if jobs is not None else cores())

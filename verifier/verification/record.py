@@ -1,5 +1,6 @@
 """What a run found -> its report: the headline, the notes, the counterexample, and what the run was made with."""
 
+import math
 import platform
 import sys
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -41,12 +42,17 @@ from verifier.verification.witnesses import verdict_of
 @dataclass(frozen=True)
 class Request:
     """What is asked of a run: its size, its seed, the checks to which it is limited (all where none is named), and whether the references
-    that candidates' files name may run with the user's rights."""
+    that candidates' files name may run with the user's rights.
+
+    `time_limit`: seconds that one candidate may take, by asking about fewer networks; `rung`: how much fewer, where that is settled.
+    """
 
     profile: Profile
     seed: int
     only: tuple[str, ...] = ()
     trusts_references: bool = False
+    time_limit: float = math.inf
+    rung: int | None = None
 
     def wants(self, check: str) -> bool:
         return not self.only or check in self.only
@@ -94,6 +100,7 @@ class Asked:
     contradicted: bool = False
     certificate: Certificate | None = None
     own_lines: tuple[OwnLine, ...] = ()
+    rung: int = 0
 
     @property
     def diagnosis(self) -> tuple[Diagnosis, ...]:
@@ -135,6 +142,7 @@ def write_down(
         timings={phase: round(taken, 4) for phase, taken in seconds.items()},
         place=asked.own_lines[0].place if asked.own_lines and verdict == "fail" else "",
         own_lines=asked.own_lines if verdict == "fail" else (),
+        rung=asked.rung,
         reason=asked.findings[contract.ID].reason if verdict == "error" and contract.ID in asked.findings else "",
     )
     return Judged(report, stored)

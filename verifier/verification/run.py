@@ -1,5 +1,6 @@
 """One candidate, its corpus, the checks in order -> a report. A function of its arguments, without globals or signal handlers."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -21,6 +22,7 @@ from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.reference import refer
 from verifier.results.outcome import Outcome
 from verifier.results.report import OwnLine, Step
+from verifier.verification import pacing
 from verifier.verification.asking import Interview
 from verifier.verification.certificate import certify
 from verifier.verification.corpus import Corpus
@@ -102,13 +104,19 @@ def _ask(
     clock.lap("loading")
     corpus = draw()
     clock.lap("corpus")
+    request, corpus, pace = _paced(candidate, interview, request, corpus, progress)
     items = (*corpus.items, *corpus.extreme)
     # A `forward` that only shows what the last `predict` stored is found out because it comes first.
     wanted = sorted((check_of(check) for check in check_ids() if request.wants(check)), key=lambda check: -check.headline)
     later = [function for check in wanted for function in check.functions]
 
+    began, slow = time.perf_counter(), ""
+
     def before(item: Item, count: int) -> None:
-        progress(f"{candidate.name}: contract", count, len(items))
+        nonlocal slow
+        if count == pacing.TIMED + 1:
+            slow = pacing.tell_time(request.profile, (time.perf_counter() - began) / pacing.TIMED)
+        progress(f"{candidate.name}: contract{slow}", count, len(items))
         if item.ordinary and later:
             interview.ask_together(item.problem, later)
 
@@ -129,9 +137,10 @@ def _ask(
         return Asked(_with_skipped({contract.ID: asked}, request, "No problem was answered."), None)
     if all(evaluation.loss is None for evaluation in evaluations.values()):
         interview.use_predict_for_losses()
-    findings = {contract.ID: _noting_few_networks(asked, corpus)}
+    findings = {contract.ID: _noting(_noting_few_networks(asked, corpus), pace)}
     found(findings[contract.ID].outcome)
-    return _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock)
+    rest = _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock)
+    return replace(rest, rung=request.rung or 0)
 
 
 def _ask_the_rest(
@@ -210,6 +219,26 @@ def _own_lines(candidate: Candidate, asked: Asked, zygote: Zygote, limits: Limit
         return ()
     explaining = explaining_of(asked.examination.claims.contract)
     return explaining.find_own_lines(candidate, asked.examination, asked.findings, asked.diagnosed, zygote, limits)
+
+
+def _paced(candidate: Candidate, interview: Interview, request: Request, corpus: Corpus, progress: Progress) -> tuple[Request, Corpus, str]:
+    """The request and the corpus as far as the time limit goes, or an earlier run's rung; and what is to be said of it."""
+    rung, profile = request.rung, request.profile
+    if rung is None and math.isfinite(request.time_limit):
+        seconds = pacing.seconds_a_call(interview, corpus.items)
+        rung = pacing.rung_within(profile, seconds, request.time_limit)
+        whole = seconds * pacing.calls_of(profile)
+        progress(f"{candidate.name}: {whole:.0f} s for the whole profile, {whole / 2**rung:.0f} s as it is asked", 0, 1)
+    if not rung:
+        return replace(request, rung=0), corpus, ""
+    part = pacing.part_of(corpus, pacing.on_rung(profile, rung))
+    said = f"Within the time limit it was asked about {len(part.items)} of the profile's {len(corpus.items)} networks (--rung {rung})."
+    return replace(request, profile=pacing.on_rung(profile, rung), rung=rung), part, said
+
+
+def _noting(finding: Finding, note: str) -> Finding:
+    notes = (*finding.outcome.notes, note) if note else finding.outcome.notes
+    return replace(finding, outcome=structs.replace(finding.outcome, notes=notes))
 
 
 def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
@@ -294,7 +323,7 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, spared: Spare
     failing = next(item for item in examination.items if item.index == wrong)
     explaining = explaining_of(examination.claims.contract)
     same = explaining.same_mistake(asked.diagnosed, examination)
-    shrunk = shrink(examination, check, failing, budget=request.profile.shrinking, same=same)
+    shrunk = shrink(examination, check, failing, budget=pacing.on_rung(request.profile, asked.rung).shrinking, same=same)
     clock.lap("shrinking")
     if shrunk is None:
         return None

@@ -52,6 +52,7 @@ def backprop(weights, biases, x, y):
         delta = delta @ weights[l] * (SLOPE)
     END
     return loss, gw, gb
+AFTER
 """
 _PIECES = {
     "claims": "",
@@ -63,6 +64,7 @@ _PIECES = {
     "delta": "2 * (p - y) / len(x) * p * (1 - p)",
     "slope": "h * (1 - h)",
     "end": "pass",
+    "after": "",
 }
 
 

@@ -2,7 +2,12 @@
 
 import pytest
 
+from benchmarks.diagnosis_power import _worth_trying, examine, findings_of, shows
+from verifier.checks import autograd
+from verifier.diagnosis.mlp.explaining import explain_failure, same_mistake, work_by_hand
+from verifier.diagnosis.mlp.faults import FAULTS
 from verifier.verification.judging import judge
+from verifier.verification.shrinking import shrink
 
 HEAD = """\
 # /// script
@@ -44,3 +49,21 @@ def test_diagnosis_and_lines_by_hand_agree(pieces, equation, batch, tmp_path):
     assert judged.report.diagnosis[0].equation == equation
     assert next(step.equation for step in example.walkthrough if step.parts) == equation
     assert example.problem.endswith(f"batch {batch}")
+
+
+@pytest.mark.parametrize("chosen", range(12))
+def test_the_first_difference_by_hand_is_of_the_equation_that_is_named(chosen):
+    """Planted mistakes in code of several layouts: the report's diagnosis and its lines name one equation."""
+    names = [fault.id for fault in FAULTS if not fault.pattern]
+    name = names[(7 * chosen + 3) % len(names)]
+    place = next((place for place in _worth_trying(name) if shows(place, (name,))), None)
+    if place is None:
+        pytest.skip(f"{name} shows in no implementation")
+    examination = examine(place, (name,))
+    diagnosed = explain_failure(findings_of(examination, (name,)), examination)
+    failed = autograd.check(examination).outcome
+    failing = next(item for item in examination.items if item.index == failed.problem)
+    shrunk = shrink(examination, autograd.CHECK, failing, budget=300, same=same_mistake(diagnosed, examination))
+    item, evaluation = (failing, examination.evaluations[failing.index]) if shrunk is None else (shrunk.item, shrunk.evaluation)
+    lines = work_by_hand(examination, item, evaluation, diagnosed)
+    assert next(line.equation for line in lines if line.parts) == diagnosed.diagnosis[0].equation, name

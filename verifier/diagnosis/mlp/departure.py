@@ -23,6 +23,7 @@ from verifier.tolerance import safety
 
 PROBES = 12
 BATCHES = 8
+SAMPLES = 2  # of a wrong network, each asked alone
 LONG = 9  # samples, where batches of two to five are right
 EQUATIONS = ("forward", "loss", "output-delta", "hidden-delta", "weight-gradient", "bias-gradient", "update")
 
@@ -69,6 +70,12 @@ def find_departure(claims: Claims, ask: Ask, *, seed: int) -> Departure:
         return told
     told = _of_batches(claims, ask, seed=seed)
     return told if told.showing else _of_batches(claims, ask, seed=seed, batch=LONG)
+
+
+def find_departure_among(wrong: Sequence[Answered], claims: Claims, ask: Ask) -> Departure:
+    """The first wrong equation on single samples of wrong networks, where none shows on small ones: a fault of deep networks."""
+    singles = [single for one in wrong[:BATCHES] for single in (sample_batches(one, claims, ask) or ())[:SAMPLES]]
+    return _counted([wrong_equations(one, claims) for one in singles], weak=claims.bias == "none")
 
 
 def signature(one: Answered, claims: Claims) -> tuple[str, ...]:

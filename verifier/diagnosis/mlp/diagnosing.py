@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from verifier.contracts.mlp.claims import Claims
 from verifier.diagnosis.mlp.changing import tell_changes
-from verifier.diagnosis.mlp.departure import Departure, find_departure, signature
+from verifier.diagnosis.mlp.departure import Departure, find_departure, find_departure_among, signature
 from verifier.diagnosis.mlp.factors import explain_by_a_factor
 from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.features import tell_features
@@ -219,6 +219,8 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     told = _kept_between_calls(symptoms, answered)
     if told is not None:
         return Diagnosed((told,))
+    if not departure.showing and "forward" not in symptoms.failed:
+        departure = find_departure_among([one for one in answered if departs(one)], claims, symptoms.ask)
     return Diagnosed(_of_departure(departure, symptoms, closeness), None, departure)
 
 

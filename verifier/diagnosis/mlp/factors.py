@@ -61,19 +61,19 @@ _LAWS = (
         "mean-over-outputs",
         "1/(number of outputs) times",
         lambda batch, outputs: 1 / outputs,
-        "The loss sums over the outputs: do not divide by their number.",
+        "Do not divide by their number once more than the loss does.",
     ),
     Law(
         "factor-batch-and-outputs",
         "(batch size × number of outputs) times",
         lambda batch, outputs: batch * outputs,
-        "The loss is averaged over batch and outputs: so must the gradient be.",
+        "Divide by both as often as the loss does.",
     ),
     Law(
         "mean-over-batch-and-outputs",
         "1/(batch size × number of outputs) times",
         lambda batch, outputs: 1 / (batch * outputs),
-        "The loss is a sum: do not divide the gradient.",
+        "Do not divide by them once more than the loss does.",
     ),
     Law(
         "factor-two-and-batch",

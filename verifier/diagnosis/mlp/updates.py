@@ -10,6 +10,7 @@ from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import sample_of, with_arrays
 from verifier.diagnosis.mlp.faults import BY_ID
+from verifier.diagnosis.mlp.other_steps import tell_other_steps
 from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.diagnosis.mlp.step_lengths import RATES as LENGTHS_AT
 from verifier.diagnosis.mlp.step_lengths import Walked, tell_lengths
@@ -44,7 +45,9 @@ def explain_update(claims: Claims, step: Step, *, seed: int) -> Diagnosis | None
     for name, judge in (*first, ("update-sample-by-sample", _by_samples), ("update-with-momentum", _has_momentum)):
         if all(judge(problem, reference, step, claims, rate) for problem, reference in probes):
             return named(BY_ID[name])
-    return tell_lengths(_walk(claims, step, seed=seed))
+    stepped = [(problem, reference, step(problem, rate)) for problem, reference in probes]
+    known = [(problem, reference, after) for problem, reference, after in stepped if after is not None]
+    return tell_lengths(_walk(claims, step, seed=seed)) or tell_other_steps(known, rate)
 
 
 def named(fault: Fault) -> Diagnosis:

@@ -1,6 +1,6 @@
 """One problem put to the test: first through all tensors at once, then closer only where that is needed.
 
-A right gradient costs at most 40 losses, however many tensors and parameters there are.
+A right gradient costs at most 40 losses, however many tensors and parameters there are; so does a wrong one that is not looked at closer.
 """
 
 from collections.abc import Callable, Mapping
@@ -79,16 +79,17 @@ def check_problem(
         loss_scatter: largest change of the reference's loss under relative perturbations of size u, divided by u.
         seed, index: of the run and of the problem; with the tensor's name they key its direction.
         every_tensor: also ask about each tensor alone where the combined direction is content.
-        locate: whether the wrong element is searched for.
+        locate: whether a wrong gradient is looked at closer: tensor by tensor, and for its wrong element.
     """
     problem = _Problem(points, theta, gradients, moves, dtype, loss_scatter, seed, index)
     lines: list[DirectionResult] = []
     through_all = problem.ask(combined_direction(gradients, seed, index, spread=problem.spread), lines)
-    if every_tensor or (through_all is not None and through_all.status == "fail"):
+    at_once = through_all is not None and through_all.status == "fail"
+    if every_tensor or (at_once and locate):
         _ask_each(problem, lines, gradients)
-    else:
+    elif not at_once:
         further = _ask_further(problem, lines)
-        if further is not None and further.status == "fail":
+        if further is not None and further.status == "fail" and locate:
             _ask_each(problem, lines, further.powers)
     failed = [line for line in lines if line.status == "fail"]
     if failed and not _confirmed(problem, lines):

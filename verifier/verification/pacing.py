@@ -1,0 +1,71 @@
+"""How much of a profile fits into a candidate's time: a rung of a fixed ladder, so that the seed still decides which networks are asked.
+
+Rung 0 is the whole profile, each further one has half as many networks as the one before. What a call costs is measured on a few networks
+first; the rung that was taken stands in the report, and a run that is given it asks the same networks again, however fast the machine is.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from verifier.checks.examination import Asking, Item, Unanswered
+from verifier.verification.corpus import Corpus
+from verifier.verification.profiles import Profile
+
+RUNGS = 6  # the last asks a thirty-second part
+LEAST = 6  # networks at least, and of them as many with differences as `FEWEST`
+FEWEST = 2
+TIMED = 4  # networks; the first is not counted: it pays for imports and compilation
+A_LINE = 40  # losses that one network's differences take: see `oracles.finite_difference.problem`
+BESIDE = 120  # calls of the checks that ask a fixed number of times
+SLOW = 120.0  # seconds of a whole run from which a limit is recommended
+_SPREAD = 13  # odd, and no multiple of what strata and networks are multiples of: a part of the corpus still meets most strata
+
+
+def seconds_a_call(asking: Asking, items: Sequence[Item]) -> float:
+    """What one call takes, on a few networks; 0 where they are not answered."""
+    timed = _spread_out(items)[:TIMED]
+    began = time.perf_counter()
+    for position, item in enumerate(timed):
+        if position == 1:
+            began = time.perf_counter()
+        try:
+            asking.gradients(item.problem, where=item.where)
+        except Unanswered:
+            return 0.0
+    return (time.perf_counter() - began) / max(1, len(timed) - 1)
+
+
+def calls_of(profile: Profile) -> int:
+    """How many calls a run takes at most, with the search for a smaller network."""
+    return 2 * profile.networks + profile.extreme + A_LINE * profile.differences + BESIDE + profile.shrinking
+
+
+def tell_time(profile: Profile, seconds: float) -> str:
+    """How long a run will take, where that is long; "" where it is not."""
+    whole = seconds * calls_of(profile)
+    return f" (about {whole / 60:.0f} min in all; --time-limit SECONDS asks about fewer networks)" if whole >= SLOW else ""
+
+
+def rung_within(profile: Profile, seconds: float, limit: float) -> int:
+    """The first rung that takes no longer than the limit, where a call takes so many seconds; else the last."""
+    return next((rung for rung in range(RUNGS) if seconds * calls_of(on_rung(profile, rung)) <= limit), RUNGS - 1)
+
+
+def on_rung(profile: Profile, rung: int) -> Profile:
+    """The profile with a half, a quarter, … of its networks."""
+    if rung == 0:
+        return profile
+    networks, differences = max(LEAST, profile.networks >> rung), max(FEWEST, profile.differences >> rung)
+    return replace(profile, networks=networks, differences=differences, shrinking=profile.shrinking >> rung)
+
+
+def part_of(corpus: Corpus, profile: Profile) -> Corpus:
+    """As many networks of a corpus as the profile has, of all strata in turn; those of a higher rung are among them."""
+    items = sorted(_spread_out(corpus.items)[: profile.networks], key=lambda item: item.index)
+    return replace(corpus, items=tuple(items), extreme=corpus.extreme[: profile.extreme])
+
+
+def _spread_out(items: Sequence[Item]) -> list[Item]:
+    count = max(1, len(items))
+    return sorted(items, key=lambda item: (item.index * _SPREAD % count, item.index))
