@@ -51,7 +51,7 @@ def _laws(probes: Probes, rate: float) -> Iterator[tuple[str, Law]]:
         lambda problem, g, rate: _each(g, lambda v: v * min(1.0, longest / max(_norm(g), 1e-300)), rate),
     )
     for times in (2, 3):
-        yield f"`update` takes {times} steps in one call.", lambda problem, g, rate, times=times: _steps(problem, rate, times)
+        yield f"`update` takes {times} steps in one call.", _several(times)
     yield "`update` moves the weights first, and takes the biases' gradient from there.", lambda p, g, rate: _in_turn(p, g, rate, "weights")
     yield "`update` moves the biases first, and takes the weights' gradient from there.", lambda p, g, rate: _in_turn(p, g, rate, "biases")
     yield "`update` moves the output layer alone.", lambda problem, g, rate: _of_layers(problem, g, rate, lambda layer, last: layer == last)
@@ -60,12 +60,20 @@ def _laws(probes: Probes, rate: float) -> Iterator[tuple[str, Law]]:
     for kind in ("weights", "biases"):
         yield (
             f"`update` never moves the {kind} of the first layer.",
-            lambda problem, g, rate, kind=kind: {n: 0 * v if n == f"{kind}[0]" else rate * v for n, v in g.items()},
+            _without(f"{kind}[0]"),
         )
     yield (
         "`update` multiplies each weight by 1 - η ∂L/∂W, in place of subtracting.",
         lambda problem, g, rate: {n: rate * v * (_before(problem, n) if n.startswith("weights") else 1) for n, v in g.items()},
     )
+
+
+def _several(times: int) -> Law:
+    return lambda problem, gradients, rate: _steps(problem, rate, times)
+
+
+def _without(tensor: str) -> Law:
+    return lambda problem, gradients, rate: {name: 0 * g if name == tensor else rate * g for name, g in gradients.items()}
 
 
 def _each(gradients: Parameters, of: Callable[[FloatArray], FloatArray], rate: float) -> Parameters:
