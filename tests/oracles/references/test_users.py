@@ -80,3 +80,50 @@ def test_inputs_that_a_kernel_refuses_are_a_note_and_no_mistake():
 
     found = assert_gradients(kernel, torch.randn(3, 4), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=3)
     assert any("may be refused" in note for note in found.notes)
+
+
+class Scaled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, weight, factor):
+        ctx.save_for_backward(x, weight)
+        ctx.factor = factor
+        return x @ weight.T
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        x, weight = ctx.saved_tensors
+        return cotangent @ weight, ctx.factor * cotangent.T @ x, None
+
+
+class Linear(torch.nn.Module):
+    def __init__(self, weight, factor=1):
+        super().__init__()
+        self.weight, self.factor = torch.nn.Parameter(weight.detach().clone()), factor
+
+    def forward(self, x):
+        return Scaled.apply(x, self.weight, self.factor)
+
+
+def test_the_parameters_of_a_module_are_judged_beside_those_of_another():
+    plain = torch.nn.Linear(3, 4, bias=False)
+    assert_gradients(Linear(plain.weight), torch.ones(5, 3), reference=plain, seed=0, draws=3)
+    with pytest.raises(AssertionError, match=r"the gradient of weight is not the reference's.\nIt is twice the right one"):
+        assert_gradients(Linear(plain.weight, 2), torch.ones(5, 3), reference=plain, seed=0, draws=3)
+    with pytest.raises(TypeError, match="the reference has the parameters"):
+        assert_gradients(Linear(plain.weight), torch.ones(5, 3), reference=torch.nn.Linear(3, 4), seed=0)
+
+
+def test_dictionaries_of_parameters_are_judged_beside_a_reference():
+    parameters, x = {"w": np.ones((3, 4)), "b": np.arange(4.0)}, np.ones((5, 3))
+
+    def gradient(p, x, dy):
+        return {"w": x.T @ dy, "b": dy.sum(0)}, dy @ p["w"].T
+
+    def reference(p, x):
+        return x @ p["w"] + p["b"]
+
+    assert_gradients(reference, gradient, parameters, x, reference=reference, seed=0, draws=3)
+    with pytest.raises(AssertionError, match=r"the gradient of p\['b'\] is not the reference's"):
+        assert_gradients(
+            reference, lambda p, x, dy: ({"w": x.T @ dy, "b": dy[0]}, dy @ p["w"].T), parameters, x, reference=reference, seed=0, draws=3
+        )

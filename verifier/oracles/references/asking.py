@@ -10,17 +10,23 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.oracles.functions.nests import leaves
 from verifier.oracles.functions.plain import argument_names
 from verifier.oracles.references.candidate import Candidate
 from verifier.oracles.references.constants import constants_of
 from verifier.oracles.references.evidence import not_its_own
 from verifier.oracles.references.judging import Judge
+from verifier.oracles.references.modules import opened
 from verifier.oracles.references.points import Source, domain_of
 from verifier.oracles.references.saying import in_words
 from verifier.oracles.references.search import Searched, search
 from verifier.oracles.references.space import AXES, Case, Space, parse_rule
 from verifier.oracles.torch_functions import signature_of
 from verifier.problems.sizes import Allowed, GrammarError, Shape, allowed, parse_expression, parse_shape, sizes_of
+
+LIFTED = (
+    "It is asked in float64: weights that it holds have to come as arguments, or function and reference be modules with the same parameters"
+)
 
 
 @dataclass(frozen=True)
@@ -89,11 +95,15 @@ def prepare(
     gradient, examples = (arguments[0], arguments[1:]) if plain else (None, arguments)
     readable, skip = (function, 0) if plain else signature_of(function)
     names = argument_names(readable, len(examples), skip=skip)
-    tensors = {name: _tensor(one) for name, one in zip(names, examples, strict=True) if isinstance(one, np.ndarray | np.generic | Tensor)}
-    _refuse_what_does_not_fit(function, reference, names, said)
-    fixed = {name: one for name, one in zip(names, examples, strict=True) if name not in tensors}
-    candidate = Candidate(function, gradient, tuple(names), fixed, _differentiated(tensors, said.masks))
-    space, sources, not_drawn, notes = _space(function, reference, tensors, said, names, fixed)
+    parameters: dict[str, Tensor] = {}
+    if isinstance(function, torch.nn.Module):
+        function, reference, parameters = opened(function, reference, len(examples))
+    fixed = dict(zip(names, examples, strict=True)) | _also_wanted(parameters, examples)
+    held = {leaf: one for name, value in fixed.items() for leaf, one in leaves(name, value)}
+    tensors = {leaf: _tensor(one) for leaf, one in held.items() if isinstance(one, np.ndarray | np.generic | Tensor)}
+    _refuse_what_does_not_fit(function, reference, tuple(fixed), tensors, said)
+    candidate = Candidate(function, gradient, tuple(fixed), fixed, _differentiated(tensors, said.masks))
+    space, sources, not_drawn, notes = _space(candidate, reference, tensors, said, tuple(parameters))
     judge = Judge(
         candidate,
         reference,
@@ -133,6 +143,8 @@ def ask(prepared: Prepared, said: Said) -> Answer:
             max(found.skipped, key=lambda one: found.skipped[one]) if found.skipped else examples_first.skipped or "nothing could be drawn"
         )
         undecided = f"nothing could be asked: {reason}"
+        if "dtype" in reason and "reference" in reason:
+            undecided += f". {LIFTED}"
     return Answer(
         in_words(found, judge, seed) if found.wrong is not None else "",
         seed,
@@ -148,12 +160,20 @@ def ask(prepared: Prepared, said: Said) -> Answer:
     )
 
 
-def _refuse_what_does_not_fit(function: Callable[..., Any], reference: Callable[..., Any], names: Sequence[str], said: Said) -> None:
+def _also_wanted(parameters: Mapping[str, Tensor], examples: Sequence[Any]) -> dict[str, Tensor]:
+    """Parameters are differentiated too, where of the arguments only those are that require it."""
+    some = any(isinstance(one, Tensor) and one.requires_grad for one in examples)
+    return {name: one.requires_grad_() if some else one for name, one in parameters.items()}
+
+
+def _refuse_what_does_not_fit(
+    function: Callable[..., Any], reference: Callable[..., Any], names: Sequence[str], tensors: Mapping[str, Tensor], said: Said
+) -> None:
     """Names that no argument has, and functions that cannot be called with these arguments."""
     for word, given in (("integers", said.integers), ("masks", said.masks), ("draw", said.draw), ("zero_at", said.zero_at)):
-        unknown = [name for name in given or () if name not in names]
+        unknown = [name for name in given or () if name not in tensors]
         if unknown:
-            raise GrammarError(f"{word}= names {unknown[0]}, which is no argument: there are {', '.join(names)}.")
+            raise GrammarError(f"{word}= names {unknown[0]}, which is no argument: there are {', '.join(tensors)}.")
     for what, one in (("candidate", function), ("reference", reference)):
         try:
             inspect.signature(one).bind(*names, **(said.options or {}))
@@ -192,17 +212,12 @@ def _masks(zero_at: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _space(
-    function: Callable[..., Any],
-    reference: Callable[..., Any],
-    tensors: Mapping[str, Tensor],
-    said: Said,
-    names: Sequence[str],
-    fixed: Mapping[str, Any],
+    candidate: Candidate, reference: Callable[..., Any], tensors: Mapping[str, Tensor], said: Said, parameters: Sequence[str]
 ) -> tuple[Space, dict[str, Source], list[str], list[str]]:
     not_drawn: list[str] = []
     notes: list[str] = []
-    shapes = _shapes(tensors, said, not_drawn)
-    options = _options(function, reference, said, not_drawn)
+    shapes = _shapes(tensors, said, parameters, not_drawn)
+    options = _options(candidate.forward, reference, said, not_drawn)
     first = {name: values[0] for name, values in options.items()}
     limits = {name: allowed(given) for name, given in (said.sizes or {}).items()}
     known = {name: limit.listed[0] for name, limit in limits.items() if limit.listed is not None and len(limit.listed) == 1}
@@ -216,10 +231,10 @@ def _space(
     required = tuple(parse_expression(text) for text in said.require)
     base = Case(sizes, rest, first, {}, 0)
     axes = dict(AXES)
-    if _is_random(reference, tensors, fixed, first, names):
+    if _is_random(reference, candidate, tensors, first):
         axes["inputs"] = AXES["inputs"][:1]  # a mask is drawn in the order of memory
         notes.append("the reference draws random numbers: both are asked from the same state of the generator")
-    own = tuple(size for constant in constants_of(function) for size in (constant, constant + 1))
+    own = tuple(size for constant in constants_of(candidate.forward) for size in (constant, constant + 1))
     if not any(source.rule for source in sources.values()):
         axes["integers"] = AXES["integers"][:1]
     if not any(source.domain in ("booleans", "mask") for source in sources.values()):
@@ -229,14 +244,12 @@ def _space(
     return Space(shapes, base, options, limits, required, axes, said.shapes is not None, own), sources, not_drawn, notes
 
 
-def _is_random(
-    reference: Callable[..., Any], tensors: Mapping[str, Tensor], fixed: Mapping[str, Any], options: Mapping[str, Any], names: Sequence[str]
-) -> bool:
+def _is_random(reference: Callable[..., Any], candidate: Candidate, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> bool:
     """Whether the reference moves the processor's generator."""
     state = torch.get_rng_state()
     try:
         with torch.no_grad():
-            reference(*(tensors[name].detach().clone() if name in tensors else fixed[name] for name in names), **options)
+            reference(*candidate.arguments({name: tensor.detach().clone() for name, tensor in tensors.items()}), **options)
         return not torch.equal(state, torch.get_rng_state())
     except Exception:  # what it raises is said elsewhere
         return False
@@ -244,19 +257,20 @@ def _is_random(
         torch.set_rng_state(state)
 
 
-def _shapes(tensors: Mapping[str, Tensor], said: Said, not_drawn: list[str]) -> dict[str, Shape]:
+def _shapes(tensors: Mapping[str, Tensor], said: Said, parameters: Sequence[str], not_drawn: list[str]) -> dict[str, Shape]:
+    """Of each tensor; the sizes of a module's parameters stay as they are."""
+    fixed = {name: " ".join(map(str, tensors[name].shape)) for name in parameters}
+    drawn = [name for name in tensors if name not in fixed]
     if said.shapes is None:
-        letters: dict[int, str] = {}
+        letters = {size: str(size) for name in parameters for size in tensors[name].shape}
         not_drawn.append("shapes: dimensions of equal size are taken for one size; name them with shapes= to draw others and other ranks")
-        texts = {}
-        for name, tensor in tensors.items():
-            texts[name] = " ".join(letters.setdefault(size, f"size{size}") for size in tensor.shape)
-        return {name: parse_shape(text) for name, text in texts.items()}
-    given = dict(said.shapes) if isinstance(said.shapes, Mapping) else dict(zip(tensors, said.shapes, strict=False))
+        texts = {name: " ".join(letters.setdefault(size, f"size{size}") for size in tensors[name].shape) for name in drawn}
+        return {name: parse_shape((fixed | texts)[name]) for name in tensors}
+    given = dict(said.shapes) if isinstance(said.shapes, Mapping) else dict(zip(drawn, said.shapes, strict=False))
     count = len(said.shapes)
-    if set(given) != set(tensors) or count != len(tensors):
-        raise GrammarError(f"shapes= says {count} shapes; right is one for each of {', '.join(tensors)}.")
-    return {name: parse_shape(given[name]) for name in tensors}
+    if set(given) != set(drawn) or count != len(drawn):
+        raise GrammarError(f"shapes= says {count} shapes; right is one for each of {', '.join(drawn)}.")
+    return {name: parse_shape((fixed | given)[name]) for name in tensors}
 
 
 def _options(function: Callable[..., Any], reference: Callable[..., Any], said: Said, not_drawn: list[str]) -> dict[str, tuple[Any, ...]]:

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness
 from verifier.oracles.functions.layouts import Layout, laid_out
-from verifier.oracles.functions.nests import leaves
+from verifier.oracles.functions.nests import leaves, matched, rebuilt
 from verifier.oracles.functions.plain import accepts
 from verifier.oracles.torch_functions import Projection, tensor_laid_out
 
@@ -73,7 +73,7 @@ class Candidate:
     Attributes:
         forward, backward: `backward` is None where autograd goes through `forward`.
         names: of the positional arguments.
-        fixed: positional arguments that are no tensors, by name.
+        fixed: the examples of the positional arguments, by name; what is no tensor in them, or in nests of them, stays as it is there.
         differentiated: names; empty where only outputs are compared.
     """
 
@@ -82,6 +82,10 @@ class Candidate:
     names: tuple[str, ...]
     fixed: Mapping[str, Any]
     differentiated: tuple[str, ...]
+
+    def arguments(self, arrays: Mapping[str, Any]) -> list[Any]:
+        """The positional arguments with these arrays in the places of the examples'."""
+        return [rebuilt(name, self.fixed[name], lambda leaf, value: arrays.get(leaf, value)) for name in self.names]
 
     def answer(
         self,
@@ -137,7 +141,7 @@ class Candidate:
         return Answered(arrays, gradients, tuple(dict.fromkeys(changed)))
 
     def _called(self, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> list[Tensor]:
-        arguments = [tensors[name] if name in tensors else self.fixed[name] for name in self.names]
+        arguments = self.arguments(tensors)
         try:
             answer = self.forward(*arguments, **options)
         except Exception as error:
@@ -155,15 +159,14 @@ class Candidate:
         assert self.backward is not None
         arrays = {name: laid_out(np.array(to_array(tensor), order="K"), manner.inputs) for name, tensor in tensors.items()}
         before = {name: array.tobytes() for name, array in arrays.items()}
-        given = [arrays[name] if name in arrays else self.fixed[name] for name in self.names]
+        given = self.arguments(arrays)
         try:
             answer = self.forward(*given, **options)
         except Exception as error:
             raise RefusedError from error
         outputs = tuple(np.array(one) for one in (answer if isinstance(answer, tuple | list) else [answer]))
         if manner.between is not None:
-            between = manner.between
-            self.forward(*[to_array(between[name]) if name in between else self.fixed[name] for name in self.names], **options)
+            self.forward(*self.arguments({name: to_array(tensor) for name, tensor in manner.between.items()}), **options)
         seeds = [laid_out(cotangent, manner.layout) for cotangent in cotangents(outputs)]
         kept = [one.tobytes() for one in seeds]
         passed = [tuple(seeds)] if isinstance(answer, tuple | list) else seeds
@@ -191,12 +194,17 @@ class Candidate:
         return Answered(outputs, {name: None if one is None else one * factor for name, one in named.items()}, changed)
 
     def _named(self, found: Any) -> dict[str, Array | None]:
+        inside = {name: dict(leaves(name, self.fixed[name])) for name in self.names}
+        wanted = [name for name, held in inside.items() if any(leaf in self.differentiated for leaf in held)]
+        arrays = [name for name, held in inside.items() if any(isinstance(one, np.ndarray | np.generic | Tensor) for one in held.values())]
         several = list(found) if isinstance(found, tuple | list) else [found]
-        tensor_names = [name for name in self.names if name not in self.fixed]
-        for names in (list(self.differentiated), tensor_names, list(self.names)):
+        if len(wanted) == 1 and isinstance(self.fixed[wanted[0]], list | tuple) and len(several) == len(inside[wanted[0]]) > 1:
+            several = [found]
+        for names in (wanted, arrays, list(self.names)):
             if len(names) == len(several):
-                pairs = dict(zip(names, several, strict=True))
-                return {name: None if pairs[name] is None else np.asarray(pairs[name]) for name in self.differentiated}
+                parts = zip(names, several, strict=True)
+                pairs = {leaf: given for name, one in parts for leaf, given in matched(name, self.fixed[name], one)}
+                return {name: None if pairs.get(name) is None else np.asarray(pairs[name]) for name in self.differentiated}
         raise ValueError(f"the gradient function returns {len(several)} arrays; right is one for each of {', '.join(self.differentiated)}.")
 
 

@@ -365,8 +365,7 @@ class _Truth:
 
     def call(self, at: Mapping[str, Tensor]) -> Any:
         candidate = self._judge.candidate
-        arguments = [at[name] if name in at else candidate.fixed[name] for name in candidate.names]
-        return self._judge.reference(*arguments, **self.case.options)
+        return self._judge.reference(*candidate.arguments(at), **self.case.options)
 
     def output_names(self) -> list[str]:
         """As the dispatched oracle names the outputs, in order."""
@@ -412,8 +411,12 @@ class _Truth:
         wandered = self._wandered(cotangents, judge) if wandering else {}
         found = {}
         for name in right:
-            larger = np.maximum(scatter[name], wandered.get(name, 0.0)) + self._floor(name, right, cotangents, judge.epsilon) / SAFETY
-            found[name] = element_tolerance(np.maximum(larger, judge.epsilon * np.abs(right[name]) / SAFETY), measured.longest)
+            floor = self._floor(name, right, cotangents, judge.epsilon)
+            larger = np.maximum(scatter[name], wandered.get(name, 0.0)) + floor / SAFETY
+            allowed = element_tolerance(np.maximum(larger, judge.epsilon * np.abs(right[name]) / SAFETY), measured.longest)
+            # What moves the outputs by less than their rounding is rounding in some right form: sum(K) x - K x, K nearly the unit matrix.
+            unseen = np.abs(right[name]) <= SAFETY * floor
+            found[name] = np.where(unseen, np.maximum(allowed, SAFETY * floor), allowed)
         return found, measured.kinks
 
     def _floor(self, name: str, right: Mapping[str, Array], cotangents: Sequence[Array], epsilon: float) -> float:

@@ -81,7 +81,9 @@ def _found(request: Mapping[str, Any], channel: BinaryIO) -> tuple[dict[str, Any
     prepared = prepare(reference, examples, reference, said)
     candidate = prepared.judge.candidate
     options = {name: values[0] for name, values in prepared.space.options.items()}
-    given = [prepared.examples[name] if name in prepared.examples else candidate.fixed[name] for name in candidate.names]
+    if any(name not in candidate.names for name in prepared.examples):
+        raise CaseError("its arguments hold tensors in lists or dictionaries: take them out, as arguments of their own.")
+    given = candidate.arguments(prepared.examples)
     remote = Remote(
         elsewhere,
         elsewhere if request["backward"] else None,

@@ -1,0 +1,56 @@
+"""Modules beside a module: parameters become arguments of both, so that they are drawn, lifted and differentiated like any other tensor."""
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from verifier.problems.sizes import GrammarError
+
+
+def opened(
+    module: torch.nn.Module, reference: Callable[..., Any], count: int
+) -> tuple[Callable[..., Any], Callable[..., Any], dict[str, Tensor]]:
+    """Both as functions of `count` arguments and then the parameters, with the candidate's parameters by name.
+
+    A reference that is no module is a function of the arguments alone; then there are no parameters, and only the arguments are judged.
+
+    Raises:
+        GrammarError: the reference is a module with other parameters.
+    """
+    if not isinstance(reference, torch.nn.Module):
+        return module, reference, {}
+    shapes, others = ({name: tuple(one.shape) for name, one in each.named_parameters()} for each in (module, reference))
+    if shapes != others:
+        raise GrammarError(
+            f"the reference has the parameters {_listed(others)}, the candidate {_listed(shapes)}: they have to be the same."
+        )
+    parameters = {name: one.detach().clone() for name, one in module.named_parameters()}
+    return _function(module, count, tuple(parameters)), _function(reference, count, tuple(parameters)), parameters
+
+
+def _function(module: torch.nn.Module, count: int, names: Sequence[str]) -> Callable[..., Any]:
+    def call(*given: Any, **options: Any) -> Any:
+        held = dict(zip(names, given[count:], strict=True))
+        dtype = next((one.dtype for one in held.values() if one.is_floating_point()), None)
+        buffers = {name: _like(one, dtype) for name, one in module.named_buffers()}
+        return torch.func.functional_call(module, {**buffers, **held}, given[:count], options)
+
+    arguments = list(inspect.signature(module.forward).parameters)[:count]
+    kind = inspect.Parameter.POSITIONAL_ONLY
+    shown = [inspect.Parameter(name, kind) for name in arguments] if len(arguments) == count else []
+    rest = [inspect.Parameter("parameters", inspect.Parameter.VAR_POSITIONAL), inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)]
+    call.__signature__ = inspect.Signature([*shown, *rest])  # type: ignore[attr-defined]
+    return call
+
+
+def _like(buffer: Tensor, dtype: torch.dtype | None) -> Tensor:
+    """A copy, which running averages are written to, in the parameters' type."""
+    copy = buffer.detach().clone()
+    return copy.to(dtype) if dtype is not None and copy.is_floating_point() else copy
+
+
+def _listed(shapes: dict[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "none"
