@@ -2,7 +2,7 @@
 
     python -m benchmarks.axes [--draws 100] [--seed 0] [--only NAME]
 
-Every plant of `benchmarks.museum` is asked at every case that a call of `assert_gradients` would draw, also after the first that fails.
+Every plant of `benchmarks.museum` is asked at the cases that a call of `assert_gradients` would draw, also after the first that fails.
 An axis is *needed* by a plant where each failing case has it on: switched off, the plant would pass. Of right versions the number of
 draws is given, and how many of them were accused.
 """
@@ -49,7 +49,7 @@ def axes_of(case: Case, base: Case) -> frozenset[str]:
 def ask(exhibit: Exhibit, *, draws: int, seed: int) -> Exhibited:
     """Both versions at every case."""
     wrong, right = (_prepared(exhibit, functions, seed) for functions in (exhibit.wrong, exhibit.right))
-    failing = [axes_of(case, wrong.space.base) for case in _cases(wrong, draws) if wrong.judge.try_case(case).wrong is not None]
+    failing = _failing(wrong, draws)
     asked, accused = 0, []
     for case in _cases(right, draws):
         trial = right.judge.try_case(case)
@@ -57,6 +57,19 @@ def ask(exhibit: Exhibit, *, draws: int, seed: int) -> Exhibited:
         if trial.wrong is not None and trial.wrong.what != "refused":
             accused.append(f"{exhibit.name}: {trial.wrong.text}: {case}")
     return Exhibited(tuple(failing), asked, tuple(accused))
+
+
+def _failing(wrong: Prepared, draws: int) -> list[frozenset[str]]:
+    """The axes of the cases that fail; no more are asked than change what is said: none where the base fails."""
+    found: list[frozenset[str]] = []
+    for case in _cases(wrong, draws):
+        needed = frozenset.intersection(*found) if found else None
+        together = len(case.axes) > 1
+        if frozenset() in found or (together and needed == frozenset()):
+            break
+        if wrong.judge.try_case(case).wrong is not None:
+            found.append(axes_of(case, wrong.space.base))
+    return found
 
 
 def _cases(prepared: Prepared, draws: int) -> list[Case]:

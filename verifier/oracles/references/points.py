@@ -150,9 +150,10 @@ def _mask(shape: tuple[int, ...], kind: str, generator: np.random.Generator) -> 
     kept = generator.random(shape) < 0.7
     if kind == "all":
         return np.ones(shape, dtype=bool)
-    if kind == "a row without any" and kept.ndim:
+    if kept.ndim and kept.size:
         rows = kept.reshape(-1, kept.shape[-1])
-        if len(rows):
+        rows[np.arange(len(rows)), generator.integers(kept.shape[-1], size=len(rows))] = True  # a row without any is an axis of its own
+        if kind == "a row without any":
             rows[int(generator.integers(len(rows)))] = False
     return kept
 
