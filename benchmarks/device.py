@@ -1,10 +1,11 @@
 """Right and wrong tensors of a GPU's kernels: how many are accused and missed, which precision they fit, beside the rules that people use.
 
-    python -m benchmarks.device [--device cuda] [--seconds 240] [--workers 6] [--keep FOLDER] [--only WORD]
+    python -m benchmarks.device [--device cuda] [--seconds 240] [--workers 6] [--seeds 1] [--right] [--keep FOLDER] [--only WORD]
 
 Kernels in Triton, right and with planted mistakes; PyTorch's own; `torch.compile`'s. bfloat16 and float16 by the statistics of copies,
 float32 by scatter, and where that is exceeded by TF32's operands. Each case in a `try`, in processes of their own, the lines as they come;
-when the seconds are over what is there is summed up. With `--keep` tensors that deserve a look are stored. Writes results/device.txt.
+when the seconds are over what is there is summed up. Further seeds draw other numbers, and sizes around the first ones; with `--right`
+they plant nothing. With `--keep` tensors that deserve a look are stored. Writes results/device.txt.
 """
 
 import argparse
@@ -29,9 +30,11 @@ from benchmarks.narrow import RULES, Counts, faults, shown
 from benchmarks.output import publish, table, versions
 from verifier.oracles.dispatched.measuring import DispatchedReference, measure
 from verifier.oracles.dispatched.narrow.judging import NarrowOutcome, Yardsticks, judge_against
+from verifier.oracles.dispatched.narrow.statistics import LIMITS
 from verifier.oracles.dispatched.running import Given, to_array
 
 TYPES = (torch.bfloat16, torch.float16, torch.float32)
+SIZES = (1.0, 1.0, 0.25, 4.0)  # of the inputs, by seed
 PATIENCE = 60  # seconds for one case, compilation included
 KEPT = 10 * 2**20  # bytes of tensors that are stored
 
@@ -44,14 +47,17 @@ class Case:
     title: str
     dtype: torch.dtype
     fault: str = ""
+    seed: int = 0
+    faults: bool = True
 
     def __str__(self) -> str:
-        return f"{self.group}: {self.title}{', ' + self.fault if self.fault else ''}, {str(self.dtype)[6:]}"
+        parts = [f"{self.group}: {self.title}", self.fault, str(self.dtype)[6:], f"seed {self.seed}" if self.seed else ""]
+        return ", ".join(part for part in parts if part)
 
 
 @dataclass
 class Seen:
-    """Of one case: counts, a line, the rules that find a planted mistake, tensors to keep."""
+    """Of one case: counts, a line, of a planted mistake what we say and the rules that find it, tensors to keep."""
 
     case: Case
     counts: Counts = field(default_factory=Counts)
@@ -61,8 +67,8 @@ class Seen:
     kept: Mapping[str, Tensor] = field(default_factory=dict)
 
 
-def cases(word: str) -> list[Case]:
-    """The most telling first."""
+def cases(word: str, seeds: int, plant: bool) -> list[Case]:
+    """The most telling first; what a compiler takes its time for with the first seed alone."""
     found: list[Case] = []
     try:
         from benchmarks.triton_kernels import FAULTS, KERNELS
@@ -76,7 +82,8 @@ def cases(word: str) -> list[Case]:
     found += [Case("compiled", name, torch.bfloat16) for name in COMPILED]
     found += [Case("PyTorch", name, torch.float16) for name in OPERATIONS]
     found += [Case("compiled", name, torch.float32) for name in COMPILED]
-    return [case for case in found if word in str(case)]
+    found += [Case("PyTorch", name, dtype, seed=seed) for seed in range(1, seeds) for dtype in TYPES for name in OPERATIONS]
+    return [replace(case, faults=plant) for case in found if word in str(case)]
 
 
 def functions_of(case: Case) -> tuple[Callable[..., Any], Callable[..., Any], Shapes]:
@@ -133,6 +140,14 @@ class ByCopies:
     def judge(self, name: str, claimed: Tensor, held: Any = None) -> NarrowOutcome:
         return judge_against(self._yardsticks, name, claimed, held)
 
+    def reach(self, where: str, name: str, claimed: Tensor, outcome: NarrowOutcome) -> dict[str, tuple[float, str]]:
+        """Each statistic of a right tensor ÷ the largest that a copy reaches."""
+        if outcome.fits is None or outcome.status != "right":
+            return {}
+        measured = self._yardsticks.of(name, outcome.fits, claimed.dtype)
+        found, limits = measured.statistics(to_array(claimed)).named(), measured.limits.named()
+        return {one: (LIMITS[one] * found[one] / limits[one], where) for one in found if limits[one]}
+
 
 def ask(case: Case, device: str) -> Seen:
     """Everything about one case, in a process of its own."""
@@ -157,39 +172,50 @@ def _enough(*_: object) -> None:
 
 def _asked(case: Case, device: torch.device) -> Seen:
     candidate, plain, shapes = functions_of(case)
-    seed = int.from_bytes(hashlib.sha256(case.title.encode()).digest()[:4], "big")
-    generator = torch.Generator().manual_seed(seed)
-    inputs = {f"x{i}": torch.randn(shape, generator=generator).to(case.dtype).to(device) for i, shape in enumerate(shapes)}
-    shape = plain(*inputs.values()).shape
-    cotangent = torch.randn(shape, generator=generator).to(case.dtype).to(device)
-    if case.fault == "row stride":
-        cotangent = cotangent.T.contiguous().T
+    inputs, cotangent, generator = _drawn(case, plain, shapes, device)
     claimed = answers(candidate, inputs, cotangent)
     eager = answers(plain, inputs, cotangent) if candidate is not plain else claimed
     given = Given(lambda at: plain(*at.values()), inputs, [cotangent], tuple(inputs))
     judge = ByScatter(given) if case.dtype is torch.float32 else ByCopies(given, case.dtype)
-    seen = Seen(case)
-    seen.counts.inputs.add(hashlib.sha256(to_array(inputs["x0"]).tobytes()).hexdigest())
     outcomes = {name: judge.judge(name, tensor) for name, tensor in claimed.items()}
+    seen = Seen(case, line="; ".join(f"{name} {_in_short(outcome)}" for name, outcome in outcomes.items()))
+    seen.counts.inputs.add(hashlib.sha256(to_array(inputs["x0"]).tobytes()).hexdigest())
     host = {name: (tensor.cpu(), torch.from_numpy(judge.right[name]), eager[name].cpu()) for name, tensor in claimed.items()}
     if case.fault:
-        found_by = ["ours"] if any(outcome.status == "wrong" for outcome in outcomes.values()) else []
-        found_by += ["ours, told"] if not found_by and any(outcome.status != "right" for outcome in outcomes.values()) else []
-        seen.found_by = [*found_by, *(name for name, rule in RULES.items() if not all(rule(*three) for three in host.values()))]
-    else:
-        for name, outcome in outcomes.items():
-            seen.counts.see_right(f"{case}, {name}", outcome, *host[name])
-            for fault, wrong in faults(host[name][0], generator) if name != "output" else ():
-                held = {} if isinstance(judge, ByScatter) else {"held": outcome.fits}
-                seen.counts.see_fault(fault, judge.judge(name, wrong, **held), wrong, *host[name][1:])
-    seen.line = "; ".join(f"{name} {_in_short(outcome)}" for name, outcome in outcomes.items())
-    if any(outcome.status == "wrong" or outcome.statistic != "scatter" for outcome in outcomes.values()) and (
-        case.dtype is torch.float32 or not case.fault
-    ):
+        seen.found_by = [_ours(outcomes), *(name for name, rule in RULES.items() if not all(rule(*three) for three in host.values()))]
+        return seen
+    for name, outcome in outcomes.items():
+        seen.counts.see_right(f"{case}, {name}", outcome, *host[name])
+        if isinstance(judge, ByCopies):
+            seen.counts.see_reach(judge.reach(f"{case}, {name}", name, claimed[name], outcome))
+        for fault, wrong in faults(host[name][0], generator) if name != "output" and case.faults else ():
+            held = {} if isinstance(judge, ByScatter) else {"held": outcome.fits}
+            seen.counts.see_fault(fault, judge.judge(name, wrong, **held), wrong, *host[name][1:])
+    if any(outcome.status == "wrong" or outcome.fits for outcome in outcomes.values()) and (seen.counts.wrongly or "float32" in str(case)):
         tensors = {**{f"input/{n}": t for n, t in inputs.items()}, "cotangent": cotangent, **{f"answer/{n}": t for n, t in claimed.items()}}
-        if case.dtype is torch.float32 or any(outcome.status == "wrong" for outcome in outcomes.values()):
-            seen.kept = {f"{case}/{name}": tensor.cpu().contiguous() for name, tensor in tensors.items()}
+        seen.kept = {f"{case}/{name}": tensor.cpu().contiguous() for name, tensor in tensors.items()}
     return seen
+
+
+def _drawn(
+    case: Case, plain: Callable[..., Any], shapes: Shapes, device: torch.device
+) -> tuple[dict[str, Tensor], Tensor, torch.Generator]:
+    """Inputs of several sizes, and a cotangent: of normal numbers, or as `sum()` gives it, for which all rows may err alike."""
+    seed = int.from_bytes(hashlib.sha256(case.title.encode()).digest()[:4], "big") + case.seed
+    generator = torch.Generator().manual_seed(seed)
+    size = SIZES[case.seed % len(SIZES)]
+    inputs = {f"x{i}": (size * torch.randn(shape, generator=generator)).to(case.dtype).to(device) for i, shape in enumerate(shapes)}
+    shape = plain(*inputs.values()).shape
+    cotangent = torch.randn(shape, generator=generator).to(case.dtype).to(device)
+    if case.seed % 3 == 2:
+        cotangent = torch.ones((), dtype=case.dtype, device=device).expand(shape)
+    return inputs, cotangent.T.contiguous().T if case.fault == "row stride" else cotangent, generator
+
+
+def _ours(outcomes: Mapping[str, NarrowOutcome]) -> str:
+    """How a planted mistake shows: found, put down to another precision, or missed."""
+    statuses = {outcome.status for outcome in outcomes.values()}
+    return "found" if "wrong" in statuses else "told" if statuses != {"right"} else "missed"
 
 
 def _in_short(outcome: NarrowOutcome) -> str:
@@ -232,14 +258,15 @@ def in_tables(seen: Sequence[Seen], asked: int, device: str) -> str:
                     total.add(one.counts)
                 slowest = max(mine, key=lambda one: one.seconds)
                 title = f"{group}, {str(dtype)[6:]}, {len(mine)} functions, slowest {slowest.seconds:.1f} s ({slowest.case.title})"
+                reached = [f"{name} {value:.2f} of {LIMITS[name]:g} ({where})" for name, (value, where) in total.reach.items()]
                 parts.append(shown(title, total, sum(one.seconds for one in mine)))
+                parts += [f"right code ÷ the largest of a copy: {'; '.join(reached)}", ""] if reached else []
     planted = [one for one in seen if one.case.fault and "NOT ASKED" not in one.line]
     if planted:
         names = ["ours", *RULES]
         rows = []
         for one in planted:
-            ours = "found" if "ours" in one.found_by else "told" if "ours, told" in one.found_by else "missed"
-            rows.append([str(one.case)[17:], ours, *["found" if name in one.found_by else "missed" for name in RULES]])
+            rows.append([str(one.case)[17:], one.found_by[0], *["found" if name in one.found_by else "missed" for name in RULES]])
         parts.append(table(rows, ["mistakes planted in Triton kernels", *names]) + "\n")
     parts += [f"{one.case}: {one.line}" for one in seen if "NOT ASKED" in one.line]
     parts.append(versions("torch", "triton", "numpy"))
@@ -265,14 +292,17 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seconds", type=float, default=240)
     parser.add_argument("--workers", type=int, default=6)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--right", action="store_true", help="right tensors alone")
     parser.add_argument("--keep", type=Path)
     parser.add_argument("--only", default="", help="cases whose name holds this")
     options = parser.parse_args()
-    asked, seen, begun = cases(options.only), [], time.perf_counter()
+    asked, seen, begun = cases(options.only, options.seeds, not options.right), [], time.perf_counter()
     try:
         for one in everything(asked, options.device, options.workers, options.seconds):
             seen.append(one)
-            print(f"{time.perf_counter() - begun:6.1f} {one.case} [{one.seconds:.1f} s] {one.line}", flush=True)
+            if not one.case.seed or one.counts.wrongly or "NOT ASKED" in one.line:
+                print(f"{time.perf_counter() - begun:6.1f} {one.case} [{one.seconds:.1f} s] {one.line}", flush=True)
             for wrongly in one.counts.wrongly:
                 print(f"       ACCUSED {wrongly}", flush=True)
     finally:

@@ -102,6 +102,7 @@ class Counts:
         self.told: Counter[str] = Counter()
         self.fits: Counter[str] = Counter()
         self.ratios: list[tuple[float, str]] = []
+        self.reach: dict[str, tuple[float, str]] = {}
         self.inputs: set[str] = set()
         self.wrongly: list[str] = []
 
@@ -116,6 +117,7 @@ class Counts:
         self.missed.update(other.missed)
         self.fits.update(other.fits)
         self.ratios += other.ratios
+        self.see_reach(other.reach)
         self.inputs |= other.inputs
         self.wrongly += other.wrongly
 
@@ -128,6 +130,11 @@ class Counts:
         self.ratios.append((outcome.ratio, where))
         for name, rule in RULES.items():
             self.accused[name] += not rule(claimed, right, eager)
+
+    def see_reach(self, reach: Mapping[str, tuple[float, str]]) -> None:
+        """The largest value of each statistic so far, and where."""
+        for statistic, reached in reach.items():
+            self.reach[statistic] = max(reached, self.reach.get(statistic, (0.0, "")))
 
     def see_fault(self, fault: str, outcome: NarrowOutcome, claimed: Tensor, right: Tensor, eager: Tensor) -> None:
         self.planted[fault] += 1

@@ -6,7 +6,7 @@ from pathlib import Path
 from verifier.oracles.dispatched.measuring import COPIES, PROBE, RELATIVE
 from verifier.oracles.dispatched.narrow.judging import COPIES as NARROW_COPIES
 from verifier.oracles.dispatched.narrow.judging import ORDER
-from verifier.oracles.dispatched.narrow.statistics import LIMIT
+from verifier.oracles.dispatched.narrow.statistics import LIMITS
 from verifier.tolerance import SAFETY
 
 ROOT = Path(__file__).parents[1]
@@ -47,5 +47,7 @@ def test_what_gpu_kernels_gave_is_told_as_it_was_judged():
 
 
 def test_the_constants_are_the_codes():
-    assert (COPIES, PROBE, RELATIVE, NARROW_COPIES, LIMIT, SAFETY) == (4, 4.0, 2.0**-40, 16, 5.0, 32.0)
+    assert (COPIES, PROBE, RELATIVE, NARROW_COPIES, SAFETY) == (4, 4.0, 2.0**-40, 16, 32.0)
+    assert LIMITS == {"element": 5.0, "row": 5.0, "column": 5.0, "slope": 3.0}
+    assert "five times for elements, rows and columns, three times for the slope" in PAGE
     assert all(f"| `{precision}` |" in PAGE for precision in ORDER)

@@ -155,6 +155,29 @@ def test_a_gradient_that_accumulates_is_found_by_its_second_call():
         assert_gradients(lambda x: np.sum(np.sin(x)), accumulated, X)
 
 
+class SumInAnyOrder(torch.autograd.Function):
+    """Its gradient is a sum whose order is another at each call, as atomics have it."""
+
+    @staticmethod
+    def forward(ctx, x, w):
+        ctx.save_for_backward(x, w)
+        return x * w
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        x, w = ctx.saved_tensors
+        total = torch.zeros_like(w)
+        for row in torch.randperm(len(x)).tolist():
+            total = total + cotangent[row] * x[row]
+        return cotangent * w, total
+
+
+def test_last_bits_that_vary_from_call_to_call_are_a_note(monkeypatch):
+    examples = torch.randn(60, 3, generator=torch.Generator().manual_seed(1)), torch.ones(3)
+    monkeypatch.setattr("verifier.oracles.torch_functions.same_randomness", lambda gpus: contextlib.nullcontext())
+    assert "not reproducible to the bit" in assert_gradients(SumInAnyOrder.apply, *examples).notes[0]
+
+
 def test_a_clipped_gradient_is_found_although_it_is_small_enough_here():
     def clipped(x, cotangent):
         return np.clip(cotangent * np.cos(x), -5, 5)

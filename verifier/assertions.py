@@ -125,7 +125,7 @@ def assert_gradients(
         raise AssertionError(problem)
     if found.undecided:
         _give_up(_open(found))
-    return Verified(found.resolves, found.evaluations)
+    return Verified(found.resolves, found.evaluations, notes=found.notes)
 
 
 def _against(

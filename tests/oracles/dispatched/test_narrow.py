@@ -132,6 +132,37 @@ def test_an_output_kept_in_float32_is_held_to_float32():
     assert judged(loss, inputs, torch.ones(()), off, "kernel")["output"].status != "right"
 
 
+@pytest.mark.parametrize("keep", [torch.round, torch.trunc], ids=["to nearest", "cut"])
+def test_float32_fits_products_of_tf32_and_nothing_else(keep):
+    x, w, cotangent = normal(33, 130).float(), normal(130, 17, seed=1).float(), normal(33, 17, seed=2).float()
+
+    def tf32(values):
+        fraction, exponent = torch.frexp(values)
+        return torch.ldexp(keep(fraction * 2**11) / 2**11, exponent)
+
+    def product(a, b):
+        return tf32(a) @ tf32(b)
+
+    claimed = {"output": product(x, w), "x": product(cotangent, w.mT), "w": product(x.mT, cotangent)}
+    options = {"differentiate": ["x", "w"], "dtype": torch.float32}
+
+    def judged_so(claimed):
+        found = judge_narrow(lambda at: at["x"] @ at["w"], {"x": x, "w": w}, [cotangent], claimed, **options)
+        return {(outcome.status, outcome.fits) for outcome in found.values()}
+
+    assert judged_so(claimed) == {("right", Precision.OPERANDS)}
+    assert judged_so({name: value * 0.995 for name, value in claimed.items()}) == {("wrong", None)}
+
+
+def test_a_backward_pass_of_tanh_that_computes_in_the_narrow_type_is_eager():
+    x, cotangent = normal(40, 60, dtype=torch.bfloat16), normal(40, 60, seed=1, dtype=torch.bfloat16)
+    y = torch.tanh(x)
+    claimed = {"output": y, "x0": cotangent * (1 - y * y)}
+    found = judged(torch.tanh, [x], cotangent, claimed, "eager")
+    assert {outcome.status for outcome in found.values()} == {"right"}
+    assert judged(torch.tanh, [x], cotangent, {"x0": claimed["x0"] * 0.98}, "eager")["x0"].status == "wrong"
+
+
 def test_a_shape_of_its_own_is_wrong():
     inputs, cotangent = [normal(6, 9, dtype=torch.bfloat16)], normal(6, 9, seed=1, dtype=torch.bfloat16)
     found = judged(softmax, inputs, cotangent, {"x0": normal(9, 6, dtype=torch.bfloat16)}, None)["x0"]

@@ -65,10 +65,12 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         noise: none for the exact run.
         decisions: where they are noted.
         generators: where random generators that the function brings along are noted, before they are used.
-        decompose: whether operations are replaced by their primitives.
+        decompose: whether operations are replaced by their primitives, or the names of those that are.
     """
 
-    def __init__(self, noise: Disturbance | None, decisions: Decisions, generators: Generators, *, decompose: bool = True) -> None:
+    def __init__(
+        self, noise: Disturbance | None, decisions: Decisions, generators: Generators, *, decompose: bool | frozenset[str] = True
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._noise, self._decisions, self._generators, self._decompose = noise, decisions, generators, decompose
         self.longest = 1
@@ -83,7 +85,7 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         treatment = treatment_of(func)
-        if treatment.decomposition is not None and self._decompose:
+        if treatment.decomposition is not None and self._is_taken_apart(func):
             self.decomposed = True
             with self:
                 result = treatment.decomposition(*args, **kwargs)
@@ -94,6 +96,11 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         written = [args[i] if i < len(args) else kwargs.get(name) for i, name in treatment.written]
         args, kwargs = self._operands(args, kwargs, func, treatment, tuple(tensors(written)))
         return self._results(func(*args, **kwargs), func, treatment, written, args)
+
+    def _is_taken_apart(self, func: OpOverload) -> bool:
+        if isinstance(self._decompose, bool):
+            return self._decompose
+        return str(func._schema.name).split("::")[1] in self._decompose
 
     def _operands(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], func: OpOverload, treatment: Treatment, written: tuple[Tensor, ...]

@@ -41,6 +41,7 @@ NO_FLOAT64 = "its type is too narrow to be differenced, and it takes no float64"
 RANDOM = "the function answers differently when it is asked again: is there randomness?"
 INFINITE_GRADIENT = "the claimed gradient is not finite"
 CONTRADICTION = "its differences contradict each other: is part of it computed in a narrow type, or does it cancel?"
+LAST_BITS_VARY = "not reproducible to the bit: the same call gives another gradient the second time, no further off than rounding"
 KEPT = "the same call gives another gradient the second time: is it accumulated, is something kept between calls, is there randomness?"
 NOT_LINEAR = (
     "it is not linear in its cotangent: cotangents {0:g} times as large do not give a gradient {0:g} times as large. Is it clipped?"
@@ -78,6 +79,7 @@ class Examined:
         undecided: inputs about which nothing could be said, and `reasons`.
         resolves: by input, the smallest error that would have been seen, relative to the largest element of its gradient.
         evaluations: of the function.
+        notes: worth knowing, and no wrong gradient.
     """
 
     claim: Claim
@@ -93,6 +95,7 @@ class Examined:
     reasons: tuple[str, ...] = ()
     resolves: Mapping[str, float] = field(default_factory=dict)
     evaluations: int = 0
+    notes: tuple[str, ...] = ()
 
 
 def examine(function: Differentiable) -> Examined:
@@ -176,9 +179,9 @@ def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], cla
         return _related(found, function, judged[found.wrong.tensor], cotangents, asking, projection.scales)
     if lifted is not None:
         found = replace(found, rounding=_rounding(function, cotangents))
-    second = _second_call(function, cotangents, claim, findings, projection.scales, found.rounding)
+    second, notes = _second_call(function, cotangents, claim, findings, projection.scales, found.rounding)
     powers = {n: max(power, found.rounding[n].resolves) if n in found.rounding else power for n, power in found.resolves.items()}
-    return replace(found, resolves=powers, second=second or _other_layouts(function, cotangents, claim))
+    return replace(found, resolves=powers, second=second or _other_layouts(function, cotangents, claim), notes=notes)
 
 
 def _not_finite(infinite: Sequence[str], judged: Arrays, function: Differentiable, asking: Asking) -> WrongElement | None:
@@ -351,8 +354,11 @@ def _second_call(
     findings: Findings,
     scales: Mapping[str, float],
     rounding: Mapping[str, Comparison],
-) -> tuple[str, str] | None:
-    """A gradient is linear in its cotangent and the same each time: what a second call says is held to the same lines."""
+) -> tuple[tuple[str, str] | None, tuple[str, ...]]:
+    """A gradient is linear in its cotangent and the same each time: what a second call says is held to the same lines; and notes.
+
+    Sums whose order is left to a device differ in their last bits from call to call, and are right.
+    """
     factor = SECOND_FACTOR if function.takes_cotangent else 1.0
     judged = {name: gradient for name, gradient in claim.gradients.items() if name not in rounding or rounding[name].resolves <= DECISIVE}
 
@@ -362,5 +368,16 @@ def _second_call(
 
     off = against(factor)
     if off is None:
-        return None
-    return (off, KEPT) if factor == 1.0 or against(1.0) is not None else (off, NOT_LINEAR.format(factor))
+        return None, ()
+    again = against(1.0)
+    if again is None:
+        return (off, NOT_LINEAR.format(factor)), ()
+    repeated = function.claim(function.inputs, cotangents, False).gradients
+    # Not what it wanders nearby: what is kept between calls wanders as far as one likes.
+    last_bits = {
+        n: np.full(g.shape, SAFETY * function.epsilon * float(np.abs(g[np.isfinite(g)]).max(initial=0.0)))
+        for n, g in claim.gradients.items()
+    }
+    if _apart(repeated, claim.gradients, last_bits) is None:
+        return None, (LAST_BITS_VARY,)
+    return (again, KEPT), ()

@@ -101,6 +101,8 @@ class Judge:
         if shared is not None:
             tensors = {**tensors, shared[1]: tensors[shared[0]]}
         truth = _Truth(self, tensors, case)
+        if refused := truth.index_out_of_range():
+            return Trial(skipped=refused)
         try:
             expected, _ = truth.plain(None)
             if not all(np.isfinite(one).all() for one in expected):
@@ -366,6 +368,22 @@ class _Truth:
     def call(self, at: Mapping[str, Tensor]) -> Any:
         candidate = self._judge.candidate
         return self._judge.reference(*candidate.arguments(at), **self.case.options)
+
+    def index_out_of_range(self) -> str:
+        """What the reference says to indices that are too large for this case, "" where they are not.
+
+        On a GPU such an index ends the whole process' use of it, so a processor is asked first.
+        """
+        if all(tensor.device.type == "cpu" for tensor in self._tensors.values()):
+            return ""
+        try:
+            with torch.no_grad():
+                self.call({name: _lifted(tensor).cpu() for name, tensor in self._tensors.items()})
+        except Exception as error:  # a reference that holds tensors of the GPU's own says nothing here
+            text = str(error).splitlines()[0] if str(error) else ""
+            if isinstance(error, IndexError) or "out of bounds" in text or "out of range" in text:
+                return f"the reference raises {type(error).__name__}: {text}"
+        return ""
 
     def output_names(self) -> list[str]:
         """As the dispatched oracle names the outputs, in order."""

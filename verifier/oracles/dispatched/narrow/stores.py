@@ -20,6 +20,8 @@ _TF32 = 2.0**-10
 _CONTRACTIONS = frozenset(
     ["mm", "bmm", "addmm", "baddbmm", "mv", "addmv", "dot", "vdot", "convolution", "convolution_backward", "_trilinear"]
 )
+# PyTorch's CUDA kernels compute these in the narrow type itself: 1 - y * y rounds twice more.
+_ROUND_INSIDE = frozenset(["sigmoid_backward", "tanh_backward"])
 # Their other results are statistics that are kept in float32.
 _KEEP_STATISTICS = frozenset(
     """
@@ -38,8 +40,9 @@ class Precision(StrEnum):
     ACCUMULATE = "accumulate"
 
     @property
-    def decomposes(self) -> bool:
-        return self is not Precision.EAGER
+    def decomposed(self) -> bool | frozenset[str]:
+        """Which operations are taken apart: what PyTorch runs as one stores once, but for these."""
+        return _ROUND_INSIDE if self is Precision.EAGER else True
 
 
 @dataclass(frozen=True)
@@ -62,16 +65,22 @@ class Grid:
             return torch.round(value / spacing) * spacing
         return value.to(self.dtype).to(value.dtype)
 
+    def cut(self, value: Tensor) -> Tensor:
+        """Each value without the digits that the type has no room for."""
+        spacing = 2 * self.half_ulp(value)
+        return torch.trunc(value / spacing) * spacing
+
 
 class Stores:
-    """A disturbance: stores of a narrow type, with noise of half an ulp each, or (`seed` None) to the nearest.
+    """A disturbance: stores of a narrow type, with noise of half an ulp each, or (`seed` None) to the nearest, or cut.
 
     Args:
         dtype: bfloat16, float16, or float32 for TF32's operands.
+        cut: whether digits that there is no room for are left out, as tensor cores do with float32 that nobody rounded for them.
     """
 
-    def __init__(self, dtype: torch.dtype, precision: Precision, seed: int | None) -> None:
-        self._grid, self._precision, self._nearest = Grid(dtype), precision, seed is None
+    def __init__(self, dtype: torch.dtype, precision: Precision, seed: int | None, *, cut: bool = False) -> None:
+        self._grid, self._precision, self._nearest, self._cut = Grid(dtype), precision, seed is None, cut
         self._inside = Noise(Size(_INSIDE), seed or 0)
         self._unit = Noise(Size(1.0, sharing=Sharing.NONE), (seed or 0) + 1)
 
@@ -90,8 +99,8 @@ class Stores:
     def operand(self, value: Tensor, operation: str) -> Tensor:
         if value.numel() == 0:
             return value
-        if self._precision is Precision.OPERANDS and operation in _CONTRACTIONS:
-            return self.store(value)
+        if self._precision is Precision.OPERANDS and operation in _CONTRACTIONS and not value.is_complex():
+            return self._rounded(value)
         if self._precision is Precision.ACCUMULATE and not self._nearest:
             return value + self._off(value) * float((max(value.shape, default=1) / 2) ** 0.5)
         return value
@@ -102,7 +111,12 @@ class Stores:
             return value
         if dtype == torch.float32:
             return value if self._nearest else self._inside.moved(value)
-        return self._grid.nearest(value) if self._nearest else value + self._off(value)
+        return self._rounded(value)
+
+    def _rounded(self, value: Tensor) -> Tensor:
+        if self._nearest:
+            return self._grid.cut(value) if self._cut else self._grid.nearest(value)
+        return value + self._off(value)
 
     def _off(self, value: Tensor) -> Tensor:
         """ξ · half an ulp; what is not finite stays."""
