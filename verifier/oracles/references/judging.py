@@ -101,8 +101,8 @@ class Judge:
         if shared is not None:
             tensors = {**tensors, shared[1]: tensors[shared[0]]}
         truth = _Truth(self, tensors, case)
-        if refused := truth.index_out_of_range():
-            return Trial(skipped=refused)
+        if beyond := truth.index_out_of_range():
+            return Trial(skipped=beyond)
         try:
             expected, _ = truth.plain(None)
             if not all(np.isfinite(one).all() for one in expected):
