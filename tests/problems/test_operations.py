@@ -39,6 +39,9 @@ def problem_of(name: str, attributes: dict[str, float], seed: int) -> Problem:
         if name != "reduce":
             arrays["w"] = generator.standard_normal((2, 3) if name == "l2" else ())
         return Problem(Program((Node(name, tuple(arrays), "loss", attributes),), tuple(arrays), "loss"), arrays, "float64", "", {}, name)
+    elif name == "project":
+        arrays = {part: generator.standard_normal(shape) for part in ("in", "c", "other", "d")}
+        return Problem(Program((Node(name, tuple(arrays), "loss"),), ("in", "other"), "loss"), arrays, "float64", "", {}, name)
     elif name.endswith("entropy") and name.startswith(("cross", "binary")):
         arrays = {"in": generator.uniform(0.01, 0.99, shape)}
     else:

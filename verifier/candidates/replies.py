@@ -83,6 +83,8 @@ def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: M
 def _fits(form: Any, leaves: Any, arrays: Mapping[str, Any]) -> bool:
     if form == "points":
         return _is_name(leaves, arrays)
+    if form == "nothing":
+        return leaves is None
     if form == "array":
         return leaves is None or _is_name(leaves, arrays)
     if not isinstance(leaves, list):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.calling import Call, Read
-from verifier.contracts.catalogue import family_of
+from verifier.contracts.catalogue import calling_of, family_of
 from verifier.oracles.finite_difference.problem import ProblemDifferences
 from verifier.oracles.reference import Reference, refer_if_deciding
 from verifier.problems.program import Problem, machine_epsilon
@@ -98,6 +98,12 @@ def reassessed(item: Item, claims: Any) -> Item | None:
         return item
     reference = refer_if_deciding(problem, seed=item.index)
     return None if reference is None else replace(item, problem=problem, reference=reference)
+
+
+def outputs_call(examination: Examination, problem: Problem) -> Call | None:
+    """The call that gives a problem's outputs, where the candidate has the function for it."""
+    call = calling_of(problem.contract).optional_calls(problem, examination.claims).get("predict")
+    return call if call is not None and call.function in examination.asking.functions else None
 
 
 @dataclass(frozen=True)

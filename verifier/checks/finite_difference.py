@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from verifier import textbook
 from verifier.checks.check import Check
-from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, skipped
+from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, outputs_call, skipped
 from verifier.oracles.finite_difference.line import DirectionResult
 from verifier.oracles.finite_difference.problem import Moves, ProblemDifferences, check_problem
 from verifier.problems.operations import OPERATIONS, exact
@@ -26,9 +26,9 @@ _SPREAD = 13  # coprime to the numbers of strata and of networks: a part of the 
 
 def check(examination: Examination) -> Finding:
     """Difference the candidate's loss on a part of the corpus."""
-    asking = examination.asking
     gives_loss = any(evaluation.loss is not None for evaluation in examination.evaluations.values())
-    if not gives_loss and "predict" not in asking.functions:
+    answered = examination.answered
+    if not gives_loss and (not answered or outputs_call(examination, answered[0].problem) is None):
         return skipped(ID, "The candidate returns no loss and has no `predict`: return the loss, or define predict(weights, biases, x).")
     done: list[Differenced] = []
     unanswered: list[str] = []

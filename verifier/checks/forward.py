@@ -3,7 +3,7 @@
 import numpy as np
 
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, outputs_call, skipped
 from verifier.contracts.catalogue import calling_of
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
@@ -14,12 +14,10 @@ ID = "forward"
 
 def check(examination: Examination) -> Finding:
     """Losses, and outputs where there is a `predict`, against the reference at the scatter of the plain formula."""
-    predicts = "predict" in examination.asking.functions
     found: list[Measurement] = []
     for item in examination.answered:
         found += of_loss(item, examination.evaluations[item.index])
-        if predicts:
-            found += _of_outputs(examination, item)
+        found += _of_outputs(examination, item)
     if not found:
         return skipped(ID, "The candidate returns no loss and has no `predict`: its forward pass cannot be seen.")
     return concluded(ID, found, passed=_passed(found), failed=lambda worst, wrong: _failed(worst, wrong, found))
@@ -37,13 +35,14 @@ def of_loss(item: Item, evaluation: Evaluation) -> list[Measurement]:
 
 def _of_outputs(examination: Examination, item: Item) -> list[Measurement]:
     problem, claims = item.problem, examination.claims
+    call, right = outputs_call(examination, problem), item.reference.evaluation.outputs
+    if call is None or right is None:
+        return []
     calling = calling_of(problem.contract)
-    call = calling.optional_calls(problem, claims)["predict"]
     outputs = examination.asking.call(
         problem, call, lambda tree, arrays: calling.read_outputs(tree, arrays, problem, claims), where=item.where
     )
-    right = item.reference.evaluation.outputs
-    comparison = None if right is None else compare(outputs, right, item.reference.output_tolerance())
+    comparison = compare(outputs, right, item.reference.output_tolerance())
     return [] if comparison is None else [measured(ID, item, "outputs", comparison)]
 
 

@@ -5,7 +5,7 @@ its number, shape and size; values are the checks' to judge.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -23,9 +23,16 @@ Tree = str | None | list[Any]
 class Call:
     """One call of a candidate's function, as the worker takes it: which function, over which values, and the form of its answer.
 
-    `numbers` go in after the values; `parts` are the names of the answer's parts, for messages; `loss` is the part that is the loss,
-    None where there is none. `in_place`: whether it may change its arguments. `state`: "new" or "kept" where it may take and return
-    a state as its last value: None goes in at first, then what it returned.
+    Attributes:
+        form: "array", "arrays" (a list of them), "nothing" (what is not looked at), or a list of these for a tuple.
+        numbers: go in after the values.
+        parts: names of the answer's parts, for messages.
+        loss: the part that is the loss, None where there is none.
+        projected: values that the answer's first parts are multiplied by and summed where a loss is asked for: their cotangents.
+        keep: parts that stay in the worker, of any type, as values of these names.
+        before: calls that are made first, in this order, whose kept parts are arguments; their forms are read before this one's.
+        in_place: whether it may change its arguments.
+        state: "new" or "kept" where it may take and return a state as its last value: None goes in at first, then what it returned.
     """
 
     function: str
@@ -35,10 +42,19 @@ class Call:
     numbers: tuple[float, ...] = ()
     parts: tuple[str, ...] = ()
     loss: int | None = None
+    projected: tuple[str, ...] = ()
+    keep: Mapping[int, str] = field(default_factory=dict)
+    before: tuple["Call", ...] = ()
     in_place: bool = False
     state: str = ""
 
-    def message(self, *, echo: bool = False) -> dict[str, Any]:
+    def messages(self, *, echo: bool = False, watch: bool = False) -> list[dict[str, Any]]:
+        """This call and those before it as a worker takes them; `echo` asks for all their arguments afterwards, `watch` for this one's."""
+        before = (message for call in self.before for message in call.messages(echo=echo))
+        return [*before, {**self.message(), "echo": echo, "watch": watch}]
+
+    def message(self) -> dict[str, Any]:
+        """This call alone."""
         return {
             "function": self.function,
             "arguments": list(self.arguments),
@@ -46,7 +62,7 @@ class Call:
             "keywords": dict(self.keywords),
             "form": self.form,
             "parts": list(self.parts),
-            "echo": echo,
+            "keep": {name: part for part, name in self.keep.items()},
             "state": self.state,
         }
 

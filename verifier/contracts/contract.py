@@ -38,6 +38,8 @@ class Contract:
             are asked about problems of its family.
         family: its problems, where they are programs of named operations.
         calling: how these are put to a candidate.
+        offers: what checks may need (`checks.check.Check.needs`): "gradients", "loss", "outputs", "batch", and what a contract of one's own
+            checks calls it.
         explaining: dotted path of the module that explains a failure (`verification.explaining.Explaining`); "" where there is none.
         starting: the text of a file to start from, for the claims of a table; raises TableError.
         candidates_own: keys that a candidate may say although an assignment fixes the rest (its layout).
@@ -53,6 +55,7 @@ class Contract:
     judging: str = "verifier.verification.programs"
     family: Family | None = None
     calling: Calling | None = None
+    offers: frozenset[str] = frozenset({"gradients", "loss", "outputs"})
     explaining: str = ""
     starting: Callable[[Mapping[str, Any]], str] | None = None
     candidates_own: tuple[str, ...] = ()

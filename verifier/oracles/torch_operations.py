@@ -122,6 +122,7 @@ _REFERENCES: dict[str, Reference] = {
     "softmax_cross_entropy": _softmax_cross_entropy,
     "binary_cross_entropy_with_logits": _binary_with_logits,
     "reduce": lambda inputs, attributes: inputs[0].sum() / attributes["divisor"],
+    "project": lambda inputs, _: torch.stack([(out * own).sum() for out, own in zip(inputs[::2], inputs[1::2], strict=True)]).sum(),
     "l2": _l2,
     "total": lambda inputs, attributes: attributes["scale"] * torch.stack([part.reshape(()) for part in inputs]).sum(),
 }

@@ -272,6 +272,21 @@ def _reduce_vjp(
     return (np.broadcast_to(store(cotangent / attributes["divisor"])[..., None], cotangent.shape + inputs[0].shape[-1:]),)
 
 
+def _project(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
+    """Outputs and their cotangents by turns."""
+    shares = [store(store(output * cotangent).sum(axis=(-1, -2))) for output, cotangent in zip(inputs[::2], inputs[1::2], strict=True)]
+    return store(np.asarray(sum(shares))) if len(shares) > 1 else shares[0]
+
+
+def _project_vjp(
+    inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
+) -> tuple[FloatArray | None, ...]:
+    back: list[FloatArray | None] = []
+    for own in inputs[1::2]:
+        back += [store(cotangent[..., None, None] * own), None]
+    return tuple(back)
+
+
 def _l2(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
     squares = sum(store(store(weights * weights).sum(axis=(-1, -2))) for weights in inputs)
     return store(attributes["factor"] * np.asarray(squares))
@@ -324,6 +339,7 @@ _CATALOGUE = (
     Operation("softmax_cross_entropy", "-Σ y log softmax(z)", _softmax_cross_entropy, _softmax_cross_entropy_vjp),
     Operation("binary_cross_entropy_with_logits", "binary cross-entropy of σ(z)", _binary_with_logits, _binary_with_logits_vjp),
     Operation("reduce", "the sum over the batch, divided", _reduce, _reduce_vjp),
+    Operation("project", "Σ c · output, over every output and its cotangent c", _project, _project_vjp),
     Operation("l2", "factor · Σ W²", _l2, _l2_vjp),
     Operation("total", "scale · (data + penalty)", _total, _total_vjp),
 )

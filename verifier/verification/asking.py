@@ -3,7 +3,7 @@
 The life of its workers is `workers`', what came already `kept_answers`'.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ from verifier.contracts.catalogue import calling_of, family_of
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
-from verifier.verification.kept_answers import KeptAnswers
+from verifier.verification.kept_answers import KeptAnswers, Result
 from verifier.verification.workers import Workers
 
 FloatArray = NDArray[np.floating]
@@ -73,9 +73,10 @@ class Interview(Workers):
         if not self._answered or self.ended or self.living is None or elements > TOGETHER_ELEMENTS:
             return
         others = self._calling.optional_calls(problem, self._claims)
-        calls = [self._entry_call(problem), *(others[name] for name in functions if name in self.functions)]
+        there = (others[name] for name in functions if name in others)
+        calls = [self._entry_call(problem), *(call for call in there if call.function in self.functions)]
         try:
-            answer = self._send(self.living, problem, {"calls": [call.message() for call in calls]}, {})
+            answer = self._send(self.living, problem, {"calls": [message for call in calls for message in call.messages()]}, {})
         except WorkerEnded:
             self.lose()
             return
@@ -95,10 +96,13 @@ class Interview(Workers):
         call = self._entry_call(problem)
         if call.in_place:
             return {}
-        answer = self._watched_call(problem, call) or self._exchange(problem, {"calls": [call.message(echo=True)]}, {}, where)
-        echo = self._result(answer, answer.message["results"][0], call.function, where).get("echo") or {}
+        answer = self._watched_call(problem, call) or self._exchange(problem, {"calls": call.messages(echo=True)}, {}, where)
         names = self._calling.values_of(problem, self._claims)[0]
-        return dict(_echoed(names, echo, answer.arrays))
+        found: dict[str, NDArray[Any]] = {}
+        for one, result in zip((*call.before, call), self._results(answer.message["results"], call, where), strict=True):
+            passed = {name: names[name] for name in one.arguments if name in names}
+            found.update(_echoed(passed, result.get("echo") or {}, answer.arrays))
+        return found
 
     def _watched_call(self, problem: Problem, call: Call) -> Answer | None:
         """Once, and on a living worker: the answer to a call during which complex numbers are looked for. None where that went wrong."""
@@ -106,11 +110,11 @@ class Interview(Workers):
             return None
         self._watched = True
         try:
-            answer = self._send(self.living, problem, {"calls": [{**call.message(echo=True), "watch": True}]}, {})
+            answer = self._send(self.living, problem, {"calls": call.messages(echo=True, watch=True)}, {})
         except WorkerEnded:  # no death: watching costs time
             self.lose()
             return None
-        result = answer.message["results"][0]
+        result = answer.message["results"][-1]
         if "form" not in result:
             return None
         self.complex_numbers = result["complex"]
@@ -129,9 +133,9 @@ class Interview(Workers):
                     along = direction.get(name, np.zeros(problem.arrays[name].shape))
                     extra[f"direction of {name}"] = self._calling.to_claimed(name, along, claims)
         call, part = self._loss_call(problem)
-        line = {**call.message(), "directions": directions, "steps": "steps", "part": part}
+        line = {**call.message(), "directions": directions, "steps": "steps", "part": part, "projected": list(call.projected)}
         points = self._points(problem, line, extra, where)
-        if part is not None:
+        if part is not None or call.projected:
             if points.size != len(steps):
                 raise Unanswered(
                     f"{self._candidate.path}: the loss came back with shape {points.shape[1:]}; it must be one number. {where}."
@@ -163,7 +167,7 @@ class Interview(Workers):
         return np.concatenate(found)
 
     def _line_answer(self, answer: Answer, function: str, where: str) -> NDArray[Any]:
-        return answer.arrays[self._result(answer, answer.message["lines"][0], function, where)["form"]]
+        return answer.arrays[self._result(answer.message["lines"][0], function, where)["form"]]
 
     def _loss_call(self, problem: Problem) -> tuple[Call, int | None]:
         """The call whose answer has the loss, and which part it is; where no loss is known to come back, that of `predict`."""
@@ -211,10 +215,9 @@ class Interview(Workers):
     _stepped = 0  # the number of the worker that answered a call with a state last
 
     def _ask_once(self, problem: Problem, call: Call, read: Read, where: str) -> Any:
-        answer, result = self._kept.take(problem, call) or self._ask_alone(problem, call, where)
-        if "raised" in result:
-            where = f"{where}. It was called as {self._called(problem, call)}"
-        form = self._result(answer, result, call.function, where)["form"]
+        answer, results = self._kept.take(problem, call) or self._ask_alone(problem, call, where)
+        forms = [result["form"] for result in self._results(results, call, where, problem)]
+        form = forms if call.before else forms[0]
         try:
             return read(form, answer.arrays)
         except AnswerError as error:
@@ -223,17 +226,17 @@ class Interview(Workers):
     def _called(self, problem: Problem, call: Call) -> str:
         """The call with the shapes that went in: ``backprop(weights, biases, x, y)`` with weights (3, 2), (1, 3); …"""
         names, arrays = self._calling.values_of(problem, self._claims)
-        listed = {name: [value] if isinstance(value, str) else value for name, value in names.items()}
+        listed = {name: [held] if isinstance(held := names[name], str) else held for name in call.arguments if name in names}
         shapes = []
         for name, values in listed.items():
             shown = [str(arrays[value].shape) for value in values[:ARRAYS_SHOWN]] or ["[]"]
             shapes.append(f"{name} {', '.join(shown)}{', …' if len(values) > ARRAYS_SHOWN else ''}")
-        return f"{call.function}({', '.join(names)}) with {'; '.join(shapes)}"
+        return f"{call.function}({', '.join(call.arguments)}) with {'; '.join(shapes)}"
 
-    def _ask_alone(self, problem: Problem, call: Call, where: str) -> tuple[Answer, dict[str, Any]]:
-        answer = self._exchange(problem, {"calls": [call.message()]}, {}, where)
+    def _ask_alone(self, problem: Problem, call: Call, where: str) -> tuple[Answer, Sequence[Result]]:
+        answer = self._exchange(problem, {"calls": call.messages()}, {}, where)
         self._answered = True
-        return answer, answer.message["results"][0]
+        return answer, answer.message["results"]
 
     def _exchange(self, problem: Problem, message: dict[str, Any], extra: Mapping[str, NDArray[Any]], where: str) -> Answer:
         session = self.worker(where)
@@ -252,8 +255,15 @@ class Interview(Workers):
         self._put = problem, self.started
         return answer
 
-    def _result(self, answer: Answer, result: dict[str, Any], function: str, where: str) -> dict[str, Any]:
-        """A result of an answer, or Unanswered where it is an exception or a refusal."""
+    def _results(self, results: Sequence[Result], call: Call, where: str, problem: Problem | None = None) -> list[Result]:
+        """The results of a call and of those before it, or Unanswered where one is an exception or a refusal."""
+        found = []
+        for one, result in zip((*call.before, call), results, strict=True):
+            shapes = f". It was called as {self._called(problem, one)}" if "raised" in result and problem is not None else ""
+            found.append(self._result(result, one.function, where + shapes))
+        return found
+
+    def _result(self, result: Result, function: str, where: str) -> Result:
         if "raised" in result:
             reason = "not-done" if result["raised"].get("type") == "NotImplementedError" else ""
             raise Unanswered(f"{self.told(result['raised'])} {where}.", reason=reason)

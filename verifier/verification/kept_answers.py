@@ -15,14 +15,14 @@ class KeptAnswers:
 
     def __init__(self) -> None:
         # The problem is held, so that no other can have its id.
-        self._kept: dict[int, tuple[Problem, list[tuple[Call, Answer, Result]]]] = {}
+        self._kept: dict[int, tuple[Problem, list[tuple[Call, Answer, Sequence[Result]]]]] = {}
 
     def keep(self, problem: Problem, calls: Sequence[Call], answer: Answer) -> None:
         """Keep the results of these calls, which one answer holds."""
-        results = answer.message["results"]
-        self._kept[id(problem)] = problem, [(call, answer, result) for call, result in zip(calls, results, strict=True)]
+        results = iter(answer.message["results"])
+        self._kept[id(problem)] = problem, [(call, answer, [next(results) for _ in call.messages()]) for call in calls]
 
-    def take(self, problem: Problem, call: Call) -> tuple[Answer, Result] | None:
+    def take(self, problem: Problem, call: Call) -> tuple[Answer, Sequence[Result]] | None:
         """The answer to this call, if it is kept."""
         _, kept = self._kept.get(id(problem), (problem, []))
         found = next((position for position, (asked, _, _) in enumerate(kept) if asked == call), None)

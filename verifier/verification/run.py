@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from verifier.checks.catalogue import check_ids, check_of
 from verifier.checks.check import Ask
 from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, reassessed, skipped
 from verifier.checks.finite_difference import undecided_roles
+from verifier.contracts.catalogue import contract_of
 from verifier.contracts.convention import Convention
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.reference import refer
@@ -107,8 +109,9 @@ def _ask(
     request, corpus, pace = _paced(candidate, interview, request, corpus, progress)
     items = (*corpus.items, *corpus.extreme)
     # A `forward` that only shows what the last `predict` stored is found out because it comes first.
+    offers = contract_of(candidate.contract).offers
     wanted = sorted((check_of(check) for check in check_ids() if request.wants(check)), key=lambda check: -check.headline)
-    later = [function for check in wanted for function in check.functions]
+    later = [function for check in wanted if check.needs <= offers for function in check.functions]
 
     began, slow = time.perf_counter(), ""
 
@@ -153,7 +156,12 @@ def _ask_the_rest(
     found: Callable[[Outcome], None],
     clock: _Clock,
 ) -> Asked:
-    checks = {check: asked for check in check_ids() if request.wants(check) and (asked := check_of(check).ask) is not None}
+    offers = contract_of(candidate.contract).offers
+    checks: dict[str, Ask] = {}
+    for record in map(check_of, filter(request.wants, check_ids())):
+        if record.ask is not None:
+            missing = ", ".join(sorted(record.needs - offers))
+            checks[record.id] = record.ask if not missing else partial(_inapplicable, record.id, candidate.contract, missing)
     if purity.ID in checks:
         checks[purity.ID] = lambda examination: _noting_complex_numbers(purity.check(examination), interview)
     if not any(evaluation.gradients for evaluation in examination.evaluations.values()):
@@ -189,6 +197,10 @@ def _ask_the_rest(
         contradicted=contradicts(testimony),
         certificate=certificate,
     )
+
+
+def _inapplicable(check: str, contract: str, missing: str, examination: Examination) -> Finding:
+    return skipped(check, f"Candidates of the contract {contract} have no {missing}.")
 
 
 def _with_reference_afresh(testimony: Testimony, examination: Examination) -> Testimony:

@@ -110,7 +110,7 @@ class _Trials:
 def has_dead_stage(item: Item) -> bool:
     """Whether some layer's δ or activation is zero throughout: such a network shows nothing to learn from."""
     stages, roles = item.reference.evaluation.stages, item.problem.roles
-    return any(not value.any() for name, value in stages.items() if roles[name].kind in ("deltas", "activations"))
+    return any(not value.any() for name, value in stages.items() if name in roles and roles[name].kind in ("deltas", "activations"))
 
 
 def alone(examination: Examination, item: Item, answer: Evaluation) -> Examination:

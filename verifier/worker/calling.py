@@ -1,11 +1,12 @@
 """Calls over named values that stay in the worker, and points along a line.
 
 A request has five parts, each may be missing: "actions" are those of `statements`, "graphs" those of `engine`; "put" names values (an
-array, or a list of arrays) that stay until they are replaced; "calls" are answered one by one; "lines" evaluate one function at many
-points, so that a finite difference costs no round trip each. A call with "state" may return one value more than its form: it stays, and
-goes into the next. Every call gets fresh, writable, C-contiguous copies of the values: what a
-candidate does to its arguments, it does to itself. A call may ask for its arguments as they are afterwards ("echo"), and where complex
-numbers were seen while it ran ("watch"), or what each of its lines set, and other values put there ("trace", see `tracing`).
+array, or a list of arrays) that stay until they are replaced; "calls" are answered one by one, and may "keep" parts of what comes back as
+values of any type; "lines" evaluate one function at many points, so that a finite difference costs no round trip each, "projected" on
+values where the function gives outputs and no loss. A call with "state" may return one value more than its form: it stays, and goes into
+the next. Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its arguments, it does to itself. A
+call may ask for its arguments as they are afterwards ("echo"), and where complex numbers were seen while it ran ("watch"), or what each of
+its lines set, and other values put there ("trace", see `tracing`).
 """
 
 import contextlib
@@ -13,6 +14,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +31,16 @@ from verifier.worker.statements import Statements
 from verifier.worker.tracing import Tracing
 
 Array = NDArray[Any]
-Value = Array | list[Array]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a candidate returned and gets again as it is: a cache, an object."""
+
+    value: Any
+
+
+Value = Array | list[Array] | Held
 Ask = Callable[..., dict[str, Any]]
 CARRIED = frozenset(DTYPES.values())
 
@@ -53,8 +64,8 @@ class Caller:
             self.values[name] = [arrays[item] for item in carried] if isinstance(carried, list) else arrays[carried]
         basket = Basket(self.room)
         message: dict[str, Any] = {
-            "results": [self._guarded(_call, call, basket, arrays) for call in request.get("calls", [])],
-            "lines": [self._guarded(_line, line, basket, arrays) for line in request.get("lines", [])],
+            "results": [self._guarded(partial(_call, self.values), call, basket, arrays) for call in request.get("calls", [])],
+            "lines": [self._guarded(partial(_line, self.values), line, basket, arrays) for line in request.get("lines", [])],
         }
         if "actions" in request:
             self.statements = self.statements or Statements(self.candidate)
@@ -72,6 +83,9 @@ class Caller:
             return {"refused": f"has no function {call['function']}"}
         if call.get("state"):
             function = self.state.carried(function, call)
+        unkept = [name for name in call["arguments"] if name not in self.values]
+        if unkept:  # the call that would have left it behind failed
+            return {"refused": f"could not be called without {unkept[0]}"}
         arguments = {name: self.values[name] for name in call["arguments"]}
         watch = ComplexNumbers(self.candidate.origin.owns) if call.get("watch") else None
         try:
@@ -124,30 +138,46 @@ def _state_parameter(function: Callable[..., Any], given: int, keywords: Collect
 
 
 def _call(
-    function: Callable[..., Any], call: Mapping[str, Any], values: Mapping[str, Value], basket: Basket, _: Mapping[str, Array]
+    known: dict[str, Value],
+    function: Callable[..., Any],
+    call: Mapping[str, Any],
+    values: Mapping[str, Value],
+    basket: Basket,
+    _: Mapping[str, Array],
 ) -> dict[str, Any]:
     arguments = {name: fresh(value) for name, value in values.items()}
-    answer: dict[str, Any] = {"form": pack(_invoke(function, call, arguments), call["form"], call.get("parts", ()), basket)}
+    returned, parts = _invoke(function, call, arguments), call.get("parts", ())
+    answer: dict[str, Any] = {"form": pack(returned, call["form"], parts, basket)}
+    for name, part in call.get("keep", {}).items():
+        known[name] = Held(split(returned, call["form"], parts)[part])
     if call.get("echo"):
         answer["echo"] = {name: _echo(value, basket) for name, value in arguments.items()}
     return answer
 
 
 def _line(
-    function: Callable[..., Any], line: Mapping[str, Any], values: Mapping[str, Value], basket: Basket, arrays: Mapping[str, Array]
+    known: Mapping[str, Value],
+    function: Callable[..., Any],
+    line: Mapping[str, Any],
+    values: Mapping[str, Value],
+    basket: Basket,
+    arrays: Mapping[str, Array],
 ) -> dict[str, Any]:
     moved = {name: _Ray.of(values[name], directions, arrays) for name, directions in line["directions"].items()}
     points = []
     for step in arrays[line["steps"]]:
         arguments = {name: moved[name].at(step) if name in moved else fresh(value) for name, value in values.items()}
-        points.append(_kept_part(_invoke(function, line, arguments), line))
+        returned = _invoke(function, line, arguments)
+        points.append(_projected(returned, line, known) if line.get("projected") else _kept_part(returned, line))
     if any(point.shape != points[0].shape for point in points):
         raise Refused("returned another shape at another point of a line")
     return {"form": basket.add(stacked(points, dtype=np.float64))}
 
 
-def fresh(value: Value) -> Value:
-    """A writable, C-contiguous copy that shares nothing with the value."""
+def fresh(value: Value) -> Any:
+    """A writable, C-contiguous copy that shares nothing with the value; what is held is itself."""
+    if isinstance(value, Held):
+        return value.value
     return [array.copy() for array in value] if isinstance(value, list) else value.copy()
 
 
@@ -166,7 +196,7 @@ class _Ray:
     single: bool
 
     @staticmethod
-    def of(value: Value, directions: Sequence[str] | str, arrays: Mapping[str, Array]) -> "_Ray":
+    def of(value: Any, directions: Sequence[str] | str, arrays: Mapping[str, Array]) -> "_Ray":
         single = not isinstance(value, list)
         starts = [value] if not isinstance(value, list) else value
         names = [directions] if isinstance(directions, str) else directions
@@ -192,6 +222,19 @@ def _kept_part(value: Any, line: Mapping[str, Any]) -> Array:
     if value is None:
         raise Refused(f"{subject(name)} {described(value)}, expected an array or a number")
     return to_array(value, name).astype(np.float64)
+
+
+def _projected(value: Any, line: Mapping[str, Any], known: Mapping[str, Value]) -> Array:
+    """Σ c · output over the first parts of an answer and the values that go with them."""
+    form, parts = line["form"], line.get("parts", ())
+    outputs = [value] if isinstance(form, str) else split(value, form, parts)
+    total = np.float64(0.0)
+    for position, (output, name) in enumerate(zip(outputs, line["projected"], strict=False)):
+        array, own = to_array(output, part_name(position, parts)).astype(np.float64), asarray(known[name], dtype=np.float64)
+        if array.shape != own.shape:
+            raise Refused(f"{subject(part_name(position, parts))} {described(array)}, expected shape {own.shape}")
+        total = total + (array * own).sum()
+    return asarray(total)
 
 
 def _echo(value: Any, basket: Basket) -> Any:

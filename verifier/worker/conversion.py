@@ -43,8 +43,8 @@ def pack(value: Any, form: Form, parts: Sequence[str], basket: Basket) -> Any:
 
     Args:
         value: what the candidate returned.
-        form: "array" (one array or number; None gives null), "arrays" (a list or tuple of arrays; None gives an empty list), or a list of
-            these for a tuple or list of as many parts.
+        form: "array" (one array or number; None gives null), "arrays" (a list or tuple of arrays; None gives an empty list), "nothing"
+            (gives null), or a list of these for a tuple or list of as many parts.
         parts: names of the parts, for messages; may be empty.
         basket: takes the arrays.
     Raises:
@@ -114,6 +114,8 @@ def _converted(array: NDArray[Any], value: Any, name: str) -> NDArray[Any]:
 
 
 def _pack_part(value: Any, kind: str, name: str, basket: Basket) -> Any:
+    if kind == "nothing":
+        return None
     if kind == "array":
         return None if value is None else basket.add(to_array(value, name))
     if value is None:

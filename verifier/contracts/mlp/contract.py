@@ -17,6 +17,7 @@ CONTRACT = Contract(
     claims_from=claims_from,
     family=_FAMILY,
     calling=_CALLING,
+    offers=frozenset({"gradients", "loss", "outputs", "batch", "hidden units", "stages", "step"}),
     explaining="verifier.diagnosis.mlp.explaining",
     starting=starting_candidate,
     candidates_own=LAYOUT_KEYS,
