@@ -146,6 +146,20 @@ def test_a_pre_activation_that_rounding_may_take_across_a_kink_touches_it(bias, 
     assert touches_a_kink(problem, measure_scatter(problem), SAFETY) is touches
 
 
+def test_right_code_that_underflows_is_right():
+    # δ of the first layer is about 1e-321, a number of a few bits: whether the mean is taken first or last decides some of them,
+    # and a relative error says nothing of it.
+    arrays = {"weights[0]": np.array([[1.0]]), "biases[0]": np.array([0.5])}
+    arrays |= {"weights[1]": np.array([[3.2e-322]]), "biases[1]": np.array([0.0])}
+    arrays |= {"x": np.array([[0.3], [0.7], [0.9]]), "y": np.array([[-0.8], [-0.3], [-1.9]])}
+    claims = Claims(activations=("identity",), output_activations=("identity",))
+    problem = build_problem(Architecture((1, 1, 1), ("identity",) * 2, "squared_error", 3), arrays, claims)
+    reference = refer(problem)
+    claimed = -2 / 3 * (arrays["y"] * arrays["weights[1]"]).sum(axis=0)
+    found = compare(claimed, reference.evaluation.gradients["biases[0]"], reference.gradient_tolerance("biases[0]"))
+    assert found.error > 0 and found.within
+
+
 def test_a_smooth_network_touches_no_kink():
     problem = draw_problem(Architecture((3, 2), ("tanh",), "squared_error", 3), Recipe(inputs="zero"), Claims(bias="none"), seed=1, index=1)
     assert not touches_a_kink(problem, measure_scatter(problem), SAFETY)

@@ -89,6 +89,26 @@ def test_momentum_that_is_kept_between_calls_fails(verify, plain):
     assert outcome.status == "fail"
 
 
+FROM_ITS_OWN = """
+
+last = []
+
+
+def pulled(weights):
+    pulled_back = [w * (1 - 1e-6) for w in weights] if last and all(np.array_equal(w, l) for w, l in zip(weights, last)) else weights
+    last[:] = pulled_back
+    return pulled_back
+"""
+
+
+def test_a_step_that_is_wrong_only_from_its_own_weights_fails_along_the_path(verify, plain):
+    shrinking = plain.but("weights = [w - learning_rate", "weights = pulled(weights)\n    weights = [w - learning_rate")
+    shrinking = shrinking.but("    return weights, biases\n", "    last[:] = weights\n    return weights, biases\n")
+    outcome = update(verify, shrinking + FROM_ITS_OWN)
+    assert outcome.status == "fail"
+    assert "after a step along a path" in outcome.message
+
+
 ONLY_STEPS = "def backprop(weights, biases, x, y):"
 
 

@@ -1,5 +1,7 @@
 """What is said of wrong code, from end to end; of right code nothing."""
 
+import re
+
 import pytest
 
 from benchmarks.diagnosis_power import EQUATIONS_OUTSIDE, OUTSIDE
@@ -36,7 +38,7 @@ def test_right_code_is_told_nothing(diagnosis_of):
 def test_an_explanation_is_one_or_two_sentences_and_its_evidence_is_counted(diagnosis_of):
     [told, *_] = diagnosis_of(0, "hidden-derivative-missing")
     assert told.explanation.count(". ") <= 2
-    assert "on 30 of them it shows" in told.evidence or "networks" in told.evidence
+    assert re.search(r"on \d+ of them it shows", told.evidence)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,102 @@
+"""Each bound from above: an error of three times a check's tolerance fails, one of a third of it passes.
+
+The candidate is the textbook, answering in this process, with one element nudged; the tolerance is what the check itself used.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from verifier import textbook
+from verifier.checks import autograd, batch_additivity, forward, purity
+from verifier.checks.examination import Examination, Item
+from verifier.checks.mlp import unit_permutation
+from verifier.contracts.catalogue import calling_of
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture
+from verifier.contracts.mlp.numbers import Recipe, draw_problem
+from verifier.oracles.reference import refer
+
+CLAIMS = Claims(activations=("tanh",), output_activations=("identity",))
+KINDS = ("tanh", "identity")
+
+
+def drawn(dtype):
+    problem = draw_problem(Architecture((3, 4, 2), KINDS, "squared_error", 3, dtype), Recipe(), CLAIMS, seed=11, index=0)
+    return Item(0, problem, refer(problem))
+
+
+@dataclass
+class Textbook:
+    """Answers right, but for what is added to one element of one gradient; the arguments stay as they are."""
+
+    added: dict[tuple[str, tuple[int, ...]], float] = field(default_factory=dict)
+    functions: tuple[str, ...] = ("backprop",)
+
+    def gradients(self, problem, *, where):
+        right = textbook.evaluate(problem)
+        gradients = {name: gradient.copy() for name, gradient in right.gradients.items()}
+        for (name, index), amount in self.added.items():
+            gradients[name][index] += amount
+        return replace(right, gradients=gradients)
+
+    def arguments_after(self, problem, *, where):
+        return calling_of("mlp").values_of(problem, CLAIMS)[1]
+
+
+def examination(item, evaluation, asking):
+    return Examination(CLAIMS, "backprop", (item,), (), {0: evaluation}, asking, 0, 0)
+
+
+def on_the_second_call(item, added):
+    return examination(item, Textbook().gradients(item.problem, where=""), Textbook(added))
+
+
+def on_the_first_call(item, added):
+    return examination(item, Textbook(added).gradients(item.problem, where=""), Textbook())
+
+
+ASKED = [
+    pytest.param(purity.check, on_the_second_call, id="purity"),
+    pytest.param(unit_permutation.check, on_the_second_call, id="unit-permutation"),
+    pytest.param(autograd.check, on_the_first_call, id="autograd"),
+    pytest.param(batch_additivity.check, on_the_second_call, id="batch-additivity"),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("check", "nudged"), ASKED)
+def test_a_nudge_of_three_tolerances_fails_and_one_of_a_third_passes(check, nudged, dtype):
+    item = drawn(dtype)
+    right = check(nudged(item, {}))
+    assert right.outcome.status == "pass"
+    for measurement in right.measurements:
+        gradient = item.reference.evaluation.gradients[measurement.tensor]
+        share = np.abs(gradient).max() * np.finfo(dtype).eps * 2**13
+        assert measurement.tolerance < share  # errors of a thousandth of a ten-thousandth, in float32 of a thousandth, are never allowed
+        # Three samples each carry the nudge, and the mean over them leaves one of it.
+        place = measurement.tensor, measurement.index
+        below = check(nudged(item, {place: measurement.tolerance / 3}))
+        assert below.outcome.status == "pass", place
+        above = check(nudged(item, {place: 3 * bound(check, nudged, item, place, measurement.tolerance)}))
+        assert above.outcome.status == "fail", place
+        assert above.outcome.tensor == measurement.tensor
+
+
+def bound(check, nudged, item, place, tolerance):
+    """What the check allows at this element for an answer that is off by three tolerances: its own rounding may come on top."""
+    found = check(nudged(item, {place: 3 * tolerance}))
+    (measurement,) = [one for one in found.measurements if one.tensor == place[0]]
+    assert measurement.tolerance < 20 * tolerance
+    return max(measurement.tolerance, tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_loss_off_by_three_tolerances_fails_and_by_a_third_passes(dtype):
+    item = drawn(dtype)
+    right = Textbook().gradients(item.problem, where="")
+    for factor, status in ((3, "fail"), (-3, "fail"), (1 / 3, "pass"), (-1 / 3, "pass")):
+        nudged = replace(right, loss=item.reference.evaluation.loss + factor * item.reference.loss_tolerance())
+        assert forward.check(examination(item, nudged, Textbook())).outcome.status == status
+    assert item.reference.loss_tolerance() < 2**13 * np.finfo(dtype).eps * abs(right.loss)
