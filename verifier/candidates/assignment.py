@@ -41,6 +41,7 @@ class Assignment:
         limits: the limits that it states, by name: memory and output_bytes in bytes, seconds, counts.
         forbid: top-level packages that a candidate may not import; None where it says nothing of them.
         entry: the function that is asked where a candidate names none; None for `backprop`.
+        requires: "backpropagation" where a gradient that costs a forward pass a parameter fails, right or not; else "".
         weights: what the parts of a score weigh, as far as it says so.
         hints: how much a student is shown: "verdict", "equation" or "line".
         message: what every student is shown.
@@ -56,6 +57,7 @@ class Assignment:
     weights: Mapping[str, float] = field(default_factory=dict)
     hints: str = "line"
     message: str = ""
+    requires: str = ""
 
     @property
     def shown(self) -> str:
@@ -74,6 +76,8 @@ def read_assignment(path: str) -> Assignment:
         for name, table in (("limits", limits), ("score", weights), ("allow", allow)):
             if not isinstance(table, Mapping):
                 raise TableError(name, f"must be a table: write [{name}].")
+        if "requires" in tables and contract.id != DEFAULT:
+            raise TableError("requires", f'is for the contract "{DEFAULT}".')
         own = read_table({key: value for key, value in tables.items() if key in ASSIGNMENT_KEYS}, ASSIGNMENT_KEYS)
         claims = {key: value for key, value in tables.items() if key not in ASSIGNMENT_KEYS}
         contract.claims_from(claims)
@@ -91,6 +95,7 @@ def read_assignment(path: str) -> Assignment:
         _read_weights(document, weights),
         own.get("hints", "line"),
         own.get("message", ""),
+        own.get("requires", ""),
     )
 
 
@@ -223,5 +228,6 @@ ASSIGNMENT_KEYS: Mapping[str, Key] = {
     "forbid": Key(_package, "a list of names of top-level packages"),
     "entry": text(r"[^\W\d]\w*(\.[^\W\d]\w*)*", 'the name of a function, or "object.function"'),
     "hints": word("verdict", "equation", "line"),
+    "requires": word("backpropagation"),
     "message": text(r"(?s).{1,2000}", "up to 2,000 characters"),
 }

@@ -58,6 +58,10 @@ def _check_reply(form: Any, call: Mapping[str, Any], reply: Any, arrays: Mapping
         _check_text(reply.get("complex"))
     elif call.get("trace"):
         _check_trace(reply.get("trace"), arrays)
+    elif call.get("count"):
+        counts = reply.get("counts")
+        if not isinstance(counts, list) or len(counts) != 3 or not all(type(count) is int and 0 <= count < 2**40 for count in counts):
+            raise WireError("a reply has no counts")
 
 
 def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: Mapping[str, Any]) -> None:

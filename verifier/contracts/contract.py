@@ -41,6 +41,7 @@ class Contract:
         offers: what checks may need (`checks.check.Check.needs`): "gradients", "loss", "outputs", "batch", and what a contract of one's own
             checks calls it.
         explaining: dotted path of the module that explains a failure (`verification.explaining.Explaining`); "" where there is none.
+        costing: dotted path of the module that tells from counts what a gradient costs (`checks.mlp.effort`); "" where there is none.
         starting: the text of a file to start from, for the claims of a table; raises TableError.
         candidates_own: keys that a candidate may say although an assignment fixes the rest (its layout).
         to_be_allowed: of these, values that hide a kind of mistake, so that a candidate may say them only where the assignment allows it.
@@ -57,6 +58,7 @@ class Contract:
     calling: Calling | None = None
     offers: frozenset[str] = frozenset({"gradients", "loss", "outputs"})
     explaining: str = ""
+    costing: str = ""
     starting: Callable[[Mapping[str, Any]], str] | None = None
     candidates_own: tuple[str, ...] = ()
     to_be_allowed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)

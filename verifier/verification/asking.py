@@ -120,6 +120,18 @@ class Interview(Workers):
         self.complex_numbers = result["complex"]
         return answer
 
+    def counts(self, problem: Problem) -> list[int] | None:
+        """What one call of the entry costs, see `verifier.worker.effort`; None where it gives no answer while it is counted."""
+        if self.living is None:
+            return None
+        try:
+            answer = self._send(self.living, problem, {"calls": [{**self._entry_call(problem).message(), "count": True}]}, {})
+        except WorkerEnded:  # no death: counting costs time
+            self.lose()
+            return None
+        counts: list[int] | None = answer.message["results"][0].get("counts")
+        return counts
+
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
         claims = self._claims
         names = self._calling.values_of(problem, claims)[0]

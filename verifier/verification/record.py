@@ -41,10 +41,15 @@ from verifier.verification.witnesses import verdict_of
 
 @dataclass(frozen=True)
 class Request:
-    """What is asked of a run: its size, its seed, the checks to which it is limited (all where none is named), and whether the references
-    that candidates' files name may run with the user's rights.
+    """What is asked of a run.
 
-    `time_limit`: seconds that one candidate may take, by asking about fewer networks; `rung`: how much fewer, where that is settled.
+    Attributes:
+        profile: its size.
+        only: the checks to which it is limited; all where none is named.
+        trusts_references: whether the references that candidates' files name may run with the user's rights.
+        time_limit: seconds that one candidate may take, by asking about fewer networks.
+        rung: how much fewer, where that is settled.
+        requires: "backpropagation" where an assignment asks for it and not for right numbers alone.
     """
 
     profile: Profile
@@ -53,6 +58,7 @@ class Request:
     trusts_references: bool = False
     time_limit: float = math.inf
     rung: int | None = None
+    requires: str = ""
 
     def wants(self, check: str) -> bool:
         return not self.only or check in self.only

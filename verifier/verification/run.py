@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from verifier.verification.witnesses import Testimony, contradicts, heard_again,
 
 Progress = Callable[[str, int, int], None]
 STEPS_ALONE = "The file shows steps alone, and by the rule that the manifest names a step shows no gradient: the steps are judged."
+REQUIRED = "The assignment asks for backpropagation."
 
 
 def judge_candidate(
@@ -164,6 +166,14 @@ def _ask_the_rest(
             checks[record.id] = record.ask if not missing else partial(_inapplicable, record.id, candidate.contract, missing)
     if purity.ID in checks:
         checks[purity.ID] = lambda examination: _noting_complex_numbers(purity.check(examination), interview)
+    cost = ""
+    if request.requires or {purity.ID, finite_difference.ID} & checks.keys():
+        cost = _cost_of_a_gradient(examination, interview)
+        clock.lap("cost of a gradient")
+    if cost and request.requires:
+        findings[contract.ID] = Finding(structs.replace(findings[contract.ID].outcome, status="fail", message=f"{cost} {REQUIRED}"))
+    if cost and finite_difference.ID in checks:
+        checks[finite_difference.ID] = lambda examination: finite_difference.check(_with_fewer(examination))
     if not any(evaluation.gradients for evaluation in examination.evaluations.values()):
         checks = {check: ask if "step" in check_of(check).needs else _judged_by_steps(check) for check, ask in checks.items()}
     wanted = list(checks)
@@ -172,6 +182,8 @@ def _ask_the_rest(
         findings[check] = _guarded(check, checks[check], examination)
         found(findings[check].outcome)
         clock.lap(check)
+    if cost and not request.requires and purity.ID in findings:
+        findings[purity.ID] = _noting(findings[purity.ID], cost)
     testimony = Testimony(findings)
     convention = _convention(testimony, examination)
     if convention is not None:
@@ -259,7 +271,7 @@ def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
         return finding
     asked = len(corpus.items)
     note = f"Networks as large as the claims fix leave room for {asked} of the profile's {asked + corpus.left_out}."
-    return replace(finding, outcome=structs.replace(finding.outcome, notes=(*finding.outcome.notes, note)))
+    return _noting(finding, note)
 
 
 def _noting_complex_numbers(finding: Finding, interview: Interview) -> Finding:
@@ -270,7 +282,24 @@ def _noting_complex_numbers(finding: Finding, interview: Interview) -> Finding:
         f"It handles complex numbers while it answers ({interview.complex_numbers}). Backpropagation has no use for them; "
         "complex steps have, which need a forward pass for every parameter."
     )
-    return replace(finding, outcome=structs.replace(finding.outcome, notes=(*finding.outcome.notes, note)))
+    return _noting(finding, note)
+
+
+def _cost_of_a_gradient(examination: Examination, interview: Interview) -> str:
+    """A sentence on what a gradient costs in forward passes, where the contract knows how to tell and it is one a parameter; else ""."""
+    costing = contract_of(examination.claims.contract).costing
+    if not costing:
+        return ""
+    sentence: str = import_module(costing).pass_a_parameter(examination.claims, examination.seed, interview.counts)
+    return sentence
+
+
+def _with_fewer(examination: Examination) -> Examination:
+    """The smaller half of the networks, and a quarter of the lines: where a loss costs a pass a parameter, they take minutes else."""
+    size = {item.index: sum(item.problem.arrays[name].size for name in item.problem.program.differentiate) for item in examination.items}
+    middle = sorted(size.values())[len(size) // 2]
+    items = tuple(item for item in examination.items if size[item.index] <= middle)
+    return replace(examination, items=items, differences=-(-examination.differences // 4))
 
 
 def _judged_by_steps(check: str) -> Ask:

@@ -32,6 +32,9 @@ def score(report: Report, weights: Mapping[str, float] | None = None) -> Score:
     if raising is not None:
         why = f"It gives no usable answer on {raising.failed} of {raising.problems} networks."
         return Score(0.0, of, (Part("verdict", 0.0, of, why),))
+    missed = next((outcome for outcome in report.checks if outcome.id == "contract" and outcome.status == "fail"), None)
+    if missed is not None:
+        return Score(0.0, of, (Part("verdict", 0.0, of, "It does not do what the assignment requires."),))
     asked = list(_parts(report, chosen))
     whole = sum(weight for _, weight, _ in asked)
     if not whole:  # only what weighs nothing was asked

@@ -5,8 +5,8 @@ array, or a list of arrays) that stay until they are replaced; "calls" are answe
 values of any type; "lines" evaluate one function at many points, so that a finite difference costs no round trip each, "projected" on
 values where the function gives outputs and no loss. A call with "state" may return one value more than its form: it stays, and goes into
 the next. Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its arguments, it does to itself. A
-call may ask for its arguments as they are afterwards ("echo"), and where complex numbers were seen while it ran ("watch"), or what each of
-its lines set, and other values put there ("trace", see `tracing`).
+call may ask for its arguments as they are afterwards ("echo"), where complex numbers were seen while it ran ("watch"), what it cost
+("count"), or what each of its lines set, and other values put there ("trace", see `tracing`).
 """
 
 import contextlib
@@ -26,6 +26,7 @@ from verifier.wire import DTYPES
 from verifier.worker import engine
 from verifier.worker.complex_numbers import ComplexNumbers
 from verifier.worker.conversion import Basket, Refused, described, pack, part_name, split, subject, to_array
+from verifier.worker.effort import Effort
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
 from verifier.worker.statements import Statements
 from verifier.worker.tracing import Tracing
@@ -88,7 +89,10 @@ class Caller:
             return {"refused": f"could not be called without {unkept[0]}"}
         arguments = {name: self.values[name] for name in call["arguments"]}
         watch = ComplexNumbers(self.candidate.origin.owns) if call.get("watch") else None
+        effort = Effort() if call.get("count") else None
         try:
+            if effort is not None:
+                return {**ask(effort.counting(function), call, arguments, basket, arrays), "counts": effort.counts}
             if call.get("trace"):
                 trace = Tracing(self.candidate.origin.owns, call["trace"], arrays)
                 answer = ask(trace.watching(function), call, arguments, basket, arrays)

@@ -19,6 +19,7 @@ CONTRACT = Contract(
     calling=_CALLING,
     offers=frozenset({"gradients", "loss", "outputs", "batch", "hidden units", "stages", "step"}),
     explaining="verifier.diagnosis.mlp.explaining",
+    costing="verifier.checks.mlp.effort",
     starting=starting_candidate,
     candidates_own=LAYOUT_KEYS,
     to_be_allowed={"bias": ("none",), "batch": ("single",)},  # never asked for a bias gradient; never for a sum over a batch
