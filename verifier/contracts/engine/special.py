@@ -100,13 +100,13 @@ def _unary(operation: Operation, shapes: Sequence[Shape], zero: Shape) -> Iterat
     for shape in shapes:
         yield Form("plain", {"a": shape}, optional[0])
     yield Form("zero-dim", {"a": zero}, optional[0])
-    for options in optional[1:] if shapes else ():
-        yield Form("options", {"a": (3, 4)}, options)
+    extent, wide = ((3,), (3, 4)) if shapes else ((), ())
+    for options in optional[1:]:
+        yield Form("options", {"a": wide}, options)
     if operation.name == "leaky_relu":
-        yield Form("options", {"a": (3, 4)}, {"negative_slope": 0.25})
+        yield Form("options", {"a": wide}, {"negative_slope": 0.25})
     if operation.name == "elu":
-        yield Form("options", {"a": (3, 4)}, {"alpha": 0.5})
-    extent = (3,) if shapes else ()
+        yield Form("options", {"a": wide}, {"alpha": 0.5})
     for point in operation.points:
         yield Form("point", {}, arrays={"a": np.full(extent, point)}, column="edge", fixed=True)
     for kink, slopes in operation.kinks.items():
