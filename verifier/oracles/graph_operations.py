@@ -7,6 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from verifier.contracts.engine.graph import Node
+from verifier.contracts.engine.operations.variants import EPSILONS, KEPT, REDUCING, SLOPES, VARIANT
+
 Axis = int | Sequence[int] | None
 
 
@@ -101,6 +104,33 @@ def _entropy(a: Tensor, target: Tensor) -> Tensor:
     return -_mean_of(target * a.log() + (1 - target) * (1 - a).log())
 
 
+def _leaky(slope: float) -> Callable[..., Tensor]:
+    return lambda a: functional.leaky_relu(a, slope)
+
+
+def _layer_norm(eps: float) -> Callable[..., Tensor]:
+    return lambda x, weight, bias: functional.layer_norm(x, weight.shape, weight, bias, eps)
+
+
+def _kept(reduce: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    return lambda a, axis=None, keepdims=False: reduce(a, axis, True)
+
+
+def _deviation_over_all(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    return _deviation(a, axis, keepdims, 0)
+
+
+def reference_of(node: Node) -> Callable[..., Tensor]:
+    """What computes a node: the operation of its name, in the variant that its options name."""
+    variant = node.options.get(VARIANT)
+    return REFERENCES[node.operation] if variant is None else OTHERS[node.operation][variant]
+
+
+def apply(node: Node, operands: Sequence[Tensor]) -> Tensor:
+    """A node's value."""
+    return reference_of(node)(*operands, **{key: value for key, value in node.options.items() if key != VARIANT})
+
+
 REFERENCES: Mapping[str, Callable[..., Tensor]] = {
     "add": torch.add,
     "sub": torch.sub,
@@ -175,4 +205,26 @@ REFERENCES: Mapping[str, Callable[..., Tensor]] = {
     "conv2d": lambda x, weight, bias=None, stride=1, padding=0: functional.conv2d(x, weight, bias, stride, padding),
     "max_pool2d": lambda x, kernel_size, stride=None: functional.max_pool2d(x, kernel_size, stride),
     "avg_pool2d": lambda x, kernel_size, stride=None: functional.avg_pool2d(x, kernel_size, stride),
+}
+
+# The variants of `contracts.engine.operations.variants`.
+OTHERS: Mapping[str, Mapping[str, Callable[..., Tensor]]] = {
+    **{name: {KEPT: _kept(REFERENCES[name])} for name in REDUCING},
+    "gelu": {"by tanh": lambda a: functional.gelu(a, approximate="tanh"), "by sigmoid": lambda a: a * torch.sigmoid(1.702 * a)},
+    "hardsigmoid": {"slope 0.2": lambda a: torch.clamp(0.2 * a + 0.5, 0, 1)},
+    "leaky_relu": {f"slope {slope:g}": _leaky(slope) for slope in SLOPES},
+    "var": {"over N": lambda a, axis=None, keepdims=False: _along(torch.var)(a, axis, keepdims, correction=0)},
+    "std": {"over N": _deviation_over_all},
+    "transpose": {"last two axes": lambda a: torch.swapaxes(a, -1, -2)},
+    "flatten": {"all but the first axis": lambda a: a.reshape(a.shape[0], -1)},
+    "layer_norm": {f"epsilon {eps:g}": _layer_norm(eps) for eps in EPSILONS},
+    "mse_loss": {
+        "sum": lambda a, target: ((a - target) ** 2).sum(),
+        "half the mean": lambda a, target: _mean_of((a - target) ** 2) / 2,
+        "half the sum": lambda a, target: ((a - target) ** 2).sum() / 2,
+    },
+    "binary_cross_entropy": {"sum": lambda a, target: a.numel() * _entropy(a, target)},
+    "binary_cross_entropy_with_logits": {"sum": lambda a, target: a.numel() * _logits(a, target)},
+    "cross_entropy": {"sum": lambda logits, labels: functional.cross_entropy(logits, labels, reduction="sum")},
+    "nll_loss": {"sum": lambda logs, labels: functional.nll_loss(logs, labels, reduction="sum")},
 }

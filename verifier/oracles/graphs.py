@@ -1,12 +1,14 @@
 """A graph of an engine computed and differentiated by PyTorch in float64, with the scatter of every value and gradient.
 
-The scatter is the textbook's, for graphs: in each copy every value that a node reads is multiplied by 1 + uξ, u = 2⁻⁴⁰, ξ uniform on
-[−1, 1], and the cotangent that runs back over this edge by another such factor. What comes out of a bounded function (sigmoid, tanh,
-softmax, …) also gets an absolute uξ, since right code may compute it from 1 − something.
+The scatter is the textbook's, for graphs: in each copy every value that a node reads is multiplied by 1 + uξ, ξ uniform on [−1, 1], and
+the cotangent that runs back over this edge by another such factor. u is 2⁻⁴⁰, or the machine epsilon where that is larger: then what is
+left of terms that cancel twice (a/a divided by itself) has its true size. What comes out of a bounded function (sigmoid, tanh, softmax, …)
+also gets an absolute uξ, since right code may compute it from 1 − something, and what runs back through it an absolute uξ of the cotangent,
+since right code may compute 1 − y², or the terms of a softmax one by one.
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -16,17 +18,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from verifier.contracts.engine.graph import Graph, Node
-from verifier.oracles.graph_operations import REFERENCES
+from verifier.oracles.graph_operations import apply
 from verifier.tolerance import element_tolerance
 
 FloatArray = NDArray[np.float64]
 COPIES = 4
 UNIT = 2.0**-40
-POOL = UNIT * (torch.rand(1 << 16, generator=torch.Generator().manual_seed(20261127), dtype=torch.float64) * 2 - 1)
-FACTORS = 1 + POOL
+UNIFORM = torch.rand(1 << 16, generator=torch.Generator().manual_seed(20261127), dtype=torch.float64) * 2 - 1
 BOUNDED = frozenset(
     ("sigmoid", "tanh", "softmax", "log_softmax", "softplus", "logsigmoid", "erf", "softsign", "gelu", "silu", "mish")
-).union(("sin", "cos", "expm1", "log1p", "logaddexp", "logsumexp"))
+).union(("sin", "cos", "expm1", "log1p", "logaddexp", "logsumexp", "hardsigmoid", "hardswish"))
+AVERAGING = frozenset(("cross_entropy", "binary_cross_entropy_with_logits"))  # (p − y) / N
 LEAST = 0.25  # scatter of one correctly rounded number, in its own machine epsilons
 
 
@@ -55,12 +57,13 @@ def refer_graph(graph: Graph, *, epsilon: float, accumulates: bool = True, seed:
         cotangents: also the gradients of the nodes, by name, in each pass.
     """
     exact = _sweep(graph, None, accumulates, cotangents)
-    noisy = [_sweep(graph, _Noise(1000 * seed + copy), accumulates, cotangents) for copy in range(1, COPIES + 1)]
+    unit = max(UNIT, epsilon)
+    noisy = [_sweep(graph, _Noise(1000 * seed + copy, unit), accumulates, cotangents) for copy in range(1, COPIES + 1)]
     longest = max([2, *(size for array in graph.arrays.values() for size in array.shape)])
 
     def answered(right: Tensor, copies: list[Tensor]) -> Answered:
         value = right.detach().numpy()
-        departures = np.stack([np.abs(copy.detach().numpy() - value) for copy in copies]).max(axis=0) * (epsilon / UNIT)
+        departures = np.stack([np.abs(copy.detach().numpy() - value) for copy in copies]).max(axis=0) * (epsilon / unit)
         scatter = np.maximum(departures, LEAST * epsilon * np.abs(value))
         return Answered(value, np.asarray(element_tolerance(scatter, longest), dtype=np.float64))
 
@@ -75,21 +78,33 @@ def refer_graph(graph: Graph, *, epsilon: float, accumulates: bool = True, seed:
 class _Noise:
     """The noise of one copy."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, unit: float) -> None:
         self._places = random.Random(seed)
+        self._unit = unit
 
-    def absolute(self, value: Tensor) -> Tensor:
-        """The value with an absolute error of u."""
-        return value + self._read(value, POOL)
+    def absolute(self, result: Tensor, operands: Sequence[Tensor], share: float = 1.0) -> Tensor:
+        """The result with an absolute error of u, and with one of u times the cotangent in what runs back to each operand."""
+        result = result + self._read(result)
+        for operand in operands:
+            if operand.requires_grad:
+                back = (operand - operand.detach()) * self._read(operand) * share
+                result = result + (back if result.shape == torch.broadcast_shapes(back.shape, result.shape) else back.sum())
+        return result
 
     def edge(self, value: Tensor) -> Tensor:
         """The value as a node reads it, with noise of its own, and its cotangent with another: else a/a would have a slope without any."""
-        back = value * self._read(value, FACTORS)
-        return torch.addcmul(back, value.detach(), self._read(value, POOL))
+        back = value * (1 + self._read(value))
+        return torch.addcmul(back, value.detach(), self._read(value))
 
-    def _read(self, like: Tensor, pool: Tensor) -> Tensor:
+    def _read(self, like: Tensor) -> Tensor:
+        pool = _pool(self._unit)
         place = int(self._places.random() * (len(pool) - like.numel()))
         return pool.as_strided(like.shape, _strides(like.shape), place)
+
+
+@cache
+def _pool(unit: float) -> Tensor:
+    return unit * UNIFORM
 
 
 @cache
@@ -139,8 +154,15 @@ def _gradients(output: Tensor, weights: Tensor, wanted: list[Tensor]) -> list[Te
 
 def _apply(node: Node, values: Mapping[str, Tensor], noise: _Noise | None) -> Tensor:
     operands = [_operand(operand, values, noise) for operand in node.operands]
-    result = REFERENCES[node.operation](*operands, **node.options)
-    return noise.absolute(result) if noise is not None and node.operation in BOUNDED else result
+    result = apply(node, operands)
+    if noise is not None and node.operation in BOUNDED:
+        return noise.absolute(result, operands)
+    if noise is not None and node.operation in AVERAGING:
+        return noise.absolute(result, operands, 1 / operands[0].shape[0])
+    if noise is not None and node.operation == "layer_norm":
+        x, weight = operands[0].detach(), operands[1].detach()
+        return noise.absolute(result, operands[:1], float((weight.abs().max() / x.std(-1, correction=0).min())))
+    return result
 
 
 def _operand(operand: str | float, values: Mapping[str, Tensor], noise: _Noise | None) -> Tensor:

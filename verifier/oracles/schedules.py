@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from verifier.contracts.engine.graph import Graph, Node
-from verifier.oracles.graph_operations import REFERENCES
+from verifier.oracles.graph_operations import apply
 
 FloatArray = NDArray[np.float64]
 Gradients = Mapping[str, FloatArray]
@@ -31,7 +31,7 @@ class Local:
         self.users: dict[str, list[Node]] = {}
         for node in graph.nodes:
             given = [self.values[one] if isinstance(one, str) else torch.tensor(float(one), dtype=torch.float64) for one in node.operands]
-            self.values[node.output] = REFERENCES[node.operation](*given, **node.options)
+            self.values[node.output] = apply(node, given)
             for operand in dict.fromkeys(node.operands):
                 if isinstance(operand, str):
                     self.users.setdefault(operand, []).append(node)
@@ -45,7 +45,7 @@ class Local:
         for one in given:
             if one.is_floating_point():
                 one.requires_grad_()
-        result = REFERENCES[node.operation](*given, **node.options)
+        result = apply(node, given)
         wanted = [(name, one) for name, one in zip(node.operands, given, strict=True) if isinstance(name, str) and one.requires_grad]
         if not result.requires_grad:
             return [(name, torch.zeros_like(one)) for name, one in wanted]

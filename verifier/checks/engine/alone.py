@@ -1,7 +1,8 @@
 """Each operation alone: a table operation × question, right, wrong, refused or missing; graphs are drawn only over what is right here."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -9,7 +10,8 @@ from verifier.checks.engine.asking import Asking, Reply
 from verifier.checks.engine.comparing import Compared, Departure, compare_reply, narrower
 from verifier.contracts.engine.alone import Case, cases_of
 from verifier.contracts.engine.endings import Ending, ended, ending_for, shape_of
-from verifier.contracts.engine.graph import Graph
+from verifier.contracts.engine.graph import Graph, Pass
+from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
 from verifier.oracles.graphs import GraphReference, refer_graph
 
 FIRST = ("sum", "mul")  # what the others end with
@@ -31,6 +33,17 @@ class Asked:
     status: str
     compared: Compared = field(default_factory=Compared)
     words: str = ""
+    reply: Reply = field(default_factory=Reply)
+
+    @property
+    def reshaped(self) -> bool:
+        """Whether a value came back with other axes of size 1: right, but what reads it further on is another graph than ours."""
+        return any(note.startswith("the value") for note in self.compared.notes)
+
+    @property
+    def rank(self) -> int:
+        """The most dimensions of a leaf."""
+        return max((self.case.graph.arrays[leaf].ndim for leaf in self.case.graph.leaves), default=0)
 
     @property
     def departure(self) -> Departure | None:
@@ -53,13 +66,20 @@ class Alone:
     def epsilon(self) -> float:
         return float(np.finfo(self.computes_in).eps)
 
-    def features(self) -> dict[str, frozenset[str]]:
-        """By operation, the questions that were answered rightly every time."""
+    def features(self, ranks: Collection[int]) -> dict[str, frozenset[str]]:
+        """By operation, the questions that were answered rightly every time, over leaves of these numbers of dimensions."""
         found = {}
         for name, questions in self.asked.items():
-            wrong = {one.case.feature for one in questions if one.status not in ("right", "convention")}
-            found[name] = frozenset(one.case.feature for one in questions if one.status == "right") - wrong
+            asked = [one for one in questions if one.rank in ranks]
+            wrong = {one.case.feature for one in asked if one.status not in ("right", "convention") or one.reshaped}
+            found[name] = frozenset(one.case.feature for one in asked if one.status == "right") - wrong
         return {name: features for name, features in found.items() if features & {"plain", "axis", "zero-dim", "number", "slice"}}
+
+    def ranks(self, known: Collection[int]) -> frozenset[int]:
+        """Those numbers of dimensions over which some question was answered rightly, or none was asked."""
+        asked = [one for questions in self.asked.values() for one in questions if one.case.column == "plain"]
+        right = {one.rank for one in asked if one.status == "right" and not one.reshaped}
+        return frozenset(known) - ({one.rank for one in asked} - right)
 
     def wrong(self) -> list[Asked]:
         return [one for questions in self.asked.values() for one in questions if one.status in ("value", "gradient")]
@@ -67,6 +87,7 @@ class Alone:
 
 def ask_alone(asking: Asking, *, seed: int, tell: Callable[[str, int, int], None]) -> Alone:
     """Ask about every operation of the engine's table, first those that the others end with."""
+    find_shapes(asking)
     engine = asking.engine
     alone = Alone(dtype=engine.dtypes[0], computes_in=engine.dtypes[0])
     order = [name for name in FIRST if name in engine.entries] + [name for name in engine.entries if name not in FIRST]
@@ -74,22 +95,65 @@ def ask_alone(asking: Asking, *, seed: int, tell: Callable[[str, int, int], None
     for number, name in enumerate(order):
         tell(name, number, len(order))
         cases = cases_of(engine.entries[name], engine, seed)
-        alone.asked[name] = ask_cases(asking, cases, alone, seed)
+        alone.asked[name] = by_its_definition(name, ask_cases(asking, cases, alone, seed), asking, alone)
         if name in FIRST:
             alone.ending = ending_for(engine, [known for known in FIRST if right_enough(alone.asked.get(known, ()))])
+    asking.engine = replace(asking.engine, ranks=alone.ranks(asking.engine.ranks))
     return alone
 
 
+def by_its_definition(name: str, asked: list[Asked], asking: Asking, alone: Alone) -> list[Asked]:
+    """The questions judged by the definition that explains most of the operation's values, where the first one explains less than half."""
+    wrong = _wrong_values(asked)
+    if not wrong:
+        return asked
+    others = {variant: [_judged_as(variant, one, asking, alone) for one in asked] for variant in VARIANTS.get(name, ())}
+    variant, again = min(others.items(), key=lambda one: _wrong_values(one[1]), default=("", asked))
+    if 2 * _wrong_values(again) >= wrong:
+        return asked
+    asking.engine = replace(asking.engine, variants={**asking.engine.variants, name: variant})
+    alone.notes[f"{name} is judged as the one that its values are: {variant}."] = None
+    return again
+
+
+def _wrong_values(asked: Sequence[Asked]) -> int:
+    return sum(one.status == "value" for one in asked)
+
+
+def _judged_as(variant: str, asked: Asked, asking: Asking, alone: Alone) -> Asked:
+    first = asked.graph.nodes[0]
+    if asked.status == "refuses" or first.options.keys() & {"correction", "axes", "negative_slope", "eps"}:
+        return asked
+    graph = replace(asked.graph, nodes=(replace(first, options={**first.options, VARIANT: variant}), *asked.graph.nodes[1:]))
+    try:
+        return judged(asked.case, graph, asked.reply, asking, alone)
+    except (ValueError, IndexError, RuntimeError):  # of another shape than the weights or the cotangent that were drawn
+        return replace(asked, status="convention", words=variant, graph=graph)
+
+
 def right_enough(asked: Sequence[Asked]) -> bool:
-    """Whether plain questions were all answered rightly: others may end with it."""
-    plain = [one for one in asked if one.case.feature in ("plain", "zero-dim") and one.status != "refuses"]
+    """Whether plain questions were answered rightly, as far as they were answered: others may end with it."""
+    plain = [one for one in asked if one.case.feature in ("plain", "zero-dim") and one.status not in ("refuses", "late")]
     return bool(plain) and all(one.status == "right" for one in plain)
+
+
+def find_shapes(asking: Asking) -> None:
+    """Leave out the numbers of dimensions that a leaf does not keep: an engine of matrices makes (1, 3) of (3,), and means it."""
+    if asking.engine.scalar or asking.engine.mode != "backward":
+        return
+    shapes = ((), (3,), (2, 3), (2, 3, 2), (2, 1, 3, 2))
+    leaves = [Graph({"a": np.arange(1.0, 1.0 + math.prod(shape)).reshape(shape)}, ("a",), (), (Pass("a", 0),)) for shape in shapes]
+    replies = asking.ask(leaves, dtype=asking.engine.dtypes[0])
+    read = {len(shape): reply.values["a"].shape == shape for shape, reply in zip(shapes, replies, strict=True) if "a" in reply.values}
+    kept = frozenset(rank for rank, same in read.items() if same)
+    if kept and len(kept) < len(shapes):
+        asking.engine = replace(asking.engine, ranks=kept)
 
 
 def ask_cases(asking: Asking, cases: Iterable[Case], alone: Alone, seed: int) -> list[Asked]:
     """The cases with their ending, asked and compared; where the engine computes in a narrower type than it was given, by that type."""
-    graphs = [(case, _ended(case, alone.ending, seed, number)) for number, case in enumerate(cases)]
-    replies = asking.ask([graph for _, graph in graphs], dtype=alone.dtype)
+    graphs = [(case, _ended(case, alone.ending, seed, number, asking.engine.ranks)) for number, case in enumerate(cases)]
+    replies = asking.ask([graph for _, graph in graphs], dtype=alone.dtype, show=("y",))
     for reply in replies:
         narrow = narrower(reply, alone.computes_in)
         if narrow is not None:
@@ -102,24 +166,27 @@ def judged(case: Case, graph: Graph, reply: Reply, asking: Asking, alone: Alone)
     """What a reply to a case is worth."""
     stopped = reply.stopped
     if stopped is not None and stopped.place in ("forward", "died"):
-        return Asked(case, graph, "refuses", words=stopped.words)
+        return Asked(case, graph, "refuses", words=stopped.words, reply=reply)
     reference = refer_graph(graph, epsilon=alone.epsilon, accumulates=asking.engine.accumulates)
     compared = compare_reply(graph, reply, reference, asking.engine)
     alone.notes |= dict.fromkeys(f"{case.operation}: {note}." for note in compared.notes)
     for name in reply.changed:
         alone.notes[f"{case.operation}: the backward pass changes the array that {name} was made from."] = None
     if any(one.what == "value" for one in compared.departures):
-        return Asked(case, graph, "value", compared)
+        return Asked(case, graph, "value", compared, reply=reply)
     if stopped is not None:
-        return Asked(case, graph, "late", words=stopped.words)
+        return Asked(case, graph, "late", compared, stopped.words, reply)
     if case.slopes is not None and not _beyond(case, compared):
-        return Asked(case, graph, "convention", words=_at_the_kink(case, reply))
-    return Asked(case, graph, "gradient" if compared.departures else "right", compared)
+        return Asked(case, graph, "convention", words=_at_the_kink(case, reply), reply=reply)
+    return Asked(case, graph, "gradient" if compared.departures else "right", compared, reply=reply)
 
 
-def _ended(case: Case, ending: Ending, seed: int, number: int) -> Graph:
+def _ended(case: Case, ending: Ending, seed: int, number: int, ranks: Collection[int]) -> Graph:
     generator = np.random.default_rng([seed, number, 11])
-    return ended(case.graph, ending, generator, shape_of(case.graph, case.graph.passes[-1].output))
+    shape = shape_of(case.graph, case.graph.passes[-1].output)
+    if ending == "weighted" and len(shape) not in ranks:
+        ending = "sum"  # weights of this shape cannot be made
+    return ended(case.graph, ending, generator, shape)
 
 
 def _beyond(case: Case, compared: Compared) -> bool:

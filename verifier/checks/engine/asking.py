@@ -16,6 +16,8 @@ from verifier.errors import AnswerError
 
 Array = NDArray[Any]
 BATCH = 20
+LONG = 30  # a graph of more nodes goes alone: then it is known which one took too long
+SHORTER = 4  # where one took too long, those of a fourth of its nodes are still asked
 LONGEST = 2000  # characters of a text that came back
 
 
@@ -59,6 +61,8 @@ class Asking:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self.asked = 0
+        self.most_nodes: int | None = None
+        """Graphs of more nodes are not asked any more, since one of them was not answered; None where all were."""
         message, _ = exchange.exchange({"graphs": []}, {}, "Asked for its variables")
         described = message.get("engine")
         try:
@@ -70,8 +74,11 @@ class Asking:
         """A reply for each graph. Raises Unanswered where the worker ended too often."""
         replies: list[Reply] = []
         while len(replies) < len(graphs):
-            batch = graphs[len(replies) : len(replies) + BATCH]
-            replies += self._ask_batch(batch, dtype, show)
+            rest = graphs[len(replies) :]
+            if self.most_nodes is not None and len(rest[0].nodes) > self.most_nodes:
+                replies.append(Reply(stopped=Raised("died", "", f"a graph of more than {self.most_nodes} nodes is not asked any more")))
+                continue
+            replies += self._ask_batch(_together(rest, LONG if self.most_nodes is None else self.most_nodes), dtype, show)
         return replies
 
     def one(self, graph: Graph, *, dtype: str = "float64", show: Sequence[str] = ()) -> Reply:
@@ -86,7 +93,9 @@ class Asking:
             if error.fatal:
                 raise
             if len(batch) > 1:
-                return self._ask_batch(batch[:1], dtype, show)
+                return [reply for graph in batch for reply in self._ask_batch([graph], dtype, show)]
+            if len(batch[0].nodes) > LONG // 2:
+                self.most_nodes = len(batch[0].nodes) // SHORTER
             return [Reply(stopped=Raised("died", "", str(error)))]
 
     def _sent(self, batch: Sequence[Graph], dtype: str, show: Sequence[str]) -> list[Reply]:
@@ -113,6 +122,12 @@ class Asking:
         if self.engine.mode == "directions":
             arrays |= {f"direction of {name}": direction(graph, name).astype(dtype) for name in graph.leaves}
         return arrays
+
+
+def _together(graphs: Sequence[Graph], most: int) -> Sequence[Graph]:
+    """The first graphs that are sent in one message: a long one alone."""
+    long = next((number for number, graph in enumerate(graphs[:BATCH]) if len(graph.nodes) > most), BATCH)
+    return graphs[: max(1, long)]
 
 
 def direction(graph: Graph, leaf: str) -> NDArray[np.float64]:

@@ -46,7 +46,7 @@ class Answers:
 def ask_graphs(asking: Asking, alone: Alone, *, count: int, seed: int, tell: Callable[[str, int, int], None]) -> Answers:
     """Draw, ask and compare so many graphs; ends early where enough of them failed."""
     answers = Answers()
-    features = alone.features()
+    features = alone.features(asking.engine.ranks)
     if not features:
         return answers
     for begin in range(0, count, TOGETHER):

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from verifier.contracts.engine import special
-from verifier.contracts.engine.claims import Engine, Entry
+from verifier.contracts.engine.claims import DEFAULTS, Engine, Entry
 from verifier.contracts.engine.graph import Graph, Node, single
 from verifier.contracts.engine.operations.operation import Operation, meeting
+from verifier.contracts.engine.operations.table import value_of
+from verifier.contracts.engine.operations.variants import VARIANT
 from verifier.contracts.engine.special import Form
 
 ATTEMPTS = 40
@@ -50,20 +52,21 @@ def cases_of(entry: Entry, engine: Engine, seed: int) -> list[Case]:
 def _forms(operation: Operation, engine: Engine) -> Iterator[Form]:
     forms = special.scalar_forms(operation) if engine.scalar else special.forms(operation)
     for form in forms:
-        if form.feature.startswith("number") and engine.mode == "directions" and form.feature == "number left":
-            continue
-        yield form
+        ranks = {len(shape) for name, shape in form.shapes.items() if name not in form.plain}
+        ranks |= {array.ndim for name, array in form.arrays.items() if name not in form.plain}
+        if ranks <= engine.ranks:
+            yield form
 
 
 def _options(entry: Entry, options: Mapping[str, Any]) -> dict[str, Any] | None:
     """The options by the entry's own keywords, defaults of ours filled in where it needs them; None where it does not take one."""
     said = {key: value for key, value in options.items() if key in entry.options}
-    if any(key not in entry.options and value != special.DEFAULTS.get(key) for key, value in options.items()):
+    if any(key not in entry.options and value != DEFAULTS.get(key) for key, value in options.items()):
         return None
     for key in entry.needed - said.keys():
-        if key not in special.DEFAULTS:
+        if key not in DEFAULTS:
             return None
-        said[key] = special.DEFAULTS[key]
+        said[key] = DEFAULTS[key]
     return said
 
 
@@ -72,9 +75,9 @@ def renamed(graph: Graph, engine: Engine) -> Graph:
     nodes = []
     for node in graph.nodes:
         entry = engine.entries[node.operation]
-        options = {entry.options.get(key, key): value for key, value in node.options.items()}
+        options = {entry.options.get(key, key): value for key, value in node.options.items() if key != VARIANT}
         for option in entry.needed - {key for key in node.options}:
-            options.setdefault(entry.options[option], special.DEFAULTS.get(option))
+            options.setdefault(entry.options[option], DEFAULTS.get(option))
         nodes.append(replace(node, operation=entry.name, options=options))
     return replace(graph, nodes=tuple(nodes))
 
@@ -89,7 +92,7 @@ def _drawn(operation: Operation, entry: Entry, form: Form, options: Mapping[str,
         if form.fixed or operation.kind in ("choice", "labels", "layer") or operation.allows(values, {**form.options, **options}):
             node = Node(operation.name, operands, "y", dict(options), operation.kind == "list")
             try:
-                operation.forward(*values, **options)
+                value_of(operation.name, values, options)
             except (ValueError, IndexError, TypeError):
                 return None
             plain = tuple(name for name in arrays if name in form.plain)

@@ -6,6 +6,7 @@ from typing import Any
 
 from verifier.contracts.engine.operations.operation import Operation
 from verifier.contracts.engine.operations.table import OPERATIONS, named
+from verifier.contracts.engine.operations.variants import VARIANT
 from verifier.contracts.keys import did_you_mean
 from verifier.errors import AnswerError
 
@@ -19,7 +20,19 @@ OPTION_NAMES: Mapping[str, tuple[str, ...]] = {
     "max": ("max", "a_max", "high"),
     "correction": ("correction", "ddof"),
 }
-BY_POSITION = frozenset({"index", "shape", "axis0", "axis1", "repeats", "width", "kernel_size", "shift"})
+DEFAULTS: Mapping[str, Any] = {
+    "axis": None,
+    "keepdims": False,
+    "axes": None,
+    "correction": 1,
+    "min": None,
+    "max": None,
+    "negative_slope": 0.01,
+    "alpha": 1.0,
+    "eps": 1e-5,
+    "stride": 1,
+    "padding": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -47,6 +60,8 @@ class Engine:
         entries: by our names of the operations.
         mode: `backward`, `functions` (it differentiates functions) or `directions` (forward mode).
         takes_cotangent: whether its backward pass takes one for an output of any shape.
+        ranks: the numbers of dimensions that a leaf may have, as far as is known.
+        variants: operation -> the definition that its values follow, where that is not the first of its name.
         unknown: keys of its table that no operation has, each with what was perhaps meant.
     """
 
@@ -62,7 +77,12 @@ class Engine:
     largest: int = 6
     chain: int = 200
     unknown: tuple[str, ...] = ()
-    flags: Mapping[str, Any] = field(default_factory=dict)
+    ranks: frozenset[int] = frozenset(range(6))
+    variants: Mapping[str, str] = field(default_factory=dict)
+
+    def variant_of(self, operation: str) -> dict[str, str]:
+        """The option that says which definition of an operation is meant; none for the first one."""
+        return {VARIANT: self.variants[operation]} if operation in self.variants else {}
 
     def as_claims(self) -> dict[str, Any]:
         """For the report: what was found in the file."""
@@ -116,20 +136,26 @@ def engine_of(described: Mapping[str, Any]) -> Engine:
         largest=_number(flags, "largest", 6, 2, 64),
         chain=_number(flags, "chain", 200, 1, 5000),
         unknown=tuple(unknown),
+        ranks=frozenset({0}) if _flag(flags, "scalar", False) else frozenset(range(6)),
     )
 
 
 def _entry(operation: Operation, name: str, parameters: Any) -> Entry:
     parameters = parameters if isinstance(parameters, Mapping) else {}
-    names, defaults = _names(parameters), _names(parameters, "defaults")
+    names, defaults = _names(parameters), _table(parameters, "defaults")
     free = parameters.get("any") is True
     options: dict[str, str] = {}
     for option in operation.options:
         own = next((one for one in OPTION_NAMES.get(option, (option,)) if one in names), None)
         if own is not None or free:
             options[option] = own or option
-    needed = frozenset(option for option, own in options.items() if own in names and own not in defaults)
+    # Where the entry's own default is another than ours, ours is said.
+    needed = frozenset(option for option, own in options.items() if own in names and _otherwise(option, own, defaults))
     return Entry(operation, name, options, needed)
+
+
+def _otherwise(option: str, own: str, defaults: Mapping[str, Any]) -> bool:
+    return own not in defaults or (option in DEFAULTS and defaults[own] != DEFAULTS[option])
 
 
 def _table(described: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -137,8 +163,8 @@ def _table(described: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     return table if isinstance(table, Mapping) else {}
 
 
-def _names(parameters: Any, key: str = "names") -> list[str]:
-    names = parameters.get(key) if isinstance(parameters, Mapping) else None
+def _names(parameters: Any) -> list[str]:
+    names = parameters.get("names") if isinstance(parameters, Mapping) else None
     return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 

@@ -14,7 +14,7 @@ from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.endings import Ending, ended
 from verifier.contracts.engine.graph import Graph, Node, Operand, Pass, rounded
 from verifier.contracts.engine.operations.operation import Array
-from verifier.contracts.engine.operations.table import OPERATIONS
+from verifier.contracts.engine.operations.table import OPERATIONS, value_of
 from verifier.contracts.engine.steps import Features, propose
 
 LARGEST_VALUE = 30.0
@@ -46,6 +46,7 @@ class Growing:
     leaves: list[str] = field(default_factory=list)
     constants: list[str] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
+    engine: Engine = field(default_factory=lambda: Engine({}))
 
     def leaf(self, shape: tuple[int, ...], values: Array | None = None) -> str:
         """A new leaf, of ordinary numbers where none are given: positive as often as not, since much is only defined there."""
@@ -67,16 +68,16 @@ class Growing:
     def add(self, operation: str, operands: tuple[Operand, ...], options: Mapping[str, Any] | None = None) -> str | None:
         """The output of a new node; None where its operands or its value are not ordinary."""
         entry = OPERATIONS[operation]
-        options = options or {}
+        options = {**(options or {}), **self.engine.variant_of(operation)}
         given = [self.values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in operands]
         try:
             if entry.kind != "choice" and not entry.allows(given, options):
                 return None
             with np.errstate(all="ignore"):
-                value = np.asarray(entry.forward(*given, **options))
+                value = value_of(operation, given, options)
         except (ValueError, IndexError, TypeError):
             return None
-        if value.size == 0 or value.size > LARGEST_SIZE or not np.all(np.isfinite(value)) or np.max(np.abs(value)) > LARGEST_VALUE:
+        if value.ndim not in self.engine.ranks or value.size == 0 or value.size > LARGEST_SIZE or not np.all(np.isfinite(value)) or np.max(np.abs(value)) > LARGEST_VALUE:
             return None
         name = f"v{len(self.nodes)}"
         self.nodes.append(Node(operation, operands, name, dict(options), entry.kind == "list"))
@@ -98,9 +99,10 @@ class Growing:
 def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int, index: int) -> Graph | None:
     """The graph of this index, or None where nothing could be drawn. `features`: by operation, what is right alone."""
     generator = np.random.default_rng([seed, index, 7])
-    strata = [stratum for stratum in STRATA if stratum != "zero-dim" or any("zero-dim" in one for one in features.values())]
+    numbers = 0 in engine.ranks and any("zero-dim" in one for one in features.values())
+    strata = [stratum for stratum in STRATA if stratum != "zero-dim" or numbers]
     stratum = "zero-dim" if engine.scalar and strata[index % len(strata)] in ("mixed",) else strata[index % len(strata)]
-    growing = Growing(generator)
+    growing = Growing(generator, engine=engine)
     draw = {"chain": _chain, "pair": _pair}.get(stratum, _free)
     output = draw(growing, features, engine, stratum)
     if output is None:
@@ -119,7 +121,7 @@ def _free(growing: Growing, features: Features, engine: Engine, stratum: str) ->
     """A few leaves, then nodes over whatever is there."""
     generator = growing.generator
     leaves = int(generator.integers(1, 4)) if stratum != "equal leaves" else 2
-    shape = () if engine.scalar or stratum == "zero-dim" else _shape(growing)
+    shape = () if stratum == "zero-dim" else _shape(growing)
     for number in range(leaves):
         other = shape if stratum != "mixed" or number == 0 else _shape(growing)
         values = growing.arrays["a"].copy() if stratum == "equal leaves" and number else None
@@ -132,7 +134,13 @@ def _free(growing: Growing, features: Features, engine: Engine, stratum: str) ->
 
 
 def _shape(growing: Growing) -> tuple[int, ...]:
-    return SHAPES[int(growing.generator.integers(len(SHAPES)))]
+    shapes = [shape for shape in SHAPES if len(shape) in growing.engine.ranks] or [()]
+    return shapes[int(growing.generator.integers(len(shapes)))]
+
+
+def _of_rank(engine: Engine, *shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """The first of the shapes that the engine takes, else one of its own."""
+    return next((shape for shape in (*shapes, (), (2, 3, 2)) if len(shape) in engine.ranks), ())
 
 
 def _grow(growing: Growing, features: Features, count: int, *, fan_out: bool = False, unused: bool = False) -> str | None:
@@ -158,7 +166,7 @@ def _grow(growing: Growing, features: Features, count: int, *, fan_out: bool = F
 
 def _chain(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
     """A long chain of operations that keep their values small."""
-    shape = () if engine.scalar else (3,)
+    shape = _of_rank(engine, (3,), (2, 3))
     feature = "zero-dim" if shape == () else "plain"
     kinds = [name for name in ("tanh", "sin", "sigmoid", "neg", "relu") if feature in features.get(name, ())]
     sums = [name for name in ("add", "sub", "mul") if ("plain" if engine.scalar else feature) in features.get(name, ())]
@@ -182,7 +190,7 @@ def _chain(growing: Growing, features: Features, engine: Engine, stratum: str) -
 def _pair(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
     """One operation on what another computed, whose value has a second user, before or after it."""
     generator = growing.generator
-    shape = () if engine.scalar else ((3,), (2, 3), (3, 3))[int(generator.integers(3))]
+    shape = _of_rank(engine, *(((3,), (2, 3), (3, 3))[int(one)] for one in generator.permutation(3)))
     for _ in range(2):
         growing.leaf(shape)
     early = generator.random() < 0.5
@@ -220,7 +228,7 @@ def _one(growing: Growing, features: Features, shape: tuple[int, ...], wanted: t
 def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, ending: Ending) -> Graph | None:
     """A second graph over the same leaves after the first one's backward pass; with `zero_grad` between them every other time."""
     rest = Growing(
-        growing.generator, {name: growing.values[name] for name in growing.leaves}, growing.arrays, growing.leaves, growing.constants
+        growing.generator, {name: growing.values[name] for name in growing.leaves}, growing.arrays, growing.leaves, growing.constants, engine=engine
     )
     rest.nodes = [replace(node) for node in graph.nodes]
     begin = len(rest.nodes)

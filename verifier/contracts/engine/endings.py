@@ -8,7 +8,7 @@ import numpy as np
 
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.graph import Graph, Node, rounded
-from verifier.contracts.engine.operations.table import OPERATIONS
+from verifier.contracts.engine.operations.table import value_of
 
 Ending = Literal["cotangent", "weighted", "sum", "none"]
 
@@ -36,7 +36,7 @@ def values_of(graph: Graph) -> dict[str, np.ndarray]:
     with np.errstate(all="ignore"):
         for node in graph.nodes:
             operands = [values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in node.operands]
-            values[node.output] = np.asarray(OPERATIONS[node.operation].forward(*operands, **node.options))
+            values[node.output] = value_of(node.operation, operands, node.options)
     return values
 
 

@@ -12,19 +12,6 @@ from verifier.contracts.engine.operations.operation import Operation
 
 Shape = tuple[int, ...]
 Index = Sequence[Any]
-DEFAULTS: Mapping[str, Any] = {
-    "axis": None,
-    "keepdims": False,
-    "axes": None,
-    "correction": 1,
-    "min": None,
-    "max": None,
-    "negative_slope": 0.01,
-    "alpha": 1.0,
-    "eps": 1e-5,
-    "stride": 1,
-    "padding": 0,
-}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from verifier.diagnosis.engine.relations import Observation, relation_of
+from verifier.diagnosis.engine.relations import Observation, relation_of, value_relation_of
 from verifier.results.report import Diagnosis
 
 SHARED = {
@@ -71,16 +71,19 @@ def _of_operation(operation: str, observations: Sequence[Observation]) -> list[D
         if operand.startswith("weights") and len(by_operand) > 1:
             continue
         if operand == "":
-            found.append(
-                Diagnosis(f"operation:{operation}:value", "", f"The value of {operation} is wrong.", f"in {len(own)} graphs of it alone")
-            )
+            words = f"The value of {operation} {value_relation_of(own)}{_only(own)}."
+            found.append(Diagnosis(f"operation:{operation}:value", "", words, f"in {len(own)} graphs of it alone"))
             continue
         name, words = relation_of(own)
-        features = list(dict.fromkeys(one.feature for one in own))
-        where = "" if "plain" in features or name == "other" else f" (only: {', '.join(features)})"
+        where = "" if name == "other" else _only(own)
         sentence = f"The gradient of {operation} with respect to {operand} {words}{where}."
         found.append(Diagnosis(f"operation:{operation}:{operand}:{name}", "", sentence, f"in {len(own)} graphs of {operation} alone"))
     return found
+
+
+def _only(observations: Sequence[Observation]) -> str:
+    features = list(dict.fromkeys(one.feature for one in observations))
+    return "" if "plain" in features else f" (only: {', '.join(features)})"
 
 
 @dataclass(frozen=True)

@@ -36,13 +36,18 @@ def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest |
 def _observations(asked: Asked, alone: Alone) -> list[Observation]:
     """What is wrong in one question, operand by operand; a wrong value has no operand."""
     graph, values = asked.graph, values_of(asked.graph)
-    if asked.status == "value":
-        claimed = next(one for one in asked.compared.departures if one.what == "value")
-        return [Observation(asked.case.operation, asked.case.feature, "", claimed.claimed, claimed.right, None, claimed.right, {}, {})]
     reference = refer_graph(graph, epsilon=alone.epsilon, cotangents=True)
     node = graph.nodes[0]
     operands = {name: values[name] for name in node.operands if isinstance(name, str)}
     cotangent = reference.passes[0].get(node.output)
+    if asked.status == "value":
+        claimed = next(one for one in asked.compared.departures if one.what == "value")
+        slope = None
+        if claimed.tensor == node.output and cotangent is not None and len(operands) == 1 and len(node.operands) == 1:
+            right = reference.passes[0][next(iter(operands))].right
+            slope = right / cotangent.right if right.shape == cotangent.right.shape else None
+        seen = Observation(asked.case.operation, asked.case.feature, "", claimed.claimed, claimed.right, None, claimed.right, {}, {}, slope)
+        return [seen]
     found = []
     for departure in asked.compared.departures:
         others = {

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
+ALIKE = 0.05  # naming only: rounding hides the digits of a number of 1e-12
+LARGEST_ADDED = 0.01
 NEAR = 1e-5  # naming only: a relation of a few digits is no chance, and float32 keeps them
 
 
@@ -20,6 +22,7 @@ class Observation:
         cotangent: what ran back into the operation, in the shape of its value.
         value: of the operation; `operands`: theirs, by name.
         others: the right gradients of the other operands.
+        slope: the right derivative of an operation of one operand, element by element; where the value is wrong.
     """
 
     operation: str
@@ -31,6 +34,7 @@ class Observation:
     value: FloatArray
     operands: Mapping[str, FloatArray]
     others: Mapping[str, FloatArray]
+    slope: FloatArray | None = None
 
 
 Relation = tuple[str, str, Callable[[Observation], FloatArray | float | None]]
@@ -104,6 +108,33 @@ def relation_of(observations: Sequence[Observation]) -> tuple[str, str]:
         if factor is not None:
             return "factor", f"is {factor:.4g} times what it should be"
     return "other", _region(fitting)
+
+
+def value_relation_of(observations: Sequence[Observation]) -> str:
+    """A sentence's end for a wrong value: a small number added to the operand, a factor, another shape; else that it is wrong."""
+    fitting = [one for one in observations if one.claimed.shape == one.right.shape]
+    if not fitting:
+        return f"has shape {observations[0].claimed.shape}, should have {observations[0].right.shape}"
+    added = _added(fitting)
+    if added is not None:
+        return f"is that of an operand with {added:.3g} added (if that is meant, leave it out of the table)"
+    if all(_near(-one.right, one.claimed) for one in fitting):
+        return "has the wrong sign"
+    factor = _factor(fitting)
+    return "is wrong" if factor is None else f"is {factor:.4g} times what it should be"
+
+
+def _added(observations: Sequence[Observation]) -> float | None:
+    """The small number ε of f(a + ε), where one explains all values: (claimed − right) / f'(a), the same everywhere."""
+    found = []
+    for one in observations:
+        if one.slope is None or one.slope.shape != one.right.shape:
+            return None
+        found.append(np.ravel((one.claimed - one.right)[one.slope != 0] / one.slope[one.slope != 0]))
+    shifts = np.concatenate(found)
+    middle = float(np.median(shifts)) if shifts.size else 0.0
+    alike = bool(np.all(np.abs(shifts - middle) <= ALIKE * abs(middle)))
+    return middle if alike and 0 < abs(middle) < LARGEST_ADDED else None
 
 
 def _near(predicted: FloatArray | float | None, claimed: FloatArray) -> bool:

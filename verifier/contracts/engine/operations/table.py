@@ -1,11 +1,15 @@
 """The operations by name, what else they are called, and which options go by another name."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from verifier.contracts.engine.operations.elementwise import BINARY, CHOICE, UNARY
 from verifier.contracts.engine.operations.joining import LISTS, PRODUCTS, REDUCTIONS, SCANS, SHAPES
 from verifier.contracts.engine.operations.losses import LAYERS, LOSSES
-from verifier.contracts.engine.operations.operation import Operation
+from verifier.contracts.engine.operations.operation import Array, Operation
+from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation for operation in (*BINARY, *UNARY, *CHOICE, *REDUCTIONS, *SCANS, *PRODUCTS, *SHAPES, *LISTS, *LOSSES, *LAYERS)
@@ -51,3 +55,10 @@ ALIASES: Mapping[str, str] = {
 def named(name: str) -> Operation | None:
     """The operation of this name, or of the one that it is an alias of; None where it is not known."""
     return OPERATIONS.get(ALIASES.get(name, name))
+
+
+def value_of(name: str, operands: Sequence[Array], options: Mapping[str, Any]) -> Array:
+    """The operation's value by NumPy, in the variant that the options name. Raises ValueError, IndexError or TypeError where they do not fit."""
+    variant = options.get(VARIANT)
+    forward = OPERATIONS[name].forward if variant is None else VARIANTS[name][variant]
+    return np.asarray(forward(*operands, **{key: value for key, value in options.items() if key != VARIANT}))
