@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import cast
 
 import msgspec
 import numpy as np
@@ -25,6 +25,7 @@ from verifier.verification.exchanging import Exchanging
 from verifier.verification.record import Judged, Request, Run, _isolation, environment
 from verifier.verification.witnesses import verdict_of
 
+DEATHS = 8  # what some graph or operand does to an engine is a refusal like any other
 GRAPHS: Mapping[str, int] = {"quick": 100, "ci": 300, "thorough": 3000, "grading": 300}
 
 
@@ -36,7 +37,7 @@ def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> J
         run.progress(f"{candidate.name}: {what}", done, total)
 
     clock = _Clock()
-    with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, cast(Any, claims), run.limits) as exchanging:
+    with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, claims, run.limits, DEATHS) as exchanging:
         try:
             exchanging.load()
             asking = Asking(exchanging)
@@ -72,7 +73,7 @@ def replay(run: Run, problem: Graph, file: str, candidate: Candidate) -> Judged:
         RequestError: the engine has not all of its operations.
     """
     clock, claims = _Clock(), cast(Claims, candidate.claims)
-    with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, cast(Any, claims), run.limits) as exchanging:
+    with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, claims, run.limits, DEATHS) as exchanging:
         try:
             exchanging.load()
             asking = Asking(exchanging)

@@ -10,13 +10,13 @@ from verifier.candidates.limits import Limits
 from verifier.candidates.session import Target
 from verifier.candidates.zygote import Zygote
 from verifier.verification.raising import sentence_of_statement
-from verifier.verification.workers import Workers
+from verifier.verification.workers import DEATHS, Workers
 
 
 class Exchanging(Workers):
     """Messages to a candidate's worker. `claims` say where its own modules are, and what stands in for those that are not there."""
 
-    def __init__(self, zygote: Zygote, candidate: Candidate, claims: Any, limits: Limits) -> None:
+    def __init__(self, zygote: Zygote, candidate: Candidate, claims: Any, limits: Limits, deaths: int = DEATHS) -> None:
         root = candidate.root or (candidate.file.parent if candidate.file else None)
         target = Target(
             candidate.file,
@@ -28,7 +28,7 @@ class Exchanging(Workers):
             stand_ins=claims.stand_ins,
             numpy_aliases=claims.numpy_aliases,
         )
-        super().__init__(zygote, candidate, limits, target=target, advice=_advice)
+        super().__init__(zygote, candidate, limits, target=target, advice=_advice, deaths=deaths)
 
     def exchange(self, message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], where: str) -> tuple[Mapping[str, Any], Any]:
         """One message, and the message and arrays that answer it. Raises Unanswered as `ask`."""

@@ -29,6 +29,7 @@ class Workers:
     Args:
         target: what a worker loads, where the candidate alone does not say it.
         advice: the contract's own, on an exception's type and text.
+        deaths: how often the candidate may die before it is given up.
 
     Attributes:
         isolation: how the last worker was confined, in its own words.
@@ -44,12 +45,13 @@ class Workers:
         *,
         target: Target | None = None,
         advice: Advice = lambda kind, text: "",
+        deaths: int = DEATHS,
     ) -> None:
         self._zygote, self._candidate, self._limits = zygote, candidate, limits
         self._target = target or Target(candidate.file, candidate.root, candidate.readable, candidate.module, candidate.entry)
         self._advice = advice
         self._session: Session | None = None
-        self._deaths = 0
+        self._deaths, self._most_deaths = 0, deaths
         self._given_up = ""
         self._wall = self._cpu = 0.0  # spent over all its workers, in seconds
         self._printed = ""
@@ -74,7 +76,7 @@ class Workers:
     @property
     def deaths_left(self) -> int:
         """How many more times the candidate may die; at the last it is given up."""
-        return DEATHS - self._deaths
+        return self._most_deaths - self._deaths
 
     @property
     def living(self) -> Session | None:
@@ -132,7 +134,7 @@ class Workers:
         self._deaths += 1
         self.lose()
         told = f"{self._candidate.path}: the candidate {(self._used_up() or ended).text}"
-        if not self._given_up and self._deaths >= DEATHS:
+        if not self._given_up and self._deaths >= self._most_deaths:
             self._given_up = f"{told}; given up after {self._deaths} such ends."
         return Unanswered(f"{told}. {where}.", fatal=bool(self._given_up))
 

@@ -17,6 +17,7 @@ from verifier.errors import AnswerError
 Array = NDArray[Any]
 BATCH = 20
 LONG = 30  # a graph of more nodes goes alone: then it is known which one took too long
+ORDINARY = ("plain", "axis", "axes", "options", "point", "kink", "slice", "")
 SHORTER = 4  # where one took too long, those of a fourth of its nodes are still asked
 LONGEST = 2000  # characters of a text that came back
 
@@ -63,6 +64,8 @@ class Asking:
         self.asked = 0
         self.most_nodes: int | None = None
         """Graphs of more nodes are not asked any more, since one of them was not answered; None where all were."""
+        self.deadly: set[str] = set()
+        """What was special about questions at which a worker ended; they are not asked again."""
         message, _ = exchange.exchange({"graphs": []}, {}, "Asked for its variables")
         described = message.get("engine")
         try:
@@ -75,15 +78,23 @@ class Asking:
         replies: list[Reply] = []
         while len(replies) < len(graphs):
             rest = graphs[len(replies) :]
-            if self.most_nodes is not None and len(rest[0].nodes) > self.most_nodes:
-                replies.append(Reply(stopped=Raised("died", "", f"a graph of more than {self.most_nodes} nodes is not asked any more")))
-                continue
-            replies += self._ask_batch(_together(rest, LONG if self.most_nodes is None else self.most_nodes), dtype, show)
+            if self._given_up(rest[0]):
+                replies.append(Reply(stopped=Raised("died", "", "not asked, since the worker ended at one of the kind")))
+            else:
+                replies += self._ask_batch(self._together(rest), dtype, show)
         return replies
 
     def one(self, graph: Graph, *, dtype: str = "float64", show: Sequence[str] = ()) -> Reply:
         """The reply to one graph."""
         return self.ask([graph], dtype=dtype, show=show)[0]
+
+    def _given_up(self, graph: Graph) -> bool:
+        return _kind(graph) in self.deadly or (self.most_nodes is not None and len(graph.nodes) > self.most_nodes)
+
+    def _together(self, graphs: Sequence[Graph]) -> Sequence[Graph]:
+        """The first graphs, which are sent in one message: a long one goes alone, and none that was given up."""
+        apart = (number for number, graph in enumerate(graphs[:BATCH]) if len(graph.nodes) > LONG or self._given_up(graph))
+        return graphs[: max(1, next(apart, BATCH))]
 
     def _ask_batch(self, batch: Sequence[Graph], dtype: str, show: Sequence[str]) -> list[Reply]:
         """Replies to at least one graph of the batch, from its beginning on."""
@@ -93,9 +104,11 @@ class Asking:
             if error.fatal:
                 raise
             if len(batch) > 1:
-                return [reply for graph in batch for reply in self._ask_batch([graph], dtype, show)]
+                return [reply for graph in batch for reply in self.ask([graph], dtype=dtype, show=show)]
             if len(batch[0].nodes) > LONG // 2:
                 self.most_nodes = len(batch[0].nodes) // SHORTER
+            else:
+                self.deadly.add(_kind(batch[0]))
             return [Reply(stopped=Raised("died", "", str(error)))]
 
     def _sent(self, batch: Sequence[Graph], dtype: str, show: Sequence[str]) -> list[Reply]:
@@ -124,10 +137,10 @@ class Asking:
         return arrays
 
 
-def _together(graphs: Sequence[Graph], most: int) -> Sequence[Graph]:
-    """The first graphs that are sent in one message: a long one alone."""
-    long = next((number for number, graph in enumerate(graphs[:BATCH]) if len(graph.nodes) > most), BATCH)
-    return graphs[: max(1, long)]
+def _kind(graph: Graph) -> str:
+    """What is special about a graph, and its operation where nothing is: broadcasting hangs in every operation alike."""
+    special = " ".join(graph.features)
+    return f"{special} of {graph.operations[0]}" if special in ORDINARY and graph.operations else special
 
 
 def direction(graph: Graph, leaf: str) -> NDArray[np.float64]:
