@@ -62,3 +62,40 @@ def test_the_smallest_graph_is_replayed(tmp_path, command):
     right = ROOT / "reference_impls" / "engines" / "tensor_engine.py"
     assert command("replay", stored, right, "--report-dir", tmp_path / "right").returncode == 0
     assert json.loads((tmp_path / "zero_grad_keeps" / "report.json").read_text())["operations"]
+
+
+OTHERWISE = {
+    "matrices made of vectors": "leaf = lambda array: Tensor(np.atleast_2d(array))",
+    "a softmax of exp, sum and div": """
+def softmax(a, axis=-1):
+    powers = operations["exp"](a)
+    return operations["div"](powers, total(powers, axis=axis, keepdims=True))
+operations["softmax"] = softmax""",
+    "the variance over N": """
+def variance(a, axis=None, keepdims=False):
+    apart = operations["sub"](a, mean(a, axis=axis, keepdims=True))
+    return mean(operations["mul"](apart, apart), axis=axis, keepdims=keepdims)
+operations["var"] = variance""",
+    "sums that keep their axes unless told otherwise": """
+operations["sum"] = lambda a, axis=None, keepdims=True: total(a, axis=axis, keepdims=keepdims)""",
+    "maxima that always keep their axes": """
+operations["amax"] = lambda a, axis=None: amax(a, axis=axis, keepdims=True)""",
+}
+
+
+def otherwise(tmp_path, text):
+    file = tmp_path / "engine.py"
+    file.write_text((ROOT / "reference_impls" / "engines" / "tensor_engine.py").read_text() + "\n\n" + text + "\n")
+    return judged(file)
+
+
+@pytest.mark.parametrize("text", OTHERWISE.values(), ids=OTHERWISE)
+def test_what_an_engine_means_otherwise_is_no_fault(tmp_path, text):
+    report = otherwise(tmp_path, text)
+    assert report.verdict == "pass", report.summary
+
+
+def test_an_epsilon_inside_a_logarithm_is_named(tmp_path):
+    report = otherwise(tmp_path, 'operations["log"] = lambda a: unary(np.log, lambda x, y: 1 / x)(operations["add"](a, 1e-8))')
+    assert report.verdict == "fail"
+    assert "1e-08 added" in report.diagnosis[0].explanation

@@ -161,7 +161,7 @@ def _apply(node: Node, values: Mapping[str, Tensor], noise: _Noise | None) -> Te
         return noise.absolute(result, operands, 1 / operands[0].shape[0])
     if noise is not None and node.operation == "layer_norm":
         x, weight = operands[0].detach(), operands[1].detach()
-        return noise.absolute(result, operands[:1], float((weight.abs().max() / x.std(-1, correction=0).min())))
+        return noise.absolute(result, operands[:1], float(weight.abs().max() / x.std(-1, correction=0).min()))
     return result
 
 

@@ -77,7 +77,13 @@ class Growing:
                 value = value_of(operation, given, options)
         except (ValueError, IndexError, TypeError):
             return None
-        if value.ndim not in self.engine.ranks or value.size == 0 or value.size > LARGEST_SIZE or not np.all(np.isfinite(value)) or np.max(np.abs(value)) > LARGEST_VALUE:
+        if (
+            value.ndim not in self.engine.ranks
+            or value.size == 0
+            or value.size > LARGEST_SIZE
+            or not np.all(np.isfinite(value))
+            or np.max(np.abs(value)) > LARGEST_VALUE
+        ):
             return None
         name = f"v{len(self.nodes)}"
         self.nodes.append(Node(operation, operands, name, dict(options), entry.kind == "list"))
@@ -228,7 +234,12 @@ def _one(growing: Growing, features: Features, shape: tuple[int, ...], wanted: t
 def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, ending: Ending) -> Graph | None:
     """A second graph over the same leaves after the first one's backward pass; with `zero_grad` between them every other time."""
     rest = Growing(
-        growing.generator, {name: growing.values[name] for name in growing.leaves}, growing.arrays, growing.leaves, growing.constants, engine=engine
+        growing.generator,
+        {name: growing.values[name] for name in growing.leaves},
+        growing.arrays,
+        growing.leaves,
+        growing.constants,
+        engine=engine,
     )
     rest.nodes = [replace(node) for node in graph.nodes]
     begin = len(rest.nodes)

@@ -58,7 +58,11 @@ def named(name: str) -> Operation | None:
 
 
 def value_of(name: str, operands: Sequence[Array], options: Mapping[str, Any]) -> Array:
-    """The operation's value by NumPy, in the variant that the options name. Raises ValueError, IndexError or TypeError where they do not fit."""
+    """The operation's value by NumPy, in the variant that the options name.
+
+    Raises:
+        ValueError, IndexError, TypeError: they do not fit.
+    """
     variant = options.get(VARIANT)
     forward = OPERATIONS[name].forward if variant is None else VARIANTS[name][variant]
     return np.asarray(forward(*operands, **{key: value for key, value in options.items() if key != VARIANT}))

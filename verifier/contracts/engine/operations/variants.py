@@ -1,4 +1,4 @@
-"""Operations that go by one name and are several: an engine whose values are those of another definition is judged by that one, with a note.
+"""Operations that go by one name and are several: an engine whose values are those of another definition is judged by that one.
 
 A node says which it is by the option `variant`, which is never sent to the engine.
 """
