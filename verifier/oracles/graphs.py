@@ -88,7 +88,7 @@ class _Noise:
         for operand in operands:
             if operand.requires_grad:
                 back = (operand - operand.detach()) * self._read(operand) * share
-                result = result + (back if result.shape == torch.broadcast_shapes(back.shape, result.shape) else back.sum())
+                result = result + (back if _stretches(back.shape, result.shape) else back.sum())
         return result
 
     def edge(self, value: Tensor) -> Tensor:
@@ -100,6 +100,11 @@ class _Noise:
         pool = _pool(self._unit)
         place = int(self._places.random() * (len(pool) - like.numel()))
         return pool.as_strided(like.shape, _strides(like.shape), place)
+
+
+def _stretches(shape: Sequence[int], to: Sequence[int]) -> bool:
+    """Whether an array of this shape broadcasts to the other."""
+    return len(shape) <= len(to) and all(size in (1, other) for size, other in zip(reversed(shape), reversed(to), strict=False))
 
 
 @cache
