@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from verifier.results.evaluation import FloatArray
 
+NARROWER = "It is right to {} digits: is a part of it computed in a narrower type, or a constant too short?"
+FLOAT64_DIGITS = 1e-12
+LEFT = 0.1  # of an error, by a factor that is said to explain it
 CLOSE = 1e-3  # of the largest element: a relation is said where it holds this well, or within what the right numbers are known to
 NAMED = {2.0: "twice", 0.5: "half", 3.0: "three times", 4.0: "four times", 0.25: "a quarter of"}
 
@@ -30,6 +33,12 @@ def relation(
         return _where_not_finite(claimed)
     if not claimed.any():
         return "It is 0 everywhere."
+    small = float(np.abs(claimed - right).max(initial=0.0)) / max(float(np.abs(right).max(initial=0.0)), np.finfo(np.float64).tiny)
+    if small <= CLOSE:  # beside so small an error most relations hold
+        factor = _factor(claimed, right)
+        if factor is not None and _explains(factor, claimed, right):
+            return _factor_in_words(factor, sizes)
+        return NARROWER.format(int(-np.log10(small))) if small >= FLOAT64_DIGITS else ""
     for name, other in (others or {}).items():
         if right.size > 1 and _same(claimed, other):
             return f"It is the gradient of {name}: two are exchanged."
@@ -63,6 +72,12 @@ def _factor(claimed: FloatArray, right: FloatArray) -> float | None:
     unit = right / largest  # taken out first: squares of 1e160 overflow
     factor = float(((claimed / largest) * unit).sum() / (unit * unit).sum())
     return factor if factor != 0 and _same(claimed, factor * right) else None
+
+
+def _explains(factor: float, claimed: FloatArray, right: FloatArray) -> bool:
+    """Whether the factor leaves little of the error: beside a small error every factor is close to 1."""
+    left = float(np.abs(claimed - factor * right).max(initial=0.0))
+    return abs(factor - 1) >= CLOSE or left <= LEFT * float(np.abs(claimed - right).max(initial=0.0))
 
 
 def _factor_in_words(factor: float, sizes: Mapping[str, int]) -> str:

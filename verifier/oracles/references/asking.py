@@ -95,6 +95,8 @@ def prepare(
     gradient, examples = (arguments[0], arguments[1:]) if plain else (None, arguments)
     readable, skip = (function, 0) if plain else signature_of(function)
     names = argument_names(readable, len(examples), skip=skip)
+    if not all(name.isidentifier() for name in names):  # the author's own are not to be seen
+        names = argument_names(reference, len(examples))
     parameters: dict[str, Tensor] = {}
     if isinstance(function, torch.nn.Module):
         function, reference, parameters = opened(function, reference, len(examples))

@@ -157,7 +157,9 @@ class Candidate:
         manner: Manner,
     ) -> Answered:
         assert self.backward is not None
-        arrays = {name: laid_out(np.array(to_array(tensor), order="K"), manner.inputs) for name, tensor in tensors.items()}
+        arrays = {name: np.array(to_array(tensor), order="K") for name, tensor in tensors.items()}
+        vectors = {name for name, array in arrays.items() if manner.inputs == "rows" and array.ndim < 2}
+        arrays = {name: array if name in vectors else laid_out(array, manner.inputs) for name, array in arrays.items()}
         before = {name: array.tobytes() for name, array in arrays.items()}
         given = self.arguments(arrays)
         try:
@@ -259,7 +261,7 @@ def _given(cotangent: Array, output: Tensor, layout: Layout) -> Tensor:
 def _fresh(tensor: Tensor, layout: Layout) -> Tensor:
     """Memory of its own, laid out anew, or as the tensor itself lies where nothing is asked."""
     own = tensor.detach().clone(memory_format=torch.preserve_format)
-    return own if layout == "contiguous" else tensor_laid_out(own, layout)
+    return own if layout == "contiguous" or (layout == "rows" and own.dim() < 2) else tensor_laid_out(own, layout)
 
 
 def tensor_bytes(tensor: Tensor) -> bytes:

@@ -12,6 +12,7 @@ from torch import Tensor
 from verifier.oracles.references.space import Case
 from verifier.problems.sizes import Expression, Shape
 
+SMALLER = 256.0
 LARGER = 6.0  # times as large: functions saturate there, and PyTorch's softplus is not yet its argument, which it is above 20
 
 Draw = Callable[[tuple[int, ...], Mapping[str, int], torch.Generator], Any]
@@ -74,7 +75,7 @@ def point(sources: Mapping[str, Source], case: Case, other: int = 0) -> dict[str
         if case.axis("values") == "equal contents":
             tensor = earlier.setdefault((shape, tensor.dtype, source.domain), tensor).clone()
         found[name] = (
-            tensor[:1].expand(tensor.shape).clone() if case.axis("inputs") == "rows" and tensor.numel() and tensor.dim() else tensor
+            tensor[:1].expand(tensor.shape).clone() if case.axis("inputs") == "rows" and tensor.numel() and tensor.dim() > 1 else tensor
         )
     return found
 
@@ -121,13 +122,13 @@ def _special(numbers: np.ndarray[Any, Any], domain: str, values: str, generator:
     some.flat[int(generator.integers(numbers.size))] = True
     if values == "ties":
         return np.where(some, numbers.flat[int(generator.integers(numbers.size))], numbers)
-    if domain != "real":
-        return numbers
-    if values == "zeros":
+    if domain == "unit interval":
+        return {"small": numbers / SMALLER, "large": 1 - (1 - numbers) / SMALLER}.get(values, numbers)
+    if values == "zeros" and domain == "real":
         if numbers.ndim > 1 and generator.random() < 0.5:
             some.reshape(-1, numbers.shape[-1])[int(generator.integers(numbers.size // numbers.shape[-1]))] = True  # a whole row
         return np.where(some, 0.0, numbers)
-    return numbers * {"large": LARGER, "small": 2.0**-8}.get(values, 1.0)
+    return numbers * {"large": LARGER, "small": 1 / SMALLER}.get(values, 1.0)
 
 
 def _integers(source: Source, shape: tuple[int, ...], case: Case, generator: np.random.Generator) -> np.ndarray[Any, Any]:

@@ -119,7 +119,10 @@ class _Torch:
         return self.remote.differentiated if self.manner.needed is None else self.manner.needed
 
     def _tensor(self, place: str, tensor: Tensor, needed: bool) -> list[str]:
-        lines = [f"{place} = torch.as_tensor({place}).to({_dtype(tensor)})", *_layout(place, tuple(tensor.shape), self.manner.inputs)]
+        lines = [
+            f"{place} = torch.as_tensor({place}).to({_dtype(tensor)})",
+            *_layout(place, tuple(tensor.shape), self.manner.inputs, inputs=True),
+        ]
         return [*lines, *([f"{place} = {place}.requires_grad_()"] if needed else [])]
 
     def _call(self, places: Mapping[str, str], suffix: str) -> str:
@@ -193,8 +196,8 @@ def _numpy(name: str) -> str:
     return f"{name}.detach().double().numpy().copy()"
 
 
-def _layout(name: str, shape: tuple[int, ...], layout: Layout) -> list[str]:
-    """Statements that lay a tensor out; the numbers are those that the layout can hold already."""
+def _layout(name: str, shape: tuple[int, ...], layout: Layout, *, inputs: bool = False) -> list[str]:
+    """Statements that lay a tensor out; the numbers are those that the layout can hold already, of inputs those of a matrix alone."""
     if not shape or 0 in shape:
         return []
     match layout:
@@ -207,7 +210,7 @@ def _layout(name: str, shape: tuple[int, ...], layout: Layout) -> list[str]:
                 return [f"{name} = {wide}[..., ::2] if {name}.dim() else {name}"]
             return [f"{name} = {wide}[..., :{name}.shape[-1]] if {name}.dim() else {name}"]
         case "rows":
-            return [f"{name} = {name}[:1].expand({name}.shape) if {name}.dim() else {name}"]
+            return [f"{name} = {name}[:1].expand({name}.shape) if {name}.dim() > {int(inputs)} else {name}"]
         case "expanded":
             return [f"{name} = {name}.reshape(-1)[0].expand({name}.shape)"]
     return []
