@@ -1,6 +1,6 @@
 """Which axes find the planted wrong gradients, and what would pass without each of them.
 
-    python -m benchmarks.axes [--draws 100] [--seed 0] [--only NAME]
+    python -m benchmarks.axes [--draws 20] [--seed 0] [--only NAME]
 
 Every plant of `benchmarks.museum` is asked at the cases that a call of `assert_gradients` would draw, also after the first that fails.
 An axis is *needed* by a plant where each failing case has it on: switched off, the plant would pass. Of right versions the number of
@@ -117,7 +117,7 @@ def report(found: Mapping[str, Exhibited]) -> str:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--draws", type=int, default=100)
+    parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
     given = parser.parse_args()
