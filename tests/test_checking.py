@@ -99,3 +99,15 @@ def test_claims_that_leave_room_for_few_networks_are_noted(tmp_path, monkeypatch
     assert report.verdict == "pass"
     assert 0 < asked < 40
     assert [note.message for note in report.notes] == [f"Networks as large as the claims fix leave room for {asked} of the profile's 40."]
+
+
+def test_several_candidates_are_judged_side_by_side_and_reported_in_their_order(tmp_path):
+    for name in ("b", "a"):
+        (tmp_path / f"{name}.py").write_text(RIGHT.read_text(encoding="utf-8"), encoding="utf-8")
+    (tmp_path / "empty.py").write_text("")
+    (tmp_path / "task.toml").write_text("")
+    paths = [tmp_path / "b.py", tmp_path / "a.py", tmp_path / "empty.py"]
+    reports = verifier.check(paths, profile="quick", only=["autograd"], assignment=tmp_path / "task.toml", jobs=2)
+    assert [(one.candidate.name, one.verdict) for one in reports] == [("b", "pass"), ("a", "pass"), ("empty", "error")]
+    with pytest.raises(RequestError, match="give a list"):
+        verifier.check(tmp_path, profile="quick")

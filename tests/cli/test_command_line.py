@@ -132,3 +132,11 @@ def test_the_help_has_every_command_once_by_who_wants_it(capsys):
     assert [line for line in ("To learn:", "To judge:", "For authors:") if line in shown] == ["To learn:", "To judge:", "For authors:"]
     for name in COMMANDS:
         assert sum(line.startswith(f"  {name} ") for line in shown.splitlines()) == 1
+
+
+def test_on_windows_one_sentence_says_what_to_do(monkeypatch, capsys):
+    monkeypatch.setattr("sys.platform", "win32")
+    assert main(["check", "student.py"]) == 3
+    told = capsys.readouterr().err
+    assert "WSL" in told
+    assert told.count("\n") == 1

@@ -40,3 +40,10 @@ def test_faults_are_listed_by_equation_and_one_is_shown_with_its_remedy(capsys):
 def test_selftest_finds_and_names_what_it_plants(capsys):
     assert main(["selftest", "--fault", "sign", "--fault", "bias-zero"]) == 0
     assert "2 mistakes: 2 found, 2 named rightly" in capsys.readouterr().out
+
+
+def test_the_words_of_a_report_are_explained_and_every_heading_of_its_table_is_one(capsys):
+    assert main(["explain", "--terms"]) == 0
+    told = capsys.readouterr().out
+    for word in ("network", "tolerance", "excludes above", "networks", "error", "status", "check"):
+        assert any(line.startswith(word) for line in told.splitlines()), word

@@ -86,3 +86,15 @@ def test_a_request_that_makes_no_sense_is_told_in_one_line_and_nothing_is_writte
     assert words in told
     assert told.count("\n") == 1
     assert not list(folder.iterdir())
+
+
+def test_a_file_for_an_assignment_fits_it(folder, capsys):
+    Path("task.toml").write_text('losses = ["half_squared_error"]\nlayers = 2\nentry = "gradients"\nl2 = 0.1\n')
+    assert main(["init", "student.py", "--assignment", "task.toml", "--batch", "columns"]) == 0
+    text = Path("student.py").read_text()
+    assert '# losses = ["half_squared_error"]' in text
+    assert "def gradients(" in text
+    report = verifier.check("student.py", profile="quick", assignment="task.toml")
+    assert (report.verdict, report.reason) == ("error", "not-done")
+    assert main(["init", "other.py", "--assignment", "task.toml", "--layers", "3"]) == 2
+    assert "task.toml fixes layers" in capsys.readouterr().err

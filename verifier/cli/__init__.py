@@ -87,6 +87,8 @@ def commands() -> None:
 
     Exit status: 0 the candidates pass, 1 one is wrong or unusable, 2 the request is wrong, 3 nothing could be decided.
     """
+    if sys.platform == "win32":
+        raise HarnessError("verifier runs on Linux and macOS. On Windows open WSL (`wsl --install`) and give the same command.")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.argument("file", required=False, metavar="[FILE]")
 @click.argument("candidate", required=False, metavar="[CANDIDATE]")
 @click.option("--worked-example", is_flag=True, help="Show the worked example that the mathematics came with, with and without rounding.")
-def explain(file: str | None, candidate: str | None, worked_example: bool) -> int:
+@click.option("--terms", is_flag=True, help="Say what the words of a report mean.")
+def explain(file: str | None, candidate: str | None, worked_example: bool, terms: bool) -> int:
     """Work a stored problem by hand, line by line.
 
     FILE is a counterexample.safetensors, or a report.json (or its folder), whose lines then have the candidate's numbers beside them.
@@ -31,11 +32,14 @@ def explain(file: str | None, candidate: str | None, worked_example: bool) -> in
     from verifier.reports.terminal import open_console
 
     console = open_console()
+    if terms:
+        show_terms(console)
+        return 0
     if worked_example:
         show_worked_example(console)
         return 0
     if file is None:
-        raise RequestError("say what to explain: a stored problem (counterexample.safetensors), a report.json, or --worked-example")
+        raise RequestError("say what to explain: a stored problem (counterexample.safetensors), a report.json, --worked-example or --terms")
     if candidate is not None:
         from verifier.verification.judging import replay
 
@@ -51,6 +55,19 @@ def explain(file: str | None, candidate: str | None, worked_example: bool) -> in
         return _show_report(reports[0], console)
     _show_problem(file, console)
     return 0
+
+
+def show_terms(console: Console) -> None:
+    """Every word of a report that a reader may not know, and what it means."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from verifier.reports.wording import TERMS
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for term, meaning in TERMS.items():
+        table.add_row(Text(term, "bold"), Text(meaning))
+    console.print(table)
 
 
 def _show_problem(file: str, console: Console) -> None:

@@ -37,6 +37,7 @@ OPTIONS = {
 @click.option("--weight-layout", metavar="NAME", help="out_in (z = W a) or in_out (z = a W).")
 @click.option("--bias", metavar="NAME", help="vector, column, row or none.")
 @click.option("--layers", type=click.IntRange(1, 12), help="For code with a fixed number of layers.")
+@click.option("--assignment", metavar="FILE", help="Begin with the claims of an assignment, which the file will then fit.")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def init(
     file: str,
@@ -48,6 +49,7 @@ def init(
     weight_layout: str | None,
     bias: str | None,
     layers: int | None,
+    assignment: str | None,
     force: bool,
 ) -> int:
     """Write a file to start from: backprop with its manifest, to be filled in.
@@ -65,11 +67,28 @@ def init(
         "layers": layers,
     }
     path = Path(file)
-    _write(path, _starting({key: value for key, value in said.items() if value}), force=force)
+    said = {key: value for key, value in said.items() if value}
+    _write(path, _starting(said) if assignment is None else _starting_for(assignment, said), force=force)
     click.echo(
         f"Wrote {path}. Fill it in, and see what is wrong with it:\n\n    verifier check {path}\n\nOr on every save: verifier watch {path}"
     )
     return 0
+
+
+def _starting_for(path: str, said: dict[str, Any]) -> str:
+    """The file that an assignment begins with; options may say what it leaves open."""
+    from verifier.candidates.assignment import read_assignment
+    from verifier.contracts.catalogue import contract_of
+
+    assignment = read_assignment(path)
+    if contract_of(assignment.contract).starting is None:
+        raise RequestError(f"{assignment.shown}: the contract {assignment.contract!r} has no file to start from")
+    fixed = next((key for key in said if key in assignment.claims and assignment.claims[key] != said[key]), None)
+    if fixed is not None:
+        raise RequestError(f"{OPTIONS[fixed]}: {assignment.shown} fixes {fixed}")
+    text = _starting({**said, **assignment.claims})
+    entry = assignment.entry or "backprop"
+    return text if "." in entry else text.replace("def backprop(", f"def {entry}(")
 
 
 def _starting(said: dict[str, Any]) -> str:

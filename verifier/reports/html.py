@@ -45,6 +45,7 @@ def write(report: Report) -> str:
         own_lines_heading=wording.own_lines_heading(report),
         certificate=wording.certificate_lines(report),
         equations=wording.EQUATIONS,
+        terms=wording.TERMS,
         not_passed=wording.not_passed(report),
         skipped=wording.skipped_by_reason(report),
         explained=wording.explained_words(report),

@@ -3,7 +3,7 @@
 import math
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
@@ -156,6 +156,25 @@ def skipped_by_reason(report: Report) -> dict[str, list[str]]:
         if outcome.status == "skipped":
             reasons.setdefault(one_line(outcome.message), []).append(one_line(outcome.id))
     return reasons
+
+
+TERMS: Mapping[str, str] = {
+    "network": "A random network that your code was asked about: its sizes, weights, inputs and targets are drawn from the seed.",
+    "check": "One question that is put to your code on many networks; docs/checks.md has each.",
+    "status": "pass; FAIL: your code is wrong; ERROR: no usable answer came; INCONCLUSIVE: nothing could be decided; skipped: not asked.",
+    "error": "How far your number is from the right one, at the worst element of the worst network.",
+    "tolerance": "How far it may be: what rounding alone can do to right code there. It is computed for each element, never chosen.",
+    "networks": "How many networks were asked about; of a check that fails, how many of them are wrong.",
+    "excludes above": "The smallest error, as a part of the largest element, that this check would have seen.",
+    "scatter": "How much a right gradient moves when every number in the computation is changed in its last digit.",
+    "finite difference": "The slope of your own loss, from its values at two near points. It needs no formula, and no other code.",
+    "autograd": "PyTorch's gradient of the network that your manifest claims.",
+    "the first line that parts": "Of a network worked by hand, the first value that differs from yours by more than rounding (✗, after >).",
+    "z, a, δ": "Pre-activation z = W a + b, activation a = σ(z), and δ = ∂L/∂z. Layers are counted from 0, as weights[0].",
+    "⊙": "Multiplied element by element.",
+    "counterexample": "The smallest network found on which your code is wrong; verifier replay asks about it again.",
+    "manifest": "The lines # /// script at the top of your file: what your code claims to compute.",
+}
 
 
 def explained_words(report: Report) -> list[str]:

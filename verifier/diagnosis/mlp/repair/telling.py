@@ -85,7 +85,13 @@ def _beside(found: Found, right: Quantity) -> str:
     ratio = _ratio(found.setting.value, right.array)
     if ratio is None:
         return ""
-    return " It has the wrong sign." if ratio == -1 else f" It is {ratio:.6g} times what it should be."
+    if ratio == -1:
+        return " It has the wrong sign."
+    batch = found.reading.quantities.factors.get("N ", 0.0)
+    times = (
+        "1/N" if batch > 1 and abs(ratio * batch - 1) < RATIO else "N" if batch > 1 and abs(ratio / batch - 1) < RATIO else f"{ratio:.6g}"
+    )
+    return f" It is {times} times what it should be{f' (N = {batch:.0f} samples)' if 'N' in times else ''}."
 
 
 def _is_claim_of_itself(known: Known, found: Found) -> bool:
