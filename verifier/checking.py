@@ -9,6 +9,9 @@ from verifier.results.report import Report
 from verifier.verification.judging import judge
 
 
+Several = list[str] | list[PathLike[str]] | list[str | PathLike[str]] | tuple[str | PathLike[str], ...]
+
+
 @overload
 def check(
     candidate: str | PathLike[str],
@@ -23,7 +26,7 @@ def check(
 ) -> Report: ...
 @overload
 def check(
-    candidate: Sequence[str | PathLike[str]],
+    candidate: Several,
     *,
     profile: Literal["quick", "ci", "thorough", "grading"] = ...,
     seed: int | None = ...,
@@ -34,7 +37,7 @@ def check(
     jobs: int | None = ...,
 ) -> list[Report]: ...
 def check(
-    candidate: str | PathLike[str] | Sequence[str | PathLike[str]],
+    candidate: str | PathLike[str] | Several,
     *,
     profile: Literal["quick", "ci", "thorough", "grading"] = "ci",
     seed: int | None = None,
