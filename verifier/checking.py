@@ -8,7 +8,6 @@ from verifier.errors import HarnessError, RequestError
 from verifier.results.report import Report
 from verifier.verification.judging import judge
 
-
 Several = list[str] | list[PathLike[str]] | list[str | PathLike[str]] | tuple[str | PathLike[str], ...]
 
 
