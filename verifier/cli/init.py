@@ -38,6 +38,8 @@ OPTIONS = {
 @click.option("--bias", metavar="NAME", help="vector, column, row or none.")
 @click.option("--layers", type=click.IntRange(1, 12), help="For code with a fixed number of layers.")
 @click.option("--assignment", metavar="FILE", help="Begin with the claims of an assignment, which the file will then fit.")
+@click.option("--contract", default="", metavar="NAME", help="What to write instead of a network: layer.")
+@click.option("--operation", metavar="NAME", help="Of a layer: affine, conv2d, batchnorm, lstm_step, …")
 @click.option("--force", is_flag=True, help="Write over a file that is there.")
 def init(
     file: str,
@@ -50,9 +52,11 @@ def init(
     bias: str | None,
     layers: int | None,
     assignment: str | None,
+    contract: str,
+    operation: str | None,
     force: bool,
 ) -> int:
-    """Write a file to start from: backprop with its manifest, to be filled in.
+    """Write a file to start from: backprop with its manifest, or a layer's functions, to be filled in.
 
     FILE is my_network.py by default. Without options: sigmoid layers, squared error, samples in rows.
     """
@@ -65,10 +69,11 @@ def init(
         "weight_layout": weight_layout,
         "bias": bias,
         "layers": layers,
+        "operation": operation,
     }
     path = Path(file)
     said = {key: value for key, value in said.items() if value}
-    _write(path, _starting(said) if assignment is None else _starting_for(assignment, said), force=force)
+    _write(path, _starting(contract, said) if assignment is None else _starting_for(assignment, said), force=force)
     click.echo(
         f"Wrote {path}. Fill it in, and see what is wrong with it:\n\n    verifier check {path}\n\nOr on every save: verifier watch {path}"
     )
@@ -78,29 +83,33 @@ def init(
 def _starting_for(path: str, said: dict[str, Any]) -> str:
     """The file that an assignment begins with; options may say what it leaves open."""
     from verifier.candidates.assignment import read_assignment
-    from verifier.contracts.catalogue import contract_of
+    from verifier.contracts.catalogue import DEFAULT
 
     assignment = read_assignment(path)
-    if contract_of(assignment.contract).starting is None:
+    if assignment.contract != DEFAULT:
         raise RequestError(f"{assignment.shown}: the contract {assignment.contract!r} has no file to start from")
     fixed = next((key for key in said if key in assignment.claims and assignment.claims[key] != said[key]), None)
     if fixed is not None:
-        raise RequestError(f"{OPTIONS[fixed]}: {assignment.shown} fixes {fixed}")
-    text = _starting({**said, **assignment.claims})
+        raise RequestError(f"{OPTIONS.get(fixed, fixed)}: {assignment.shown} fixes {fixed}")
+    text = _starting(assignment.contract, {**said, **assignment.claims})
     entry = assignment.entry or "backprop"
     return text if "." in entry else text.replace("def backprop(", f"def {entry}(")
 
 
-def _starting(said: dict[str, Any]) -> str:
-    from verifier.contracts.catalogue import DEFAULT, contract_of
+def _starting(contract: str, said: dict[str, Any]) -> str:
+    from verifier.contracts.catalogue import DEFAULT, contract_ids, contract_of
     from verifier.contracts.keys import TableError
 
-    starting = contract_of(DEFAULT).starting
-    assert starting is not None
+    named = contract or ("layer" if "operation" in said else DEFAULT)
+    if named not in contract_ids():
+        raise RequestError(f"--contract {named!r} is not known; known are {', '.join(contract_ids())}")
+    starting = contract_of(named).starting
+    if starting is None:
+        raise RequestError(f"for the contract {named} there is no file to start from")
     try:
         return starting(said)
     except TableError as error:
-        raise RequestError(f"{OPTIONS[error.key]} {error.says}") from None
+        raise RequestError(f"{OPTIONS.get(error.key, f'--{error.key}')} {error.says}") from None
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:

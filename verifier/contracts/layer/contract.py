@@ -2,6 +2,7 @@
 
 from verifier.contracts.contract import Contract
 from verifier.contracts.layer.claims import KEYS, claims_from, recognised_keys
+from verifier.contracts.layer.starting import starting_layer
 
 CONTRACT = Contract(
     id="layer",
@@ -10,4 +11,5 @@ CONTRACT = Contract(
     claims_from=claims_from,
     judging="verifier.verification.layers",
     recognised=recognised_keys,
+    starting=starting_layer,
 )

@@ -4,9 +4,11 @@ import difflib
 from collections.abc import Mapping
 from functools import cache
 
+from verifier import plugins
 from verifier.contracts.layer.operations import activations, linear, losses, normalisation, recurrent, windows
 from verifier.contracts.layer.operations.operation import Operation
 
+PLUGGED = "layer_operation"  # what a plug-in's module calls its `Operation`
 _OURS = (linear, activations, windows, normalisation, losses, recurrent)
 
 
@@ -23,9 +25,17 @@ def aliases() -> Mapping[str, str]:
 
 
 def find(name: str) -> Operation | None:
-    """The operation of this name or alias, or None."""
+    """The operation of this name or alias, one that is plugged in among them, or None.
+
+    Raises:
+        HarnessError: the plug-in cannot be imported, or has no `layer_operation`.
+    """
     plain = name.strip().lower().replace("-", "_").replace(" ", "_")
-    return operations().get(plain) or operations().get(aliases().get(plain, ""))
+    found = operations().get(plain) or operations().get(aliases().get(plain, ""))
+    if found is None and name in plugins.plugged_in(plugins.OPERATIONS):
+        entry: Operation = plugins.part_of(plugins.OPERATIONS, name, PLUGGED)
+        return entry
+    return found
 
 
 def near(name: str) -> str:
