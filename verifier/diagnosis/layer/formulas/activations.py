@@ -1,6 +1,7 @@
 """Functions of one element each, and softmax."""
 
 from collections.abc import Callable, Mapping
+from math import erf
 from typing import Any
 
 import numpy as np
@@ -110,6 +111,29 @@ def _silu_instead(x: FloatArray, values: Mapping[str, Any]) -> Terms:
     return {"is the derivative of a sigmoid, σ(x)(1 - σ(x))": s * (1 - s)}
 
 
+def _gelu_terms(x: FloatArray, values: Mapping[str, Any]) -> Terms:
+    form = str(values.get("approximate", "none"))
+    if form == "tanh":
+        inner = np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))
+        slope = np.sqrt(2 / np.pi) * (1 + 3 * 0.044715 * x**2)
+        return {"(1 + tanh u)/2": (1 + inner) / 2, "x·(1 - tanh² u)·u'/2": x * (1 - inner**2) * slope / 2}
+    if form == "sigmoid":
+        s = _logistic(1.702 * x)
+        return {"σ(1.702 x)": s, "x·1.702·σ'(1.702 x)": 1.702 * x * s * (1 - s)}
+    cumulative = (1 + np.vectorize(erf)(x / np.sqrt(2))) / 2 if x.size else x
+    return {"Φ(x)": cumulative, "x·φ(x)": x * np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi)}
+
+
+def _gelu_instead(x: FloatArray, values: Mapping[str, Any]) -> Terms:
+    forms = {"none": "the exact form", "tanh": "the form with tanh", "sigmoid": "the form with σ(1.702 x)"}
+    mine = str(values.get("approximate", "none"))
+    return {
+        f"is the derivative of {words}, and forward is {forms[mine]}": np.asarray(sum(_gelu_terms(x, {"approximate": form}).values()))
+        for form, words in forms.items()
+        if form != mine
+    }
+
+
 def _softplus_instead(x: FloatArray, values: Mapping[str, Any]) -> Terms:
     out = np.logaddexp(0, x)
     return {"is σ of the output, not of x": _logistic(out), "is 1 - σ(x)": 1 - _logistic(x)}
@@ -156,6 +180,7 @@ FORMULAS = {
     ("softplus", "x"): _plain(_logistic, _softplus_instead),
     ("leaky_relu", "x"): _slopes(_leaky, _leaky_instead),
     ("elu", "x"): _slopes(_elu_terms, _elu_instead),
+    ("gelu", "x"): _slopes(_gelu_terms, _gelu_instead),
     ("silu", "x"): _slopes(_silu_terms, _silu_instead),
     ("softmax", "x"): Formulas(_softmax_terms, _softmax_instead),
     ("log_softmax", "x"): Formulas(_log_softmax_terms, _log_softmax_instead),

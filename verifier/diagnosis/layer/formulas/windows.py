@@ -7,20 +7,30 @@ from verifier.results.evaluation import FloatArray
 
 
 def _convolved_x(given: Given, weight: FloatArray) -> FloatArray:
-    """dx of a convolution (N C H W, F C K L)."""
+    """dx of a convolution (N C H W and F C K L, or N C L and F C K)."""
     x, c = given.arrays["x"], given.cotangent
-    stride, pad = int(given.values["stride"]), given.values["pad"]
-    padded = np.zeros((*x.shape[:2], x.shape[2] + 2 * pad, x.shape[3] + 2 * pad))
+    stride, pad = int(given.values.get("stride", 1)), int(given.values.get("pad", 0))
+    if x.ndim == 3:
+        flat = _scattered(x[:, :, None], weight[:, :, None], c[:, :, None], stride, (0, pad))
+        return np.asarray(flat[:, :, 0])
+    return _scattered(x, weight, c, stride, (pad, pad))
+
+
+def _scattered(x: FloatArray, weight: FloatArray, c: FloatArray, stride: int, pads: tuple[int, int]) -> FloatArray:
+    down, right = pads
+    padded = np.zeros((*x.shape[:2], x.shape[2] + 2 * down, x.shape[3] + 2 * right))
     high, wide = weight.shape[2:]
     for i, j in np.ndindex(*c.shape[2:]):
         place = np.s_[:, :, i * stride : i * stride + high, j * stride : j * stride + wide]
         padded[place] += np.tensordot(c[:, :, i, j], weight, (1, 0))
-    return np.asarray(padded[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]])
+    return np.asarray(padded[:, :, down : down + x.shape[2], right : right + x.shape[3]])
 
 
 def _convolved_x_instead(given: Given) -> Terms:
     w = given.arrays["w"]
-    found = {"has the filter rotated by 180 degrees: that belongs to a full convolution of dout, not here": w[:, :, ::-1, ::-1]}
+    if w.ndim == 3:
+        return {"has the filter turned over": _convolved_x(given, w[:, :, ::-1])}
+    found = {"has the filter rotated by 180 degrees": w[:, :, ::-1, ::-1]}
     if w.shape[2] == w.shape[3]:
         found["has the filter's rows and columns exchanged"] = w.transpose(0, 1, 3, 2)
     if w.shape[0] == w.shape[1]:
@@ -28,6 +38,5 @@ def _convolved_x_instead(given: Given) -> Terms:
     return {says: _convolved_x(given, one) for says, one in found.items()}
 
 
-FORMULAS = {
-    ("conv2d", "x"): Formulas(lambda given: {"the sum over windows": _convolved_x(given, given.arrays["w"])}, _convolved_x_instead),
-}
+_CONVOLUTION = Formulas(lambda given: {"the sum over windows": _convolved_x(given, given.arrays["w"])}, _convolved_x_instead)
+FORMULAS = {("conv1d", "x"): _CONVOLUTION, ("conv2d", "x"): _CONVOLUTION}
