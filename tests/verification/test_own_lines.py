@@ -146,6 +146,25 @@ def test_every_page_shows_the_line_with_a_caret_below_what_makes_the_value(repor
     assert pair[1] in html.write(found)
 
 
+@pytest.mark.parametrize(
+    ("line", "marked"),
+    [
+        ("d1 = (d2 @ W2) * slope(z, n=3)  # back", "(d2 @ W2) * slope(z, n=3)"),
+        ("grads['a=b'] = a = f('#', x == y)", "f('#', x == y)"),
+        ("w -= rate * g", "rate * g"),
+        (r"a = 'it\'s = #' + b  # c", r"'it\'s = #' + b"),
+        ("return a >= 0", "a >= 0"),
+        ("grads.insert(0, d.T @ a[l])", "grads.insert(0, d.T @ a[l])"),
+        ("rate * g)", "rate * g)"),
+    ],
+)
+def test_the_caret_stands_below_what_makes_the_value(line, marked, tmp_path):
+    (tmp_path / "net.py").write_text(f"def backprop(weights, biases, x, y):\n    {line}\n")
+    (candidate,), _ = find_candidates([str(tmp_path / "net.py")])
+    found = source_line(candidate, str(tmp_path / "net.py"), 2)
+    assert found.text[found.column :][: found.length] == marked
+
+
 def test_a_file_that_is_not_the_candidates_own_is_never_read(tmp_path):
     folder = tmp_path / "student"
     folder.mkdir()

@@ -3,7 +3,7 @@
 A worker is in the candidate's hands: the file that it names may be any file of this machine. Only the candidate's own are read.
 """
 
-import ast
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from verifier.candidates.script_block import read_source
 from verifier.errors import RequestError
 
 LONGEST = 200  # characters of a line that are shown
+PIECES = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[-+*/@%&|^<>=!:]*=|[][(){}#]")
+RETURN = re.compile(r"return\b\s*")
 
 
 @dataclass(frozen=True)
@@ -35,12 +37,9 @@ def source_line(candidate: Candidate, file: str, line: int) -> SourceLine | None
     lines = source.split("\n")
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         return None
-    whole = lines[line - 1].rstrip()
-    text = whole.lstrip()
-    indent = len(whole) - len(text)
-    column, end = _span(source, line, whole)
-    column, end = max(column - indent, 0), min(end - indent, LONGEST)
-    return SourceLine(text[:LONGEST], column, max(end - column, 0))
+    text = lines[line - 1].strip()[:LONGEST]
+    column, end = _span(text)
+    return SourceLine(text, column, end - column)
 
 
 def own_file(candidate: Candidate, file: str) -> Path | None:
@@ -55,18 +54,21 @@ def own_file(candidate: Candidate, file: str) -> Path | None:
     return real if inside and real.suffix == ".py" and real.is_file() else None
 
 
-def _span(source: str, line: int, whole: str) -> tuple[int, int]:
-    """Where in a line the value of its statement stands, in characters: what is assigned, returned or called; the whole line otherwise."""
-    everything = len(whole) - len(whole.lstrip()), len(whole)
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return everything
-    statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt) and node.lineno == line]
-    value = getattr(statements[-1], "value", None) if statements else None
-    if not isinstance(value, ast.expr):
-        return everything
-    encoded = whole.encode()
-    start = len(encoded[: value.col_offset].decode(errors="replace"))
-    end = len(whole) if value.end_lineno != line else len(encoded[: value.end_col_offset].decode(errors="replace"))
-    return (start, end) if value.lineno == line else everything
+def _span(line: str) -> tuple[int, int]:
+    """Where in a line the value of its statement stands: behind the last `=` outside of brackets and texts, or behind `return`.
+
+    By its signs alone: to parse a whole file that somebody made against the parser can end the process. Where there is neither, all of it.
+    """
+    start, end, depth = 0, len(line), 0
+    for piece in PIECES.finditer(line):
+        sign = piece[0]
+        if sign == "#":
+            end = piece.start()
+            break
+        depth += (sign in "([{") - (sign in ")]}")
+        if sign.endswith("=") and depth == 0 and sign not in ("==", "<=", ">=", "!=", ":="):
+            start = piece.end()
+    returned = RETURN.match(line)
+    start = returned.end() if returned else start
+    value = line[start:end]
+    return start + len(value) - len(value.lstrip()), start + len(value.rstrip())
