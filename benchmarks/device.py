@@ -188,7 +188,7 @@ def _asked(case: Case, device: torch.device) -> Seen:
         seen.counts.see_right(f"{case}, {name}", outcome, *host[name])
         if isinstance(judge, ByCopies):
             seen.counts.see_reach(judge.reach(f"{case}, {name}", name, claimed[name], outcome))
-        for fault, wrong in faults(host[name][0], generator) if name != "output" and case.faults else ():
+        for fault, wrong in faults(host[name][0], generator) if name != "output" and case.faults and case.seed % 3 != 2 else ():
             held = {} if isinstance(judge, ByScatter) else {"held": outcome.fits}
             seen.counts.see_fault(fault, judge.judge(name, wrong, **held), wrong, *host[name][1:])
     if any(outcome.status == "wrong" or outcome.fits for outcome in outcomes.values()) and (seen.counts.wrongly or "float32" in str(case)):
@@ -207,7 +207,7 @@ def _drawn(
     inputs = {f"x{i}": (size * torch.randn(shape, generator=generator)).to(case.dtype).to(device) for i, shape in enumerate(shapes)}
     shape = plain(*inputs.values()).shape
     cotangent = torch.randn(shape, generator=generator).to(case.dtype).to(device)
-    if case.seed % 3 == 2:
+    if case.seed % 3 == 2:  # of softmax and norms it leaves nothing but rounding, in which nothing can be planted
         cotangent = torch.ones((), dtype=case.dtype, device=device).expand(shape)
     return inputs, cotangent.T.contiguous().T if case.fault == "row stride" else cotangent, generator
 

@@ -177,6 +177,16 @@ def test_half_an_ulp_is_what_the_type_says(dtype):
     assert torch.equal(Grid(dtype).nearest(normal(100)), normal(100).to(dtype).double())
 
 
+def test_elements_that_overflow_in_the_type_are_not_judged_and_the_others_are():
+    x = torch.tensor([[300.0, 2.0], [1.0, 3.0]], dtype=torch.float16)
+    claimed = {"output": x * x}
+    assert torch.isinf(claimed["output"]).any()
+    assert judged(lambda one: one * one, [x], torch.ones_like(x), claimed, None)["output"].status == "right"
+    assert judged(lambda one: one * one, [x], torch.ones_like(x), {"output": x * x * 0.9}, None)["output"].status == "wrong"
+    nothing = {"output": torch.full_like(x, float("nan"))}
+    assert judged(lambda one: one * one, [x], torch.ones_like(x), nothing, None)["output"].status == "wrong"
+
+
 def test_statistics_of_exact_copies_ask_for_exactness():
     right = np.zeros((3, 4))
     exact = yardstick(right, [right] * 4, right)

@@ -83,13 +83,13 @@ class Judge:
     def is_narrow(self) -> bool:
         return self.dtype in (torch.bfloat16, torch.float16)
 
-    def lifted(self) -> "Judge":
-        """The same questions in float64: there the formula shows, in a narrow type its rounding."""
+    def lifted(self, dtype: torch.dtype) -> "Judge":
+        """The same questions in a wider type: there the formula shows, in a narrow type its rounding."""
         sources = {
-            name: replace(one, example=one.example.double()) if one.example.is_floating_point() else one
+            name: replace(one, example=one.example.to(dtype)) if one.example.is_floating_point() else one
             for name, one in self.sources.items()
         }
-        return replace(self, dtype=torch.float64, sources=sources)
+        return replace(self, dtype=dtype, sources=sources, precision=None)
 
     def try_case(self, case: Case, tensors: Mapping[str, Tensor] | None = None) -> Trial:
         """Put one case to the test."""
@@ -223,7 +223,7 @@ class Judge:
             is_output = name.startswith("output ")
             if kinks and not is_output and shared is None and truth.beside(name, claimed, allowed, cotangents):
                 continue
-            if self._is_tf32(claimed, right, truth, cotangents):
+            if self._is_tf32(name, claimed, right, truth, cotangents):
                 return Wrong(
                     "precision", "", f"{name} is right, but the operands of its products were rounded to TF32, not kept in float32"
                 )
@@ -232,12 +232,19 @@ class Judge:
             return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, claimed)
         return None
 
-    def _is_tf32(self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...]) -> bool:
+    def _is_tf32(
+        self, name: str, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...]
+    ) -> bool:
         """Whether this is float32 as GPUs multiply it unless they are told otherwise; on a processor there is no such thing."""
         on_a_device = any(tensor.device.type != "cpu" for tensor in truth.tensors.values())
         if self.dtype != torch.float32 or not on_a_device or self.precision not in (None, "operands"):
             return False
-        return self._in_a_narrow_type(claimed, right, truth, cotangents) is None
+        outputs = {f"output {index}": key for index, key in enumerate(truth.output_names())}
+        # What another user of an input adds to its gradient is known, and not what is judged.
+        other = 0.0 if name in outputs else right[name] - truth.plain(cotangents)[1][name]
+        given, key = {outputs.get(name, name): claimed[name] - other}, outputs.get(name, name)
+        found = judge_narrow(truth.call, truth.tensors, list(cotangents), given, differentiate=truth.wanted, dtype=self.dtype)
+        return found[key].status == "right"
 
     def _in_a_narrow_type(
         self, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...]

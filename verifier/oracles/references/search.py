@@ -4,6 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import torch
+
 from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
 
@@ -37,13 +39,14 @@ class Searched:
 
 
 def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: float | None) -> Searched:
-    """Ask until a case fails; of a narrow type the formula first, in float64 where the code takes that, then a few in the type."""
+    """Ask until a case fails; of a narrow type the formula first, in the widest type that the code takes, then a few in the type."""
     if not judge.is_narrow:
         return _search(judge, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], time_limit)
     asked = 0
-    formula = judge.lifted()
     base = replace(space.base, seed=seed)
-    if formula.try_case(base).wrong is None:
+    formulas = (judge.lifted(wide) for wide in (torch.float64, torch.float32))  # a kernel that keeps float32 inside has no more in float64
+    formula = next((one for one in formulas if one.try_case(base).wrong is None), None)
+    if formula is not None:
         found = _search(formula, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], time_limit)
         if found.wrong is not None:
             return found

@@ -123,7 +123,10 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor | NDArray[An
     order = TF32 if yardsticks.dtype is torch.float32 else ORDER
     allowed = TF32 if yardsticks.dtype is torch.float32 else ORDER[: ORDER.index(Precision.EAGER if declared is None else declared) + 1]
     for precision in (*allowed, *order[len(allowed) :]):
-        found[precision] = yardsticks.of(name, precision, kept).ratio(claimed)
+        measured = yardsticks.of(name, precision, kept)
+        if claimed.size and not measured.judged.any():
+            return NarrowOutcome("undecided", None, float("nan"), "element", f"{name} overflows in {narrow} ({precision}).")
+        found[precision] = measured.ratio(claimed)
         ratio, statistic = found[precision]
         if ratio > 1:
             continue

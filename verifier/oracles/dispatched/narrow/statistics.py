@@ -38,12 +38,14 @@ class Yardstick:
         right: the value in float64.
         deviation: of each element over the copies.
         limits: the largest statistics of a copy, times `LIMITS`.
+        judged: elements that are finite where numbers are rounded to the nearest: elsewhere the type overflows, whoever computes.
         middles: what errors are counted from, the least of them decides: the right value, and where digits may be cut what then comes out.
     """
 
     right: Array
     deviation: Array
     limits: Statistics
+    judged: NDArray[np.bool_]
     middles: tuple[Array, ...]
 
     def statistics(self, claimed: Array) -> Statistics:
@@ -56,10 +58,11 @@ class Yardstick:
     def _ratio_from(self, middle: Array, claimed: Array) -> tuple[float, str]:
         if claimed.size == 0 or bool(np.all((claimed == self.right) | (np.isnan(claimed) & np.isnan(self.right)))):
             return 0.0, "element"
-        finite = np.isfinite(self.right)
-        if not np.isfinite(claimed[finite]).all():
+        if not np.isfinite(claimed[self.judged]).all():
             return float("inf"), "element"
-        found, limits = _statistics(claimed - middle, self.right, self.deviation).named(), self.limits.named()
+        with np.errstate(invalid="ignore"):
+            error = np.where(self.judged, claimed - middle, 0.0)
+        found, limits = _statistics(error, self.right, self.deviation).named(), self.limits.named()
         ratios = {name: (value / limits[name] if limits[name] else (float("inf") if value else 0.0)) for name, value in found.items()}
         worst = max(ratios, key=lambda name: ratios[name])
         return ratios[worst], worst
@@ -74,7 +77,8 @@ def yardstick(right: Array, noisy: Sequence[Array], nearest: Array, cut: Array |
         last = np.where(np.isfinite(nearest - right), nearest - right, 0.0)
     found = [_statistics(d, right, deviation) for d in (*departures, last)]
     largest = {name: limit * max(one.named()[name] for one in found) for name, limit in LIMITS.items()}
-    return Yardstick(right, deviation, Statistics(**largest), (right,) if cut is None else (right, cut))
+    judged = np.isfinite(right) & np.isfinite(nearest)
+    return Yardstick(right, deviation, Statistics(**largest), judged, (right,) if cut is None else (right, cut))
 
 
 def _statistics(error: Array, right: Array, deviation: Array) -> Statistics:
