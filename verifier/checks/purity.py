@@ -65,6 +65,22 @@ def changed_arguments(before: Mapping[str, NDArray[np.generic]], after: Mapping[
     ]
 
 
+def note_on_later_answers(item: Item, first: Evaluation, later: Evaluation) -> str:
+    """A sentence where an answer, read later, is not what it was; else "". No fault: the contract does not ask for it."""
+    own = own_rounding(item, first)
+    moved = [
+        name
+        for name, gradient in later.gradients.items()
+        if np.any(np.abs(gradient - first.gradients[name]) > 2 * (item.reference.gradient_tolerance(name) + own[name]))
+    ]
+    if not moved:
+        return ""
+    return (
+        f"What it returns does not stay: {', '.join(moved)} are other numbers once it is called again or its arguments are written to "
+        f"(problem {item.index}). It returns arrays that it keeps or was given. Return copies, or read them at once."
+    )
+
+
 def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:
     text = (
         f"The call changes its arguments: {', '.join(changed)} are not as they went in (problem {item.index}: {item.problem.description}). "

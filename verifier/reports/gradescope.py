@@ -11,7 +11,7 @@ from typing import Any
 from verifier.errors import RequestError
 from verifier.reports.markdown import MARKS, code, escape, fence
 from verifier.reports.untrusted import one_line
-from verifier.reports.wording import marked_source, number, reproduce_command, times_tolerance, verdict_means
+from verifier.reports.wording import is_of_a_cohort, marked_source, number, reproduce_command, times_tolerance, verdict_means
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Outcome
 from verifier.results.report import Report, Score
@@ -156,7 +156,7 @@ def _extra(report: Report, score: Score) -> dict[str, Any]:
         "fault": one_line(best.fault) if best else None,
         "equation": one_line(best.equation) if best else None,
         "profile": one_line(report.profile),
-        "seed": report.seed,
+        "seed": None if is_of_a_cohort(report) else report.seed,
         "schema_version": report.schema_version,
     }
 

@@ -67,6 +67,7 @@ def write(report: Report) -> str:
         isolation=wording.isolation_words(report.isolation),
         isolation_gap=wording.isolation_gap(report.isolation),
         reproduce=wording.reproduce_command(report),
+        seed=wording.shown_seed(report),
         claims={name: wording.claim_text(value) for name, value in report.candidate.claims.items()},
         means=wording.verdict_means(report),
     )

@@ -25,6 +25,7 @@ from verifier.reports.wording import (
     own_line_sentence,
     own_lines_heading,
     reproduce_command,
+    shown_seed,
     skipped_by_reason,
     times_tolerance,
     title,
@@ -296,7 +297,7 @@ def _printed(report: Report) -> Iterator[str]:
 
 def _run(report: Report) -> Iterator[str]:
     yield "## This run"
-    facts = {"isolation": isolation_words(report.isolation), "profile": report.profile, "seed": str(report.seed), **report.environment}
+    facts = {"isolation": isolation_words(report.isolation), "profile": report.profile, "seed": shown_seed(report), **report.environment}
     yield "\n".join(f"- {escape(name)}: {escape(value)}" for name, value in facts.items())
     yield "To make it again:"
     yield fence([reproduce_command(report)], "console")

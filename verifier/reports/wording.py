@@ -228,11 +228,25 @@ def isolation_words(isolation: Isolation) -> str:
     return f"files, system calls and limits confined{landlock}"
 
 
+def is_of_a_cohort(report: Report) -> bool:
+    """Whether others are still graded on these networks, so that a page for a student keeps the seed to itself."""
+    return report.profile == "grading" and "--assignment" in report.options
+
+
+def shown_seed(report: Report) -> str:
+    """The seed, as a page for the candidate's author shows it."""
+    return "kept with the cohort" if is_of_a_cohort(report) else str(report.seed)
+
+
 def reproduce_command(report: Report) -> str:
-    """The command that makes this run again, with its profile and seed; after a replay, the one that judges the candidate whole."""
+    """The command that makes this run again, with its profile and seed; after a replay, the one that judges the candidate whole.
+
+    For one of a cohort without its seed: that asks about other networks.
+    """
+    seed = "" if is_of_a_cohort(report) else f" --seed {report.seed}"
     options = "".join(f" {shell_word(word)}" for word in report.options) + (f" --rung {report.rung}" if report.rung else "")
     command = f"verifier check {shell_word(report.candidate.path)}"
-    return command if report.profile == "replay" else f"{command} --profile {shell_word(report.profile)} --seed {report.seed}{options}"
+    return command if report.profile == "replay" else f"{command} --profile {shell_word(report.profile)}{seed}{options}"
 
 
 def marked_source(line: OwnLine) -> tuple[str, str]:

@@ -132,6 +132,22 @@ class Interview(Workers):
         counts: list[int] | None = answer.message["results"][0].get("counts")
         return counts
 
+    def read_later(self, problem: Problem) -> Evaluation | None:
+        """The entry's answer as it is after another call and after its arguments were written to; None where there is none."""
+        call = self._entry_call(problem)
+        if self.living is None or call.in_place or call.state or call.before:
+            return None
+        try:
+            answer = self._send(self.living, problem, {"calls": [{**call.message(), "later": True}]}, {})
+            form = answer.message["results"][0].get("form")
+            later: Evaluation = self._calling.read_entry(form, answer.arrays, problem, self._claims, self.entry)
+        except WorkerEnded:  # no death: two calls had to share the time of one
+            self.lose()
+            return None
+        except (AnswerError, TypeError):
+            return None
+        return later
+
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
         claims = self._claims
         names = self._calling.values_of(problem, claims)[0]

@@ -165,7 +165,7 @@ def _ask_the_rest(
             missing = ", ".join(sorted(record.needs - offers))
             checks[record.id] = record.ask if not missing else partial(_inapplicable, record.id, candidate.contract, missing)
     if purity.ID in checks:
-        checks[purity.ID] = lambda examination: _noting_complex_numbers(purity.check(examination), interview)
+        checks[purity.ID] = lambda examination: _with_what_was_seen(purity.check(examination), examination, interview)
     cost = ""
     if request.requires or {purity.ID, finite_difference.ID} & checks.keys():
         cost = _cost_of_a_gradient(examination, interview)
@@ -274,8 +274,12 @@ def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
     return _noting(finding, note)
 
 
-def _noting_complex_numbers(finding: Finding, interview: Interview) -> Finding:
-    """The finding of `purity`, during which they are looked for, with a note where there were some."""
+def _with_what_was_seen(finding: Finding, examination: Examination, interview: Interview) -> Finding:
+    """The finding of `purity`, with notes on complex numbers, which are looked for meanwhile, and on answers that do not stay."""
+    answered = examination.answered
+    item = next((one for one in answered if all(np.all(g) for g in one.reference.evaluation.gradients.values())), answered[0])
+    if finding.outcome.status == "pass" and (later := interview.read_later(item.problem)) is not None:
+        finding = _noting(finding, purity.note_on_later_answers(item, examination.evaluations[item.index], later))
     if not interview.complex_numbers:
         return finding
     note = (

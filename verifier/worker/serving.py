@@ -131,7 +131,7 @@ def _settle(scratch: str, target: Mapping[str, Any]) -> None:
     os.chdir(scratch or os.sep)
     for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
         os.environ[name] = scratch or NOWHERE
-    os.environ["USER"] = os.environ["LOGNAME"] = "candidate"
+    os.environ["USER"] = os.environ["LOGNAME"] = "user"  # a name that says nothing of where it runs
     sys.argv = [target["file"] or target["module"]]
     tempfile.tempdir = None
     random.seed(0)  # Python seeds it anew after a fork

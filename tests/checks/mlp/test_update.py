@@ -2,6 +2,8 @@
 
 import pytest
 
+from verifier.checks.mlp import update as mlp_update
+
 
 def update(verify, source):
     return verify(source, only=("update",)).outcome("update")
@@ -20,6 +22,7 @@ MISTAKES = {
     "up the hill": (STEP, STEP.replace("w - ", "w + ")),
     "a rate of its own": (STEP, STEP.replace("learning_rate", "0.1")),
     "biases left behind": ("biases = [b - learning_rate * g for b, g in zip(biases, by_biases)]", "biases = list(biases)"),
+    "its own rates alone": (STEP, STEP.replace("learning_rate", "(learning_rate if learning_rate in (2.0**20, 0.5, 0.1) else 1.0)")),
     "twice the step": (STEP, STEP.replace("learning_rate", "2 * learning_rate")),
 }
 
@@ -27,6 +30,11 @@ MISTAKES = {
 @pytest.mark.parametrize("mistake", MISTAKES)
 def test_a_wrong_step_fails(mistake, verify, plain):
     assert update(verify, plain.but(*MISTAKES[mistake])).status == "fail"
+
+
+def test_rates_that_are_known_by_their_value_would_let_it_pass(verify, plain, monkeypatch):
+    monkeypatch.setattr(mlp_update, "_drawn_rates", lambda seed: (0.5, 0.1))
+    assert update(verify, plain.but(*MISTAKES["its own rates alone"])).status == "pass"
 
 
 def test_the_message_shows_the_gradient_that_the_step_shows(verify, plain):

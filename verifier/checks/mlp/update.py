@@ -26,8 +26,7 @@ SOURCE = "32 x rounding scatter, and the rounding of the step"
 RECOVERED_ON = 40
 PATH_STEPS = 20
 PATHS = 5  # at most, until one has half of the steps
-PATH_RATE = 0.1
-SECOND_RATE = 0.5
+PATH_RATES, SECOND_RATES = (0.05, 0.2), (0.25, 1.0)  # from which the seed draws: code that knows a rate by its value must not get by
 
 
 def check(examination: Examination) -> Finding:
@@ -39,10 +38,11 @@ def check(examination: Examination) -> Finding:
     fixed = examination.claims.learning_rate
     items = examination.answered[:RECOVERED_ON]
     first = [_recover(examination, item, RECOVERY_RATE if fixed is None else fixed) for item in items]
-    other = [_recover(examination, item, SECOND_RATE) for item in items] if fixed is None else []
+    second_rate, path_rate = _drawn_rates(examination.seed)
+    other = [_recover(examination, item, second_rate) for item in items] if fixed is None else []
     recovered = [measurement for item, gradients in zip(items, first, strict=True) for measurement in _compare(item, gradients)]
     second = [measurement for item, gradients in zip(items, other, strict=bool(other)) for measurement in _compare(item, gradients)]
-    path = _along_a_path(examination, items, PATH_RATE if fixed is None else fixed)
+    path = _along_a_path(examination, items, path_rate if fixed is None else fixed)
     finding = concluded(
         ID,
         recovered + second + path,
@@ -52,6 +52,12 @@ def check(examination: Examination) -> Finding:
     if finding.outcome.status != "fail" or not other:
         return finding
     return replace(finding, diagnosis=_updated_first(items, first, other))
+
+
+def _drawn_rates(seed: int) -> tuple[float, float]:
+    """A second learning rate, and that of the path."""
+    generator = np.random.default_rng([seed, len(ID)])
+    return float(generator.uniform(*SECOND_RATES)), float(generator.uniform(*PATH_RATES))
 
 
 def _recover(examination: Examination, item: Item, rate: float) -> Evaluation:

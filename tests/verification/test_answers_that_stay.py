@@ -1,0 +1,48 @@
+"""Two calls before the first answer is read, and arguments that are written to later: what a caller may do and a check seldom does."""
+
+import pytest
+
+from verifier.verification.judging import judge
+
+SOURCE = """
+import numpy as np
+kept = {{}}
+
+def backprop(weights, biases, x, y):
+    acts = [x]
+    for w, b in zip(weights, biases):
+        acts.append(1 / (1 + np.exp(-(acts[-1] @ w.T + b))))
+    d = 2 * (acts[-1] - y) * acts[-1] * (1 - acts[-1]) / len(x)
+    loss, gw, gb = np.sum((acts[-1] - y) ** 2) / len(x), [], []
+    for l in reversed(range(len(weights))):
+        gw.insert(0, d.T @ acts[l])
+        gb.insert(0, d.sum(axis=0))
+        d = d @ weights[l] * acts[l] * (1 - acts[l])
+    {ending}
+"""
+KEEPS = """shapes = tuple(g.shape for g in gw)
+    buffers = kept.setdefault(shapes, [np.empty_like(g) for g in gw])
+    for buffer, g in zip(buffers, gw):
+        buffer[...] = g
+    return loss, buffers, gb"""
+
+
+@pytest.fixture
+def notes(tmp_path):
+    def of(ending: str) -> list[str]:
+        (tmp_path / "net.py").write_text(SOURCE.format(ending=ending))
+        (judged,) = judge([str(tmp_path / "net.py")], profile="quick", only=["purity"])
+        assert judged.report.verdict == "pass", judged.report.summary
+        return [note.message for note in judged.report.notes if "does not stay" in note.message]
+
+    return of
+
+
+def test_an_answer_that_the_next_call_overwrites_is_noted(notes):
+    (note,) = notes(KEEPS)
+    assert "weights[0]" in note
+    assert "biases" not in note
+
+
+def test_one_of_its_own_is_not(notes):
+    assert notes("return loss, gw, gb") == []
