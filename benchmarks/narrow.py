@@ -1,11 +1,13 @@
 """Right and wrong gradients in bfloat16 and float16: how many are accused, how many missed, beside the rules that people use.
 
-    python -m benchmarks.narrow [--seeds 3] [--first 0] [--device ANSWERS.safetensors REFERENCES.py]
+    python -m benchmarks.narrow [--seeds 3] [--first 0] [--workers 1]
+    python -m benchmarks.narrow --device ANSWERS.safetensors REFERENCES.py
 
 Thirty functions, three ways of computing them (PyTorch line by line; float32 inside, one store; the same with narrow operands of products).
 A right tensor that is called wrong is accused. A planted fault is missed where its tensor is called right under the precision that it was
 computed in; "told" counts those that are put down to another precision. The rules beside it are re-stated from their documentation.
-`--device` judges the answers of GPU kernels that were kept in a file, against plain references in a Python file. Writes results/narrow.txt.
+Writes results/narrow.txt. With `--device` answers of GPU kernels that were kept in a file are judged against plain references in a Python
+file; writes results/narrow_device.txt.
 """
 
 import argparse
@@ -14,6 +16,8 @@ import importlib.util
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from typing import Any
 
 import torch
@@ -167,19 +171,32 @@ def judge_point(
                     counts.see_fault(fault, judge_against(yardsticks, name, wrong, held), wrong, right, eager[name])
 
 
-def own_functions(seeds: Sequence[int], counts: Counts) -> None:
-    for seed in seeds:
-        for number, (title, (function, shapes)) in enumerate(FUNCTIONS.items()):
-            for dtype in TYPES:
-                generator = torch.Generator().manual_seed(1_000 * seed + number)
-                inputs = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
-                cotangent = torch.randn(function(*inputs).shape, generator=generator).to(dtype)
-                counts.inputs.add(hashlib.sha256(b"".join(x.view(torch.int16).numpy().tobytes() for x in inputs)).hexdigest())
-                answers = {way: computed(function, inputs, cotangent, way) for way in WAYS}
-                tensors = {f"x{i}": x for i, x in enumerate(inputs)}
-                given = Given(_of_values(function), tensors, [cotangent], tuple(tensors))
-                yardsticks = Yardsticks(given, dtype, seed=seed)
-                judge_point(yardsticks, ["output", *tensors], answers, f"{title}, {str(dtype)[6:]}, seed {seed}", counts, generator)
+def own_functions(seeds: Sequence[int], counts: Counts, workers: int) -> None:
+    tasks = [(seed, title) for seed in seeds for title in FUNCTIONS]
+    if workers == 1:
+        for task in tasks:
+            counts.add(own_function(task))
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for one in pool.map(own_function, tasks):
+            counts.add(one)
+
+
+def own_function(task: tuple[int, str]) -> Counts:
+    torch.set_num_threads(1)
+    counts, (seed, title) = Counts(), task
+    function, shapes = FUNCTIONS[title]
+    for dtype in TYPES:
+        generator = torch.Generator().manual_seed(1_000 * seed + list(FUNCTIONS).index(title))
+        inputs = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+        cotangent = torch.randn(function(*inputs).shape, generator=generator).to(dtype)
+        counts.inputs.add(hashlib.sha256(b"".join(x.view(torch.int16).numpy().tobytes() for x in inputs)).hexdigest())
+        answers = {way: computed(function, inputs, cotangent, way) for way in WAYS}
+        tensors = {f"x{i}": x for i, x in enumerate(inputs)}
+        given = Given(_of_values(function), tensors, [cotangent], tuple(tensors))
+        yardsticks = Yardsticks(given, dtype, seed=seed)
+        judge_point(yardsticks, ["output", *tensors], answers, f"{title}, {str(dtype)[6:]}, seed {seed}", counts, generator)
+    return counts
 
 
 def _of_values(function: Callable[..., Any]) -> Call:
@@ -256,20 +273,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--device", nargs=2, metavar=("ANSWERS", "REFERENCES"))
     options = parser.parse_args()
     torch.set_num_threads(1)
-    parts = [f"Seeds {options.first} to {options.first + options.seeds - 1}, bfloat16 and float16, {len(FUNCTIONS)} functions, three ways."]
     start, counts = time.perf_counter(), Counts()
-    own_functions(range(options.first, options.first + options.seeds), counts)
-    parts.append(shown("Own functions", counts, time.perf_counter() - start))
-    header = [f"{UNIFORM} equal tokens, summed narrow", "÷ right", "ours: kernel", "ours: eager", *RULES]
-    parts.append(table(uniform_tokens(), header) + "\n")
     if options.device:
-        start, counts = time.perf_counter(), Counts()
         device_answers(options.device[0], options.device[1], counts)
-        parts.append(shown("Answers of GPU kernels", counts, time.perf_counter() - start))
-    parts.append(versions("torch", "numpy"))
+        publish("narrow_device", shown("Answers of GPU kernels", counts, time.perf_counter() - start) + "\n" + versions("torch", "numpy"))
+        return
+    own_functions(range(options.first, options.first + options.seeds), counts, options.workers)
+    last = options.first + options.seeds - 1
+    header = [f"{UNIFORM} equal tokens, summed narrow", "÷ right", "ours: kernel", "ours: eager", *RULES]
+    parts = [
+        f"Seeds {options.first} to {last}, bfloat16 and float16, {len(FUNCTIONS)} functions, three ways.",
+        shown("Own functions", counts, time.perf_counter() - start),
+        table(uniform_tokens(), header) + "\n",
+        versions("torch", "numpy"),
+    ]
     publish("narrow", "\n".join(parts))
 
 
