@@ -27,6 +27,20 @@ def test_a_gradient_of_a_number_takes_no_cotangent_beside_a_reference_either():
         asked(2)
 
 
+def test_a_gradient_with_options_gets_its_cotangent_where_the_output_is_one_number_too():
+    found = assert_gradients(
+        lambda x, *, power: x**power,
+        lambda x, cotangent, *, power: cotangent * power * x ** (power - 1),
+        np.ones(4),
+        reference=lambda x, *, power: x**power,
+        shapes=("N",),
+        options={"power": [2, 3]},
+        seed=0,
+        draws=3,
+    )
+    assert found.draws > 40
+
+
 def test_dropout_and_double_backward_and_complex_numbers_are_right_beside_themselves():
     assert_gradients(lambda x: F.dropout(x, 0.5), torch.ones(5, 6), reference=lambda x: F.dropout(x, 0.5), seed=0, draws=3)
     found = assert_gradients(

@@ -222,10 +222,10 @@ def _pairs(array: NDArray[Any]) -> FloatArray:
     return np.stack([array.real, array.imag], axis=-1).astype(np.float64)
 
 
-def accepts(function: Function, count: int) -> bool:
-    """Whether the function can be called with so many positional arguments."""
+def accepts(function: Function, count: int, options: Mapping[str, Any] | None = None) -> bool:
+    """Whether the function can be called with so many positional arguments, and these options."""
     try:
-        inspect.signature(function).bind(*range(count))
+        inspect.signature(function).bind(*range(count), **(options or {}))
     except TypeError:
         return False
     except ValueError:  # no signature to be had

@@ -172,7 +172,7 @@ class Candidate:
         seeds = [laid_out(cotangent, manner.layout) for cotangent in cotangents(outputs)]
         kept = [one.tobytes() for one in seeds]
         passed = [tuple(seeds)] if isinstance(answer, tuple | list) else seeds
-        if len(outputs) == 1 and outputs[0].size == 1 and not accepts(self.backward, len(given) + 1):
+        if len(outputs) == 1 and outputs[0].size == 1 and not accepts(self.backward, len(given) + 1, options):
             return self._of_a_number(given, options, arrays, before, outputs, seeds)
         found = self.backward(*given, *passed, **options)
         changed = [name for name, array in arrays.items() if array.tobytes() != before[name]]
