@@ -19,6 +19,7 @@ LIBRARIES = {
     "mygrad_engine": "mygrad",
     "sklearn_one_output": "sklearn",
     "sklearn_several_outputs": "sklearn",
+    "torch_engine": "torch",
 }
 
 

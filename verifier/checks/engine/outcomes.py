@@ -174,7 +174,7 @@ def _step(equation: str, name: str, text: str, right: np.ndarray, claimed: np.nd
     number = float(right.flat[place]) if right.size else 0.0
     theirs = float(claimed.flat[place]) if claimed is not None and claimed.shape == right.shape and claimed.size else None
     theirs = theirs if theirs is None or np.isfinite(theirs) else None
-    return Step(equation, name, f"{text}{', at ' + index if index else ''} = {number:.6g}", number, theirs, parts)
+    return Step(equation, name, f"{text}{', at ' + index if index else ''}", number, theirs, parts)
 
 
 def _right(alone: Alone) -> int:
