@@ -20,12 +20,14 @@ FloatArray = NDArray[np.floating]
 Parameters = Mapping[str, FloatArray]
 Probes = Sequence[tuple[Problem, Reference, Parameters]]  # networks, and the parameters after one step of the candidate
 Law = Callable[[Problem, Parameters, float], Parameters]  # (network, its gradients, rate) -> what each parameter moves by
-FEWEST = 5  # networks that show a law
+FEWEST = 5  # networks that a law is held to
+SHOWN = 3  # of them at least, on which a plain step is not what came
 
 
 def tell_other_steps(probes: Probes, rate: float) -> Diagnosis | None:
-    """The law that all networks follow; else which tensors step rightly and which do not; None where too few were answered."""
-    if len(probes) < FEWEST:
+    """The law that all networks follow; else which tensors step rightly and which do not; None where too few show anything."""
+    wrong = sum(not _follows(lambda problem, gradients, rate: _each(gradients, lambda g: g, rate), *probe, rate) for probe in probes)
+    if len(probes) < FEWEST or wrong < SHOWN:
         return None
     for words, law in _laws(probes, rate):
         if all(_follows(law, *probe, rate) for probe in probes):
