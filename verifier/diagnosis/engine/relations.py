@@ -169,5 +169,7 @@ def _region(observations: Sequence[Observation]) -> str:
             return "is wrong where the operand is small" if max(wrong) > 0 else "is wrong where the operand is negative"
         if min(wrong) > max(right):
             return "is wrong where the operand is large" if min(wrong) < 0 else f"is wrong where the operand is above {max(right):.3g}"
-    features = list(dict.fromkeys(one.feature for one in observations))
-    return f"is wrong ({', '.join(features)})"
+    features = ", ".join(dict.fromkeys(one.feature for one in observations))
+    if all(len({size for operand in one.operands.values() for size in operand.shape}) == 1 for one in observations):
+        return f"is wrong where all sizes are equal ({features})"
+    return f"is wrong ({features})"

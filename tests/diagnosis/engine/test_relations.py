@@ -1,0 +1,30 @@
+"""What is said of a wrong value or gradient of one operation, from the numbers alone."""
+
+import numpy as np
+
+from verifier.diagnosis.engine.relations import Observation, relation_of, value_relation_of
+
+
+def of_matmul(a, b):
+    """The gradient of a by ``cotangent @ b.T``, which turns all axes of a batch round."""
+    cotangent = np.random.default_rng(0).normal(size=(a @ b).shape)
+    claimed, right = cotangent @ b.T, cotangent @ np.swapaxes(b, -1, -2)
+    return Observation("matmul", "batch", "a", claimed, right, cotangent, a @ b, {"a": a, "b": b}, {})
+
+
+def of_log(added):
+    a = np.linspace(0.2, 3.0, 12).reshape(3, 4)
+    right = np.log(a)
+    return Observation("log", "plain", "", np.log(a + added), right, None, right, {}, {}, 1 / a)
+
+
+def test_a_gradient_that_is_wrong_only_where_sizes_are_equal_is_said_to_be():
+    cube = np.random.default_rng(1).normal(size=(3, 3, 3))
+    assert relation_of([of_matmul(cube, cube[::-1])]) == ("other", "is wrong where all sizes are equal (batch)")
+
+
+def test_a_number_added_to_the_operand_is_found_and_another_mistake_is_not_one():
+    assert "1e-08 added" in value_relation_of([of_log(1e-8)])
+    half = of_log(0.0)
+    wrong = Observation("log", "plain", "", half.right / 2, half.right, None, half.right, {}, {}, half.slope)
+    assert value_relation_of([wrong]) == "is 0.5 times what it should be"
