@@ -1,8 +1,11 @@
 """What the certificate of a pass says, held against candidates that make each mistake: they fail, or pass, as it says."""
 
+import os
 from dataclasses import replace
 
 import pytest
+from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import strategies as st
 
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import Limits
@@ -80,6 +83,19 @@ MANIFESTS = [
 ]
 
 
+DRAWN = st.fixed_dictionaries(
+    {"activations": st.sampled_from(sorted(ACTIVATIONS))},
+    optional={
+        "batch": st.just("single"),
+        "layers": st.integers(1, 3),
+        "max_width": st.integers(1, 4),
+        "reduction": st.just("sum"),
+        "leaky_slope": st.sampled_from([0.01, 0.5, 1 - 2**-52]),
+        "bias": st.just("vector"),
+    },
+)
+
+
 def source(manifest: dict, words: str = "") -> str:
     activate, slope = ACTIVATIONS[manifest["activations"]]
     steep = repr(manifest.get("leaky_slope", 0.01))
@@ -124,8 +140,22 @@ def judged(zygote, corpora, tmp_path):
     return judge
 
 
+@seed(0)
+@settings(
+    max_examples=int(os.environ.get("VERIFIER_CERTIFICATES", "2")), deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+@given(DRAWN)
+def test_that_holds_for_random_manifests(judged, manifest):
+    """VERIFIER_CERTIFICATES=200 draws two hundred of them."""
+    the_certificate_holds(manifest, judged)
+
+
 @pytest.mark.parametrize("manifest", MANIFESTS, ids=lambda manifest: " ".join(map(str, manifest.values())))
 def test_a_candidate_that_makes_an_excluded_mistake_fails_and_one_that_makes_another_passes(manifest, judged):
+    the_certificate_holds(manifest, judged)
+
+
+def the_certificate_holds(manifest, judged):
     right = judged(source(manifest))
     assert right.verdict == "pass", right.summary
     said = right.certificate
