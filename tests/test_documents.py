@@ -80,3 +80,13 @@ def test_the_figures_of_assert_gradients_are_those_of_its_benchmarks():
     doubled = {outcome: sum(map(int, re.findall(rf"^float(?:64|32)  {outcome} +(\d+)", calibrated, re.MULTILINE))) for outcome in VERDICTS}
     found, undecided, passed = doubled.values()
     assert f"{found} of {sum(doubled.values())} found, {undecided} undecided, {passed or 'none'} passed" in page
+
+
+def test_the_figures_of_the_own_line_are_those_of_its_benchmark():
+    printed = (ROOT / "benchmarks" / "results" / "own_lines.txt").read_text(encoding="utf-8")
+    count = {kind: int(number) for kind, number in re.findall(r"^([a-z ,]+): (\d+)$", printed, re.MULTILINE)}
+    told = " ".join((ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8").split())
+    wrong = count["planted line"] + count["another line"] + count["silent"]
+    assert (count["another line"], count["right code, named"]) == (0, 0)
+    assert f"{count['planted line']} of {wrong}, none another line, {count['silent']} no line" in told
+    assert f"of the {count['right code, silent']} right ones none is told a line" in told
