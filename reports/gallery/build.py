@@ -49,6 +49,12 @@ class Entry:
         return GALLERY / f"{self.name}.html"
 
 
+LAYERS = (
+    *("batchnorm_half_variance", "conv_slice_without_padding", "pool_last_window", "pool_ties_doubled"),
+    "svm_without_regularisation",
+)
+
+
 def _faulty(*names: str) -> tuple[Entry, ...]:
     return tuple(Entry(f"faulty/{name}") for name in names)
 
@@ -77,6 +83,7 @@ SECTIONS: Mapping[str, tuple[Entry, ...]] = {
     "State and arguments": _faulty("forward_state_never_stored", "accumulated_between_calls", "stale_activations", "mutates_inputs"),
     "Another network, another precision": _faulty("another_forward_pass", "single_precision"),
     "Steps and stages": _faulty("update_with_momentum", "wrong_deltas", "wrong_predict"),
+    "Layers": tuple(Entry(f"layers/faulty/{name}") for name in LAYERS),
 }
 ENTRIES = tuple(entry for entries in SECTIONS.values() for entry in entries)
 

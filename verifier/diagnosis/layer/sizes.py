@@ -1,7 +1,7 @@
 """A factor in words: a constant, or a size of the problem."""
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import combinations_with_replacement
 
 import numpy as np
 
@@ -22,5 +22,5 @@ def sizes_of(cases: Sequence[Case]) -> Iterator[tuple[str, list[float]]]:
     names = [name for name, value in cases[0].values.items() if isinstance(value, int | float) and not isinstance(value, bool)]
     usable = [name for name in names if all(case.values.get(name) for case in cases)]
     for count in (1, 2, 3):
-        for chosen in combinations(usable, count):
+        for chosen in combinations_with_replacement(usable, count):
             yield "·".join(chosen), [float(np.prod([case.values[name] for name in chosen])) for case in cases]
