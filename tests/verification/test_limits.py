@@ -59,7 +59,7 @@ def test_a_candidate_that_dies_twice_is_asked_about_the_rest(tmp_path):
     report = judged(tmp_path, lines)
     (contract,) = [outcome for outcome in report.checks if outcome.id == "contract"]
     assert contract.status == "error"
-    assert "So on 2 of 40 problems." in contract.message
+    assert "So on 2 of 40 networks." in contract.message
     assert "given up" not in contract.message
     (autograd,) = [outcome for outcome in report.checks if outcome.id == "autograd"]
     assert (autograd.status, autograd.problems) == ("pass", 38)
@@ -84,10 +84,10 @@ def test_deaths_on_saturated_networks_alone_are_a_note_and_leave_it_a_life(tmp_p
     report = judged(tmp_path, SATURATED + "if extreme: __import__('os').abort()", only=[])
     contract = contract_of(report)
     assert contract.status == "pass"
-    assert contract.message == "Answered all ordinary problems in the claimed form, and all but 5 of the saturated ones."
+    assert contract.message == "Answered all ordinary networks in the claimed form, and all but 5 of the saturated ones."
     died, spared = contract.notes
     assert died.startswith("It died on 2 saturated networks, beyond the range that decides. ")
-    assert "was killed by SIGABRT. Problem 4" in died
+    assert "was killed by SIGABRT. Network 4" in died
     assert spared == "It was not asked about 3 saturated networks: at one more such end it would have been given up."
     # It goes on: every other check is asked and answered, and those notes come with the verdict.
     assert {outcome.id: outcome.status for outcome in report.checks if outcome.status == "error"} == {}
@@ -106,14 +106,14 @@ def test_who_claims_to_be_stable_fails_where_it_dies_on_saturated_networks(tmp_p
 def test_an_exception_on_saturated_networks_is_not_counted_as_an_answer(tmp_path):
     contract = contract_of(judged(tmp_path, SATURATED + "if extreme: raise OverflowError('math range error')"))
     assert (contract.status, contract.notes) == ("pass", ())
-    assert contract.message == "Answered all ordinary problems in the claimed form, and all but 4 of the saturated ones."
+    assert contract.message == "Answered all ordinary networks in the claimed form, and all but 4 of the saturated ones."
 
 
 def test_who_uses_up_its_time_on_saturated_networks_is_given_up_in_words(tmp_path):
     contract = contract_of(judged(tmp_path, SATURATED + "if extreme: time.sleep(1e6)", "all_wall_seconds=4", "wall_seconds=3"))
     assert contract.status == "error"
     assert "took more than 4 s for all its answers (wall limit)" in contract.message
-    assert "Then the candidate was given up: 3 problems were never asked." in contract.message
+    assert "Then the candidate was given up: 3 networks were never asked." in contract.message
 
 
 def test_options_go_before_the_assignment_and_that_before_the_profile(tmp_path):

@@ -25,7 +25,7 @@ def check(examination: Examination) -> Finding:
 
 def failed_text(worst: Measurement, wrong: int, problems: int) -> str:
     """The worst element with its numbers, and on how many networks."""
-    return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on problem {worst.problem} ({worst.network})."
+    return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on network {worst.problem} ({worst.network})."
 
 
 CHECK = Check(

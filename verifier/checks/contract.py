@@ -27,6 +27,7 @@ class _Asked:
 
     evaluations: dict[int, Evaluation] = field(default_factory=dict)
     asked: int = 0
+    extreme: int = 0  # of these
     never_asked: int = 0
     errors: list[tuple[int, str]] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)
@@ -47,6 +48,7 @@ def ask_all(asking: Interviewed, items: Sequence[Item], before: Callable[[Item, 
             found.spared += 1
             continue
         found.asked += 1
+        found.extreme += not item.ordinary
         before(item, found.asked)
         try:
             found.evaluations[item.index] = asking.gradients(item.problem, where=item.where)
@@ -70,17 +72,19 @@ def _outcome(found: _Asked) -> Outcome:
     if not found.errors:
         return Outcome(ID, "pass", _passed(found), problems=found.asked, notes=shown)
     problem, text = found.errors[0]
-    others = f" So on {len(found.errors)} of {found.asked} problems." if len(found.errors) > 1 else ""
+    others = f" So on {len(found.errors)} of {found.asked} networks." if len(found.errors) > 1 else ""
     if found.never_asked:
-        others += f" Then the candidate was given up: {found.never_asked} problems were never asked."
+        others += f" Then the candidate was given up: {found.never_asked} networks were never asked."
     return Outcome(ID, "error", text + others, problems=found.asked, failed=len(found.errors), problem=problem, notes=shown)
 
 
 def _passed(found: _Asked) -> str:
     unanswered = found.asked - len(found.evaluations)
     if unanswered or found.spared:
-        return f"Answered all ordinary problems in the claimed form, and all but {unanswered + found.spared} of the saturated ones."
-    return f"Answered all {found.asked} problems in the claimed form."
+        return f"Answered all ordinary networks in the claimed form, and all but {unanswered + found.spared} of the saturated ones."
+    ordinary = found.asked - found.extreme
+    saturated = f": {ordinary} ordinary ones, and {found.extreme} saturated ones, which decide nothing" if found.extreme else ""
+    return f"Answered all {found.asked} networks in the claimed form{saturated}."
 
 
 def _beyond(found: _Asked) -> list[str]:

@@ -64,7 +64,7 @@ class Item:
 
     @property
     def where(self) -> str:
-        return f"Problem {self.index}: {self.problem.description}"
+        return f"Network {self.index}: {self.problem.description}"
 
 
 @dataclass(frozen=True)

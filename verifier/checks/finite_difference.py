@@ -199,7 +199,7 @@ def _failed(failed: Sequence[Differenced], problems: int) -> tuple[str, Measurem
             f"Along a direction through {name} the candidate's own loss changes by {line.error:+.4g} more than claimed "
             f"(tolerance {line.tolerance:.2g} = {SOURCE})."
         )
-    others = f" Wrong on {len(failed)} of {problems} networks; this is problem {one.item.index} ({one.item.problem.description})."
+    others = f" Wrong on {len(failed)} of {problems} networks; this is network {one.item.index} ({one.item.problem.description})."
     return text + others, _measurement(one, line)
 
 

@@ -44,7 +44,7 @@ def check(examination: Examination) -> Finding:
         allowed = {name: 2 * (item.reference.gradient_tolerance(name) + own[name]) for name in again.gradients}
         found += compare_gradients(ID, item, again, first.gradients, allowed.__getitem__, SOURCE)
         if not notes and any(again.gradients[n].tobytes() != first.gradients[n].tobytes() for n in again.gradients):
-            notes.append(f"The same call gives other last bits the second time (problem {item.index}).")
+            notes.append(f"The same call gives other last bits the second time (network {item.index}).")
     finding = concluded(
         ID, found, passed=f"The same answers again on {len(items)} networks, arguments unchanged.", failed=_failed, notes=notes
     )
@@ -83,7 +83,7 @@ def note_on_later_answers(item: Item, first: Evaluation, later: Evaluation) -> s
 
 def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:
     text = (
-        f"The call changes its arguments: {', '.join(changed)} are not as they went in (problem {item.index}: {item.problem.description}). "
+        f"The call changes its arguments: {', '.join(changed)} are not as they went in (network {item.index}: {item.problem.description}). "
         "Copy before you write, or assign instead of using += on what was passed in."
     )
     outcome = Outcome(ID, "fail", text, problems=problems, failed=1, tensor=changed[0], problem=item.index)

@@ -87,7 +87,7 @@ def _first_wrong(found: Sequence[Measurement], roles: Mapping[int, Mapping[str, 
 def _failed(first: Measurement, stage: Role, wrong: int, problems: int) -> str:
     return (
         f"The first wrong stage is {first.tensor} (equation `{equation_of(stage)}`): {departs(first)} "
-        f"Wrong on {wrong} of {problems} networks; this is problem {first.problem} ({first.network})."
+        f"Wrong on {wrong} of {problems} networks; this is network {first.problem} ({first.network})."
     )
 
 
