@@ -27,7 +27,7 @@ def test_a_wrong_number_of_elements_is_an_error_that_names_tensor_and_shapes(ver
     outcome = contract(verify, plain.but("[d.T @ i for", "[(d.T @ i)[:, :1] if i.shape[1] > 1 else np.ones((5, 5)) for"))
     assert outcome.status == "error"
     assert "weights[0] came back with shape" in outcome.message and "it must have shape" in outcome.message
-    assert "student.py, in backprop" in outcome.message and "Problem " in outcome.message
+    assert "student.py, in backprop" in outcome.message and "Network " in outcome.message
 
 
 def test_a_missing_layer_is_an_error_in_words(verify, plain):

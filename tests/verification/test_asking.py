@@ -119,7 +119,7 @@ def test_what_a_message_of_several_uses_up_gives_the_candidate_up_at_once(limit,
     found = report(loads + BACKPROP + f"def predict(weights, biases, x):\n    {spend}\n", limits=[limit])
     contract = outcome(found, "contract")
     assert contract.status == "error"
-    assert told in contract.message and "problems were never asked" in contract.message
+    assert told in contract.message and "networks were never asked" in contract.message
     assert found.printed.count("loaded") == 1  # no other worker is started on time that is used up
 
 
