@@ -264,3 +264,20 @@ def test_what_cannot_be_measured_says_so(function, says):
 def test_an_input_that_nothing_depends_on_is_absent_and_zero():
     reference = measure(lambda at: at["x"].sum(), {"x": normal(3), "y": normal(2)}, differentiate=["x", "y"])
     assert reference.absent == ("y",) and not reference.gradients["y"].any()
+
+
+@pytest.mark.parametrize(
+    ("function", "x"),
+    [
+        pytest.param(torch.lgamma, torch.tensor([0.5, 0.997, 1.003, 1.4, 1.999, 2.002]), id="lgamma beside its zeros"),
+        pytest.param(torch.digamma, torch.tensor([0.5, 1.46, 1.4616, 1.463, 3.0]), id="digamma beside its zero"),
+        pytest.param(torch.sinc, torch.tensor([-3.001, -0.5, 0.1, 0.998, 2.0003]), id="sinc beside its zeros"),
+        pytest.param(lambda x: functional.interpolate(x, size=(7, 9), mode="bicubic"), normal(2, 3, 4, 5).float(), id="bicubic"),
+        pytest.param(lambda x: functional.interpolate(x, size=(7, 9), mode="bilinear"), normal(2, 3, 4, 5).float(), id="bilinear"),
+    ],
+)
+def test_what_pytorch_computes_in_float32_is_within_the_scatter_where_an_argument_loses_digits(function, x):
+    reference = reference_of(function, x, dtype=torch.float32)
+    assert ratio(reference, answers_of(function, x)) < 0.8
+    off = {name: value + 1e-3 * np.abs(value).max() for name, value in answers_of(function, x).items()}
+    assert ratio(reference, off) > 1

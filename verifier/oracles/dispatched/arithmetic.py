@@ -114,7 +114,11 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if any(value is one for one in written):
                     return value
                 wide = lifted(value)
-                return noise.operand(wide, name) if noise is not None and is_real(wide) else wide
+                if noise is None or not is_real(wide):
+                    return wide
+                moved = noise.operand(wide, name)
+                # A place between pixels is as exact as its distance from the edge allows, and so are the weights that follow from it.
+                return wide + max(wide.shape, default=1) * (moved - wide) if name.startswith("upsample_") else moved
             if isinstance(value, list | tuple):
                 return type(value)(operand(one) for one in value) if any(isinstance(one, Tensor) for one in value) else value
             return value

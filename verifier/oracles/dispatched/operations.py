@@ -21,7 +21,8 @@ class Kind(Enum):
 
     MOVES = "moves"  # the results hold numbers that were there before: copies, selections, signs, what is drawn or filled in
     DECIDES = "decides"  # floating results that jump: sign, floor
-    SUMS = "sums"  # many numbers enter each result, in an order that is nobody's business: the operands wander too
+    # Many numbers enter each result, in an order that is nobody's business, or one and the zeros of a function: the operands wander too.
+    SUMS = "sums"
     DECOMPOSES = "decomposes"  # replaced by the primitives that it is made of
     ROUNDS = "rounds"
 
@@ -92,6 +93,7 @@ _SUMS = _names(
     linalg_eig linalg_lstsq linalg_householder_product linalg_ldl_factor_ex linalg_ldl_solve linalg_matrix_exp linalg_pinv cholesky
     cholesky_solve cholesky_inverse triangular_solve lu_unpack geqrf ormqr _thnn_fused_lstm_cell _thnn_fused_gru_cell
     _thnn_fused_lstm_cell_backward_impl _thnn_fused_gru_cell_backward _trilinear unfold_backward histc
+    lgamma digamma polygamma sinc
     """
 )
 
