@@ -39,11 +39,17 @@ def test_faults_missed_and_right_tensors_accused_are_shown_as_they_were_measured
 
 
 def test_what_gpu_kernels_gave_is_told_as_it_was_judged():
-    text = (ROOT / "benchmarks" / "results" / "narrow.txt").read_text(encoding="utf-8")
-    device = text[text.index("Answers of GPU kernels") :].splitlines()
+    device = (ROOT / "benchmarks" / "results" / "narrow_device.txt").read_text(encoding="utf-8").splitlines()
     accused, missed = (next(re.split(r"\s{2,}", line) for line in device if line.startswith(first)) for first in ("right, accused", "all "))
     assert accused[2] == "0" and f"Of {accused[1]} tensors" in PAGE and f"and {missed[2]} of {missed[1]} faults" in PAGE
     assert f"`assert_close` {accused[3]} accused, {missed[3]} missed" in PAGE
+
+
+def test_what_an_own_run_on_a_gpu_gave_is_shown_as_it_was_judged():
+    lines = (ROOT / "benchmarks" / "results" / "device.txt").read_text(encoding="utf-8").splitlines()
+    rows = [re.split(r"\s{2,}", line) for line in lines if line.startswith("right, accused")]
+    total, ours, peer = (sum(int(row[column]) for row in rows) for column in (1, 2, 3))
+    assert ours == 0 and f"Of {total:,} right tensors" in PAGE and f"(`assert_close`: {peer:,})" in PAGE
 
 
 def test_the_constants_are_the_codes():

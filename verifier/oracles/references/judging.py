@@ -215,6 +215,7 @@ class Judge:
         tolerances = truth.tolerances(cotangents, self, right, shared)
         if tolerances is None:
             return None
+        told: Wrong | None = None
         allowed, kinks = tolerances
         for name in far:
             beyond = ~(np.abs(claimed[name] - right[name]) <= allowed[name])
@@ -224,13 +225,14 @@ class Judge:
             if kinks and not is_output and shared is None and truth.beside(name, claimed, allowed, cotangents):
                 continue
             if self._is_tf32(name, claimed, right, truth, cotangents):
-                return Wrong(
+                told = told or Wrong(
                     "precision", "", f"{name} is right, but the operands of its products were rounded to TF32, not kept in float32"
                 )
+                continue
             what = "output" if is_output else "gradient"
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
             return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, claimed)
-        return None
+        return told
 
     def _is_tf32(
         self, name: str, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: "_Truth", cotangents: tuple[Array, ...]
