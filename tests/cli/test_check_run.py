@@ -28,6 +28,7 @@ class Answer:
     counterexample: bytes | None = None
     position: int = 0
     kept: bool = False
+    cut: bool = False
 
 
 def answer(name, verdict="pass"):
