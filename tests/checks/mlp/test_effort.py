@@ -171,6 +171,13 @@ def test_wasteful_backpropagation_is_none(name, table):
     assert found(RIGHT.replace("BACKWARD", WASTEFUL[name]), table) == ""
 
 
+def test_a_network_of_three_parameters_says_nothing_of_code_that_computes_its_activations_twice():
+    again = """e = delta * s(acts[l] @ weights[l].T) * (1 - s(acts[l] @ weights[l].T))
+        gw.insert(0, e.T @ acts[l]); delta = e @ weights[l]"""
+    right = RIGHT.replace("BACKWARD", again).replace("zip(weights, biases)", "zip(weights, (0, 0))")
+    assert found(right, {"sizes": [2, 1, 1], "layers": 2, "bias": "none"}) == ""
+
+
 def test_a_single_layer_says_nothing():
     assert found(A_PASS_A_PARAMETER["central differences"], {"layers": 1}) == ""
 

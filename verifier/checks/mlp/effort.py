@@ -22,12 +22,13 @@ WIDTH, WIDER = 4, 8
 BATCH, TALLER = 2, 8
 LAYERS, DEEPER = 2, 6
 FIRST_INDEX = 1 << 20  # of the networks' numbers: none of the corpus
-# Measured on about 30 right candidates and nine that run a pass a parameter. Evaluations grow as the parameters to the power of at most 0.55, or
-# 1.02 where each weight has its own; of at least 0.97. A parameter, with three times the layers: at most 1.13 times, at least 1.94.
+# Measured on about 30 right candidates and nine that run a pass a parameter. Evaluations grow as the parameters to the power of at most 0.55,
+# or 1.02 where each weight has its own; of at least 0.97. A parameter, with three times the layers: at most 1.13 times, at least 1.94.
 GROWS = 0.75
 GROWS_STEEPLY = 1.2  # each parameter's pass evaluates more as networks grow: scalar code
 DEEPENS = 1.5
 OF_A_PASS = 0.8  # evaluations, and products of matrices, a parameter and layer
+MANY = 20  # of as few parameters as a 2-1-1 network has, right code that computes its activations twice evaluates them more than once each
 STANDS = 1.5  # a vectorised pass evaluates no more often for a larger batch
 
 
@@ -90,8 +91,9 @@ def _runs_a_pass_a_parameter(costs: dict[str, Cost]) -> bool:
         return True
     if deep is not None:
         return power is not None and power >= GROWS and _a_parameter(deep) >= DEEPENS * _a_parameter(small)
-    passes = min(wide.evaluations, wide.products) / wide.parameters
-    return wide.layers > 1 and passes >= OF_A_PASS * wide.layers and tall.evaluations <= STANDS * small.evaluations
+    passed = min(wide.evaluations, wide.products)
+    by_passes = passed >= max(MANY, OF_A_PASS * wide.layers * wide.parameters)
+    return wide.layers > 1 and by_passes and tall.evaluations <= STANDS * small.evaluations
 
 
 def _is_wider(wide: Cost, small: Cost) -> bool:
