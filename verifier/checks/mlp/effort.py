@@ -22,8 +22,9 @@ WIDTH, WIDER = 4, 8
 BATCH, TALLER = 2, 8
 LAYERS, DEEPER = 2, 6
 FIRST_INDEX = 1 << 20  # of the networks' numbers: none of the corpus
-# Measured on about 30 right candidates and nine that run a pass a parameter. Evaluations grow as the parameters to the power of at most 0.55,
-# or 1.02 where each weight has its own; of at least 0.97. A parameter, with three times the layers: at most 1.13 times, at least 1.94.
+# Measured on about 30 right candidates and nine that run a pass a parameter. Evaluations grow as the parameters to the power of at
+# most 0.55, or 1.02 where each weight has its own; of at least 0.97. A parameter, with three times the layers: at most 1.13 times,
+# at least 1.94.
 GROWS = 0.75
 GROWS_STEEPLY = 1.2  # each parameter's pass evaluates more as networks grow: scalar code
 DEEPENS = 1.5
