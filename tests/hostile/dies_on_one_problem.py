@@ -1,6 +1,6 @@
 """Dies on networks of two layers only, and is asked about the others again.
 
-Expected: error; was killed by SIGABRT. Problem \d+: .*
+Expected: error; was killed by SIGABRT. Network \d+: .*
 """
 
 import os

@@ -5,7 +5,7 @@ import pytest
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
-from verifier.contracts.mlp import strategy
+from verifier.diagnosis.mlp import explaining
 from verifier.results.report import Report
 from verifier.verification import run
 from verifier.verification.corpus import fresh_corpus
@@ -60,18 +60,17 @@ def test_a_right_one_passes_and_a_wrong_one_fails_with_its_mistake(sizes, judged
 
 
 def test_a_search_that_breaks_costs_the_small_example_alone(judged, monkeypatch):
-    monkeypatch.setattr(strategy, "_MOST_DRAWN", 10**9)  # Hypothesis is then asked for lists that it refuses
-    monkeypatch.setattr(run, "work_by_hand", lambda *_: 1 / 0)
+    monkeypatch.setattr(run, "shrink", lambda *_, **options: 1 / 0)
     report = judged([784, 30, 10], "")
     assert report.verdict == "fail"
     assert report.diagnosis[0].fault == "output-derivative-missing"
     assert report.counterexample is None
-    assert "The search for a small example broke (InvalidArgument: " in report.notes[0].message
+    assert "The search for a small example broke (ZeroDivisionError: " in report.notes[0].message
 
 
 def test_a_diagnosis_that_breaks_costs_the_explanation_alone(judged, monkeypatch):
-    monkeypatch.setattr(run, "explain_failure", lambda *_: 1 / 0)
-    monkeypatch.setattr(run, "work_by_hand", lambda *_: [].pop())
+    monkeypatch.setattr(explaining, "explain_failure", lambda *_: 1 / 0)
+    monkeypatch.setattr(explaining, "work_by_hand", lambda *_: [].pop())
     report = judged([2, 3, 1], "")
     assert report.verdict == "fail"
     assert report.diagnosis == ()
