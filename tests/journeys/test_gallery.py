@@ -68,7 +68,7 @@ def test_a_page_shows_the_verdict_the_statuses_and_the_sections_of_today(entry, 
         pytest.skip(f"{entry.library} is not installed: pip install .[third-party]")
     kept, fresh = entry.page.read_text(encoding="utf-8"), write(reports[entry.path])
     assert Statuses(kept).found == Statuses(fresh).found, REMAKE
-    assert len(Statuses(fresh).found) > 5
+    assert len(Statuses(fresh).found) >= 5
     assert SECTIONS.findall(kept) == SECTIONS.findall(fresh), REMAKE
 
 
