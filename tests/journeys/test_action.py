@@ -67,7 +67,9 @@ def test_right_and_wrong_candidates_end_in_status_summary_and_annotations(act, t
     done, summary = act(candidates=candidates, profile="quick")
     assert done.returncode == 1, done.stderr
     (error,) = [line for line in commands_of(done.stdout) if line.startswith("::error")]
-    assert error.startswith("::error file=reference_impls/worked_example/squared_error.py,line=43,title=worked-example-squared-error%3A fail")
+    assert error.startswith(
+        "::error file=reference_impls/worked_example/squared_error.py,line=43,title=worked-example-squared-error%3A fail"
+    )
     assert summary.startswith("# ❌ 2 candidates: 1 pass, 1 fail\n")
     assert "PASS  vectorised_rows" in done.stdout
     assert (tmp_path / "reports" / "junit.xml").exists()
