@@ -89,4 +89,4 @@ def test_the_figures_of_the_own_line_are_those_of_its_benchmark():
     wrong = count["planted line"] + count["another line"] + count["silent"]
     assert (count["another line"], count["right code, named"]) == (0, 0)
     assert f"{count['planted line']} of {wrong}, none another line, {count['silent']} no line" in told
-    assert f"of the {count['right code, silent']} right ones none is told a line" in told
+    assert f"none of the {count['right code, silent']} right ones gets a line" in told
