@@ -68,7 +68,8 @@ def test_a_page_shows_the_verdict_the_statuses_and_the_sections_of_today(entry, 
         pytest.skip(f"{entry.library} is not installed: pip install .[third-party]")
     kept, fresh = entry.page.read_text(encoding="utf-8"), write(reports[entry.path])
     assert Statuses(kept).found == Statuses(fresh).found, REMAKE
-    assert len(Statuses(fresh).found) >= 5
+    # The verdict and each check; of a layer its name beside, and three checks or more.
+    assert len(Statuses(fresh).found) > (4 if entry.path.startswith("layers/") else 5)
     assert SECTIONS.findall(kept) == SECTIONS.findall(fresh), REMAKE
 
 
