@@ -1,23 +1,36 @@
 """How a test calls a forward pass and its gradient, by the way in which the backward pass is made known."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from functools import partial
+from typing import Protocol
 
 from verifier.audit.finding.passages import Passage
 from verifier.audit.recording import Argument
 
-if TYPE_CHECKING:
-    from verifier.audit.drafting import Style
-
 INDENT = "    "
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a call departs from the recorded one.
+
+    Attributes:
+        values: a form for the text that draws real numbers; "{}" stands for it.
+        strided: the cotangent comes strided.
+        twice: another call goes before.
+    """
+
+    values: str = "{}"
+    strided: bool = False
+    twice: bool = False
 
 
 class Calling(Protocol):
     """One way."""
 
-    def test(self, passage: Passage, arguments: Sequence[Argument], style: "Style") -> str:
+    def test(self, passage: Passage, arguments: Sequence[Argument], style: Style) -> str:
         """The text of a module with one test."""
 
     def measuring(self, passage: Passage, arguments: Sequence[Argument]) -> str | None:
@@ -43,10 +56,14 @@ def _is_array(one: Argument) -> bool:
     return one.domain != "value"
 
 
+def _given(arguments: Sequence[Argument]) -> str:
+    return ", ".join(identifier(one.name) if _is_array(one) else one.literal or "None" for one in arguments)
+
+
 ROUNDED_TORCH = ["", "", "def rounded(x):", f'{INDENT}"""To halves: with zeros and ties."""', f"{INDENT}return (2 * x).round() / 2"]
 
 
-def _definition(lines: list[str], style: "Style") -> list[str]:
+def _definition(lines: list[str], style: Style) -> list[str]:
     return lines if "rounded" in style.values else []
 
 
@@ -56,7 +73,7 @@ class TorchCalling:
 
     applied: bool
 
-    def test(self, passage: Passage, arguments: Sequence[Argument], style: "Style") -> str:
+    def test(self, passage: Passage, arguments: Sequence[Argument], style: Style) -> str:
         assert passage.callee is not None
         module, name = passage.callee
         function = f"{name}.apply" if self.applied else name
@@ -65,7 +82,7 @@ class TorchCalling:
         lines += [f"{INDENT}{identifier(one.name)} = {_tensor(one, style)}" for one in arguments if _is_array(one)]
         if any(one.fixed for one in arguments):
             lines += [f"{INDENT}{identifier(one.name)}.requires_grad_()" for one in arguments if _is_differentiated(one)]
-        call = ", ".join(identifier(one.name) if _is_array(one) else one.literal or "None" for one in arguments)
+        call = _given(arguments)
         if style.twice:
             first = next(identifier(one.name) for one in arguments if _is_array(one) and one.domain not in ("integer", "boolean"))
             earlier = re.sub(rf"\b{first}\b", f"(0.5 * {first}).requires_grad_()", call, count=1)
@@ -86,12 +103,12 @@ class TorchCalling:
         lines = ["import torch", f"from {module} import {name}", "from verifier.audit.rounding import of_torch", ""]
         lines += ["generator = torch.Generator().manual_seed(0)"]
         lines += [f"{identifier(one.name)} = {_tensor(one, None)}" for one in arguments if _is_array(one)]
-        call = ", ".join(identifier(one.name) if _is_array(one) else one.literal or "None" for one in arguments)
+        call = _given(arguments)
         lines += [f"MEASURED = of_torch({name}{'.apply' if self.applied else ''}, {call})"]
         return "\n".join(lines) + "\n" if real else None
 
 
-def _tensor(one: Argument, style: "Style | None") -> str:
+def _tensor(one: Argument, style: Style | None) -> str:
     """The text that draws one tensor; in float64, as recorded where rounding is measured."""
     size = f"{one.shape}"
     if one.domain == "boolean":
@@ -110,7 +127,7 @@ def _tensor(one: Argument, style: "Style | None") -> str:
 ROUNDED_NUMPY = ["", "", "def rounded(x):", f'{INDENT}"""To halves: with zeros and ties."""', f"{INDENT}return np.round(2 * x) / 2"]
 
 
-def _array(one: Argument, style: "Style", dtype: str = "") -> str:
+def _array(one: Argument, style: Style, dtype: str = "") -> str:
     size = f"{one.shape}"
     if one.domain == "boolean":
         return f"generator.integers(0, 2, {size}).astype(bool)"
@@ -124,21 +141,25 @@ def _array(one: Argument, style: "Style", dtype: str = "") -> str:
     return drawn if one.domain != "real" else style.values.format(drawn)
 
 
+def _free_arrays(arguments: Sequence[Argument]) -> list[Argument]:
+    return [one for one in arguments if _is_array(one) and not one.fixed]
+
+
 @dataclass(frozen=True)
-class PlainCalling:
-    """A function of arrays and its gradient, written by the subclasses' lines."""
+class ArrayCalling:
+    """A function of NumPy arrays and its gradient.
 
-    def imports(self, passage: Passage) -> list[str]:
-        raise NotImplementedError
+    Attributes:
+        imports: the lines that import what the passage needs.
+        functions: the lines that define `forward` and `gradient` over the arrays.
+        inputs: which arguments are those arrays.
+    """
 
-    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
-        """Definitions of `forward` and `gradient` over the arrays."""
-        raise NotImplementedError
+    imports: Callable[[Passage], list[str]]
+    functions: Callable[[Passage, Sequence[Argument]], list[str]]
+    inputs: Callable[[Sequence[Argument]], list[Argument]] = _free_arrays
 
-    def inputs(self, arguments: Sequence[Argument]) -> list[Argument]:
-        return [one for one in arguments if _is_array(one) and not one.fixed]
-
-    def test(self, passage: Passage, arguments: Sequence[Argument], style: "Style") -> str:
+    def test(self, passage: Passage, arguments: Sequence[Argument], style: Style) -> str:
         inputs = self.inputs(arguments)
         names = [identifier(one.name) for one in inputs]
         lines = ["import numpy as np", "import verifier", *self.imports(passage), *_definition(ROUNDED_NUMPY, style), "", ""]
@@ -170,131 +191,122 @@ def _strided(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _given(arguments: Sequence[Argument]) -> str:
-    return ", ".join(identifier(one.name) if _is_array(one) else one.literal or "None" for one in arguments)
+def _hips_imports(passage: Passage) -> list[str]:
+    assert passage.callee is not None
+    return ["from autograd import make_vjp", f"from {passage.callee[0]} import {passage.callee[1]} as function"]
 
 
-@dataclass(frozen=True)
-class HipsCalling(PlainCalling):
+def _hips_functions(passage: Passage, arguments: Sequence[Argument]) -> list[str]:
     """A primitive of HIPS autograd."""
-
-    def imports(self, passage: Passage) -> list[str]:
-        assert passage.callee is not None
-        return ["from autograd import make_vjp", f"from {passage.callee[0]} import {passage.callee[1]} as function"]
-
-    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
-        inputs = [identifier(one.name) for one in self.inputs(arguments)]
-        real = tuple(place for place, one in enumerate(self.inputs(arguments)) if one.domain not in ("integer", "boolean"))
-        listed = ", ".join(inputs)
-        return [
-            "",
-            f"def forward({listed}):",
-            f"{INDENT}return function({_given(arguments)})",
-            "",
-            f"def gradient({listed}, cotangent=1.0):",
-            f"{INDENT}vjp, _ = make_vjp(forward, {real})({listed})",
-            f"{INDENT}return vjp(cotangent)",
-            "",
-        ]
+    inputs = [identifier(one.name) for one in _free_arrays(arguments)]
+    real = tuple(place for place, one in enumerate(_free_arrays(arguments)) if one.domain not in ("integer", "boolean"))
+    listed = ", ".join(inputs)
+    return [
+        "",
+        f"def forward({listed}):",
+        f"{INDENT}return function({_given(arguments)})",
+        "",
+        f"def gradient({listed}, cotangent=1.0):",
+        f"{INDENT}vjp, _ = make_vjp(forward, {real})({listed})",
+        f"{INDENT}return vjp(cotangent)",
+        "",
+    ]
 
 
-@dataclass(frozen=True)
-class JaxCalling(PlainCalling):
+def _jax_imports(passage: Passage) -> list[str]:
+    assert passage.callee is not None
+    return [
+        "import jax",
+        f"from {passage.callee[0]} import {passage.callee[1]} as function",
+        "",
+        'jax.config.update("jax_enable_x64", True)',
+    ]
+
+
+def _jax_functions(passage: Passage, arguments: Sequence[Argument]) -> list[str]:
     """A function with `custom_vjp` or `custom_jvp`."""
-
-    def imports(self, passage: Passage) -> list[str]:
-        assert passage.callee is not None
-        return [
-            "import jax",
-            f"from {passage.callee[0]} import {passage.callee[1]} as function",
-            "",
-            'jax.config.update("jax_enable_x64", True)',
-        ]
-
-    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
-        inputs = [identifier(one.name) for one in self.inputs(arguments)]
-        real = [identifier(one.name) for one in self.inputs(arguments) if one.domain not in ("integer", "boolean")]
-        listed, wanted = ", ".join(inputs), ", ".join(real)
-        return [
-            "",
-            f"def forward({listed}):",
-            f"{INDENT}return np.asarray(function({_given(arguments)}))",
-            "",
-            f"def gradient({listed}, cotangent=1.0):",
-            f"{INDENT}value, vjp = jax.vjp(lambda {wanted}: function({_given(arguments)}), {wanted})",
-            f"{INDENT}return tuple(np.asarray(one) for one in vjp(jax.numpy.asarray(cotangent, value.dtype)))",
-            "",
-        ]
+    inputs = [identifier(one.name) for one in _free_arrays(arguments)]
+    real = [identifier(one.name) for one in _free_arrays(arguments) if one.domain not in ("integer", "boolean")]
+    listed, wanted = ", ".join(inputs), ", ".join(real)
+    return [
+        "",
+        f"def forward({listed}):",
+        f"{INDENT}return np.asarray(function({_given(arguments)}))",
+        "",
+        f"def gradient({listed}, cotangent=1.0):",
+        f"{INDENT}value, vjp = jax.vjp(lambda {wanted}: function({_given(arguments)}), {wanted})",
+        f"{INDENT}return tuple(np.asarray(one) for one in vjp(jax.numpy.asarray(cotangent, value.dtype)))",
+        "",
+    ]
 
 
-@dataclass(frozen=True)
-class PairCalling(PlainCalling):
+def _pair_imports(passage: Passage) -> list[str]:
+    assert passage.callee is not None and passage.forward is not None
+    return [f"from {passage.callee[0]} import {passage.callee[1]}, {passage.forward[1]}"]
+
+
+def _pair_functions(cached: bool, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
     """Two functions, `out = forward(x)` or `out, cache = forward(x)`, then `backward(cotangent, cache)`."""
-
-    cached: bool
-
-    def imports(self, passage: Passage) -> list[str]:
-        assert passage.callee is not None and passage.forward is not None
-        return [f"from {passage.callee[0]} import {passage.callee[1]}, {passage.forward[1]}"]
-
-    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
-        assert passage.callee is not None and passage.forward is not None
-        listed = ", ".join(identifier(one.name) for one in self.inputs(arguments))
-        call, backward = f"{passage.forward[1]}({_given(arguments)})", passage.callee[1]
-        if self.cached:
-            out, gradient = f"{call}[0]", [f"{INDENT}out, cache = {call}", f"{INDENT}return {backward}(cotangent, cache)"]
-        else:
-            out, gradient = call, [f"{INDENT}return {backward}(cotangent, {_given(arguments)})"]
-        return ["", f"def forward({listed}):", f"{INDENT}return {out}", "", f"def gradient({listed}, cotangent=1.0):", *gradient, ""]
+    assert passage.callee is not None and passage.forward is not None
+    listed = ", ".join(identifier(one.name) for one in _free_arrays(arguments))
+    call, backward = f"{passage.forward[1]}({_given(arguments)})", passage.callee[1]
+    if cached:
+        out, gradient = f"{call}[0]", [f"{INDENT}out, cache = {call}", f"{INDENT}return {backward}(cotangent, cache)"]
+    else:
+        out, gradient = call, [f"{INDENT}return {backward}(cotangent, {_given(arguments)})"]
+    return ["", f"def forward({listed}):", f"{INDENT}return {out}", "", f"def gradient({listed}, cotangent=1.0):", *gradient, ""]
 
 
-@dataclass(frozen=True)
-class LayerCalling(PlainCalling):
+def _layer_inputs(arguments: Sequence[Argument]) -> list[Argument]:
+    return [one for one in arguments if _is_array(one) and "(" not in one.name and not one.fixed]
+
+
+def _layer_imports(passage: Passage) -> list[str]:
+    assert passage.callee is not None
+    return [f"from {passage.callee[0]} import {passage.callee[1].partition('.')[0]}"]
+
+
+def _layer_functions(passage: Passage, arguments: Sequence[Argument]) -> list[str]:
     """An object with a forward and a backward method."""
-
-    def inputs(self, arguments: Sequence[Argument]) -> list[Argument]:
-        return [one for one in arguments if _is_array(one) and "(" not in one.name and not one.fixed]
-
-    def imports(self, passage: Passage) -> list[str]:
-        assert passage.callee is not None
-        return [f"from {passage.callee[0]} import {passage.callee[1].partition('.')[0]}"]
-
-    def functions(self, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
-        assert passage.callee is not None and passage.forward is not None
-        made = [one for one in arguments if "(" in one.name]
-        given = ", ".join(f"{one.name.partition('(')[2][:-1]}={one.literal}" for one in made)
-        inputs = self.inputs(arguments)
-        parameters = [one for one in inputs if one.gradient]
-        listed = ", ".join(identifier(one.name) for one in inputs)
-        values = ", ".join(identifier(one.name) for one in parameters)
-        call = _given([one for one in arguments if "(" not in one.name and not one.gradient])
-        forward, backward = passage.forward[1].rpartition(".")[2], passage.name.rpartition(".")[2]
-        returned = [f"layer.{one.gradient.removeprefix('self.')}" for one in parameters]
-        return [
-            "",
-            f"def made({values}):",
-            f"{INDENT}np.random.seed(0)",
-            f"{INDENT}layer = {passage.callee[1]}({given})",
-            *(f"{INDENT}layer.{one.name.removeprefix('self.')}[...] = {identifier(one.name)}" for one in parameters),
-            f"{INDENT}return layer",
-            "",
-            f"def forward({listed}):",
-            f"{INDENT}return made({values}).{forward}({call})",
-            "",
-            f"def gradient({listed}, cotangent=1.0):",
-            f"{INDENT}layer = made({values})",
-            f"{INDENT}layer.{forward}({call})",
-            f"{INDENT}of_input = layer.{backward}(cotangent)",
-            f"{INDENT}return {', '.join(['of_input', *returned])}",
-            "",
-        ]
+    assert passage.callee is not None and passage.forward is not None
+    made = [one for one in arguments if "(" in one.name]
+    given = ", ".join(f"{one.name.partition('(')[2][:-1]}={one.literal}" for one in made)
+    inputs = _layer_inputs(arguments)
+    parameters = [one for one in inputs if one.gradient]
+    listed = ", ".join(identifier(one.name) for one in inputs)
+    values = ", ".join(identifier(one.name) for one in parameters)
+    call = _given([one for one in arguments if "(" not in one.name and not one.gradient])
+    forward, backward = passage.forward[1].rpartition(".")[2], passage.name.rpartition(".")[2]
+    returned = [f"layer.{one.gradient.removeprefix('self.')}" for one in parameters]
+    return [
+        "",
+        f"def made({values}):",
+        f"{INDENT}np.random.seed(0)",
+        f"{INDENT}layer = {passage.callee[1]}({given})",
+        *(f"{INDENT}layer.{one.name.removeprefix('self.')}[...] = {identifier(one.name)}" for one in parameters),
+        f"{INDENT}return layer",
+        "",
+        f"def forward({listed}):",
+        f"{INDENT}return made({values}).{forward}({call})",
+        "",
+        f"def gradient({listed}, cotangent=1.0):",
+        f"{INDENT}layer = made({values})",
+        f"{INDENT}layer.{forward}({call})",
+        f"{INDENT}of_input = layer.{backward}(cotangent)",
+        f"{INDENT}return {', '.join(['of_input', *returned])}",
+        "",
+    ]
 
 
 CALLINGS: dict[str, tuple[Calling, ...]] = {
     "autograd.Function": (TorchCalling(applied=True),),
     "register_autograd": (TorchCalling(applied=False),),
-    "defvjp": (HipsCalling(),),
-    "custom_vjp": (JaxCalling(),),
-    "custom_jvp": (JaxCalling(),),
-    "pattern": (PairCalling(cached=True), PairCalling(cached=False), LayerCalling()),
+    "defvjp": (ArrayCalling(_hips_imports, _hips_functions),),
+    "custom_vjp": (ArrayCalling(_jax_imports, _jax_functions),),
+    "custom_jvp": (ArrayCalling(_jax_imports, _jax_functions),),
+    "pattern": (
+        ArrayCalling(_pair_imports, partial(_pair_functions, True)),
+        ArrayCalling(_pair_imports, partial(_pair_functions, False)),
+        ArrayCalling(_layer_imports, _layer_functions, _layer_inputs),
+    ),
 }

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from verifier.audit.calling import CALLINGS, Calling
+from verifier.audit.calling import CALLINGS, Calling, Style
 from verifier.audit.finding.passages import Passage
 from verifier.audit.mutations import LARGE, TILE
 from verifier.audit.recording import Argument, Facts, Sample
@@ -34,21 +34,6 @@ class Draft:
         if self.shows is not None:
             return mutation in self.shows
         return mutation not in SPECIAL and not mutation.startswith("other-")
-
-
-@dataclass(frozen=True)
-class Style:
-    """How a call departs from the recorded one.
-
-    Attributes:
-        values: a form for the text that draws real numbers; "{}" stands for it.
-        strided: the cotangent comes strided.
-        twice: another call goes before.
-    """
-
-    values: str = "{}"
-    strided: bool = False
-    twice: bool = False
 
 
 POSITIVE = Style(values="abs({}) + 0.5")  # inside the domain of logarithms and roots
