@@ -126,7 +126,7 @@ def undecided_roles(items: Sequence[Item]) -> dict[str, list[str]]:
     """By dtype, the roles of tensors in which no network of this block could show an error of 1 % of the tensor's largest element."""
     roles: dict[str, dict[str, bool]] = {}
     for item in items:
-        for name, gradient in item.reference.evaluation.gradients.items():
+        for name, gradient in item.reference.gradients.items():
             tolerance, largest = item.reference.gradient_tolerance(name).max(), np.abs(gradient).max()
             decided = bool(largest == 0 or tolerance <= DECISIVE * largest)
             seen = roles.setdefault(item.problem.dtype, {})

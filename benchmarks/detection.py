@@ -50,7 +50,7 @@ Asked = Callable[[Item, Claims, Question], bool]
 def by_autograd(item: Item, claims: Claims, question: Question) -> bool:
     """Our `autograd`: every element within its scatter's tolerance."""
     reference = item.reference
-    found = [compare(question.claimed[n], g, reference.gradient_tolerance(n)) for n, g in reference.evaluation.gradients.items()]
+    found = [compare(question.claimed[n], g, reference.gradient_tolerance(n)) for n, g in reference.gradients.items()]
     return all(comparison is None or comparison.within for comparison in found)
 
 

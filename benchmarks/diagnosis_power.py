@@ -29,9 +29,10 @@ from verifier.diagnosis.mlp.departure import find_departure, wrong_equations
 from verifier.diagnosis.mlp.explaining import explain_failure, same_mistake
 from verifier.diagnosis.mlp.faults import BY_ID, FAULTS
 from verifier.diagnosis.mlp.matching import departs
-from verifier.diagnosis.mlp.probing import Answered, draw_probes
+from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.diagnosis.mlp.selftesting import CONSTANTS
 from verifier.errors import AnswerError
+from verifier.oracles.reference import Answered
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
 from verifier.verification.corpus import draw_corpus
@@ -228,7 +229,7 @@ def try_one(place: int, faults: Sequence[str], *, shrinking: bool) -> Result:
         failing = next(item for item in examination.items if item.index == failed.problem)
         shrunk = shrink(examination, autograd.CHECK, failing, budget=600, same=same_mistake(diagnosed, examination))
         if shrunk is not None:
-            architecture = architecture_of(shrunk.item.problem)
+            architecture = architecture_of(shrunk.answered.problem)
             smallest = architecture.layers, max(architecture.widths)
     seconds = time.perf_counter() - started
     told = () if diagnosed is None else diagnosed.diagnosis

@@ -72,7 +72,7 @@ def test_a_nudge_of_three_tolerances_fails_and_one_of_a_third_passes(check, nudg
     right = check(nudged(item, {}))
     assert right.outcome.status == "pass"
     for measurement in right.measurements:
-        gradient = item.reference.evaluation.gradients[measurement.tensor]
+        gradient = item.reference.gradients[measurement.tensor]
         share = np.abs(gradient).max() * np.finfo(dtype).eps * 2**13
         assert measurement.tolerance < share  # errors of a thousandth of a ten-thousandth, in float32 of a thousandth, are never allowed
         # Three samples each carry the nudge, and the mean over them leaves one of it.
@@ -97,6 +97,6 @@ def test_a_loss_off_by_three_tolerances_fails_and_by_a_third_passes(dtype):
     item = drawn(dtype)
     right = Textbook().gradients(item.problem, where="")
     for factor, status in ((3, "fail"), (-3, "fail"), (1 / 3, "pass"), (-1 / 3, "pass")):
-        nudged = replace(right, loss=item.reference.evaluation.loss + factor * item.reference.loss_tolerance())
+        nudged = replace(right, loss=item.reference.loss + factor * item.reference.loss_tolerance())
         assert forward.check(examination(item, nudged, Textbook())).outcome.status == status
     assert item.reference.loss_tolerance() < 2**13 * np.finfo(dtype).eps * abs(right.loss)

@@ -25,9 +25,9 @@ def largest_ratio(variant, items) -> float:
     for item in items:
         with np.errstate(over="ignore"):
             loss, gradients = variant.backprop(item.problem)
-        worst = max(worst, abs(loss - item.reference.evaluation.loss) / item.reference.loss_tolerance())
+        worst = max(worst, abs(loss - item.reference.loss) / item.reference.loss_tolerance())
         for name, gradient in gradients.items():
-            found = compare(gradient, item.reference.evaluation.gradients[name], item.reference.gradient_tolerance(name))
+            found = compare(gradient, item.reference.gradients[name], item.reference.gradient_tolerance(name))
             worst = max(worst, found.ratio)
     return worst
 
@@ -57,7 +57,7 @@ def test_a_form_that_loses_the_digits_of_a_small_activation_is_right_code_still(
     reference = refer(problem)
     a = unstable(arrays["x"] @ arrays["weights[0]"].T + bias)
     claimed = (2 * (a @ arrays["weights[1]"].T + 0.25 - arrays["y"]) / 2).T @ a
-    found = compare(claimed, reference.evaluation.gradients["weights[1]"], reference.gradient_tolerance("weights[1]"))
+    found = compare(claimed, reference.gradients["weights[1]"], reference.gradient_tolerance("weights[1]"))
     assert found.within
     assert found.error > 1e-10 * abs(found.reference)  # far beyond what a relative error of each number could do
 
@@ -66,7 +66,7 @@ def test_the_scatter_of_every_ordinary_network_is_finite_and_not_nothing(drawn):
     for item in drawn(NETWORKS):
         scatter = item.reference.scatter
         assert np.isfinite(scatter.loss) and scatter.loss > 0, item.where
-        for name, gradient in item.reference.evaluation.gradients.items():
+        for name, gradient in item.reference.gradients.items():
             assert np.isfinite(scatter.gradients[name]).all(), item.where
             assert scatter.gradients[name].shape == gradient.shape
             assert scatter.gradients[name].max() > 0 or not gradient.any(), item.where
@@ -80,7 +80,7 @@ def test_an_error_of_a_billionth_in_one_element_is_seen_on_some_of_ten_networks(
         place = np.unravel_index(np.argmax(np.abs(gradients[name])), gradients[name].shape)
         gradients[name][place] *= 1 + 1e-9
         tolerance = item.reference.gradient_tolerance(name)
-        seen.append(not compare(gradients[name], item.reference.evaluation.gradients[name], tolerance).within)
+        seen.append(not compare(gradients[name], item.reference.gradients[name], tolerance).within)
     assert any(seen)
 
 
@@ -106,7 +106,7 @@ def test_plain_sums_over_long_batches_and_layers_stay_within_the_tolerance(dtype
     running = np.cumsum(delta, axis=0)[-1]  # one term after another: what a loop does
     for claimed, name in ((delta.T @ x, "weights[0]"), (delta.sum(axis=0), "biases[0]"), (running, "biases[0]")):
         assert claimed.dtype == dtype
-        found = compare(claimed.astype(np.float64), reference.evaluation.gradients[name], reference.gradient_tolerance(name))
+        found = compare(claimed.astype(np.float64), reference.gradients[name], reference.gradient_tolerance(name))
         assert found.within, (name, found)
 
 
@@ -156,7 +156,7 @@ def test_right_code_that_underflows_is_right():
     problem = build_problem(Architecture((1, 1, 1), ("identity",) * 2, "squared_error", 3), arrays, claims)
     reference = refer(problem)
     claimed = -2 / 3 * (arrays["y"] * arrays["weights[1]"]).sum(axis=0)
-    found = compare(claimed, reference.evaluation.gradients["biases[0]"], reference.gradient_tolerance("biases[0]"))
+    found = compare(claimed, reference.gradients["biases[0]"], reference.gradient_tolerance("biases[0]"))
     assert found.error > 0 and found.within
 
 

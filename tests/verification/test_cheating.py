@@ -48,7 +48,7 @@ def cheat(tmp_path_factory) -> str:
         names, arrays = values_of(item.problem, candidate.claims)
         order = [*names["weights"], *names["biases"], names["x"], names["y"]]
         key = hashlib.sha256(b"".join(arrays[name].tobytes() for name in order)).hexdigest()
-        answers |= {f"{key} {name}": gradient for name, gradient in item.reference.evaluation.gradients.items()}
+        answers |= {f"{key} {name}": gradient for name, gradient in item.reference.gradients.items()}
     np.savez(folder / "answers.npz", **answers)
     return str(folder)
 

@@ -64,7 +64,7 @@ def test_a_kept_corpus_is_the_drawn_one_bit_for_bit(cache):
     assert bits(read) == bits(drawn)
     for before, after in zip(drawn.items, read.items, strict=True):
         assert after.where == before.where and after.ordinary
-        for name in before.reference.evaluation.gradients:
+        for name in before.reference.gradients:
             assert np.array_equal(after.reference.gradient_tolerance(name), before.reference.gradient_tolerance(name))
         assert after.reference.loss_tolerance() == before.reference.loss_tolerance()
         assert np.array_equal(after.reference.output_tolerance(), before.reference.output_tolerance())

@@ -5,6 +5,7 @@ from verifier.checks.examination import Examination, Finding, compare_gradients,
 from verifier.results.outcome import Measurement
 
 ID = "autograd"
+SUMMARY = "the gradients are those of the claimed network, by PyTorch autograd in float64"
 
 
 def check(examination: Examination) -> Finding:
@@ -12,9 +13,7 @@ def check(examination: Examination) -> Finding:
     found: list[Measurement] = []
     for item in examination.answered:
         reference = item.reference
-        found += compare_gradients(
-            ID, item, examination.evaluations[item.index], reference.evaluation.gradients, reference.gradient_tolerance
-        )
+        found += compare_gradients(ID, item, examination.evaluations[item.index], reference.gradients, reference.gradient_tolerance)
     if not found:
         return skipped(ID, "No problem was answered.")
     problems = len({measurement.problem for measurement in found})
@@ -28,11 +27,4 @@ def failed_text(worst: Measurement, wrong: int, problems: int) -> str:
     return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on network {worst.problem} ({worst.network})."
 
 
-CHECK = Check(
-    id=ID,
-    summary="the gradients are those of the claimed network, by PyTorch autograd in float64",
-    ask=check,
-    needs=frozenset({"gradients"}),
-    headline=2,
-    shrinkable=True,
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"gradients"}), headline=2, shrinkable=True)

@@ -27,6 +27,7 @@ from verifier.tolerance import compare, element_tolerance
 FloatArray = NDArray[np.floating]
 
 ID = "batch-additivity"
+SUMMARY = "the gradient of a batch is the mean (or sum) of its samples' gradients"
 SOURCE = "32 x rounding scatter, of the batch and of its samples"
 NETWORKS = 10
 
@@ -79,11 +80,4 @@ def _failed(worst: Measurement, wrong: int, problems: int) -> str:
     return f"The batch does not add up from its own samples: {departs(worst)} On {wrong} of {problems} networks."
 
 
-CHECK = Check(
-    id=ID,
-    summary="the gradient of a batch is the mean (or sum) of its samples' gradients",
-    ask=check,
-    needs=frozenset({"batch"}),
-    headline=7,
-    shrinkable=True,
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"batch"}), headline=7, shrinkable=True)

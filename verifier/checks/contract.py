@@ -10,6 +10,7 @@ from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Outcome
 
 ID = "contract"
+SUMMARY = "the candidate loads, and answers every problem with the right number of arrays and elements"
 SHOWN_NOTES = 3
 
 
@@ -97,9 +98,4 @@ def _beyond(found: _Asked) -> list[str]:
     return notes
 
 
-CHECK = Check(
-    id=ID,
-    summary="the candidate loads, and answers every problem with the right number of arrays and elements",
-    ask=None,
-    headline=1,
-)
+CHECK = Check(ID, SUMMARY, None, headline=1)

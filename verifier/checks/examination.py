@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from verifier.contracts.calling import Call, Read
 from verifier.contracts.catalogue import calling_of, family_of
 from verifier.oracles.finite_difference.problem import ProblemDifferences
-from verifier.oracles.reference import Reference, refer_if_deciding
+from verifier.oracles.reference import Answered, Reference, refer_if_deciding
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement, Outcome, Status
@@ -89,6 +89,10 @@ class Examination:
     def answered(self) -> list[Item]:
         """The ordinary problems with an answer."""
         return [item for item in self.items if item.index in self.evaluations]
+
+    def answer_to(self, item: Item) -> Answered:
+        """An answered problem with what the candidate answered."""
+        return Answered(item.problem, item.reference, self.evaluations[item.index])
 
 
 def reassessed(item: Item, claims: Any) -> Item | None:
@@ -177,7 +181,7 @@ def own_rounding(item: Item, claimed: Evaluation) -> dict[str, FloatArray]:
     reference, dtype = item.reference, item.problem.dtype
     found = {}
     for name, gradient in claimed.gradients.items():
-        right, allowed = reference.evaluation.gradients[name], reference.gradient_tolerance(name)
+        right, allowed = reference.gradients[name], reference.gradient_tolerance(name)
         own = rounding_where_wrong(gradient, right, allowed, reference.longest, dtype)
         found[name] = np.broadcast_to(own, gradient.shape)
     return found

@@ -19,6 +19,7 @@ FloatArray = NDArray[np.floating]
 Gradients = Mapping[str, FloatArray]
 
 ID = "finite-difference"
+SUMMARY = "the gradients are the derivative of the candidate's own loss"
 SOURCE = "8 x error bound of the difference"
 LOCATED = 3  # failing problems that are looked at closer: a fail needs no more, and each costs several times as much
 _SPREAD = 13  # coprime to the numbers of strata and of networks: a part of the corpus still meets most strata
@@ -217,7 +218,7 @@ def _passed(done: Sequence[Differenced], resolves: float | None) -> str:
 def derivative_of_the_loss(item: Item) -> Mapping[str, FloatArray]:
     """The gradients that differences of the loss see: those of the reference, but for a softmax with an ε, through its shift as well."""
     if not any("softmax_epsilon" in node.attributes for node in item.problem.program.nodes):
-        return item.reference.evaluation.gradients
+        return item.reference.gradients
     nodes = tuple(
         replace(node, attributes={**node.attributes, "through_shift": 1.0}) if "softmax_epsilon" in node.attributes else node
         for node in item.problem.program.nodes
@@ -230,10 +231,4 @@ def predicted_error(line: DirectionResult, right: Gradients, claimed: Gradients)
     return float(sum(((right[name] - claimed[name]) * along).sum() for name, along in line.direction.items()))
 
 
-CHECK = Check(
-    id=ID,
-    summary="the gradients are the derivative of the candidate's own loss",
-    ask=check,
-    needs=frozenset({"loss"}),
-    headline=3,
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"loss"}), headline=3)

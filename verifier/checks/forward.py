@@ -10,6 +10,7 @@ from verifier.results.outcome import Measurement
 from verifier.tolerance import compare
 
 ID = "forward"
+SUMMARY = "the loss, and what `predict` returns, are those of the claimed network"
 
 
 def check(examination: Examination) -> Finding:
@@ -25,17 +26,15 @@ def check(examination: Examination) -> Finding:
 
 def of_loss(item: Item, evaluation: Evaluation) -> list[Measurement]:
     """The claimed loss against the reference's, where there is one."""
-    if evaluation.loss is None or item.reference.evaluation.loss is None:
+    if evaluation.loss is None or item.reference.loss is None:
         return []
-    comparison = compare(
-        np.asarray(evaluation.loss), np.asarray(item.reference.evaluation.loss), np.asarray(item.reference.loss_tolerance())
-    )
+    comparison = compare(np.asarray(evaluation.loss), np.asarray(item.reference.loss), np.asarray(item.reference.loss_tolerance()))
     return [] if comparison is None else [measured(ID, item, "loss", comparison)]
 
 
 def _of_outputs(examination: Examination, item: Item) -> list[Measurement]:
     problem, claims = item.problem, examination.claims
-    call, right = outputs_call(examination, problem), item.reference.evaluation.outputs
+    call, right = outputs_call(examination, problem), item.reference.outputs
     if call is None or right is None:
         return []
     calling = calling_of(problem.contract)
@@ -57,12 +56,4 @@ def _failed(worst: Measurement, wrong: int, found: list[Measurement]) -> str:
     return f"{departs(worst)} So on {wrong} of {problems} networks, worst on network {worst.problem} ({worst.network})."
 
 
-CHECK = Check(
-    id=ID,
-    summary="the loss, and what `predict` returns, are those of the claimed network",
-    ask=check,
-    needs=frozenset({"outputs"}),
-    headline=4,
-    shrinkable=True,
-    functions=("predict",),
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"outputs"}), headline=4, shrinkable=True, functions=("predict",))

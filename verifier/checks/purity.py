@@ -14,6 +14,7 @@ from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis
 
 ID = "purity"
+SUMMARY = "the same call gives the same answer, and the arguments are left as they were"
 SOURCE = "2 x (32 x rounding scatter): the same call again"
 NETWORKS = 10
 _KEPT = Diagnosis(
@@ -94,11 +95,4 @@ def _failed(worst: Measurement, wrong: int) -> str:
     return f"The same call answers differently the second time: {departs(worst)} On {wrong} networks. Something is kept between calls."
 
 
-CHECK = Check(
-    id=ID,
-    summary="the same call gives the same answer, and the arguments are left as they were",
-    ask=check,
-    needs=frozenset({"gradients"}),
-    headline=0,
-    shrinkable=True,
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"gradients"}), headline=0, shrinkable=True)

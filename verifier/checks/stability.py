@@ -7,6 +7,7 @@ from verifier.checks.examination import Examination, Finding, compare_gradients,
 from verifier.results.outcome import Measurement, Outcome, Status
 
 ID = "stability"
+SUMMARY = "what happens on saturated networks; decides only where the manifest says stable = true"
 
 
 def check(examination: Examination) -> Finding:
@@ -20,7 +21,7 @@ def check(examination: Examination) -> Finding:
         if evaluation is None:
             unanswered.append(item.index)
             continue
-        right = item.reference.evaluation.gradients
+        right = item.reference.gradients
         if not all(np.isfinite(g).all() for g in (*right.values(), *item.reference.scatter.gradients.values())):
             continue
         found += compare_gradients(ID, item, evaluation, right, item.reference.gradient_tolerance)
@@ -50,10 +51,4 @@ def check(examination: Examination) -> Finding:
     )
 
 
-CHECK = Check(
-    id=ID,
-    summary="what happens on saturated networks; decides only where the manifest says stable = true",
-    ask=check,
-    needs=frozenset({"gradients"}),
-    headline=9,
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"gradients"}), headline=9)

@@ -1,6 +1,6 @@
 """The right answer for a problem and the tolerance of each of its elements."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,26 @@ class Reference:
     scatter: Scatter
     longest: int
 
+    @property
+    def loss(self) -> float | None:
+        """The right loss."""
+        return self.evaluation.loss
+
+    @property
+    def outputs(self) -> FloatArray | None:
+        """The right outputs."""
+        return self.evaluation.outputs
+
+    @property
+    def gradients(self) -> Mapping[str, FloatArray]:
+        """The right gradients, by array name."""
+        return self.evaluation.gradients
+
+    @property
+    def stages(self) -> Mapping[str, FloatArray]:
+        """The right pre-activations, activations and deltas, by value name."""
+        return self.evaluation.stages
+
     def gradient_tolerance(self, name: str) -> FloatArray:
         """The tolerance of each element of a gradient, in its units."""
         return element_tolerance(self.scatter.gradients[name], self.longest)
@@ -39,6 +59,15 @@ class Reference:
     def loss_tolerance(self) -> float:
         """The tolerance of the loss."""
         return safety(self.longest) * self.scatter.loss
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A problem, its reference, and what the candidate answered."""
+
+    problem: Problem
+    reference: Reference
+    claimed: Evaluation
 
 
 def refer(problem: Problem, oracle: Callable[[Problem], Evaluation] = textbook.evaluate, *, seed: int = 0) -> Reference:

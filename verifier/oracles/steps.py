@@ -38,7 +38,7 @@ class Path:
         return follow(
             rule,
             {name: self.problems[0].arrays[name] for name in names},
-            [reference.evaluation.gradients for reference in self.references],
+            [reference.gradients for reference in self.references],
             rates=[self.rate] * len(self.afters),
             befores=[problem.arrays for problem in self.problems],
             gradient_scatters=[reference.scatter.gradients for reference in self.references],

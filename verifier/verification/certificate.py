@@ -72,7 +72,7 @@ def _notices(examination: Examination, item: Item, plant: Plant) -> bool:
     own = examination.evaluations[item.index]
     answer = replace(own, gradients=plant(examination, item, own))
     reference = item.reference
-    found = compare_gradients(autograd.ID, item, answer, reference.evaluation.gradients, reference.gradient_tolerance)
+    found = compare_gradients(autograd.ID, item, answer, reference.gradients, reference.gradient_tolerance)
     return any(measurement.status == "fail" for measurement in found)
 
 
@@ -80,7 +80,7 @@ def _blind_roles(examination: Examination) -> list[str]:
     """Roles of tensors whose right gradient is zero, or below its tolerance, on nearly every network that has them."""
     met: dict[str, list[bool]] = {}
     for item in examination.answered:
-        for name, right in item.reference.evaluation.gradients.items():
+        for name, right in item.reference.gradients.items():
             allowed = item.reference.gradient_tolerance(name) + examination.evaluations[item.index].rounding.get(name, 0.0)
             met.setdefault(item.problem.role_of(name), []).append(bool(np.any(np.abs(right) > allowed)))
     return sorted(role for role, shown in met.items() if sum(shown) < DECIDED * len(shown) or not any(shown))

@@ -203,12 +203,12 @@ def corpus_to_message(corpus: Corpus) -> tuple[dict[str, Any], dict[str, NDArray
     for item in (*corpus.items, *corpus.extreme):
         parts: dict[str, Mapping[str, FloatArray]] = {
             "array": item.problem.arrays,
-            "gradient": item.reference.evaluation.gradients,
-            "stage": item.reference.evaluation.stages,
+            "gradient": item.reference.gradients,
+            "stage": item.reference.stages,
             "gradient scatter": item.reference.scatter.gradients,
             "stage scatter": item.reference.scatter.stages,
         }
-        losses = np.array([item.reference.evaluation.loss, item.reference.scatter.loss], dtype=np.float64)
+        losses = np.array([item.reference.loss, item.reference.scatter.loss], dtype=np.float64)
         arrays[f"{item.index}/losses/"] = losses
         for part, named in parts.items():
             arrays |= {f"{item.index}/{part}/{name}": array for name, array in named.items()}

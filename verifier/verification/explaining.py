@@ -10,10 +10,11 @@ from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Examination, Finding, Item
 from verifier.contracts.catalogue import contract_of
 from verifier.contracts.convention import Convention
+from verifier.oracles.reference import Answered
 from verifier.results.evaluation import Evaluation
 from verifier.results.report import Diagnosis, OwnLine, Step
 
-Same = Callable[[Item, Evaluation], bool]
+Same = Callable[[Answered], bool]
 
 
 class Diagnosed(Protocol):
@@ -25,45 +26,25 @@ class Diagnosed(Protocol):
 
 
 class Explaining(Protocol):
-    """A module that explains. It is imported when a check failed, so that a run that passes does not load it."""
+    """A module that explains. It is imported when a check failed, so that a run that passes does not load it.
+
+    What stands here is the answer where nobody explains.
+    """
 
     def find_convention(self, claims: Any, answered: Sequence[tuple[Item, Evaluation]], *, gradients_agree: bool) -> Convention | None:
         """An undeclared convention under which every loss is right, and every gradient or those of the plain loss."""
+        return None
 
     def explain_failure(self, findings: Mapping[str, Finding], examination: Examination) -> Diagnosed | None:
         """What is wrong, where a check failed that the diagnosis knows of."""
+        return None
 
     def same_mistake(self, diagnosed: Any, examination: Examination) -> Same:
         """Whether a problem shows the mistake that was diagnosed."""
-
-    def work_by_hand(self, examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Any) -> tuple[Step, ...]:
-        """A problem line by line, the right numbers beside the candidate's."""
-
-    def find_own_lines(
-        self,
-        candidate: Candidate,
-        examination: Examination,
-        findings: Mapping[str, Finding],
-        diagnosed: Any,
-        zygote: Zygote,
-        limits: Limits,
-    ) -> tuple[OwnLine, ...]:
-        """The lines of the candidate's source where another value would mend it."""
-
-
-class _Silent:
-    """Of a contract whose failures nobody explains."""
-
-    def find_convention(self, claims: Any, answered: Sequence[tuple[Item, Evaluation]], *, gradients_agree: bool) -> Convention | None:
-        return None
-
-    def explain_failure(self, findings: Mapping[str, Finding], examination: Examination) -> Diagnosed | None:
-        return None
-
-    def same_mistake(self, diagnosed: Any, examination: Examination) -> Same:
         return any_mistake
 
-    def work_by_hand(self, examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Any) -> tuple[Step, ...]:
+    def work_by_hand(self, examination: Examination, answered: Answered, diagnosed: Any) -> tuple[Step, ...]:
+        """A problem line by line, the right numbers beside the candidate's."""
         return ()
 
     def find_own_lines(
@@ -75,10 +56,15 @@ class _Silent:
         zygote: Zygote,
         limits: Limits,
     ) -> tuple[OwnLine, ...]:
+        """The lines of the candidate's source where another value would put it right."""
         return ()
 
 
-def any_mistake(item: Item, evaluation: Evaluation) -> bool:
+class _Silent(Explaining):
+    """Of a contract whose failures nobody explains."""
+
+
+def any_mistake(answered: Answered) -> bool:
     """Whatever fails shows it."""
     return True
 

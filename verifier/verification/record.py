@@ -155,14 +155,14 @@ def write_down(
 
 
 def _stored(shrunk: Shrunk) -> tuple[Counterexample, bytes]:
-    problem = shrunk.item.problem
+    problem = shrunk.answered.problem
     record = Counterexample(
         file=COUNTEREXAMPLE_FILE,
         problem=problem.description,
         check=shrunk.check,
         arrays={name: array.tolist() for name, array in problem.arrays.items()},
-        claimed={name: _finite(gradient) for name, gradient in shrunk.evaluation.gradients.items()},
-        reference={name: gradient.tolist() for name, gradient in shrunk.item.reference.evaluation.gradients.items()},
+        claimed={name: _finite(gradient) for name, gradient in shrunk.answered.claimed.gradients.items()},
+        reference={name: gradient.tolist() for name, gradient in shrunk.answered.reference.gradients.items()},
         walkthrough=shrunk.walkthrough,
     )
     return record, problem_to_bytes(problem)
@@ -200,7 +200,7 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
         return asked.diagnosis[0].explanation if asked.diagnosis else headline.message
     explained = [asked.diagnosis[0].explanation] if asked.diagnosis else []
     wrong = [measurement for measurement in shrunk.finding.measurements if measurement.status == "fail"]
-    network = f"On the smallest failing network ({shrunk.item.problem.description})"
+    network = f"On the smallest failing network ({shrunk.answered.problem.description})"
     if wrong:
         return " ".join([*explained, f"{network}, {departs(max(wrong, key=_magnitude))}"])
     return " ".join(explained or [f"{network}: {shrunk.finding.outcome.message}"])

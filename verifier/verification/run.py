@@ -277,7 +277,7 @@ def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
 def _with_what_was_seen(finding: Finding, examination: Examination, interview: Interview) -> Finding:
     """The finding of `purity`, with notes on complex numbers, which are looked for meanwhile, and on answers that do not stay."""
     answered = examination.answered
-    item = next((one for one in answered if all(np.all(g) for g in one.reference.evaluation.gradients.values())), answered[0])
+    item = next((one for one in answered if all(np.all(g) for g in one.reference.gradients.values())), answered[0])
     if finding.outcome.status == "pass" and (later := interview.read_later(item.problem)) is not None:
         finding = _noting(finding, purity.note_on_later_answers(item, examination.evaluations[item.index], later))
     if not interview.complex_numbers:
@@ -375,6 +375,6 @@ def _counterexample(asked: Asked, request: Request, clock: _Clock, spared: Spare
     found = shrunk
 
     def by_hand() -> tuple[Step, ...]:
-        return explaining.work_by_hand(examination, found.item, found.evaluation, asked.diagnosed)
+        return explaining.work_by_hand(examination, found.answered, asked.diagnosed)
 
     return replace(shrunk, walkthrough=spared.attempt(check.id, "Working the example by hand", by_hand, ()))

@@ -14,7 +14,7 @@ import numpy as np
 from verifier.checks.check import Ask, Check
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.catalogue import family_of
-from verifier.oracles.reference import refer, refer_if_deciding
+from verifier.oracles.reference import Answered, refer, refer_if_deciding
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 from verifier.results.report import Step
@@ -26,8 +26,7 @@ class Shrunk:
     """The smallest problem found that fails a check: what the candidate answers, what the check finds there alone, the work by hand."""
 
     check: str
-    item: Item
-    evaluation: Evaluation
+    answered: Answered
     finding: Finding
     walkthrough: tuple[Step, ...] = ()
 
@@ -50,24 +49,24 @@ def shrink(examination: Examination, check: Check, failing: Item, *, budget: int
             found = _smallest(examination, failing.problem, trials.fails, budget)
     for item in (_smallest_seen(examination, failing, same), failing) if found is None else (single_item(found), failing):
         with contextlib.suppress(Unanswered):
-            evaluation = trials.answer(item)
-            return Shrunk(check.id, item, evaluation, ask(alone(examination, item, evaluation)))
+            claimed = trials.answer(item)
+            return Shrunk(check.id, Answered(item.problem, item.reference, claimed), ask(alone(examination, item, claimed)))
     return None
 
 
 def _smallest_seen(examination: Examination, failing: Item, same: Same) -> Item:
     """The smallest network of the corpus that shows the mistake; the failing one where there is none."""
-    shown = [item for item in examination.answered if same(item, examination.evaluations[item.index])] if same is not any_mistake else []
-    wrong = [item for item in shown if _departs(item, examination.evaluations[item.index])]
+    shown = [item for item in examination.answered if same(examination.answer_to(item))] if same is not any_mistake else []
+    wrong = [item for item in shown if _departs(examination.answer_to(item))]
     return min((*wrong, failing), key=lambda item: sum(array.size for array in item.problem.arrays.values()))
 
 
-def _departs(item: Item, evaluation: Evaluation) -> bool:
+def _departs(answered: Answered) -> bool:
     """Whether some gradient is not the right one."""
-    reference = item.reference
+    reference = answered.reference
     return any(
-        not bool(np.all(np.abs(gradient - reference.evaluation.gradients[name]) <= reference.gradient_tolerance(name)))
-        for name, gradient in evaluation.gradients.items()
+        not bool(np.all(np.abs(gradient - reference.gradients[name]) <= reference.gradient_tolerance(name)))
+        for name, gradient in answered.claimed.gradients.items()
     )
 
 
@@ -99,7 +98,9 @@ class _Trials:
         self._left -= 1
         try:
             answer = self.answer(item)
-            return self._check(alone(self._examination, item, answer)).outcome.status == "fail" and self._same(item, answer)
+            return self._check(alone(self._examination, item, answer)).outcome.status == "fail" and self._same(
+                Answered(problem, reference, answer)
+            )
         except Unanswered:
             return False
 
@@ -109,7 +110,7 @@ class _Trials:
 
 def has_dead_stage(item: Item) -> bool:
     """Whether some layer's δ or activation is zero throughout: such a network shows nothing to learn from."""
-    stages, roles = item.reference.evaluation.stages, item.problem.roles
+    stages, roles = item.reference.stages, item.problem.roles
     return any(not value.any() for name, value in stages.items() if name in roles and roles[name].kind in ("deltas", "activations"))
 
 

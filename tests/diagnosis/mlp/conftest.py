@@ -8,7 +8,8 @@ import pytest
 from benchmarks.diagnosis_power import IMPLEMENTATIONS, Asked, examine, findings_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.diagnosis.mlp.explaining import explain_failure
-from verifier.diagnosis.mlp.probing import Answered, draw_probes
+from verifier.diagnosis.mlp.probing import draw_probes
+from verifier.oracles.reference import Answered
 from verifier.results.report import Diagnosis
 from verifier.verification.judging import judge
 from verifier.verification.profiles import PROFILES

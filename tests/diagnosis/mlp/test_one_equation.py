@@ -64,6 +64,6 @@ def test_the_first_difference_by_hand_is_of_the_equation_that_is_named(chosen):
     failed = autograd.check(examination).outcome
     failing = next(item for item in examination.items if item.index == failed.problem)
     shrunk = shrink(examination, autograd.CHECK, failing, budget=300, same=same_mistake(diagnosed, examination))
-    item, evaluation = (failing, examination.evaluations[failing.index]) if shrunk is None else (shrunk.item, shrunk.evaluation)
-    lines = work_by_hand(examination, item, evaluation, diagnosed)
+    answered = examination.answer_to(failing) if shrunk is None else shrunk.answered
+    lines = work_by_hand(examination, answered, diagnosed)
     assert next(line.equation for line in lines if line.parts) == diagnosed.diagnosis[0].equation, name

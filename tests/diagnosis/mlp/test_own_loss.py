@@ -11,7 +11,8 @@ from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, build_problem
 from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.own_loss import find_own_loss, tell_own_loss
-from verifier.diagnosis.mlp.probing import Answered, draw_probes
+from verifier.diagnosis.mlp.probing import draw_probes
+from verifier.oracles.reference import Answered
 
 SQUARED = Claims(activations=("tanh",), output_activations=("sigmoid",))
 BINARY = replace(SQUARED, losses=("binary_cross_entropy",))

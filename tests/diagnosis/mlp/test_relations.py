@@ -12,14 +12,14 @@ from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.faults import FAULTS
 from verifier.diagnosis.mlp.features import tell_features
 from verifier.diagnosis.mlp.matching import departs
-from verifier.diagnosis.mlp.probing import Answered
+from verifier.oracles.reference import Answered
 
 NAMES = [fault.id for fault in FAULTS if not fault.pattern]
 PAIRS = 40
 
 
 def wrong(one: Answered, name: str) -> bool:
-    error = np.abs(one.claimed.gradients[name] - one.reference.evaluation.gradients[name])
+    error = np.abs(one.claimed.gradients[name] - one.reference.gradients[name])
     return not bool(np.all(error <= one.reference.gradient_tolerance(name)))
 
 
@@ -28,7 +28,7 @@ def is_output(one: Answered, name: str) -> bool:
 
 
 def moves(one: Answered, name: str) -> bool:
-    return bool(np.any(np.abs(one.reference.evaluation.gradients[name]) > one.reference.gradient_tolerance(name)))
+    return bool(np.any(np.abs(one.reference.gradients[name]) > one.reference.gradient_tolerance(name)))
 
 
 def false_clauses(sentences: list[str], answered: list[Answered]) -> list[str]:
@@ -58,14 +58,12 @@ def false_clauses(sentences: list[str], answered: list[Answered]) -> list[str]:
             return max(map(batch, fine)) <= int(match[1]) < int(match[2]) <= min(map(batch, bad))
         if match := re.match(r"Every wrong tensor is (-?[\d.e+-]+) times the right one", text):
             factor = float(match[1])
-            pairs = [(o.claimed.gradients[n], o.reference.evaluation.gradients[n]) for o, n, w in tensors if w]
+            pairs = [(o.claimed.gradients[n], o.reference.gradients[n]) for o, n, w in tensors if w]
             return all(np.allclose(claimed, factor * right, rtol=1e-3, atol=1e-9 * np.max(np.abs(claimed))) for claimed, right in pairs)
         if text == "What is wrong is zero.":
             return all(not one.claimed.gradients[name].any() for one, name, w in tensors if w)
         if text == "All signs are right.":
-            return all(
-                np.array_equal(np.sign(o.claimed.gradients[n]), np.sign(o.reference.evaluation.gradients[n])) for o, n, w in tensors if w
-            )
+            return all(np.array_equal(np.sign(o.claimed.gradients[n]), np.sign(o.reference.gradients[n])) for o, n, w in tensors if w)
         return True
 
     return [text for text in sentences if not holds(text)]

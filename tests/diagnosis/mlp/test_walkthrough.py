@@ -8,10 +8,9 @@ from benchmarks.diagnosis_power import Asked
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.contracts.mlp.smallest import smallest_problems
-from verifier.diagnosis.mlp.probing import Answered
 from verifier.diagnosis.mlp.walkthrough import claimed_of, work_through
 from verifier.diagnosis.mlp.worked_example import CONTRADICTION, worked_example
-from verifier.oracles.reference import refer
+from verifier.oracles.reference import Answered, refer
 from verifier.results.evaluation import Evaluation
 
 

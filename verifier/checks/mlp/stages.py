@@ -12,13 +12,15 @@ from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
 from verifier.contracts.calling import Call
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages
-from verifier.problems.program import Role
+from verifier.contracts.mlp.claims import Claims
+from verifier.problems.program import Problem, Role
 from verifier.results.outcome import Measurement
 from verifier.tolerance import compare
 
 FloatArray = NDArray[np.floating]
 
 ID = "stages"
+SUMMARY = "what `forward` and `deltas` return are the stages of the equations"
 _EQUATIONS = {"pre_activations": "forward", "activations": "forward"}
 
 
@@ -47,22 +49,22 @@ def _compare(examination: Examination, item: Item, call: Call, kinds: tuple[str,
         return read_stages(tree, arrays, item.problem, examination.claims, kinds)
 
     stages = examination.asking.call(item.problem, call, read, where=item.where)
-    scale = delta_factor(examination, item)
+    scale = delta_factor(examination.claims, item.problem)
     found = []
     for name, claimed in stages.items():
         factor = scale if name.startswith("deltas") else 1.0
-        right = item.reference.evaluation.stages[name] * factor
+        right = item.reference.stages[name] * factor
         comparison = compare(claimed, right, item.reference.stage_tolerance(name) * factor)
         if comparison is not None:
             found.append(measured(ID, item, name, comparison))
     return found
 
 
-def delta_factor(examination: Examination, item: Item) -> float:
+def delta_factor(claims: Claims, problem: Problem) -> float:
     """What `delta_scale = "sample"` leaves out of a delta: the reduction's divisor."""
-    if examination.claims.delta_scale != "sample":
+    if claims.delta_scale != "sample":
         return 1.0
-    return next(node.attributes["divisor"] for node in item.problem.program.nodes if node.operation == "reduce")
+    return next(node.attributes["divisor"] for node in problem.program.nodes if node.operation == "reduce")
 
 
 def equation_of(stage: Role) -> str:
@@ -91,12 +93,4 @@ def _failed(first: Measurement, stage: Role, wrong: int, problems: int) -> str:
     )
 
 
-CHECK = Check(
-    id=ID,
-    summary="what `forward` and `deltas` return are the stages of the equations",
-    ask=check,
-    needs=frozenset({"stages"}),
-    headline=5,
-    shrinkable=True,
-    functions=("forward", "deltas"),
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"stages"}), headline=5, shrinkable=True, functions=("forward", "deltas"))

@@ -13,6 +13,7 @@ from verifier.tolerance import compare
 FloatArray = NDArray[np.floating]
 
 ID = "unit-permutation"
+SUMMARY = "the gradients follow when hidden units change places"
 SOURCE = "2 x (32 x rounding scatter)"
 NETWORKS = 10
 
@@ -61,11 +62,4 @@ def _failed(worst: Measurement, wrong: int, problems: int) -> str:
     return f"A unit's gradient depends on its place in the layer: {departs(worst)} On {wrong} of {problems} networks."
 
 
-CHECK = Check(
-    id=ID,
-    summary="the gradients follow when hidden units change places",
-    ask=check,
-    needs=frozenset({"hidden units"}),
-    headline=8,
-    shrinkable=True,
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"hidden units"}), headline=8, shrinkable=True)

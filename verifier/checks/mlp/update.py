@@ -22,6 +22,7 @@ from verifier.tolerance import compare
 FloatArray = NDArray[np.floating]
 
 ID = "update"
+SUMMARY = "a step is W - η ∂L/∂W, at every learning rate and all along a path"
 SOURCE = "32 x rounding scatter, and the rounding of the step"
 RECOVERED_ON = 40
 PATH_STEPS = 20
@@ -69,7 +70,7 @@ def _compare(item: Item, recovered: Evaluation) -> list[Measurement]:
     found = []
     for name, gradient in recovered.gradients.items():
         allowed = item.reference.gradient_tolerance(name) + recovered.rounding[name]
-        comparison = compare(gradient, item.reference.evaluation.gradients[name], allowed)
+        comparison = compare(gradient, item.reference.gradients[name], allowed)
         if comparison is not None:
             found.append(measured(ID, item, name, comparison, SOURCE))
     return found
@@ -95,7 +96,7 @@ def _compare_step(item: Item, problem: Problem, reference: Reference, updated: M
     found = []
     for name, after in updated.items():
         before = problem.arrays[name].astype(np.float64)
-        right = before - rate * reference.evaluation.gradients[name]
+        right = before - rate * reference.gradients[name]
         allowed = rate * reference.gradient_tolerance(name) + epsilon * np.maximum(np.abs(before), np.abs(right))
         comparison = compare(after, right, allowed)
         if comparison is not None:
@@ -138,11 +139,4 @@ def _changes(item: Item, name: str, one: Evaluation, two: Evaluation) -> bool:
     return bool(np.any(np.abs(one.gradients[name] - two.gradients[name]) > allowed))
 
 
-CHECK = Check(
-    id=ID,
-    summary="a step is W - η ∂L/∂W, at every learning rate and all along a path",
-    ask=check,
-    needs=frozenset({"step"}),
-    headline=6,
-    shrinkable=True,
-)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"step"}), headline=6, shrinkable=True)

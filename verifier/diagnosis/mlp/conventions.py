@@ -93,14 +93,14 @@ def _of_the_plain_loss(plain: Claims, answered: Sequence[tuple[Item, Evaluation]
 
 
 def _loss_fits(reference: Reference, evaluation: Evaluation) -> bool:
-    right = reference.evaluation.loss
+    right = reference.loss
     return right is not None and evaluation.loss is not None and abs(evaluation.loss - right) <= reference.loss_tolerance()
 
 
 def _gradients_fit(reference: Reference, evaluation: Evaluation) -> bool:
     for name, gradient in evaluation.gradients.items():
         allowed = reference.gradient_tolerance(name) + evaluation.rounding.get(name, 0.0)
-        comparison = compare(gradient, reference.evaluation.gradients[name], allowed)
+        comparison = compare(gradient, reference.gradients[name], allowed)
         if comparison is not None and not comparison.within:
             return False
     return True

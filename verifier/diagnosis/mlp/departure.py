@@ -15,7 +15,8 @@ import numpy as np
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, data_part
 from verifier.diagnosis.mlp.catalogue.pieces import right_slope
-from verifier.diagnosis.mlp.probing import Answered, Ask, ask_about, draw_probes, sample_batches
+from verifier.diagnosis.mlp.probing import Ask, ask_about, draw_probes, sample_batches
+from verifier.oracles.reference import Answered
 from verifier.problems.operations import exact
 from verifier.problems.program import machine_epsilon
 from verifier.textbook import Applied, FloatArray
@@ -124,12 +125,12 @@ def solve_deltas(one: Answered) -> dict[str, FloatArray]:
     Only where there are as many different samples as that tells apart; a layer whose gradients are right has the right δ, and is left out.
     """
     gradients, found = data_part(one.claimed.gradients, one.problem), {}
-    right = data_part(one.reference.evaluation.gradients, one.problem)
+    right = data_part(one.reference.gradients, one.problem)
     for layer in range(architecture_of(one.problem).layers):
         names = [name for name in (f"weights[{layer}]", f"biases[{layer}]") if name in gradients]
         if all(_within(gradients[name], right[name], one.reference.gradient_tolerance(name)) for name in names):
             continue
-        below = np.asarray(one.problem.arrays["x"] if layer == 0 else one.reference.evaluation.stages[f"activations[{layer - 1}]"], float)
+        below = np.asarray(one.problem.arrays["x"] if layer == 0 else one.reference.stages[f"activations[{layer - 1}]"], float)
         factors = np.concatenate([below, np.ones((len(below), 1))], axis=1) if len(names) == 2 else below
         products = np.concatenate([gradients[name].reshape(len(gradients[names[0]]), -1) for name in names], axis=1)
         delta, _, rank, _ = np.linalg.lstsq(factors.T, products.T, rcond=1e-8)
@@ -159,7 +160,7 @@ def _read(one: Answered, claims: Claims) -> tuple[list[Wrong], dict[int, FloatAr
 
 
 def _reading(one: Answered, layer: int, gradients: Mapping[str, FloatArray], claims: Claims) -> "_Reading":
-    below = one.problem.arrays["x"] if layer == 0 else one.reference.evaluation.stages[f"activations[{layer - 1}]"]
+    below = one.problem.arrays["x"] if layer == 0 else one.reference.stages[f"activations[{layer - 1}]"]
     return _Reading(one, layer, gradients, np.asarray(below[0], dtype=np.float64), claims)
 
 
@@ -269,7 +270,7 @@ def _expected(one: Answered, layer: int, above: FloatArray | None, claims: Claim
     """δ of a layer by its equation, from the candidate's own δ above, and what rounding may do to it."""
     name = f"deltas[{layer}]"
     if above is None:
-        return one.reference.evaluation.stages[name][0], one.reference.stage_tolerance(name)[0]
+        return one.reference.stages[name][0], one.reference.stage_tolerance(name)[0]
     weights = np.asarray(one.problem.arrays[f"weights[{layer + 1}]"], dtype=np.float64)
     slope, blur = _slope(one, layer)
     carried, size = above @ weights, np.abs(above) @ np.abs(weights)
@@ -279,7 +280,7 @@ def _expected(one: Answered, layer: int, above: FloatArray | None, claims: Claim
 
 def _slope(one: Answered, layer: int) -> tuple[FloatArray, float]:
     """σ' of a layer at the right z, through a clip where one is claimed, and how far rounding moves it (in ε: 1 where σ is smooth)."""
-    values = one.reference.evaluation.stages
+    values = one.reference.stages
     slope = np.ones(values[f"pre_activations[{layer}]"].shape)
     smooth = False
     argument = values[f"pre_activations[{layer}]"]

@@ -25,11 +25,12 @@ from verifier.diagnosis.mlp.optimizers import explain_by_a_rule
 from verifier.diagnosis.mlp.own_loss import OwnLoss, find_own_loss, tell_own_loss
 from verifier.diagnosis.mlp.patterns import find_state, is_numerical_differentiation, mixes_samples
 from verifier.diagnosis.mlp.precision import Closeness, judge_closeness
-from verifier.diagnosis.mlp.probing import Answered, Ask, ask_about, draw_probes
+from verifier.diagnosis.mlp.probing import Ask, ask_about, draw_probes
 from verifier.diagnosis.mlp.remembering import find_memory
 from verifier.diagnosis.mlp.steps import explain_by_a_step
 from verifier.diagnosis.mlp.updates import Step, explain_update
 from verifier.diagnosis.mlp.variation import Fault, Hypothesis, predict, single
+from verifier.oracles.reference import Answered
 from verifier.oracles.steps import Path
 from verifier.problems.program import Problem
 from verifier.results.report import Diagnosis
@@ -249,7 +250,7 @@ def _is_consistent(symptoms: Symptoms) -> bool:
 @np.errstate(all="ignore")
 def _relative_error(one: Answered) -> float:
     """The largest error of a network, relative to its tensor's largest element."""
-    right = one.reference.evaluation.gradients
+    right = one.reference.gradients
     return max(
         float(np.max(np.abs(gradient - right[name]), initial=0.0)) / max(float(np.max(np.abs(right[name]), initial=0.0)), 1e-300)
         for name, gradient in one.claimed.gradients.items()
@@ -259,7 +260,7 @@ def _relative_error(one: Answered) -> float:
 @np.errstate(all="ignore")
 def _forgiving(answered: Sequence[Answered]) -> Sequence[Answered]:
     """The networks with room for what a slightly different forward pass does to a gradient; as they are where it is not slight."""
-    pairs = [(one.claimed.loss, one.reference.evaluation.loss) for one in answered]
+    pairs = [(one.claimed.loss, one.reference.loss) for one in answered]
     departures = [abs(claimed - right) / abs(right) for claimed, right in pairs if claimed is not None and right]
     largest = max(departures, default=np.inf)
     errors = [_relative_error(one) for one in answered if departs(one)]
@@ -268,7 +269,7 @@ def _forgiving(answered: Sequence[Answered]) -> Sequence[Answered]:
 
     def rounding(one: Answered) -> dict[str, FloatArray]:
         found: dict[str, FloatArray] = {}
-        for name, gradient in one.reference.evaluation.gradients.items():
+        for name, gradient in one.reference.gradients.items():
             room = ROOM * largest * max(float(np.max(np.abs(g), initial=0.0)) for g in (gradient, one.claimed.gradients[name]))
             found[name] = np.full(gradient.shape, room) + one.claimed.rounding.get(name, 0.0)
         return found

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity
-from verifier.checks.examination import Examination, Finding, Item, Unanswered
+from verifier.checks.examination import Examination, Finding, Unanswered
 from verifier.checks.mlp import optimizer, stages, stepping, unit_permutation, update
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
 from verifier.diagnosis.mlp.conventions import find_convention
 from verifier.diagnosis.mlp.repair.own_lines import find_own_lines
+from verifier.oracles.reference import Answered
 from verifier.oracles.steps import Path
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation, FloatArray
@@ -25,12 +26,11 @@ from verifier.results.report import Step
 
 if TYPE_CHECKING:
     from verifier.diagnosis.mlp.diagnosing import Diagnosed
-    from verifier.diagnosis.mlp.probing import Answered
 
 __all__ = ["find_convention", "find_own_lines"]
 
 PATH_STEPS = 8  # of a path that shows a rule
-Same = Callable[[Item, Evaluation], bool]
+Same = Callable[[Answered], bool]
 
 
 def explain_failure(findings: Mapping[str, Finding], examination: Examination) -> Diagnosed | None:
@@ -44,7 +44,7 @@ def explain_failure(findings: Mapping[str, Finding], examination: Examination) -
 
     symptoms = Symptoms(
         claims=examination.claims,
-        answered=[answered(item, examination.evaluations[item.index]) for item in examination.answered],
+        answered=[examination.answer_to(item) for item in examination.answered],
         failed=failed,
         shown=shown,
         stage=next((finding.equation for finding in findings.values() if finding.equation is not None), None),
@@ -63,40 +63,33 @@ def _excluded_by_differences(finding: Finding | None) -> float | None:
     return finding.outcome.resolves if finding is not None and finding.outcome.status == "pass" else None
 
 
-def answered(item: Item, evaluation: Evaluation) -> Answered:
-    """A problem of the corpus with its answer, as the diagnosis takes it."""
-    from verifier.diagnosis.mlp.probing import Answered
-
-    return Answered(item.problem, item.reference, evaluation)
-
-
 def same_mistake(diagnosed: Diagnosed | None, examination: Examination) -> Same:
     """Whether a network shows the mistake that was diagnosed: the named fault predicts the answer there, or the same equation departs."""
     if diagnosed is None or (diagnosed.hypothesis is None and (diagnosed.departure is None or diagnosed.departure.equation is None)):
-        return lambda item, evaluation: True
+        return lambda answered: True
     from verifier.diagnosis.mlp.diagnosing import shows_the_same
 
-    return lambda item, evaluation: shows_the_same(diagnosed, answered(item, evaluation), examination.claims)
+    return lambda answered: shows_the_same(diagnosed, answered, examination.claims)
 
 
-def work_by_hand(examination: Examination, item: Item, evaluation: Evaluation, diagnosed: Diagnosed | None) -> tuple[Step, ...]:
+def work_by_hand(examination: Examination, answered: Answered, diagnosed: Diagnosed | None) -> tuple[Step, ...]:
     """The problem line by line, the right numbers beside the candidate's: its own stages and step where it has functions for them."""
     from verifier.diagnosis.mlp.walkthrough import RATE, claimed_of, work_through
 
     rate = examination.claims.learning_rate or RATE
     rule = examination.claims.optimizer
     shows_step = "update" in examination.asking.functions and (rule is None or rule.plain)
-    updated = _step(examination, item.problem, rate) if shows_step else None
+    updated = _step(examination, answered.problem, rate) if shows_step else None
     equation = diagnosed.diagnosis[0].equation if diagnosed is not None and diagnosed.diagnosis else ""
     hypothesis = None if diagnosed is None else diagnosed.hypothesis
-    shown = _shown_stages(examination, item)
-    claimed = claimed_of(answered(item, evaluation), examination.claims, shown, updated or {}, equation=equation, hypothesis=hypothesis)
-    return work_through(item.problem, item.reference, claimed, rate=rate)
+    shown = _shown_stages(examination, answered.problem)
+    claimed = claimed_of(answered, examination.claims, shown, updated or {}, equation=equation, hypothesis=hypothesis)
+    return work_through(answered.problem, answered.reference, claimed, rate=rate)
 
 
-def _shown_stages(examination: Examination, item: Item) -> dict[str, FloatArray]:
+def _shown_stages(examination: Examination, problem: Problem) -> dict[str, FloatArray]:
     """What `forward` and `deltas` return for a problem; nothing where they are missing or do not answer."""
-    problem, claims = item.problem, examination.claims
+    claims = examination.claims
     found: dict[str, FloatArray] = {}
     for function, call, kinds in (
         ("forward", forward_call, ("pre_activations", "activations")),
@@ -105,8 +98,8 @@ def _shown_stages(examination: Examination, item: Item) -> dict[str, FloatArray]
         if function in examination.asking.functions:
             read = partial(read_stages, problem=problem, claims=claims, kinds=kinds)
             with contextlib.suppress(Unanswered):
-                found |= examination.asking.call(problem, call(problem, claims), read, where=item.where)
-    factor = stages.delta_factor(examination, item)
+                found |= examination.asking.call(problem, call(problem, claims), read, where="Asked for the work by hand.")
+    factor = stages.delta_factor(claims, problem)
     return {name: value / factor if name.startswith("deltas") else value for name, value in found.items()}
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, data_part
 from verifier.diagnosis.mlp.hints import hint_for
-from verifier.diagnosis.mlp.probing import Answered
+from verifier.oracles.reference import Answered
 from verifier.problems.program import Problem
 from verifier.results.report import Diagnosis
 
@@ -187,7 +187,7 @@ def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float], p
     for one in answered:
         architecture = architecture_of(one.problem)
         value = factor(architecture.batch, architecture.widths[-1])
-        right, claimed = part(one.reference.evaluation.gradients, one.problem), part(one.claimed.gradients, one.problem)
+        right, claimed = part(one.reference.gradients, one.problem), part(one.claimed.gradients, one.problem)
         shows = shows or value != 1
         for name, gradient in claimed.items():
             allowed = (1 + abs(value)) * (one.reference.gradient_tolerance(name) + one.claimed.rounding.get(name, 0.0))
@@ -200,7 +200,7 @@ def _constant(answered: Sequence[Answered], part: Part) -> float | None:
     """The one factor of every network, taken from the network that shows it best, or None."""
     best: tuple[float, float] | None = None
     for one in answered:
-        right, claimed = part(one.reference.evaluation.gradients, one.problem), part(one.claimed.gradients, one.problem)
+        right, claimed = part(one.reference.gradients, one.problem), part(one.claimed.gradients, one.problem)
         for name, gradient in right.items():
             if gradient.size == 0:
                 continue

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.mlp.probing import Answered
 from verifier.diagnosis.mlp.relations import tell_multiples, tell_tensors
+from verifier.oracles.reference import Answered
 
 FloatArray = NDArray[np.floating]
 
@@ -36,7 +36,7 @@ def tell_features(answered: Sequence[Answered]) -> list[str]:
 
 
 def _wrong_tensors(one: Answered) -> set[str]:
-    right = one.reference.evaluation.gradients
+    right = one.reference.gradients
     return {
         name
         for name, gradient in one.claimed.gradients.items()
@@ -112,7 +112,7 @@ def _lies_near(one: Answered) -> bool:
 
 
 def _of_elements(wrong: Sequence[tuple[Answered, set[str]]]) -> Iterator[str]:
-    pairs = [(one.claimed.gradients[name], one.reference.evaluation.gradients[name]) for one, tensors in wrong for name in tensors]
+    pairs = [(one.claimed.gradients[name], one.reference.gradients[name]) for one, tensors in wrong for name in tensors]
     if all(not claimed.any() for claimed, _ in pairs):
         yield "What is wrong is zero."
         return
@@ -141,10 +141,10 @@ def _of_region(wrong: Sequence[Answered]) -> Iterator[str]:
             claimed = one.claimed.gradients.get(f"biases[{layer}]")
             if claimed is None:
                 continue
-            right = one.reference.evaluation.gradients[f"biases[{layer}]"]
+            right = one.reference.gradients[f"biases[{layer}]"]
             tolerance = one.reference.gradient_tolerance(f"biases[{layer}]")
             bad = np.abs(claimed - right) > tolerance
-            z = one.reference.evaluation.stages[f"pre_activations[{layer}]"][0]
+            z = one.reference.stages[f"pre_activations[{layer}]"][0]
             below.append(bool(bad[z < 0].any()))
             above.append(bool(bad[z > 0].any()))
             seen += int(bad.sum())

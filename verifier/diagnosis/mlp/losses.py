@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.mlp.probing import Answered
+from verifier.oracles.reference import Answered
 from verifier.results.report import Diagnosis
 
 _LAWS: tuple[tuple[str, str, Callable[[int, int], float]], ...] = (
@@ -36,7 +36,7 @@ def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float], s
     for one in answered:
         architecture = architecture_of(one.problem)
         value = factor(architecture.batch, architecture.widths[-1])
-        right, claimed = one.reference.evaluation.loss, one.claimed.loss
+        right, claimed = one.reference.loss, one.claimed.loss
         if right is None or claimed is None:
             return False
         if not abs(claimed - value * right) <= (1 + abs(value)) * one.reference.loss_tolerance():

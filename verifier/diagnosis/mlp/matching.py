@@ -17,8 +17,8 @@ from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.faults import PREDICTING
-from verifier.diagnosis.mlp.probing import Answered
 from verifier.diagnosis.mlp.variation import Constant, Fault, Hypothesis, Prediction, predict, predict_nominal
+from verifier.oracles.reference import Answered
 from verifier.problems.program import machine_epsilon
 
 FloatArray = NDArray[np.floating]
@@ -102,7 +102,7 @@ def _by_power(answered: Sequence[Answered]) -> list[Answered]:
 @np.errstate(all="ignore")
 def departs(one: Answered) -> bool:
     """Whether the candidate is wrong on this network."""
-    right = one.reference.evaluation.gradients
+    right = one.reference.gradients
     return not all(
         bool(np.all(np.abs(gradient - right[name]) <= one.reference.gradient_tolerance(name) + _own(one, name)))
         for name, gradient in one.claimed.gradients.items()
@@ -136,7 +136,7 @@ class _Alone:
 
 def _worth_pairing(key: _Key, claims: Claims) -> list[_Alone]:
     """The faults that change something on the key network."""
-    right, claimed = key.answered.reference.evaluation.gradients, key.answered.claimed.gradients
+    right, claimed = key.answered.reference.gradients, key.answered.claimed.gradients
     found = []
     for fault in PREDICTING:
         free = fault.constant is not None
@@ -284,7 +284,7 @@ def agrees(predicted: Prediction, one: Answered) -> bool:
 @np.errstate(all="ignore")
 def shows(predicted: Prediction, one: Answered) -> bool:
     """Whether the prediction is not the truth, by more than both tolerances."""
-    right = one.reference.evaluation.gradients
+    right = one.reference.gradients
     return any(
         bool(
             np.any(

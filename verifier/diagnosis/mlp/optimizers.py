@@ -83,7 +83,7 @@ def _first_step(rule: Rule, path: Path, *, seed: int) -> FloatArray:
 
 def _scaled(path: Path, factor: float) -> Path:
     def times(reference: Reference) -> Reference:
-        gradients = {name: factor * gradient for name, gradient in reference.evaluation.gradients.items()}
+        gradients = {name: factor * gradient for name, gradient in reference.gradients.items()}
         scatters = {name: abs(factor) * scatter for name, scatter in reference.scatter.gradients.items()}
         evaluation = replace(reference.evaluation, gradients=gradients)
         return replace(reference, evaluation=evaluation, scatter=replace(reference.scatter, gradients=scatters))
@@ -273,7 +273,7 @@ def _twisted(twist: Twist, rule: Rule | None, path: Path, *, seed: int) -> bool:
     assert rule is not None
     dtype, steps = path.problems[0].dtype, path.judged_by(rule, seed=seed)
     for name in path.afters[0]:
-        gradients = np.stack([reference.evaluation.gradients[name] for reference in path.references])
+        gradients = np.stack([reference.gradients[name] for reference in path.references])
         start = np.asarray(path.problems[0].arrays[name], dtype=np.float64)
         walked = twist.walk({**rule.options, "lr": path.rate}, start, gradients)
         slack = list(itertools.accumulate(TWIST_SLACK * stepped.allowed(name, dtype) for stepped in steps))

@@ -116,14 +116,14 @@ def _of_layers(problem: Problem, gradients: Parameters, rate: float, moves: Call
 
 
 def _follows(law: Law, problem: Problem, reference: Reference, after: Parameters, rate: float) -> bool:
-    right = law(problem, reference.evaluation.gradients, rate)
+    right = law(problem, reference.gradients, rate)
     return all(_near(problem, reference, name, moved, right[name], rate) for name, moved in _moved(problem, after).items())
 
 
 def _near(problem: Problem, reference: Reference, name: str, moved: FloatArray, right: FloatArray, rate: float) -> bool:
     rounding = SAFETY * machine_epsilon(problem.dtype) * (np.abs(_before(problem, name)) + np.abs(right))
     # A law may magnify a gradient's own error, as a norm does: by the ratio of what comes out to what goes in.
-    gradient = np.max(np.abs(reference.evaluation.gradients[name]), initial=0.0)
+    gradient = np.max(np.abs(reference.gradients[name]), initial=0.0)
     grows = max(1.0, float(np.max(np.abs(right), initial=0.0)) / max(rate * float(gradient), 1e-300))
     return bool(np.all(np.abs(moved - right) <= rate * grows * reference.gradient_tolerance(name) + rounding))
 
@@ -135,7 +135,7 @@ def _which(probes: Probes, rate: float) -> str:
         last = architecture_of(problem).layers - 1
         for name, moved in _moved(problem, after).items():
             place = f"the {name.partition('[')[0]} of {'the output layer' if name.endswith(f'[{last}]') else 'the layers below the output'}"
-            right = _near(problem, reference, name, moved, rate * reference.evaluation.gradients[name], rate)
+            right = _near(problem, reference, name, moved, rate * reference.gradients[name], rate)
             rightly.setdefault(place, set()).add(right)
     wrong = [place for place, seen in rightly.items() if seen == {False}]
     right_ones = [place for place, seen in rightly.items() if seen == {True}]

@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from verifier import textbook
 from verifier.contracts.mlp.claims import LOSSES, SQUARED_LOSSES, Claims, goes_with
 from verifier.contracts.mlp.network import architecture_of, build_problem
-from verifier.diagnosis.mlp.probing import Answered
-from verifier.oracles.reference import refer_if_deciding
+from verifier.oracles.reference import Answered, refer_if_deciding
 from verifier.results.report import Diagnosis
 
 FloatArray = NDArray[np.floating]
@@ -166,12 +165,12 @@ def _judged_by(claims: Claims, loss: str | None, usable: Sequence[Answered]) -> 
 
 
 def _loss_fits(one: Answered) -> bool:
-    right, claimed = one.reference.evaluation.loss, one.claimed.loss
+    right, claimed = one.reference.loss, one.claimed.loss
     return right is not None and claimed is not None and abs(claimed - right) <= one.reference.loss_tolerance()
 
 
 def _gradients_fit(one: Answered) -> bool:
-    right = one.reference.evaluation.gradients
+    right = one.reference.gradients
     return all(
         bool(np.all(np.abs(gradient - right[name]) <= one.reference.gradient_tolerance(name) + one.claimed.rounding.get(name, 0.0)))
         for name, gradient in one.claimed.gradients.items()

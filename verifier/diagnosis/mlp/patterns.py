@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, build_problem
 from verifier.diagnosis.mlp.faults import BY_ID
-from verifier.diagnosis.mlp.probing import Answered, Ask, draw_probes
+from verifier.diagnosis.mlp.probing import Ask, draw_probes
 from verifier.diagnosis.mlp.variation import Fault
-from verifier.oracles.reference import Reference
+from verifier.oracles.reference import Answered, Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import safety
@@ -47,7 +47,7 @@ def is_numerical_differentiation(answered: Sequence[Answered]) -> bool:
 def _roughness(one: Answered) -> float:
     """The largest error relative to the largest element of its tensor."""
     found = [0.0]
-    for name, right in one.reference.evaluation.gradients.items():
+    for name, right in one.reference.gradients.items():
         largest = float(np.max(np.abs(right), initial=0.0))
         if largest > 0:
             found.append(float(np.max(np.abs(one.claimed.gradients[name] - right))) / largest)
@@ -56,7 +56,7 @@ def _roughness(one: Answered) -> float:
 
 def _whole(one: Answered, width: float) -> bool:
     """Whether gradient times width is a multiple of half the loss's last place, as far as float64 can tell."""
-    loss = one.reference.evaluation.loss
+    loss = one.reference.loss
     if not loss:
         return True
     place = float(np.spacing(abs(loss))) / 2
@@ -107,7 +107,7 @@ def _accumulates(problem: Problem, reference: Reference, ask: Ask) -> bool:
     for before, after in itertools.pairwise(answers):
         if before is None or after is None:
             return False
-        for name, right in reference.evaluation.gradients.items():
+        for name, right in reference.gradients.items():
             size = (
                 safety(reference.longest)
                 * machine_epsilon(problem.dtype)

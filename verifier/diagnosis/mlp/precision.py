@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of, with_arrays
-from verifier.diagnosis.mlp.probing import Answered, Ask
-from verifier.oracles.reference import precision_ratio, refer
+from verifier.diagnosis.mlp.probing import Ask
+from verifier.oracles.reference import Answered, precision_ratio, refer
 from verifier.problems.program import Problem
 
 FloatArray = NDArray[np.floating]
@@ -74,7 +74,7 @@ def _errors(one: Answered, unit: Answered) -> FloatArray:
     """Every element's error in units of its tolerance on the second network of two alike; 0 where it is exactly right."""
     parts = [np.zeros(1)]
     for name, gradient in one.claimed.gradients.items():
-        error = gradient - one.reference.evaluation.gradients[name]
+        error = gradient - one.reference.gradients[name]
         allowed = unit.reference.gradient_tolerance(name) + unit.claimed.rounding.get(name, 0.0)
         parts.append(np.where(error == 0, 0.0, error / allowed).ravel())
     return np.concatenate(parts)
@@ -158,7 +158,7 @@ def _stays_small(wrong: Sequence[Answered], ask: Ask) -> bool:
         if small is None:
             continue
         parts = [np.zeros(0)]
-        for name, right in small.reference.evaluation.gradients.items():
+        for name, right in small.reference.gradients.items():
             used = right != 0
             parts.append((np.abs(small.claimed.gradients[name] - right)[used] / np.abs(right)[used]).ravel())
         relative = np.concatenate(parts)

@@ -5,7 +5,7 @@ targets so far off that a clip shows. Everything follows from the claims and the
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, build_problem
 from verifier.contracts.mlp.numbers import Recipe, draw_problem
-from verifier.oracles.reference import Reference, refer, refer_if_deciding
+from verifier.oracles.reference import Answered, Reference, refer, refer_if_deciding
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 
@@ -21,15 +21,6 @@ FloatArray = NDArray[np.floating]
 
 Ask = Callable[[Problem], Evaluation | None]  # None where there is no usable answer
 ATTEMPTS = 10
-
-
-@dataclass(frozen=True)
-class Answered:
-    """One ordinary problem, its reference, and what the candidate answered."""
-
-    problem: Problem
-    reference: Reference
-    claimed: Evaluation
 
 
 def draw_probes(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of
-from verifier.diagnosis.mlp.probing import Answered
+from verifier.oracles.reference import Answered
 
 FloatArray = NDArray[np.floating]
 
@@ -38,7 +38,7 @@ def tensors_of(one: Answered) -> list[Tensor]:
     last = architecture_of(one.problem).layers - 1
     found = []
     for name, claimed in one.claimed.gradients.items():
-        right, tolerance = one.reference.evaluation.gradients[name], allowed(one, name)
+        right, tolerance = one.reference.gradients[name], allowed(one, name)
         wrong = not bool(np.all(np.abs(claimed - right) <= tolerance))
         place = "output" if name.endswith(f"[{last}]") else "hidden"
         found.append(Tensor(name, place, name.partition("[")[0], wrong or bool(np.any(np.abs(right) > tolerance)), wrong))
@@ -125,7 +125,7 @@ def _told(key: str, law: str) -> str:
 
 
 def _multiple(one: Answered, name: str) -> _Multiple:
-    claimed, right = one.claimed.gradients[name], one.reference.evaluation.gradients[name]
+    claimed, right = one.claimed.gradients[name], one.reference.gradients[name]
     architecture = architecture_of(one.problem)
     shape = one.problem.arrays[name].shape
     layer = int(name.partition("[")[2].rstrip("]"))

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.diagnosis.mlp.matching import departs
-from verifier.diagnosis.mlp.probing import Answered, Ask, draw_probes
-from verifier.oracles.reference import refer
+from verifier.diagnosis.mlp.probing import Ask, draw_probes
+from verifier.oracles.reference import Answered, refer
 from verifier.problems.program import Problem
 
 FloatArray = NDArray[np.floating]

@@ -15,8 +15,9 @@ from verifier.diagnosis.mlp.explaining import explain_failure
 from verifier.diagnosis.mlp.faults import FAULTS
 from verifier.diagnosis.mlp.matching import shows
 from verifier.diagnosis.mlp.planted import Planted
-from verifier.diagnosis.mlp.probing import Answered, draw_probes
+from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.diagnosis.mlp.variation import Fault, predict, single
+from verifier.oracles.reference import Answered
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 

@@ -88,15 +88,15 @@ def _moved(problem: Problem, after: Parameters, name: str) -> FloatArray:
 
 def _allowed(one: Walked, name: str, length: float) -> FloatArray:
     # The length is read from all tensors: it is as uncertain as the largest of them is rounded.
-    before = max(float(np.max(np.abs(one.problem.arrays[n]), initial=0.0)) for n in one.reference.evaluation.gradients)
-    rounding = SAFETY * machine_epsilon(one.problem.dtype) * (before + abs(length) * np.abs(one.reference.evaluation.gradients[name]))
+    before = max(float(np.max(np.abs(one.problem.arrays[n]), initial=0.0)) for n in one.reference.gradients)
+    rounding = SAFETY * machine_epsilon(one.problem.dtype) * (before + abs(length) * np.abs(one.reference.gradients[name]))
     allowed: FloatArray = abs(length) * one.reference.gradient_tolerance(name) + rounding
     return allowed
 
 
 def _lengths(one: Walked, kinds: tuple[str, ...]) -> list[float] | None:
     """The length at each rate, and at the last once more; None where some tensor of these kinds does not move along its gradient by it."""
-    gradients = {name: g for name, g in one.reference.evaluation.gradients.items() if name.startswith(kinds)}
+    gradients = {name: g for name, g in one.reference.gradients.items() if name.startswith(kinds)}
     square = sum(float((g**2).sum()) for g in gradients.values())
     if not gradients or square == 0:
         return None
@@ -112,7 +112,7 @@ def _lengths(one: Walked, kinds: tuple[str, ...]) -> list[float] | None:
 
 
 def _right(one: Walked, kinds: tuple[str, ...]) -> bool:
-    gradients = {name: g for name, g in one.reference.evaluation.gradients.items() if name.startswith(kinds)}
+    gradients = {name: g for name, g in one.reference.gradients.items() if name.startswith(kinds)}
     return all(
         bool(np.all(np.abs(_moved(one.problem, after, name) - rate * g) <= _allowed(one, name, rate)))
         for rate, after in zip(one.rates, one.after, strict=True)
@@ -185,7 +185,7 @@ def _decayed(walked: Sequence[Walked]) -> Diagnosis | None:
 
 def _decay(one: Walked, kinds: tuple[str, ...]) -> float | None:
     rate, after = one.rates[-1], one.after[-1]
-    gradients = one.reference.evaluation.gradients
+    gradients = one.reference.gradients
     rest = {name: _moved(one.problem, after, name) / rate - g for name, g in gradients.items() if name.startswith(kinds)}
     start = {name: np.asarray(one.problem.arrays[name], dtype=np.float64) for name in rest}
     square = sum(float((w**2).sum()) for w in start.values())

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.factors import typed
-from verifier.diagnosis.mlp.probing import Answered
+from verifier.oracles.reference import Answered
 from verifier.problems.program import machine_epsilon
 from verifier.results.report import Diagnosis
 from verifier.tolerance import safety
@@ -52,7 +52,7 @@ def _told(factors: Sequence[float], answered: Sequence[Answered]) -> str | None:
 
 def _factor(one: Answered, kinds: tuple[str, ...]) -> float | None:
     """The c of claimed = W + c ∂L/∂W in tensors of these kinds (the others must be right), or None where there is none."""
-    right = one.reference.evaluation.gradients
+    right = one.reference.gradients
     stepped = [name for name in one.claimed.gradients if name.startswith(kinds)]
     certain = [(float(np.max(np.abs(right[name]), initial=0.0)), name) for name in stepped]
     if not certain or max(certain)[0] == 0:

@@ -83,7 +83,7 @@ def _steps_as(factor: Callable[[str], float], problem: Problem, reference: Refer
     after = step(problem, rate)
     if after is None:
         return False
-    gradients = reference.evaluation.gradients
+    gradients = reference.gradients
     return all(
         _near(moved, factor(name) * rate * gradients[name], problem, reference, name, rate)
         for name, moved in _moved(problem, after).items()
@@ -112,14 +112,14 @@ def _ignores_rate(problem: Problem, reference: Reference, step: Step, claims: Cl
     if first is None or second is None:
         return False
     one, other = _moved(problem, first), _moved(problem, second)
-    name = max(one, key=lambda name: float(np.max(np.abs(reference.evaluation.gradients[name]))))
-    gradient = reference.evaluation.gradients[name]
+    name = max(one, key=lambda name: float(np.max(np.abs(reference.gradients[name]))))
+    gradient = reference.gradients[name]
     own = float((one[name] * gradient).sum() / (gradient**2).sum())
     if not own:
         return False
     return all(
         _near(one[name], other[name], problem, reference, name, abs(own))
-        and _near(one[name], own * reference.evaluation.gradients[name], problem, reference, name, 4 * abs(own))
+        and _near(one[name], own * reference.gradients[name], problem, reference, name, 4 * abs(own))
         for name in one
     )
 
@@ -134,7 +134,7 @@ def _has_momentum(problem: Problem, reference: Reference, step: Step, claims: Cl
         return False  # alike: nothing is carried from one to the next
     parts = []
     for before, after in itertools.pairwise(moved):
-        beyond = np.concatenate([(after[name] - rate * reference.evaluation.gradients[name]).ravel() for name in after])
+        beyond = np.concatenate([(after[name] - rate * reference.gradients[name]).ravel() for name in after])
         earlier = np.concatenate([before[name].ravel() for name in after])
         part = float(beyond @ earlier / max(float(earlier @ earlier), 1e-300))
         if abs(part) < 1e-6 or float(np.max(np.abs(beyond - part * earlier))) > 1e-9 * float(np.max(np.abs(earlier))):

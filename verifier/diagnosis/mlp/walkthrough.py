@@ -15,9 +15,8 @@ from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.diagnosis.mlp.catalogue.whole import penalty_factor
 from verifier.diagnosis.mlp.departure import read_deltas, solve_deltas
-from verifier.diagnosis.mlp.probing import Answered
 from verifier.diagnosis.mlp.variation import Hypothesis, Inapplicable, sweep_faulty
-from verifier.oracles.reference import Reference
+from verifier.oracles.reference import Answered, Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.report import Step
 
@@ -132,7 +131,7 @@ class _Page:
                 yield self._step("forward", text, f"activations[{layer}]", (row, unit), float(a[row, unit]))
 
     def _loss(self) -> Iterator[Step]:
-        right = self.reference.evaluation.loss
+        right = self.reference.loss
         if right is None:
             return
         claimed = self.claimed.loss
@@ -194,7 +193,7 @@ class _Page:
         delta, below = self._stage(f"deltas[{layer}]"), self._below(layer)
         source = "x" if layer == 0 else f"a[{layer - 1}]"
         name = f"weights[{layer}]"
-        gradient, weights, decay = self.reference.evaluation.gradients[name], self._array(name), self._decay()
+        gradient, weights, decay = self.reference.gradients[name], self._array(name), self._decay()
         for unit in range(gradient.shape[0]):
             for index in range(gradient.shape[1]):
                 terms = [f"{_n(d)}·{_n(v, sign=True)}" for d, v in zip(delta[:, unit], below[:, index], strict=True)]
@@ -203,7 +202,7 @@ class _Page:
                 text = f"∂L/∂{_element('W', layer, gradient.shape, (unit, index))} = {formula} = {_sum(terms)}"
                 yield self._gradient_step("weight-gradient", text, name, (unit, index))
         name = f"biases[{layer}]"
-        if name in self.reference.evaluation.gradients:
+        if name in self.reference.gradients:
             for unit in range(gradient.shape[0]):
                 summed = f"δ[{layer}]" if self.rows == 1 else f"Σ δ[{layer}] = {_sum([_n(float(d)) for d in delta[:, unit]])}"
                 yield self._gradient_step(
@@ -214,9 +213,9 @@ class _Page:
         """One step; the candidate's own where it has an `update`, else what its gradient would make of it."""
         for kind, letter in (("weights", "W"), ("biases", "b")):
             name = f"{kind}[{layer}]"
-            if name not in self.reference.evaluation.gradients:
+            if name not in self.reference.gradients:
                 continue
-            array, gradient = self._array(name), self.reference.evaluation.gradients[name]
+            array, gradient = self._array(name), self.reference.gradients[name]
             allowed = self.rate * self.reference.gradient_tolerance(name) + 4 * machine_epsilon(self.problem.dtype) * np.abs(array)
             own = self.claimed.updated.get(name)
             if own is None and name in self.claimed.gradients:
@@ -230,7 +229,7 @@ class _Page:
                 yield Step("update", name, text, right, claimed, parts)
 
     def _gradient_step(self, equation: str, text: str, name: str, index: tuple[int, ...]) -> Step:
-        right = float(self.reference.evaluation.gradients[name][index])
+        right = float(self.reference.gradients[name][index])
         own = self.claimed.gradients.get(name)
         if own is None:
             return Step(equation, name, text, right)
@@ -257,7 +256,7 @@ class _Page:
         return np.asarray(self.problem.arrays[name], dtype=np.float64)
 
     def _stage(self, name: str) -> FloatArray:
-        return self.reference.evaluation.stages[name]
+        return self.reference.stages[name]
 
     def _below(self, layer: int) -> FloatArray:
         return self._array("x") if layer == 0 else self._stage(f"activations[{layer - 1}]")

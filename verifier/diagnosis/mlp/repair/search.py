@@ -117,14 +117,14 @@ def wrong_in(evaluation: Evaluation | None, reference: Reference) -> frozenset[s
     """Names of the gradients that are wrong, and `loss` where it is; None where there is no usable answer."""
     if evaluation is None:
         return None
-    right = reference.evaluation.gradients
+    right = reference.gradients
     with np.errstate(all="ignore"):
         wrong = {
             name
             for name, gradient in evaluation.gradients.items()
             if not bool(np.all(np.abs(gradient - right[name]) <= reference.gradient_tolerance(name) + evaluation.rounding.get(name, 0.0)))
         }
-        loss = reference.evaluation.loss
+        loss = reference.loss
         if evaluation.loss is not None and loss is not None and not abs(evaluation.loss - loss) <= reference.loss_tolerance():
             wrong.add(LOSS)
     return frozenset(wrong)
