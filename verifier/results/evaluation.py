@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,3 +28,10 @@ class Evaluation:
     stages: Mapping[str, FloatArray] = field(default_factory=dict)
     rounding: Mapping[str, FloatArray] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+
+
+def listed(array: FloatArray) -> Any:
+    """Nested lists; a number that JSON does not have becomes a word."""
+    if array.ndim:
+        return [listed(part) for part in array]
+    return float(array) if np.isfinite(array) else str(float(array))

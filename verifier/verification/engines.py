@@ -1,10 +1,10 @@
 """One autograd engine -> a report: each operation alone, then graphs, the smallest graph that fails, and whose fault it is."""
 
-import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
-import msgspec
 import numpy as np
 
 from verifier.candidates.discovery import Candidate
@@ -19,14 +19,24 @@ from verifier.contracts.engine.graph import Graph, from_bytes
 from verifier.contracts.engine.manifest import Claims
 from verifier.diagnosis.engine.explaining import explain
 from verifier.errors import RequestError
-from verifier.results.outcome import Outcome, Verdict
-from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Note, Report
+from verifier.results.outcome import Outcome
+from verifier.results.report import Note
 from verifier.verification.exchanging import Exchanging
-from verifier.verification.record import Judged, Request, Run, _isolation, environment
+from verifier.verification.record import Clock, Judged, Request, Run, described, report_of
 from verifier.verification.witnesses import verdict_of
 
 DEATHS = 8  # what some graph or operand does to an engine is a refusal like any other
 GRAPHS: Mapping[str, int] = {"quick": 100, "ci": 300, "thorough": 3000, "grading": 300}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is known of an engine that loaded."""
+
+    asking: Asking
+    alone: Alone
+    answers: Answers
+    smallest: Smallest | None
 
 
 def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> Judged:
@@ -36,7 +46,7 @@ def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> J
     def tell(what: str, done: int, total: int) -> None:
         run.progress(f"{candidate.name}: {what}", done, total)
 
-    clock = _Clock()
+    clock = Clock()
     with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, claims, run.limits, DEATHS) as exchanging:
         try:
             exchanging.load()
@@ -52,13 +62,11 @@ def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> J
             smallest = smallest_failure(asking, alone, answers, budget=request.profile.shrinking)
             clock.lap("shrinking")
         except Unanswered as error:
-            return _written(
-                candidate, claims, request, exchanging, clock, [Outcome("contract", "error", str(error))], None, None, None, None
-            )
+            return _written(candidate, request, exchanging, clock, [Outcome("contract", "error", str(error))])
         outcomes = [_contract(asking, alone), operations_outcome(alone)]
         if request.wants("graphs"):
             outcomes.append(graph_outcome(answers, smallest))
-        return _written(candidate, claims, request, exchanging, clock, outcomes, asking, alone, answers, smallest)
+        return _written(candidate, request, exchanging, clock, outcomes, _Found(asking, alone, answers, smallest))
 
 
 def read_problem(data: bytes) -> Graph:
@@ -72,15 +80,13 @@ def replay(run: Run, problem: Graph, file: str, candidate: Candidate) -> Judged:
     Raises:
         RequestError: the engine has not all of its operations.
     """
-    clock, claims = _Clock(), cast(Claims, candidate.claims)
+    clock, claims = Clock(), cast(Claims, candidate.claims)
     with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, claims, run.limits, DEATHS) as exchanging:
         try:
             exchanging.load()
             asking = Asking(exchanging)
         except Unanswered as error:
-            return _written(
-                candidate, claims, run.request, exchanging, clock, [Outcome("contract", "error", str(error))], None, None, None, None
-            )
+            return _written(candidate, run.request, exchanging, clock, [Outcome("contract", "error", str(error))])
         missing = [name for name in problem.operations if name not in asking.engine.entries]
         if missing:
             raise RequestError(f"{file}: the graph has operations that {candidate.path} does not: {', '.join(missing)}")
@@ -88,26 +94,8 @@ def replay(run: Run, problem: Graph, file: str, candidate: Candidate) -> Judged:
         ask_again(asking, alone, problem, answers)
         smallest = smallest_failure(asking, alone, answers, budget=0)
         clock.lap("graphs")
-        return _written(
-            candidate, claims, run.request, exchanging, clock, [graph_outcome(answers, smallest)], asking, alone, answers, smallest
-        )
-
-
-def _unloaded(error: Unanswered) -> list[Outcome]:
-    return [Outcome("contract", "error", str(error))]
-
-
-class _Clock:
-    """Seconds by phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, phase: str) -> None:
-        now = time.perf_counter()
-        self.seconds[phase] = round(self.seconds.get(phase, 0.0) + now - self._last, 4)
-        self._last = now
+        found = _Found(asking, alone, answers, smallest)
+        return _written(candidate, run.request, exchanging, clock, [graph_outcome(answers, smallest)], found)
 
 
 def _contract(asking: Asking, alone: Alone) -> Outcome:
@@ -122,43 +110,21 @@ def _contract(asking: Asking, alone: Alone) -> Outcome:
 
 
 def _written(
-    candidate: Candidate,
-    claims: Claims,
-    request: Request,
-    exchanging: Exchanging,
-    clock: _Clock,
-    outcomes: list[Outcome],
-    asking: Asking | None = None,
-    alone: Alone | None = None,
-    answers: Answers | None = None,
-    smallest: Smallest | None = None,
+    candidate: Candidate, request: Request, exchanging: Exchanging, clock: Clock, outcomes: list[Outcome], found: _Found | None = None
 ) -> Judged:
-    diagnosis = explain(asking.engine, alone, answers, smallest) if asking is not None and alone is not None and answers is not None else ()
+    verdict = verdict_of(outcomes, ())
+    write = partial(report_of, request=request, worker=exchanging, outcomes=outcomes, verdict=verdict, seconds=clock.seconds)
+    if found is None:
+        return Judged(write(described(candidate, {}), summary=summary_of(verdict, outcomes, (), None)), None)
+    engine, smallest = found.asking.engine, found.smallest
+    diagnosis = explain(engine, found.alone, found.answers, smallest)
     counterexample, stored = counterexample_of(smallest) if smallest is not None else (None, None)
-    verdict = cast(Verdict, verdict_of(outcomes, ()))
-    notes = notes_of(asking, alone, answers) if asking is not None and alone is not None and answers is not None else []
-    report = Report(
-        schema_version=SCHEMA_VERSION,
-        verdict=verdict,
+    report = write(
+        described(candidate, engine.as_claims() | candidate.claims.as_manifest(defaults=False)),
         summary=summary_of(verdict, outcomes, diagnosis, smallest),
-        candidate=CandidateRecord(
-            candidate.name,
-            candidate.path,
-            candidate.contract,
-            {} if asking is None else asking.engine.as_claims() | claims.as_manifest(defaults=False),
-        ),
-        profile=request.profile.name,
-        seed=request.seed,
-        checks=tuple(outcomes),
-        measurements=(),
-        notes=tuple(Note(check, text) for check, text in notes),
+        notes=tuple(Note(check, text) for check, text in notes_of(found.asking, found.alone, found.answers)),
         diagnosis=tuple(diagnosis),
         counterexample=counterexample,
-        isolation=_isolation(exchanging.isolation),
-        environment=environment(),
-        printed=exchanging.printed() if verdict in ("fail", "error") else "",
-        only=request.only,
-        operations=msgspec.UNSET if alone is None else rows_of(alone),
-        timings=clock.seconds,
+        operations=rows_of(found.alone),
     )
     return Judged(report, stored)

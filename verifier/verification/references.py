@@ -21,11 +21,11 @@ from verifier.candidates.discovery import Candidate
 from verifier.checks.examination import Unanswered
 from verifier.contracts.reference.claims import Claims
 from verifier.errors import HarnessError, RequestError
-from verifier.results.evaluation import FloatArray
-from verifier.results.outcome import Measurement, Outcome, Verdict
-from verifier.results.report import COUNTEREXAMPLE_FILE, SCHEMA_VERSION, CandidateRecord, Counterexample, Note, Report
+from verifier.results.evaluation import FloatArray, listed
+from verifier.results.outcome import Measurement, Outcome
+from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Note
 from verifier.verification.exchanging import Exchanging
-from verifier.verification.record import Judged, Request, Run, _isolation, environment
+from verifier.verification.record import Judged, Request, Run, described, report_of
 from verifier.verification.witnesses import verdict_of
 
 DRAWS: Mapping[str, int] = {"quick": 30, "ci": 100, "thorough": 1000, "grading": 100}
@@ -177,29 +177,23 @@ def _written(
     exchanging: Exchanging | None,
     seconds: float,
 ) -> Judged:
-    verdict = cast(Verdict, verdict_of(outcomes, ()))
+    verdict = verdict_of(outcomes, ())
     failed = next((outcome for outcome in outcomes if outcome.status in ("fail", "error")), outcomes[-1])
     counterexample = _counterexample(done, arrays, failed.id) if failed.status == "fail" else None
     asked = done.get("asked", 0)
-    report = Report(
-        schema_version=SCHEMA_VERSION,
+    report = report_of(
+        described(candidate),
+        request,
+        exchanging,
+        outcomes,
         verdict=verdict,
         summary=f"Right beside its reference at {asked} drawn points." if verdict == "pass" else failed.message,
-        candidate=CandidateRecord(candidate.name, candidate.path, candidate.contract, candidate.claims.as_manifest(defaults=True)),
-        profile=request.profile.name,
-        seed=request.seed,
-        checks=tuple(outcomes),
+        seconds={"asking": seconds},
         measurements=_measurements(done, arrays, failed.id) if failed.status == "fail" else (),
         notes=tuple(
             Note("autograd", text) for text in (*done.get("notes", ()), *(f"Not drawn: {one}" for one in done.get("not_drawn", ())))
         ),
-        diagnosis=(),
         counterexample=counterexample,
-        isolation=_isolation({} if exchanging is None else exchanging.isolation),
-        environment=environment(),
-        printed=exchanging.printed() if exchanging is not None and verdict in ("fail", "error") else "",
-        only=request.only,
-        timings={"asking": round(seconds, 4)},
     )
     return Judged(report, None if counterexample is None else wire.encode_blob({"contract": "reference"}, dict(arrays)))
 
@@ -212,16 +206,9 @@ def _counterexample(done: Mapping[str, Any], arrays: Mapping[str, FloatArray], c
         problem="; ".join([sizes, *done["needed"]]),
         check=check,
         arrays={name.removeprefix("array "): array.tolist() for name, array in arrays.items() if name.startswith("array ")},
-        claimed={tensor: _plain(arrays["claimed"])} if "claimed" in arrays else {},
-        reference={tensor: _plain(arrays["right"])} if "right" in arrays else {},
+        claimed={tensor: listed(arrays["claimed"])} if "claimed" in arrays else {},
+        reference={tensor: listed(arrays["right"])} if "right" in arrays else {},
     )
-
-
-def _plain(array: FloatArray) -> Any:
-    """Nested lists; a number that JSON does not have becomes a word."""
-    if array.ndim:
-        return [_plain(part) for part in array]
-    return float(array) if np.isfinite(array) else str(float(array))
 
 
 def _measurements(done: Mapping[str, Any], arrays: Mapping[str, FloatArray], check: str) -> tuple[Measurement, ...]:

@@ -30,10 +30,11 @@ from verifier.verification.asking import Interview
 from verifier.verification.certificate import certify
 from verifier.verification.corpus import Corpus
 from verifier.verification.explaining import Diagnosed, explaining_of
-from verifier.verification.record import Asked, Judged, Request, write_down
+from verifier.verification.record import Clock, Judged, Request
 from verifier.verification.shrinking import Shrunk, shrink
 from verifier.verification.sparing import Spared
 from verifier.verification.witnesses import Testimony, contradicts, heard_again, weigh
+from verifier.verification.writing import Asked, write_down
 
 Progress = Callable[[str, int, int], None]
 STEPS_ALONE = "The file shows steps alone, and by the rule that the manifest names a step shows no gradient: the steps are judged."
@@ -53,7 +54,7 @@ def judge_candidate(
 
     `corpus` is called once the candidate has loaded: one that does not load is told at once. `found` is told each outcome at once.
     """
-    clock = _Clock()
+    clock = Clock()
     spared = Spared()
     with np.errstate(all="ignore"), Interview(zygote, candidate, limits) as interview:  # a candidate's infinities are no warning of ours
         asked = _ask(candidate, corpus, interview, request, progress, found, clock)
@@ -77,19 +78,6 @@ def judge_candidate(
         return write_down(candidate, request, asked, shrunk, interview, clock.seconds)
 
 
-class _Clock:
-    """Seconds by phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, phase: str) -> None:
-        now = time.perf_counter()
-        self.seconds[phase] = self.seconds.get(phase, 0.0) + now - self._last
-        self._last = now
-
-
 def _ask(
     candidate: Candidate,
     draw: Callable[[], Corpus],
@@ -97,7 +85,7 @@ def _ask(
     request: Request,
     progress: Progress,
     found: Callable[[Outcome], None],
-    clock: _Clock,
+    clock: Clock,
 ) -> Asked:
     try:
         interview.check_entry()
@@ -156,7 +144,7 @@ def _ask_the_rest(
     request: Request,
     progress: Progress,
     found: Callable[[Outcome], None],
-    clock: _Clock,
+    clock: Clock,
 ) -> Asked:
     offers = contract_of(candidate.contract).offers
     checks: dict[str, Ask] = {}
@@ -356,7 +344,7 @@ def _undecided(findings: Mapping[str, Finding], differenced: Sequence[Difference
     return sorted(role for role in met - decided if unseen is None or role in unseen)
 
 
-def _counterexample(asked: Asked, request: Request, clock: _Clock, spared: Spared, begin: Callable[[], None]) -> Shrunk | None:
+def _counterexample(asked: Asked, request: Request, clock: Clock, spared: Spared, begin: Callable[[], None]) -> Shrunk | None:
     """The smallest problem that fails the first failed check of the list."""
     examination = asked.examination
     failed = [check_of(check) for check, finding in asked.findings.items() if finding.outcome.status == "fail"]

@@ -3,8 +3,8 @@
 from typing import Any
 
 from verifier.results.outcome import Outcome, Verdict
-from verifier.results.report import SCHEMA_VERSION, CandidateRecord, Isolation, Report
-from verifier.verification.record import Judged, Request, environment
+from verifier.results.report import CandidateRecord
+from verifier.verification.record import Judged, Request, report_of
 
 CONTRACT = "contract"  # the check that a candidate's own words stand in
 
@@ -14,24 +14,16 @@ def unjudged(
 ) -> Judged:
     """A report with the reason "not-judged". `why` is a sentence without the path, and without its full stop."""
     summary = f"Not judged: {why.rstrip('.')}."
+    outcome = Outcome(CONTRACT, "inconclusive" if verdict == "inconclusive" else "error", summary)
     return Judged(
-        Report(
-            schema_version=SCHEMA_VERSION,
+        report_of(
+            CandidateRecord(name, path, contract, claims),
+            request,
+            None,
+            [outcome],
             verdict=verdict,
             summary=summary,
-            candidate=CandidateRecord(name, path, contract, claims),
-            profile=request.profile.name,
-            seed=request.seed,
-            checks=(Outcome(CONTRACT, "inconclusive" if verdict == "inconclusive" else "error", summary),),
-            measurements=(),
-            notes=(),
-            diagnosis=(),
-            counterexample=None,
-            isolation=Isolation(False, False, False, known=False),
-            environment=environment(),
-            printed="",
-            timings={},
-            only=request.only,
+            seconds={},
             reason="not-judged",
         ),
         None,

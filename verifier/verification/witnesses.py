@@ -9,7 +9,7 @@ from verifier.checks import contract
 from verifier.checks.examination import Differenced, Examination, Finding
 from verifier.checks.finite_difference import derivative_of_the_loss, predicted_error
 from verifier.contracts.convention import Convention
-from verifier.results.outcome import Outcome
+from verifier.results.outcome import Outcome, Verdict
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def _arbitrates(one: Differenced, examination: Examination) -> bool:
     return any(abs(predicted_error(line, right, claimed)) > 2 * line.tolerance for line in passed)
 
 
-def verdict_of(outcomes: Sequence[Outcome], undecided: Sequence[str], *, contradicted: bool = False) -> str:
+def verdict_of(outcomes: Sequence[Outcome], undecided: Sequence[str], *, contradicted: bool = False) -> Verdict:
     """`fail` where a check fails, else `error`, else `inconclusive` where some tensor was decided by neither witness, else `pass`.
 
     `contradicted`: whether the witnesses contradict each other, see `contradicts`; that is no pass either.

@@ -1,0 +1,215 @@
+"""What was found of one layer -> its outcomes, its measurements, and the sentence about it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from verifier.checks.layer.asking import LayerAsking, Raised
+from verifier.checks.layer.examining import Departure, Examined, is_missing
+from verifier.checks.layer.outputs import COMPARED, compare_outputs
+from verifier.contracts.layer.drawing import LayerProblem
+from verifier.diagnosis.layer.explaining import explain_layer, where_shown
+from verifier.results.outcome import Measurement, Outcome, Status, Verdict
+from verifier.results.report import Diagnosis, LayerRecord, Note
+from verifier.verification.witnesses import verdict_of
+
+SOURCE = "8 x error bound of the difference"
+DECISIVE = 1e-2
+REFUSALS = ("AssertionError", "NotImplementedError")  # exceptions that say: not these sizes
+SHOWN = 3  # departures of a layer that become measurements
+
+
+@dataclass
+class Judgement:
+    """What is known of one layer: its outcomes, measurements, notes, and the first sentence about it."""
+
+    name: str
+    outcomes: list[Outcome] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
+    diagnosis: list[Diagnosis] = field(default_factory=list)
+    undecided: list[str] = field(default_factory=list)
+    sentence: str = ""
+    not_done: bool = False
+    missing: bool = False
+    operation: str = ""
+    forward: str = "skipped"
+    gradients: dict[str, str] = field(default_factory=dict)
+
+    def record(self) -> LayerRecord:
+        """What a page shows of it."""
+        verdict = "not-done" if self.not_done else self.verdict
+        return LayerRecord(self.name, verdict, self.operation, self.forward, self.gradients, self.sentence)
+
+    def add(self, check: str, status: Status, message: str, **more: object) -> None:
+        self.outcomes.append(Outcome(check, status, message, layer=self.name, **more))  # type: ignore[arg-type]
+
+    @property
+    def verdict(self) -> Verdict:
+        return verdict_of(self.outcomes, self.undecided)
+
+
+def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> None:
+    """Outcomes from what was found."""
+    _conclude_contract(judgement, examined)
+    judgement.notes = [Note(check, f"{judgement.name}: {text}") for check, text in examined.notes]
+    judgement.not_done = examined.not_done
+    judgement.missing = examined.broken is not None and is_missing(examined.broken)
+    if not examined.answers or examined.not_done:
+        judgement.sentence = judgement.outcomes[0].message
+        return
+    if examined.unrepeatable:
+        why = "The same pass answers otherwise each time, although NumPy's generator is seeded: its derivative cannot be asked."
+        judgement.add("purity", "inconclusive", why)
+        judgement.undecided = ["all"]
+        judgement.sentence = why
+        return
+    judgement.forward = compare_outputs(examined, asking.outputs[0])
+    if judgement.forward == "pass":
+        assert examined.claims.entry is not None
+        judgement.add("forward", "pass", f"Its outputs are PyTorch's {examined.claims.entry.name}.", problems=COMPARED)
+    elif judgement.forward == "fail":
+        _fail_outputs(judgement, examined)
+    checks = [("finite-difference", examined.differenced), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
+    for check, asked in checks:
+        wrong = examined.wrong(check)
+        if not asked and not wrong:
+            continue
+        judgement.measurements += [_measurement(departure, judgement.name) for departure in wrong[:SHOWN]]
+        if wrong:
+            _fail(judgement, check, wrong, asked)
+        else:
+            resolves = max(examined.resolves.values(), default=None) if check == "finite-difference" else None
+            finite = resolves if resolves is not None and np.isfinite(resolves) else None
+            judgement.add(check, "pass", _passed(check), problems=asked, resolves=finite)
+    judgement.undecided = [
+        name for name, power in examined.resolves.items() if power > DECISIVE and not any(d.tensor == name for d in examined.departures)
+    ]
+    faulty = {departure.tensor for departure in examined.departures}
+    raises = any(departure.kind == "raised" for departure in examined.departures)
+    judgement.gradients = {
+        name: "fail" if raises or name in faulty else "undecided" if name in judgement.undecided else "pass"
+        for name in next(iter(examined.answers.values())).gradients
+    }
+    failed = [outcome for outcome in judgement.outcomes if outcome.status == "fail"]
+    if failed:
+        judgement.diagnosis = explain_layer(examined, asking)
+        judgement.sentence = judgement.diagnosis[0].explanation if judgement.diagnosis else failed[0].message
+
+
+def _fail_outputs(judgement: Judgement, examined: Examined) -> None:
+    """The forward pass computes something else; whether the backward pass fits it, differences say."""
+    wrong = examined.wrong("forward")
+    first = wrong[0]
+    fits = not any(departure.check != "forward" for departure in examined.departures)
+    also = " Its backward pass is right for what it computes." if fits else ""
+    judgement.measurements += [_measurement(departure, judgement.name) for departure in wrong[:SHOWN]]
+    judgement.add(
+        "forward",
+        "fail",
+        f"The outputs {first.says}: {first.claimed:.6g}, should be {first.right:.6g}, at {first.problem.describe()}.{also}",
+        problems=COMPARED,
+        failed=len(wrong),
+        error=first.error,
+        tolerance=first.tolerance,
+        problem=first.problem.index,
+    )
+
+
+def _passed(check: str) -> str:
+    return {
+        "finite-difference": "Its gradients are the derivatives of its own forward pass.",
+        "ties": "Where elements are equal or zero, its gradients lie between the one-sided slopes.",
+        "cotangent": "Its gradients are linear in the cotangent, and do not depend on its layout in memory.",
+    }[check]
+
+
+def _conclude_contract(judgement: Judgement, examined: Examined) -> None:
+    raised = [departure for departure in examined.departures if departure.kind == "raised"]
+    asked = len(examined.problems)
+    if examined.not_done:
+        judgement.add("contract", "error", "It is not written yet: it returns nothing.", problems=asked)
+    elif examined.broken is not None:
+        judgement.add("contract", "error", str(examined.broken), problems=asked)
+    elif raised:
+        first = raised[0]
+        where = where_shown({departure.problem.index for departure in raised}, examined, everywhere=True)
+        message = (
+            f"The backward pass raises where the forward pass answered{', ' if where else ''}{where}: "
+            f"{first.says} At {first.problem.describe()}."
+        )
+        judgement.add("contract", "fail", message, problems=asked, failed=len(raised), problem=first.problem.index)
+    elif len(examined.left_out) > asked / 2:
+        judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {asked} problems. {_why(examined)}", problems=asked)
+    elif examined.claims.entry is not None and _unexpected(examined):
+        problem, why = _unexpected(examined)[0]
+        where = where_shown({problem.index for problem, _ in _unexpected(examined)}, examined, everywhere=True)
+        message = f"The forward pass raises{' ' if where else ''}{where}: {why} At {problem.describe()}."
+        judgement.add("contract", "fail", message, problems=asked, failed=len(_unexpected(examined)), problem=problem.index)
+    else:
+        judgement.add("contract", "pass", f"It answers at {len(examined.answers)} of {asked} problems.", problems=asked)
+        if examined.left_out:
+            examined.note("contract", f"Left out {len(examined.left_out)} of {asked} problems. {_why(examined)}")
+
+
+def _unexpected(examined: Examined) -> list[tuple[LayerProblem, Raised]]:
+    """Where forward raised in its own code at ordinary sizes, and not to say that it refuses them."""
+    return [
+        (problem, raised)
+        for problem, raised in examined.left_out
+        if raised is not None and raised.own and raised.kind not in REFUSALS and problem.stress != "undivided"
+    ]
+
+
+def _why(examined: Examined) -> str:
+    problem, raised = examined.left_out[0]
+    said = "its outputs are not finite" if raised is None else str(raised).rstrip(".")
+    return f"At {problem.describe()}: {said}."
+
+
+def _fail(judgement: Judgement, check: str, wrong: Sequence[Departure], asked: int) -> None:
+    tensors = list(dict.fromkeys(departure.tensor for departure in wrong))
+    worst = max(wrong, key=lambda departure: departure.error if departure.error is not None and np.isfinite(departure.error) else 0.0)
+    problems = len({departure.problem.index for departure in wrong})
+    message = f"d{worst.tensor} {worst.says}: {_numbers(worst)}." if worst.claimed is not None else f"d{worst.tensor} {worst.says}."
+    others = [tensor for tensor in tensors if tensor != worst.tensor]
+    also = f" Also {', '.join('d' + tensor for tensor in others)}." if others else ""
+    judgement.add(
+        check,
+        "fail",
+        f"{message} At {worst.problem.describe()}.{also}",
+        problems=asked,
+        failed=problems,
+        error=worst.error,
+        tolerance=worst.tolerance,
+        tensor=worst.tensor,
+        problem=worst.problem.index,
+    )
+
+
+def _numbers(departure: Departure) -> str:
+    place = f"[{', '.join(map(str, departure.index))}]" if departure.index else ""
+    return f"d{departure.tensor}{place} = {departure.claimed:.6g}, should be {departure.right:.6g}"
+
+
+def _measurement(departure: Departure, layer: str) -> Measurement:
+    differenced = departure.differenced
+    line = differenced.lines[0] if differenced is not None and differenced.lines else None
+    return Measurement(
+        check=departure.check,
+        layer=layer,
+        problem=departure.problem.index,
+        network=departure.problem.describe(),
+        tensor=departure.tensor,
+        error=departure.error,
+        tolerance=departure.tolerance,
+        source=SOURCE,
+        status="fail",
+        claimed=departure.claimed,
+        reference=departure.right,
+        index=departure.index,
+        steps=() if line is None else line.slope.steps,
+        differences=() if line is None else tuple(None if not np.isfinite(one) else one for one in line.slope.differences),
+        step=None if line is None or not np.isfinite(line.slope.step) else line.slope.step,
+    )

@@ -1,0 +1,150 @@
+"""What a run over programs found -> its report: the headline, the notes and the counterexample."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from verifier.candidates.discovery import Candidate
+from verifier.checks import autograd, contract, forward, stability
+from verifier.checks.catalogue import check_ids, check_of
+from verifier.checks.examination import Examination, Finding, departs
+from verifier.contracts.convention import Convention
+from verifier.problems.storage import problem_to_bytes
+from verifier.results.evaluation import listed
+from verifier.results.outcome import Measurement, Outcome, Verdict
+from verifier.results.report import COUNTEREXAMPLE_FILE, Certificate, Counterexample, Diagnosis, Note, OwnLine
+from verifier.verification.asking import Interview
+from verifier.verification.explaining import Diagnosed
+from verifier.verification.record import Judged, Request, described, report_of
+from verifier.verification.shrinking import Shrunk
+from verifier.verification.witnesses import verdict_of
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Every finding in order, and what is known beside them."""
+
+    findings: Mapping[str, Finding]
+    examination: Examination | None
+    convention: Convention | None = None
+    diagnosed: Diagnosed | None = None
+    undecided: tuple[str, ...] = ()
+    notes: tuple[Note, ...] = ()
+    contradicted: bool = False
+    certificate: Certificate | None = None
+    own_lines: tuple[OwnLine, ...] = ()
+    rung: int = 0
+
+    @property
+    def diagnosis(self) -> tuple[Diagnosis, ...]:
+        """The explanations, best first."""
+        return () if self.diagnosed is None else self.diagnosed.diagnosis
+
+
+def write_down(
+    candidate: Candidate, request: Request, asked: Asked, shrunk: Shrunk | None, interview: Interview, seconds: Mapping[str, float]
+) -> Judged:
+    """The report of a run, and the file of its counterexample."""
+    outcomes = tuple(asked.findings[check].outcome for check in check_ids() if check in asked.findings)
+    measurements = tuple(m for check in check_ids() if check in asked.findings for m in asked.findings[check].measurements)
+    verdict = verdict_of(outcomes, asked.undecided, contradicted=asked.contradicted)
+    counterexample, stored = (None, None) if shrunk is None else _stored(shrunk)
+    report = report_of(
+        described(candidate, manifest=candidate.claims.as_manifest()),
+        request,
+        interview,
+        outcomes,
+        verdict=verdict,
+        summary=_summary(verdict, outcomes, asked, shrunk),
+        seconds=seconds,
+        measurements=measurements,
+        notes=(*_notes(verdict, outcomes, asked.convention), *asked.notes),
+        diagnosis=asked.diagnosis,
+        counterexample=counterexample,
+        certificate=asked.certificate if verdict == "pass" else None,
+        place=asked.own_lines[0].place if asked.own_lines and verdict == "fail" else "",
+        own_lines=asked.own_lines if verdict == "fail" else (),
+        rung=asked.rung,
+        reason=asked.findings[contract.ID].reason if verdict == "error" and contract.ID in asked.findings else "",
+    )
+    return Judged(report, stored)
+
+
+def _stored(shrunk: Shrunk) -> tuple[Counterexample, bytes]:
+    problem = shrunk.answered.problem
+    record = Counterexample(
+        file=COUNTEREXAMPLE_FILE,
+        problem=problem.description,
+        check=shrunk.check,
+        arrays={name: array.tolist() for name, array in problem.arrays.items()},
+        claimed={name: listed(gradient) for name, gradient in shrunk.answered.claimed.gradients.items()},
+        reference={name: gradient.tolist() for name, gradient in shrunk.answered.reference.gradients.items()},
+        walkthrough=shrunk.walkthrough,
+    )
+    return record, problem_to_bytes(problem)
+
+
+def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk: Shrunk | None) -> str:
+    by_id = {outcome.id: outcome for outcome in outcomes}
+    if verdict == "pass":
+        return _passed(by_id, asked)
+    if verdict == "inconclusive":
+        if asked.contradicted:
+            return f"The witnesses contradict each other. {by_id['finite-difference'].message}"
+        if not asked.undecided:
+            skipped = next(outcome for outcome in outcomes if outcome.status == "skipped")
+            return f"Nothing was asked that could decide. {skipped.id}: {skipped.message}"
+        tensors = ", ".join(asked.undecided)
+        return (
+            f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there, "
+            "or the right gradient is zero or within its tolerance on nearly every network."
+        )
+    asked_all = by_id.get(contract.ID)
+    if asked_all is not None and asked_all.status == "error" and 2 * asked_all.failed > asked_all.problems:
+        return asked_all.message  # where most calls raise, what the others answer is no use yet
+    wanted = "fail" if verdict == "fail" else "error"
+    headline = min((outcome for outcome in outcomes if outcome.status == wanted), key=lambda outcome: check_of(outcome.id).headline)
+    if shrunk is None or verdict == "error":
+        return asked.diagnosis[0].explanation if asked.diagnosis else headline.message
+    explained = [asked.diagnosis[0].explanation] if asked.diagnosis else []
+    wrong = [measurement for measurement in shrunk.finding.measurements if measurement.status == "fail"]
+    network = f"On the smallest failing network ({shrunk.answered.problem.description})"
+    if wrong:
+        return " ".join([*explained, f"{network}, {departs(max(wrong, key=_magnitude))}"])
+    return " ".join(explained or [f"{network}: {shrunk.finding.outcome.message}"])
+
+
+def _magnitude(measurement: Measurement) -> float:
+    return measurement.error if measurement.error is not None and np.isfinite(measurement.error) else np.inf
+
+
+def _passed(by_id: Mapping[str, Outcome], asked: Asked) -> str:
+    passed = [outcome for outcome in by_id.values() if outcome.status == "pass"]
+    compared = by_id.get(autograd.ID)
+    stepped = compared is not None and compared.status == "skipped" and len(passed) > 1  # it answered for more than it was judged on
+    networks = max((outcome.problems for outcome in passed if not stepped or outcome.id != contract.ID), default=0)
+    power = ""
+    if compared is not None and compared.resolves is not None:
+        power = f"; autograd would have seen errors above {compared.resolves:.1g} of a tensor's largest element (median)"
+    convention, noted = asked.convention, ""
+    if convention is not None and convention.declared:
+        noted = f" Its gradient is that of the loss without {convention.manifest_line}."
+    elif convention is not None:
+        noted = f" It uses a convention that it does not declare: {convention.manifest_line}."
+    return f"Right on {networks} networks in {len(passed)} checks{power}.{noted}"
+
+
+def _notes(verdict: Verdict, outcomes: Sequence[Outcome], convention: Convention | None) -> tuple[Note, ...]:
+    # Of wrong code, that it is wrong on saturated networks too is no news.
+    told = [outcome for outcome in outcomes if verdict == "pass" or outcome.id != stability.ID]
+    notes = [Note(outcome.id, text) for outcome in told for text in outcome.notes]
+    if convention is not None:
+        if convention.declared:
+            text = "The gradient is that of the loss without the convention that the manifest declares; the loss is held to this line:"
+        elif convention.gradient_too:
+            text = "Loss and gradient follow a convention that the manifest does not declare; with this line they are held to it:"
+        else:
+            text = "The loss follows a convention that the manifest does not declare, and the gradient is that of the loss without it:"
+        notes.insert(0, Note(forward.ID, text, convention.manifest_line))
+    return tuple(notes)
