@@ -193,7 +193,7 @@ def test_a_folder_with_no_candidate_says_what_was_searched(folder: Path) -> None
         ("student", 'no such file, folder or plug-in: student. Did you mean "student.py"?'),
         ("pkg.inter", 'no such file, folder, plug-in or installed module: pkg.inter. Did you mean "pkg.inner"?'),
         ("", "the path of a candidate is empty."),
-        ("student.txt", "student.txt: is neither a Python file (.py) nor a folder."),
+        ("student.txt", "student.txt: is neither a Python file (.py) nor a folder, nor a notebook (.ipynb)."),
         ("\x1b[2J.py", "no such file or folder: \\x1b[2J.py."),
     ],
 )

@@ -30,9 +30,9 @@ def test_every_file_and_folder_is_a_row_and_only_what_is_hidden_is_none(folder):
     for name in ("__pycache__", "nothing_in_it", ".git", "node_modules"):
         (folder / name).mkdir()
     found = rows(folder)
-    assert set(found) == {"ada", "empty", "notes.txt", "grace.ipynb", "work.zip", "nothing_in_it", "node_modules"}
+    assert set(found) == {"ada", "empty", "notes.txt", "grace", "work.zip", "nothing_in_it", "node_modules"}
     assert {name for name, row in found.items() if isinstance(row, Candidate)} == {"ada", "empty"}
-    assert "a notebook" in found["grace.ipynb"].why
+    assert "is no notebook" in found["grace"].why
     assert "an archive" in found["work.zip"].why
     assert found["nothing_in_it"].why == "an empty folder"
 

@@ -40,7 +40,7 @@ def test_five_submissions_are_five_rows_grades_and_pages(course, capsys):
         "bob": ("fail", "", 8.0),
         "cleo": ("error", "not-judged", 0.0),
         "dan": ("error", "not-done", 0.0),
-        "eve.ipynb": ("error", "not-judged", 0.0),
+        "eve": ("error", "not-judged", 0.0),
     }
     assert "it has back_prop" in rows["cleo"]["message"]
     assert rows["bob"]["mistake"] == "bias-not-summed"

@@ -17,7 +17,6 @@ from verifier.candidates.manifest import (
     Settings,
     manifest_of_file,
     manifest_of_folder,
-    manifest_of_source,
     read_settings,
 )
 from verifier.candidates.naming import plain_name, unique_names
@@ -26,6 +25,10 @@ from verifier.contracts.catalogue import contract_ids, contract_of
 from verifier.contracts.contract import Claims
 from verifier.contracts.keys import did_you_mean, printable
 from verifier.errors import ManifestError, RequestError
+from verifier.notebook import SUFFIX as NOTEBOOK
+from verifier.notebook import split_place
+
+PYTHON = (".py", NOTEBOOK)
 
 
 @dataclass(frozen=True)
@@ -62,11 +65,11 @@ class Candidate:
         """A file of the candidate as the user named the candidate, else as it is."""
         if not isinstance(file, str):
             return self.path
-        if self.file is not None and Path(file) == self.file and self.root is None:
-            return self.path
+        if self.file is not None and self.root is None and Path(split_place(file)[0]) == self.file:
+            return self.path + file.removeprefix(split_place(file)[0])
         if self.root is not None and Path(file).is_relative_to(self.root):
             named = Path(self.path)
-            return str((named.parent if named.suffix == ".py" else named) / Path(file).relative_to(self.root))
+            return str((named.parent if named.suffix in PYTHON else named) / Path(file).relative_to(self.root))
         return file
 
 
@@ -140,10 +143,10 @@ def _find(path: str, errors: list[RequestError]) -> Iterator[_Place]:
         yield from _find_in_folder(path, errors)
     elif place.name == FILE_NAME:
         yield _Place(os.path.dirname(path) or ".", place.parent)
-    elif place.suffix == ".py" and place.is_file():
+    elif place.suffix in PYTHON and place.is_file():
         yield _Place(path, place)
     else:
-        raise RequestError(f"{printable(path)}: is neither a Python file (.py) nor a folder.")
+        raise RequestError(f"{printable(path)}: is neither a Python file (.py) nor a folder, nor a notebook (.ipynb).")
 
 
 def _find_in_folder(path: str, errors: list[RequestError]) -> Iterator[_Place]:
@@ -171,8 +174,13 @@ def _find_in_folder(path: str, errors: list[RequestError]) -> Iterator[_Place]:
 
 
 def _is_candidate(file: Path, shown: str) -> bool:
-    source = read_source(file, shown)
-    return manifest_of_source(source, shown) is not None or defines_entry(source) or recognised(source) is not None
+    try:
+        source = read_source(file, shown)
+    except RequestError:
+        if file.suffix == NOTEBOOK:  # somebody's notebook in another language, or an empty one
+            return False
+        raise
+    return manifest_of_file(file, shown) is not None or defines_entry(source) or recognised(source) is not None
 
 
 def _usual(source: str, preset: str | None) -> Mapping[str, Any] | None:
@@ -195,7 +203,7 @@ def recognised(source: str) -> Mapping[str, Any] | None:
 
 
 def _find_installed(path: str) -> _Place:
-    looks_like_file = os.path.basename(path) != path or path.endswith((".py", ".toml"))
+    looks_like_file = os.path.basename(path) != path or path.endswith((*PYTHON, ".toml"))
     if not looks_like_file:
         point = find_entry_point(path)
         module, attribute = point or (path, "")

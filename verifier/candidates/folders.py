@@ -14,6 +14,7 @@ from verifier.candidates.script_block import read_source
 from verifier.candidates.toml_document import TomlDocument
 from verifier.contracts.keys import did_you_mean, printable, shown
 from verifier.errors import RequestError
+from verifier.notebook import SUFFIX as NOTEBOOK
 
 ENTRIES = ("backprop", "update")
 SKIPPED = ("__pycache__", "node_modules", "site-packages")
@@ -23,7 +24,7 @@ BLANK = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokeni
 
 
 def search(folder: Path, errors: list[RequestError]) -> Iterator[Path]:
-    """The Python files below the folder, and the folders that have a manifest (not what is in them), sorted by path.
+    """The Python files and notebooks below the folder, and the folders that have a manifest (not what is in them), sorted by path.
 
     Hidden files and folders are left out, so are virtual environments, `site-packages`, `node_modules`, `__pycache__` and every link: a
     submission must not borrow another's file, nor take its place. A folder that cannot be read adds to `errors`.
@@ -48,7 +49,7 @@ def search(folder: Path, errors: list[RequestError]) -> Iterator[Path]:
         for entry in there:
             if entry.is_dir(follow_symlinks=False):
                 waiting += [] if _is_skipped(here / entry.name) else [here / entry.name]
-            elif entry.name.endswith(".py") and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
+            elif entry.name.endswith((".py", NOTEBOOK)) and not entry.name.startswith(".") and entry.is_file(follow_symlinks=False):
                 found.append(here / entry.name)
     return iter(sorted(found, key=lambda path: path.parts))
 
@@ -98,7 +99,7 @@ def lies_within(path: Path, folder: Path) -> bool:
 def _named_module(folder: Path, module: str, document: TomlDocument) -> tuple[Path, str | None]:
     dotted = module.removesuffix(".py").replace("/", ".")
     base = folder.joinpath(*dotted.split("."))
-    files = [base.parent / f"{base.name}.py", base / "__init__.py"]
+    files = [folder / module] if module.endswith(NOTEBOOK) else [base.parent / f"{base.name}.py", base / "__init__.py"]
     file = next((file for file in files if file.is_file()), None)
     if file is None:
         near = did_you_mean(module, _names_in(folder, with_suffix=module.endswith(".py"))) or _listing(folder)
@@ -107,12 +108,13 @@ def _named_module(folder: Path, module: str, document: TomlDocument) -> tuple[Pa
         )
     if not lies_within(file, folder):
         raise document.error_at(document.line_of("module"), f'manifest key "module" is {shown(module)}, a link out of the folder.')
-    imported = dotted != "__init__" and ("." in dotted or file.name == "__init__.py")
+    imported = dotted != "__init__" and ("." in dotted or file.name == "__init__.py") and file.suffix != NOTEBOOK
     return file, dotted if imported and all(part.isidentifier() for part in dotted.split(".")) else None
 
 
 def _only_module(folder: Path, document: TomlDocument) -> Path:
-    files = [file for file in sorted(folder.glob("*.py")) if file.is_file() and not file.name.startswith(".") and lies_within(file, folder)]
+    found = sorted(folder.glob("*.py")) or sorted(folder.glob(f"*{NOTEBOOK}"))
+    files = [file for file in found if file.is_file() and not file.name.startswith(".") and lies_within(file, folder)]
     entries = [file for file in files if len(files) > 1 and defines_entry(read_source(file, str(file)))]
     usual = [f"{folder.resolve().name}.py", "backprop.py", "main.py", "__init__.py"]
     for group in (files, entries):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.candidates.assignment import Assignment
-from verifier.candidates.script_block import read_source, script_block, stray_table_line
+from verifier.candidates.script_block import read_parts, script_block, stray_table_line
 from verifier.candidates.toml_document import TomlDocument, read_toml
 from verifier.contracts.catalogue import DEFAULT, contract_ids, contract_of
 from verifier.contracts.contract import Claims, Contract
@@ -41,8 +41,13 @@ class Settings:
 
 
 def manifest_of_file(path: Path, shown_as: str) -> TomlDocument | None:
-    """The manifest in a Python file, or None where there is none. Raises ManifestError where it is malformed."""
-    return manifest_of_source(read_source(path, shown_as), shown_as)
+    """The manifest in a Python file or in a cell of a notebook, or None where there is none. Raises ManifestError where it is malformed."""
+    found = [document for shown, source in read_parts(path, shown_as) if (document := manifest_of_source(source, shown)) is not None]
+    if len(found) > 1:
+        raise found[1].error_at(
+            found[1].first_line - 1, f"a second manifest; the first stands in {found[0].shown}, and only one is allowed."
+        )
+    return found[0] if found else None
 
 
 def manifest_of_source(source: str, shown_as: str) -> TomlDocument | None:

@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePath
 
+from verifier.notebook import SUFFIX as NOTEBOOK
+
 LONGEST_NAME = 200  # characters; file systems take 255 bytes
 
 
@@ -22,9 +24,9 @@ def plain_name(text: str) -> str:
 def submission_name(file_name: str, *, whole: bool = False) -> str:
     """The name of a submission, from that of its file or folder: letters, marks and digits of every script stay.
 
-    A Python file's suffix goes, unless the `whole` name is asked for.
+    The suffix of a Python file or a notebook goes, unless the `whole` name is asked for.
     """
-    stem = file_name if whole or PurePath(file_name).suffix != ".py" else PurePath(file_name).stem
+    stem = file_name if whole or PurePath(file_name).suffix not in (".py", NOTEBOOK) else PurePath(file_name).stem
     kept = (sign if sign in "._-" or unicodedata.category(sign)[0] in "LMN" else "-" for sign in unicodedata.normalize("NFC", stem))
     name = re.sub("-{2,}", "-", "".join(kept)).strip(".-")
     return name.encode()[:LONGEST_NAME].decode(errors="ignore") or "candidate"

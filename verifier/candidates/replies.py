@@ -37,6 +37,10 @@ def plain_hello(isolation: Mapping[str, Any], loaded: Mapping[str, Any]) -> dict
         raise WireError("the functions are missing")
     lines = {name: line if isinstance(line, int) else 0 for name, line in functions.items()}
     hello: dict[str, Any] = {"functions": lines, "isolation": dict(isolation)}
+    cells = loaded.get("left_out", [])
+    if not isinstance(cells, list) or not all(type(cell) is int and 0 < cell < LONGEST for cell in cells):
+        raise WireError("the cells that were left out are no numbers")
+    hello["left_out"] = cells[:LONGEST]
     if (raised := loaded.get("load_error")) is not None:
         _check_raised(raised)
         hello["load_error"] = raised

@@ -17,6 +17,9 @@ from pathlib import Path
 
 from verifier.contracts.keys import printable
 from verifier.errors import ManifestError, RequestError
+from verifier.notebook import LARGEST as LARGEST_NOTEBOOK
+from verifier.notebook import SUFFIX as NOTEBOOK
+from verifier.notebook import NotebookError, read_cells
 
 LARGEST_SOURCE = 8 * 1024 * 1024  # bytes; of a file that the referee reads whole
 
@@ -38,13 +41,29 @@ class Block:
 
 
 def read_source(path: Path, shown: str) -> str:
-    """The text of a Python file, line ends as ``\\n``, without a byte order mark. What its encoding cannot read is replaced:
-    that is for Python to complain about when the candidate is loaded. Raises RequestError where the file cannot be read."""
+    """The text of a Python file or of a notebook's cells, line ends as ``\\n``, without a byte order mark. What its encoding cannot read
+    is replaced: that is for Python to complain about when the candidate is loaded. Raises RequestError where it cannot be read."""
+    return "\n\n".join(source for _, source in read_parts(path, shown))
+
+
+def read_parts(path: Path, shown: str) -> list[tuple[str, str]]:
+    """The text of a Python file, or of each code cell of a notebook; before each, what messages call its place."""
+    notebook = path.suffix.lower() == NOTEBOOK
+    largest = LARGEST_NOTEBOOK if notebook else LARGEST_SOURCE
     try:
         with path.open("rb") as file:
-            data = file.read(LARGEST_SOURCE + 1)
+            data = file.read(largest + 1)
     except OSError as error:
         raise RequestError(f"{printable(shown)}: cannot be read: {error.strerror}.") from None
+    if not notebook:
+        return [(shown, _decoded(data, shown))]
+    try:
+        return [(cell.place(shown), cell.source) for cell in read_cells(data)]
+    except NotebookError as error:
+        raise RequestError(f"{printable(shown)}: {error}.") from None
+
+
+def _decoded(data: bytes, shown: str) -> str:
     if len(data) > LARGEST_SOURCE:
         raise RequestError(f"{printable(shown)}: is larger than {LARGEST_SOURCE:,} bytes, no Python file of a candidate.")
     try:

@@ -7,9 +7,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from verifier.candidates.discovery import Candidate
-from verifier.candidates.script_block import read_source
+from verifier.candidates.discovery import PYTHON, Candidate
+from verifier.candidates.script_block import read_parts
 from verifier.errors import RequestError
+from verifier.notebook import split_place
 
 LONGEST = 200  # characters of a line that are shown
 PIECES = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[-+*/@%&|^<>=!:]*=|[][(){}#]")
@@ -31,10 +32,11 @@ def source_line(candidate: Candidate, file: str, line: int) -> SourceLine | None
     if own is None:
         return None
     try:
-        source = read_source(own, candidate.path)
+        parts = read_parts(own, candidate.path)
     except RequestError:
         return None
-    lines = source.split("\n")
+    place = candidate.path + file.removeprefix(split_place(file)[0])  # a cell of a notebook, else the file
+    lines = next((source.split("\n") for shown, source in parts if shown in (place, candidate.path)), [])
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         return None
     text = lines[line - 1].strip()[:LONGEST]
@@ -43,15 +45,15 @@ def source_line(candidate: Candidate, file: str, line: int) -> SourceLine | None
 
 
 def own_file(candidate: Candidate, file: str) -> Path | None:
-    """The file, where it is the candidate's own Python file, with every link followed; else None."""
+    """The file, or the notebook of a cell, where it is the candidate's own, with every link followed; else None."""
     try:
-        real = Path(file).resolve(strict=True)
+        real = Path(split_place(file)[0]).resolve(strict=True)
         if candidate.file is not None and real == candidate.file.resolve(strict=True):
             return real
         inside = candidate.root is not None and real.is_relative_to(candidate.root.resolve(strict=True))
     except (OSError, ValueError, RuntimeError):
         return None
-    return real if inside and real.suffix == ".py" and real.is_file() else None
+    return real if inside and real.suffix in PYTHON and real.is_file() else None
 
 
 def _span(line: str) -> tuple[int, int]:

@@ -1,6 +1,6 @@
 """Under an assignment: what stands at the top of a submissions folder, each a row: a candidate, or the reason why it is none.
 
-Nobody vanishes: a notebook, an archive, an empty folder or a link is a row as well. Only hidden files and folders, `__pycache__`, and
+Nobody vanishes: an archive, an empty folder or a link is a row as well. Only hidden files and folders, `__pycache__`, and
 what belongs to whoever judges (the assignment, the reports, the grades) are left out. Names come from paths, never from a manifest: a
 submission must not take another's name.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from verifier.candidates.assignment import Assignment
-from verifier.candidates.discovery import Candidate, candidate_at, candidate_in_folder, find_candidates
+from verifier.candidates.discovery import PYTHON, Candidate, candidate_at, candidate_in_folder, find_candidates
 from verifier.candidates.folders import ENTRIES, defined_names, search
 from verifier.candidates.manifest import FILE_NAME
 from verifier.candidates.naming import submission_name, unique_names
@@ -101,10 +101,8 @@ def _at_top(path: str, assignment: Assignment, *, linked: bool = False) -> Row:
 
 def _not_python(file: Path) -> str:
     """Why a file is no Python file; "" where it is one."""
-    if file.suffix == ".py":
+    if file.suffix in PYTHON:
         return ""
-    if file.suffix.lower() == ".ipynb":
-        return "not Python: a notebook; have it saved as a Python file (.py)"
     if file.suffix.lower() in ARCHIVES:
         return "not Python: an archive; unpack it into a folder"
     return f"not Python: its name ends with {printable(file.suffix)}" if file.suffix else "not Python: its name has no .py"
@@ -122,7 +120,8 @@ def _folder(path: str, folder: Path, name: str, assignment: Assignment) -> Row:
     entry = assignment.entry or ENTRIES[0]
     wanted = {entry.partition(".")[0], *(ENTRIES if entry in ENTRIES else ())}
     defined = {file: list(defined_names(read_source(file, str(file)))) for file in files}
-    holders = [file for file, names in defined.items() if wanted & set(names)]
+    defining = [file for file, names in defined.items() if wanted & set(names)]
+    holders = [file for file in defining if file.suffix == ".py"] or defining  # a file and the notebook that it was tried in
     if len(holders) > 1:
         both = ", ".join(printable(str(file.relative_to(folder))) for file in holders[:NAMES_SHOWN])
         return Unjudged(name, path, f"{len(holders)} files define `{entry}`: {both}; one must be left")

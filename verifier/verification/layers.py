@@ -21,6 +21,7 @@ from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import Diagnosis, Note
 from verifier.verification.exchanging import Exchanging
 from verifier.verification.layer_outcomes import Judgement, conclude
+from verifier.verification.raising import note_on_cells
 from verifier.verification.record import Judged, Request, Run, described, report_of
 
 PROBLEMS: Mapping[str, int] = {"quick": 20, "ci": 60, "thorough": 600, "grading": 60}
@@ -69,6 +70,8 @@ def judge_layers(
         if not judgements:
             judgements = [_unloaded(f"None of the functions that this manifest names is there ({', '.join(missing)}).")]
         judgements[-1].notes += _notes_on_names(claims, missing)
+        if exchanging.left_out:
+            judgements[-1].notes.append(Note("contract", note_on_cells(exchanging.left_out)))
         return _written(candidate, request, judgements, exchanging, time.perf_counter() - began)
 
 

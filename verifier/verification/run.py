@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import partial, reduce
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +30,7 @@ from verifier.verification.asking import Interview
 from verifier.verification.certificate import certify
 from verifier.verification.corpus import Corpus
 from verifier.verification.explaining import Diagnosed, explaining_of
+from verifier.verification.raising import note_on_cells
 from verifier.verification.record import Clock, Judged, Request
 from verifier.verification.shrinking import Shrunk, shrink
 from verifier.verification.sparing import Spared
@@ -130,7 +131,8 @@ def _ask(
         return Asked(_with_skipped({contract.ID: asked}, request, "No problem was answered."), None)
     if all(evaluation.loss is None for evaluation in evaluations.values()):
         interview.use_predict_for_losses()
-    findings = {contract.ID: _noting(_noting_few_networks(asked, corpus), pace)}
+    notes = (pace, note_on_cells(interview.left_out))
+    findings = {contract.ID: reduce(_noting, notes, _noting_few_networks(asked, corpus))}
     found(findings[contract.ID].outcome)
     rest = _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock)
     return replace(rest, rung=request.rung or 0)

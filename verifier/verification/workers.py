@@ -33,6 +33,7 @@ class Workers:
 
     Attributes:
         isolation: how the last worker was confined, in its own words.
+        left_out: of a notebook, the cells of which something did not run.
         started: how many workers there were: whoever left something with one leaves it again where the number has changed.
         ended: whether a worker ended while it was asked.
     """
@@ -57,6 +58,7 @@ class Workers:
         self._printed = ""
         self._functions: Mapping[str, int] | None = None
         self.isolation: dict[str, Any] = {}
+        self.left_out: tuple[int, ...] = ()
         self.started = 0
         self.ended = False
 
@@ -125,6 +127,7 @@ class Workers:
                 session.close()
                 raise Unanswered(self.told(failed, loading=True), fatal=True)
             self._functions = session.hello.get("functions") or {}
+            self.left_out = tuple(session.hello.get("left_out") or ())
             self._session = session
             self.started += 1
         return self._session
@@ -156,7 +159,8 @@ class Workers:
         self.print_frames(raised)
         said = sentence_of(self._candidate, raised) + (", while it was loaded." if loading else ".")
         kind, text = str(raised.get("type")), str(raised.get("text"))
-        advice = advise(kind, text, alone=self._candidate.root is None, forbidden=self._limits.forbid, of_contract=self._advice)
+        alone, notebook = self._candidate.root is None, bool(self.left_out)
+        advice = advise(kind, text, alone=alone, notebook=notebook, forbidden=self._limits.forbid, of_contract=self._advice)
         return f"{said} {advice}" if advice else said
 
     def print_frames(self, raised: Mapping[str, Any]) -> None:

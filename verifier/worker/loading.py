@@ -1,6 +1,7 @@
 """The candidate's module, loaded inside the worker; its functions; and what it raised, cut to its own frames."""
 
 import importlib
+import importlib.machinery
 import importlib.util
 import os
 import sys
@@ -10,6 +11,9 @@ from dataclasses import dataclass
 from types import ModuleType, TracebackType
 from typing import Any
 
+from verifier.notebook import SUFFIX as NOTEBOOK
+from verifier.notebook import split_place
+from verifier.worker.notebook import SHOWING, run_notebook
 from verifier.worker.stand_ins import restore_numpy_names, stand_in
 
 TEXT = 2000  # characters of an exception's text
@@ -34,17 +38,21 @@ class Origin:
     numpy_aliases: bool = False
 
     def owns(self, path: str) -> bool:
-        """Whether a source file belongs to the candidate."""
-        path = os.path.abspath(path)
+        """Whether a source file, or a cell of a notebook, belongs to the candidate."""
+        path = os.path.abspath(split_place(path)[0])
         return any(path == place or path.startswith(place.rstrip(os.sep) + os.sep) for place in self.own)
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A loaded candidate: the object whose attributes are its functions (the module, or what stands before the entry's last dot)."""
+    """A loaded candidate: the object whose attributes are its functions (the module, or what stands before the entry's last dot).
+
+    `left_out`: of a notebook, the cells of which something did not run.
+    """
 
     holder: Any
     origin: Origin
+    left_out: tuple[int, ...] = ()
 
     def function(self, name: str) -> Callable[..., Any] | None:
         """The function of this name (its last component: "net.backprop" is looked up on net), or None where it is missing."""
@@ -68,12 +76,21 @@ def load(origin: Origin) -> Candidate:
     stand_in(origin.stand_ins)
     if origin.numpy_aliases:
         restore_numpy_names()
-    holder: Any = _import(origin.module, origin.import_root) if origin.module is not None else _run_file(str(origin.file))
+    holder: Any = None
+    left_out: list[int] = []
+    if origin.module is not None:
+        holder = _import(origin.module, origin.import_root)
+    elif str(origin.file).endswith(NOTEBOOK):
+        stand_in(["google.colab", *(name for name in SHOWING if not _is_installed(name))])
+        holder = sys.modules["candidate"] = ModuleType("candidate")
+        left_out = run_notebook(str(origin.file), holder, origin.entry)
+    else:
+        holder = _run_file(str(origin.file))
     for part in origin.entry.split(".")[:-1]:
         if not hasattr(holder, part):
             raise AttributeError(f"entry {origin.entry!r}: there is no {part!r} in {getattr(holder, '__name__', type(holder).__name__)}")
         holder = getattr(holder, part)
-    return Candidate(holder, origin)
+    return Candidate(holder, origin, tuple(left_out))
 
 
 def describe_raised(error: BaseException, origin: Origin) -> dict[str, Any]:
@@ -115,6 +132,10 @@ def _import(module: str, root: str | None) -> ModuleType:
     return importlib.import_module(module)
 
 
+def _is_installed(name: str) -> bool:
+    return importlib.machinery.PathFinder.find_spec(name) is not None
+
+
 def _may_list(folder: str) -> bool:
     try:
         os.scandir(folder).close()  # os.access knows nothing of Landlock
@@ -154,6 +175,6 @@ def _frames(start: TracebackType | None) -> list[traceback.FrameSummary]:
 
 def _text(error: BaseException) -> str:
     try:
-        return printable(str(error), TEXT)
+        return printable(str(error.msg if isinstance(error, SyntaxError) else error), TEXT)  # its place is told beside
     except BaseException as unprintable:
         return f"(its text cannot be had: {type(unprintable).__name__})"

@@ -95,7 +95,7 @@ def _load(target: Mapping[str, Any], room: int) -> tuple[Caller | None, dict[str
     origin = Origin(target["file"], target["module"], target["entry"], target["import_root"], own, *more)
     try:
         candidate = load(origin)
-        return Caller(candidate, room), {"functions": candidate.functions()}
+        return Caller(candidate, room), {"functions": candidate.functions(), "left_out": list(candidate.left_out)}
     except BaseException as error:  # a candidate may raise SystemExit while it loads
         return None, {"functions": {}, "load_error": describe_raised(error, origin)}
     finally:
