@@ -15,7 +15,6 @@ from collections.abc import Iterator
 LARGEST = 512 * 1024  # characters; a longer file has no fingerprint
 SHOWN_DIGITS = 16
 LAYOUT = frozenset({tokenize.COMMENT, tokenize.NL, tokenize.ENCODING, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER})
-BLOCKS = frozenset({tokenize.INDENT, tokenize.DEDENT, tokenize.NEWLINE, tokenize.ENDMARKER})
 
 
 def fingerprint(source: str) -> str:

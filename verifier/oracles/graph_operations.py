@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from verifier.contracts.engine.graph import Node
+from verifier.contracts.engine.operations.joining import decode_index
 from verifier.contracts.engine.operations.variants import EPSILONS, KEPT, REDUCING, SLOPES, VARIANT
 
 Axis = int | Sequence[int] | None
@@ -48,16 +50,13 @@ def _deviation(a: Tensor, axis: Axis = None, keepdims: bool = False, correction:
 
 
 def _index(option: Mapping[str, Any]) -> Any:
-    items = tuple(_item(item) for item in option["index"])
-    return items[0] if len(items) == 1 else items
+    """What stands between the brackets, arrays as tensors."""
 
+    def tensor(item: Any) -> Any:
+        return torch.from_numpy(item) if isinstance(item, np.ndarray) else item
 
-def _item(item: Any) -> Any:
-    if isinstance(item, Mapping):
-        if "slice" in item:
-            return slice(*item["slice"])
-        return torch.tensor(item["array"], dtype=torch.int64) if "array" in item else torch.tensor(item["mask"], dtype=torch.bool)
-    return Ellipsis if item == "..." else item
+    found = decode_index(option)
+    return tuple(map(tensor, found)) if isinstance(found, tuple) else tensor(found)
 
 
 def _getitem(a: Tensor, index: Mapping[str, Any]) -> Tensor:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.oracles.cotangents import Projection
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
 from verifier.oracles.functions.layouts import GARBAGE, Layout
@@ -25,15 +26,6 @@ VALUE_AND_GRADIENT = (
     "assert_gradients(function, gradient, *arrays); for one function that returns (value, gradient): "
     "assert_gradients(lambda *a: f(*a)[0], lambda *a: f(*a)[1], *arrays)."
 )
-
-
-def to_tensors(arguments: Sequence[Any]) -> tuple[Any, ...]:
-    """Arrays as tensors, for a reference in PyTorch of a function in NumPy; all else stays."""
-
-    def put(_: str, one: Any) -> Any:
-        return torch.from_numpy(np.array(one)) if isinstance(one, np.ndarray | np.floating) else one
-
-    return tuple(rebuilt("", one, put) for one in arguments)
 
 
 def torch_function(function: Callable[..., Any], arguments: Sequence[Any], names: Sequence[str]) -> Differentiable:
@@ -166,19 +158,6 @@ def signature_of(function: Callable[..., Any]) -> tuple[Callable[..., Any], int]
         has_context = owner.setup_context is torch.autograd.Function.setup_context
         return owner.forward, int(has_context)
     return getattr(function, "forward", function), 0
-
-
-class Projection(torch.autograd.Function):
-    """Its gradients are the cotangents, as they lie in memory; for `grad_outputs` PyTorch would import sympy, for half a second."""
-
-    @staticmethod
-    def forward(ctx: Any, cotangents: list[Tensor], *outputs: Tensor) -> Tensor:
-        ctx.cotangents = cotangents
-        return torch.zeros((), dtype=torch.float64, device=outputs[0].device)
-
-    @staticmethod
-    def backward(ctx: Any, *unit: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, *ctx.cotangents)
 
 
 def _cotangent(cotangent: FloatArray, output: Tensor, layout: Layout) -> Tensor:

@@ -55,47 +55,26 @@ def _load(place: str) -> object:
     return getattr(importlib.import_module(module), function)
 
 
-def _format(name: str, file: str, module: str, summary: str, *, together: bool = True) -> Format:
-    place = f"verifier.reports.{module}"
-    return Format(name, file, f"{place}:write", f"{place}:write_together" if together else "", summary)
+def _format(name: str, file: str, module: str, summary: str, *, write: str = "write", together: str = "") -> Format:
+    """A format of ours: `write` of its module, and `write_together` of the same or of another."""
+    of_one = f"verifier.reports.{module}:{write}"
+    return Format(name, file, of_one, f"verifier.reports.{together}:write_together" if together else f"{of_one}_together", summary)
 
+
+_HTML = "a page with pictures that needs nothing else; of several candidates, a page over all"
 
 FORMATS: dict[str, Format] = {
     format.name: format
     for format in (
         Format("json", "report.json", "verifier.reports.formats:write_json", summary="the record that all others are written from"),
-        Format(
-            "markdown",
-            "report.md",
-            "verifier.reports.markdown:write",
-            "verifier.reports.run_summary:write_together",
-            "for a repository, a pull request, a step summary",
-        ),
-        Format(
-            "html",
-            "report.html",
-            "verifier.reports.html:write",
-            "verifier.reports.class_page:write_together",
-            "a page with pictures that needs nothing else; of several candidates, a page over all",
-        ),
+        _format("markdown", "report.md", "markdown", "for a repository, a pull request, a step summary", together="run_summary"),
+        _format("html", "report.html", "html", _HTML, together="class_page"),
         _format("terminal", "report.txt", "terminal", "as the command shows it"),
         _format("junit", "junit.xml", "junit", "JUnit XML, a test case a check, for CI systems"),
         _format("annotations", "annotations.txt", "annotations", "GitHub's workflow commands: what is wrong, beside the code"),
         _format("csv", "submission.csv", "table", "a row a submission: verdict, score, mistake; for a spreadsheet"),
-        Format(
-            "checks",
-            "checks.csv",
-            "verifier.reports.table:write_checks",
-            "verifier.reports.table:write_checks_together",
-            "a row a check, for a spreadsheet",
-        ),
-        Format(
-            "measurements",
-            "measurements.csv",
-            "verifier.reports.table:write_measurements",
-            "verifier.reports.table:write_measurements_together",
-            "a row a comparison, for a spreadsheet",
-        ),
+        _format("checks", "checks.csv", "table", "a row a check, for a spreadsheet", write="write_checks"),
+        _format("measurements", "measurements.csv", "table", "a row a comparison, for a spreadsheet", write="write_measurements"),
         _format("gradescope", "results.json", "gradescope", "an autograder's results, for Gradescope and otter"),
         _format("baseline", "baseline.toml", "baseline", "what fails, as a file for --baseline"),
     )

@@ -76,7 +76,7 @@ def gradient_grids(example: Counterexample | None) -> list[GradientGrids]:
 
 
 def _largest(*values: Any) -> float:
-    return max((abs(number) for nested in values for number in _numbers(nested)), default=0.0)
+    return max((abs(number) for nested in values for number in numbers_in(nested)), default=0.0)
 
 
 def _rows(values: Any) -> list[list[Any]]:
@@ -87,10 +87,11 @@ def _rows(values: Any) -> list[list[Any]]:
     return [row for inner in values for row in _rows(inner)]
 
 
-def _numbers(values: Any) -> Iterator[float]:
+def numbers_in(values: Any) -> Iterator[float]:
+    """Every number of nested lists."""
     if isinstance(values, list):
         for inner in values:
-            yield from _numbers(inner)
+            yield from numbers_in(inner)
     elif isinstance(values, (int, float)):
         yield float(values)
 

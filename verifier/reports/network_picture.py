@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from verifier.reports.heat_map import LEAST_SHARE
+from verifier.reports.heat_map import LEAST_SHARE, numbers_in
 from verifier.reports.wording import EQUATIONS
 from verifier.results.report import Counterexample
 
@@ -70,7 +70,7 @@ def layers_of(example: Counterexample) -> list[Layer]:
 
 def _deviations(example: Counterexample, name: str, zeros: Any) -> Any:
     claimed, reference = example.claimed.get(name), example.reference.get(name)
-    scale = max((abs(value) for value in _numbers(reference)), default=0.0) or 1.0
+    scale = max((abs(value) for value in numbers_in(reference)), default=0.0) or 1.0
     return _deviation(claimed, reference, zeros, scale)
 
 
@@ -83,14 +83,6 @@ def _deviation(claimed: Any, reference: Any, zeros: Any, scale: float) -> Any:
     if isinstance(claimed, (int, float)) and isinstance(reference, (int, float)):
         return abs(claimed - reference) / scale
     return 0.0 if reference is None else float("inf")  # claimed something that is no number
-
-
-def _numbers(values: Any) -> Iterator[float]:
-    if isinstance(values, list):
-        for inner in values:
-            yield from _numbers(inner)
-    elif isinstance(values, (int, float)):
-        yield float(values)
 
 
 def _all(layer: Layer) -> Iterator[float]:

@@ -261,9 +261,16 @@ def show_worked(lines: Sequence[Line], console: Console) -> None:
             console.print(Text(f"        They part here: equation {line.equation}.", "red"), soft_wrap=True)
 
 
-def _table_of_checks(checks: Iterable[Outcome]) -> Table:
+def _table(*headings: str) -> Table:
+    """An empty table with these columns, whose words are folded where they do not fit."""
     table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
-    table.add_column("check", overflow="fold")
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _table_of_checks(checks: Iterable[Outcome]) -> Table:
+    table = _table("check")
     table.add_column("status", no_wrap=True)
     for heading in ("error", "tolerance", "networks", "excludes above"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -282,9 +289,7 @@ def _table_of_checks(checks: Iterable[Outcome]) -> Table:
 
 def _table_of_operations(report: Report) -> Table:
     """A row an operation of an engine; what it refuses stands on the page."""
-    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
-    for heading in OPERATION_HEADINGS[:-1]:
-        table.add_column(heading, overflow="fold")
+    table = _table(*OPERATION_HEADINGS[:-1])
     for operation in operations_of(report):
         name, *cells, _ = operation_row(operation)
         table.add_row(Text(name, "bold red" if is_wrong(operation) else ""), *(Text(cell) for cell in cells))
@@ -293,9 +298,7 @@ def _table_of_operations(report: Report) -> Table:
 
 def _table_of_layers(report: Report) -> Table:
     """A row a layer: its forward pass, its gradients by name; what was found stands below."""
-    table = Table(box=None, padding=(0, 0, 0, 2), header_style="bold")
-    for heading in HEADINGS[:-1]:
-        table.add_column(heading, overflow="fold")
+    table = _table(*HEADINGS[:-1])
     for layer in layers_of(report):
         name, verdict, forward, gradients, _ = row_of(layer)
         table.add_row(Text(name), Text(verdict, STYLES.get(layer.verdict, "dim")), Text(forward), Text(gradients))

@@ -12,10 +12,9 @@ from verifier.contracts.engine.alone import Case, cases_of
 from verifier.contracts.engine.endings import Ending, ended, ending_for, shape_of
 from verifier.contracts.engine.graph import Graph, Pass
 from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
-from verifier.oracles.graphs import GraphReference, refer_graph
+from verifier.oracles.graphs import refer_graph
 
 FIRST = ("sum", "mul")  # what the others end with
-Refer = Callable[[Graph], GraphReference]
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Graphs over the operations that are right alone: what is wrong here is the engine's, until a simpler graph says otherwise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from verifier.checks.engine.alone import Alone
@@ -102,9 +102,3 @@ def _judge(index: int, graph: Graph, reply: Reply, engine: Engine, alone: Alone,
     if compared.worst is not None:
         answers.worst = max(answers.worst, compared.worst.ratio)
         answers.resolves.append(compared.worst.resolves)
-
-
-def operations_in(failed: Sequence[Failed]) -> list[str]:
-    """Operations that every failed graph has."""
-    common = set.intersection(*(set(one.graph.operations) for one in failed)) if failed else set()
-    return sorted(common)

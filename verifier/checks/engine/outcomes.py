@@ -15,7 +15,6 @@ from verifier.results.outcome import Outcome, Status
 from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Diagnosis, Step
 
 SHOWN_NOTES = 8
-LARGEST_WORKED = 6  # elements of a value that is worked by hand
 
 
 def operations_outcome(alone: Alone) -> Outcome:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from verifier.checks.engine.alone import Alone, Asked
 from verifier.results.report import OperationRecord
 
-COLUMNS = ("plain", "number", "broadcasting", "edge")
 WORDS = {"right": "right", "value": "wrong", "gradient": "wrong", "refuses": "refuses", "late": "refuses late", "convention": "convention"}
 ORDER = ("value", "gradient", "late", "right", "convention", "refuses")
 

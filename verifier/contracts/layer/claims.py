@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from verifier.contracts.keys import Key, TableError, described, did_you_mean, flag, number, shown, text, texts, word, words
 from verifier.contracts.layer.names import Ties, tie
-from verifier.contracts.layer.operations.catalogue import aliases, find, near, operations
+from verifier.contracts.layer.operations.catalogue import find, near, operations
 from verifier.contracts.layer.operations.operation import Operation
 from verifier.contracts.layer.optimizers import Path, path_of, with_velocity
 from verifier.contracts.layer.presets import catalogue as presets
@@ -22,9 +22,7 @@ from verifier.problems.sizes import Allowed, Expression, GrammarError, Shape, al
 
 NO_SCRIPT, NO_TIES, NO_PATH = Script(), Ties(), Path()
 MOST_LAYERS = 200
-MOST_CASES = 1000
 NAME = r"[^\W\d]\w*"
-WORDS_OF_PYTHON = ("np", "int", "float", "len", "range", "type", "str", "list", "dict", "tuple", "min", "max", "abs", "sum", "bool", "None")
 
 
 @dataclass(frozen=True)
@@ -405,8 +403,3 @@ def recognised_keys(source: str) -> Mapping[str, Any] | None:
     """The keys by which a Python file without a manifest is judged: a preset, where its names are a course's."""
     preset = presets.recognised(source)
     return None if preset is None else {"preset": preset}
-
-
-def known_operations() -> tuple[str, ...]:
-    """Names and aliases, for lists."""
-    return (*operations(), *aliases())

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from verifier.checks.catalogue import OUR_IDS, check_of
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.mlp.claims import Claims
-from verifier.diagnosis.mlp.departure import find_departure, wrong_equations
 from verifier.diagnosis.mlp.explaining import explain_failure
 from verifier.diagnosis.mlp.faults import FAULTS
 from verifier.diagnosis.mlp.matching import shows
@@ -18,8 +17,6 @@ from verifier.diagnosis.mlp.planted import Planted
 from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.diagnosis.mlp.variation import Fault, predict, single
 from verifier.oracles.reference import Answered
-from verifier.problems.program import Problem
-from verifier.results.evaluation import Evaluation
 
 NETWORKS = 30
 DIFFERENCED = 6
@@ -135,19 +132,3 @@ def examine(asking: Planted, claims: Claims, items: Sequence[Item], seed: int) -
 def ask_checks(examination: Examination) -> dict[str, Finding]:
     """Every check's finding."""
     return {check: ask(examination) for check in CHECK_IDS if (ask := check_of(check).ask) is not None}
-
-
-def right_code_is_accused(claims: Claims, *, seed: int, networks: int) -> list[str]:
-    """What the diagnosis says of right code, asked although nothing failed; empty where it keeps silent."""
-    asking = Planted(claims, None)
-
-    def ask(problem: Problem) -> Evaluation:
-        return asking.gradients(problem, where="")
-
-    told = [
-        f"{wrong.equation} on {problem.description}"
-        for problem, reference in draw_probes(claims, seed=seed, count=networks, batch=1)
-        for wrong in wrong_equations(Answered(problem, reference, asking.gradients(problem, where="")), claims)
-    ]
-    departure = find_departure(claims, ask, seed=seed)
-    return told + ([] if departure.equation is None else [departure.equation])

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
+from verifier.oracles.cotangents import Projection
 from verifier.oracles.dispatched.arithmetic import Arithmetic, Generators, UndispatchableError, is_real, lifted
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
 from verifier.oracles.dispatched.noise import Noise
@@ -112,22 +113,9 @@ def _gradients(outputs: Mapping[str, Tensor], leaves: Mapping[str, Tensor], give
     if not pairs:
         return {name: None for name in given.differentiate}
     seeds = [lifted(torch.as_tensor(np.asarray(c) if not isinstance(c, Tensor) else c).detach()).to(v) for v, c in pairs]
-    projection: Tensor = _Projection.apply(seeds, *(value for value, _ in pairs))  # type: ignore[no-untyped-call]
+    projection: Tensor = Projection.apply(seeds, *(value for value, _ in pairs))  # type: ignore[no-untyped-call]
     found = torch.autograd.grad(projection, wanted, allow_unused=True)
     return dict(zip(given.differentiate, found, strict=True))
-
-
-class _Projection(torch.autograd.Function):
-    """Something whose gradients are the cotangents: with `grad_outputs` of its own, PyTorch would import sympy to look at their shapes."""
-
-    @staticmethod
-    def forward(ctx: Any, cotangents: list[Tensor], *outputs: Tensor) -> Tensor:
-        ctx.cotangents = cotangents
-        return torch.zeros((), dtype=torch.float64, device=outputs[0].device)
-
-    @staticmethod
-    def backward(ctx: Any, *unit: Tensor) -> tuple[Tensor | None, ...]:
-        return (None, *ctx.cotangents)
 
 
 @contextmanager

@@ -143,7 +143,6 @@ class Asking:
         if abs(self._center) < NEARLY_ZERO:
             projection.shift = HIDDEN
         self._noise = SCATTER_SAFETY * self._epsilon * self._scatter
-        self._middle = center
 
     def _moves(self, direction: Arrays, step: float) -> tuple[float, bool]:
         """The first step asked about decides which noise the outputs have along this direction."""

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from verifier.oracles.cotangents import Projection
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness
 from verifier.oracles.functions.layouts import Layout, laid_out
 from verifier.oracles.functions.nests import leaves, matched, rebuilt
 from verifier.oracles.functions.plain import accepts
-from verifier.oracles.torch_functions import Projection, tensor_laid_out
+from verifier.oracles.torch_functions import tensor_laid_out
 
 Array = np.ndarray[Any, Any]
 POISONS = (float("nan"), -7.0e4)  # what fresh memory holds; one is not enough, as code that masks NaN hides it

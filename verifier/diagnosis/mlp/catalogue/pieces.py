@@ -57,12 +57,6 @@ def on_affine(part: int, piece: Part) -> BackPiece:
     return back
 
 
-def on_affine_both(piece: Part) -> BackPiece:
-    """The same change to the weights' part and to the biases' part."""
-    weights, biases = on_affine(WEIGHTS, piece), on_affine(BIASES, piece)
-    return lambda applied, found, context: biases(applied, weights(applied, found, context), context)
-
-
 def on_loss(piece: Callable[[Applied, Back, Context], FloatArray | None]) -> BackPiece:
     """Replace ∂loss/∂ŷ (or by the logits) of each sample; `piece` may give None to leave it as it is."""
 

@@ -80,14 +80,6 @@ def _times_batch(applied: Applied, right: FloatArray, context: Context) -> Float
     return right * context.batch
 
 
-def _of_sample(row: int) -> Part:
-    def piece(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-        delta = applied.cotangent[..., row, :]
-        return delta if right.ndim == delta.ndim else delta[..., :, None] * applied.inputs[0][..., row, :][..., None, :]
-
-    return piece
-
-
 def _bias_of_sample(row: int) -> Part:
     return lambda applied, right, context: applied.cotangent[..., row, :]
 
