@@ -99,3 +99,20 @@ def test_an_epsilon_inside_a_logarithm_is_named(tmp_path):
     report = otherwise(tmp_path, 'operations["log"] = lambda a: unary(np.log, lambda x, y: 1 / x)(operations["add"](a, 1e-8))')
     assert report.verdict == "fail"
     assert "1e-08 added" in report.diagnosis[0].explanation
+
+
+WITHOUT_BACKWARD = """# /// script
+# [tool.verifier]
+# contract = "engine"
+# ///
+leaf, value, gradient = lambda array: array.copy(), lambda array: array, lambda leaf: None
+backward = lambda output: None
+operations = {"detach": lambda a: a}
+"""
+
+
+def test_an_engine_that_could_not_have_been_wrong_is_no_pass(tmp_path):
+    file = tmp_path / "engine.py"
+    file.write_text(WITHOUT_BACKWARD)
+    report = judged(file)
+    assert report.verdict == "inconclusive", report.summary

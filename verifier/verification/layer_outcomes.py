@@ -56,8 +56,10 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
     judgement.notes = [Note(check, f"{judgement.name}: {text}") for check, text in examined.notes]
     judgement.not_done = examined.not_done
     judgement.missing = examined.broken is not None and is_missing(examined.broken)
-    if not examined.answers or examined.not_done:
+    nothing = not examined.answers or examined.not_done
+    if nothing or judgement.outcomes[0].status == "error":
         judgement.sentence = judgement.outcomes[0].message
+    if nothing:
         return
     if examined.unrepeatable:
         why = "The same pass answers otherwise each time, although NumPy's generator is seeded: its derivative cannot be asked."
@@ -83,14 +85,15 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
             resolves = max(examined.resolves.values(), default=None) if check == "finite-difference" else None
             finite = resolves if resolves is not None and np.isfinite(resolves) else None
             judgement.add(check, "pass", _passed(check), problems=asked, resolves=finite)
-    judgement.undecided = [
-        name for name, power in examined.resolves.items() if power > DECISIVE and not any(d.tensor == name for d in examined.departures)
-    ]
     faulty = {departure.tensor for departure in examined.departures}
+    claimed = list(next(iter(examined.answers.values())).gradients)
+    # One that was never differenced, since the forward pass raises wherever it is moved, is as little decided.
+    judgement.undecided = [name for name in claimed if examined.resolves.get(name, np.inf) > DECISIVE and name not in faulty]
+    if not claimed and judgement.forward != "pass":
+        judgement.undecided, judgement.sentence = ["all"], "No gradient is claimed, so there is nothing to judge."
     raises = any(departure.kind == "raised" for departure in examined.departures)
     judgement.gradients = {
-        name: "fail" if raises or name in faulty else "undecided" if name in judgement.undecided else "pass"
-        for name in next(iter(examined.answers.values())).gradients
+        name: "fail" if raises or name in faulty else "undecided" if name in judgement.undecided else "pass" for name in claimed
     }
     failed = [outcome for outcome in judgement.outcomes if outcome.status == "fail"]
     if failed:

@@ -144,3 +144,45 @@ def test_absent_modules_and_old_names_of_numpy_are_given_back(judge):
     report = judge(source, *keys)
     assert report.verdict == "pass", report.summary
     assert "stand_ins" in judge(source, 'operation = "relu"').summary
+
+
+ZEROS = """
+seen = []
+
+def f(x):
+    if {refuses} and seen and seen[-1].shape == x.shape and 0 < np.max(np.abs(x - seen[-1])) < 0.1:
+        raise AssertionError("not at a point beside the last one")
+    seen.append(x.copy())
+    return x ** 2, x
+
+def f_back(dout, x):
+    return 0 * dout
+
+def loss(x):
+    return float(np.sum(x ** 2)), {{}}
+"""
+CALLS = ('forward = "out, cache = f(x)"', 'backward = "dx = f_back(dout, cache)"')
+
+
+@pytest.mark.parametrize("refuses", [True, False])
+def test_a_forward_pass_that_refuses_every_point_nearby_decides_nothing(refuses, judge):
+    report = judge(ZEROS.format(refuses=refuses), *CALLS, 'arrays = { x = "N D" }', "sizes = { N = [2, 3], D = [2, 3] }")
+    assert report.verdict == ("inconclusive" if refuses else "fail"), report.summary
+
+
+def test_a_layer_without_any_gradient_is_no_pass(judge):
+    report = judge(ZEROS.format(refuses=False), *CALLS, 'arrays = { x = "real N D" }')
+    assert report.verdict == "inconclusive"
+    assert "No gradient is claimed" in report.summary
+
+
+def test_a_mapping_without_gradients_is_no_pass(judge):
+    report = judge(ZEROS.format(refuses=False), 'forward = "L, g = loss(x)"', 'gradients = "g"', 'arrays = { x = "N D" }')
+    assert report.verdict == "error"
+    assert report.summary.removeprefix("loss: ")
+
+
+def test_sizes_that_would_take_all_memory_are_refused_before_anything_is_drawn(judge):
+    report = judge(ZEROS.format(refuses=False), *CALLS, 'arrays = { x = "N D" }', "sizes = { D = 900000000 }")
+    assert report.verdict == "error"
+    assert "with at most 1,000,000 elements" in report.summary

@@ -24,7 +24,11 @@ def operations_outcome(alone: Alone) -> Outcome:
     answered = [one for one in asked if one.status not in ("refuses", "late")]
     if not wrong:
         words = f"{_right(alone)} of {len(alone.asked)} operations are right alone, on {len(answered)} graphs of one operation."
-        return Outcome("operations", "pass" if answered else "inconclusive", words, problems=len(asked), resolves=_resolves(answered))
+        # Where each gradient is zero, as behind `detach`, an engine without any backward pass answers the same.
+        shown = any(
+            np.any(gradient) for one in answered for each in one.reply.gradients for gradient in each.values() if gradient is not None
+        )
+        return Outcome("operations", "pass" if shown else "inconclusive", words, problems=len(asked), resolves=_resolves(answered))
     names = list(dict.fromkeys(one.case.operation for one in wrong))
     first = min(wrong, key=lambda one: (one.status != "value", one.departure is None))
     departure = first.departure

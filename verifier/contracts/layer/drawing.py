@@ -5,6 +5,7 @@ of the operation comes; the rest is drawn at random, axes combined. The same cla
 """
 
 import hashlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,7 +77,7 @@ def draw_problems(claims: LayerClaims, count: int, seed: int) -> list[LayerProbl
             found.append(problem)
     if not found:
         conditions = ", ".join(condition.text for condition in claims.require) or "the shapes"
-        raise GrammarError(f"no sizes from 1 to 6 meet {conditions}: say sizes or cases.")
+        raise GrammarError(f"no sizes from 1 to 6 meet {conditions} with at most {LARGEST:,} elements: say sizes or cases.")
     return found
 
 
@@ -156,9 +157,9 @@ class _Drawer:
             return None
         values = {**drawn, **known}
         rest = RANKS[plan.rank % len(RANKS)] if any(shape.any_rank for shape in self.claims.shapes.values()) else ()
+        if sum(math.prod(shape.of(values, rest)) for shape in self.claims.shapes.values()) > LARGEST:
+            return None  # before anything of that size is there: the sizes are a candidate's to write
         arrays = {name: self._array(name, shape, values, rest, plan, generator) for name, shape in self.claims.shapes.items()}
-        if sum(array.size for array in arrays.values()) > LARGEST:
-            return None
         shown = {**drawn, **{name: value for name, value in {**options, **plan.fixed}.items()}}
         special = tuple(f"{letter} = 1" for letter in drawn if drawn[letter] == 1)
         return LayerProblem(index, shown, arrays, rest, plan.stress, special, index + 1, tuple(drawn))
