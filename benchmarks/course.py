@@ -1,16 +1,25 @@
-"""A course's submissions: 60 of them, or 1,000 of 60 kinds: right, wrong, hostile, slow, empty, notebooks, other names.
+"""A course's submissions: 60 of them, or 1,000 of 60 kinds: right, wrong, hostile, slow, empty, notebooks, other names, copies.
 
     python -m benchmarks.course make FOLDER --count 60        writes FOLDER/submissions, FOLDER/assignment.toml and FOLDER/expected.json
     python -m benchmarks.course run FOLDER --jobs 2           judges them, and prints what it took and what was not as expected
+    python -m benchmarks.course run FOLDER --minutes 14       the same in turns: given again, it goes on
+    python -m benchmarks.course kill FOLDER --times 20        judges them, killed at random moments, and compares with a run that was not
 
 Each kind is written here from scratch: three right solutions, one-line mistakes in them, and what else students hand in. Of 1,000 each
-comes again, with other names in it and another comment.
+comes again, with other names in it and another comment. Further options are those of `verifier check`.
+
+What a run takes is held against what its candidates take one after another, divided by the processors: a submission that sleeps counts
+for nothing there, nor does the start.
 """
 
 import argparse
+import csv
 import json
+import math
+import os
 import re
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -18,6 +27,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import Any
 
 ASSIGNMENT = """\
 activations = ["sigmoid"]
@@ -129,7 +139,6 @@ MISTAKES = {
     "last_sample_alone": (SAMPLES, "grad_w[k] += np.outer", "grad_w[k] = np.outer"),
     "bias_of_last_sample": (SAMPLES, "grad_b[k] += d", "grad_b[k] = d"),
     "weights_not_divided": (SAMPLES, "[g / n for g in grad_w]", "grad_w"),
-    "no_sigmoid_slope": (SAMPLES, " * outs[-1] * (1.0 - outs[-1])", ""),
     "slope_of_next": (SAMPLES, "* outs[k] * (1.0 - outs[k])", "* outs[k + 1] * (1.0 - outs[k + 1])"),
     "weights_twice": (FORWARD_FIRST, "upstream = d @ weights[i]", "upstream = (d @ weights[i]) * 2"),
     "slope_is_s": (FORWARD_FIRST, "return s * (1 - s)", "return s"),
@@ -157,7 +166,6 @@ RAISES = {
 NOT_DONE = {
     "nothing_filled_in": "def backprop(weights, biases, x, y):\n    pass\n",
     "to_be_done": 'def backprop(weights, biases, x, y):\n    raise NotImplementedError("later")\n',
-    "returns_none": ROWS.replace("    return loss, dw, db\n", "    return None\n"),
 }
 NOT_JUDGED = {
     "empty.py": "",
@@ -174,13 +182,22 @@ NOT_JUDGED = {
 }
 RIGHT = {
     "rows.py": ROWS,
-    "samples.py": SAMPLES,
-    "forward_first.py": FORWARD_FIRST,
+    "李雷.py": SAMPLES,
+    "Дмитрий Ångström.py": FORWARD_FIRST,
+    "copied.py": re.sub(r"\b(delta|loss|layer|a)\b", r"my_\1", ROWS).replace(
+        "    activations = [x]\n", "    # my own\n    activations = [x]\n"
+    ),
     "folder/network.py": ROWS.replace("def sigmoid(z):\n    return 1 / (1 + np.exp(-z))\n", "from activation import sigmoid\n"),
     "folder/activation.py": "import numpy as np\n\n\ndef sigmoid(z):\n    return 1 / (1 + np.exp(-z))\n",
     "prints.py": ROWS.replace("    a = activations[-1]\n", '    a = activations[-1]\n    print("forward is done")\n'),
     "says_the_same.py": '# /// script\n# [tool.verifier]\n# losses = ["squared_error"]\n# ///\n' + ROWS,
 }
+
+
+HIDDEN = (".DS_Store", "__pycache__/rows.cpython-311.pyc", ".git/config")  # of no student
+SLEEPING = ("sleeps",)  # kinds that take time and no processor
+LOOK_SECONDS = 2.0
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -226,6 +243,9 @@ def make(folder: Path, count: int, seed: int) -> dict[str, tuple[str, str]]:
             place.parent.mkdir(exist_ok=True)
             place.write_text(varied(text, turn, random) if inner.suffix == ".py" else text)
         expected[student if kind.files[0][0].endswith(".py") or "/" in kind.files[0][0] else top] = kind.expected
+    for path in HIDDEN:
+        (submissions / path).parent.mkdir(exist_ok=True)
+        (submissions / path).write_text("")
     (folder / "expected.json").write_text(json.dumps(expected, indent=1))
     return expected
 
@@ -239,50 +259,133 @@ def varied(text: str, turn: int, random: Random) -> str:
     return f"{text}\n# handed in as number {random.randrange(10**6)}\n"
 
 
-def run(folder: Path, options: list[str]) -> int:
-    """Judge the folder by the command, and print seconds, memory, and what was not as expected."""
-    expected = {name: tuple(outcome) for name, outcome in json.loads((folder / "expected.json").read_text()).items()}
-    reports = folder / "reports"
-    command = [
-        *(sys.executable, "-P", "-m", "verifier", "check", str(folder / "submissions"), "--assignment", str(folder / "assignment.toml")),
-        *("--report-dir", str(reports), "--output", f"csv={folder / 'grades.csv'}", "--output", f"html={folder / 'class.html'}", *options),
-    ]
-    began = time.perf_counter()
-    with open(folder / "output.txt", "w") as output:
-        status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode
-    seconds = time.perf_counter() - began
+def run(folder: Path, minutes: float, options: list[str]) -> int:
+    """Judge the folder by the command, and print seconds, memory, and what was not as expected; stop after so many minutes."""
+    turns = folder / "turns.jsonl"
+    began, memory = time.perf_counter(), []
+    with open(folder / "output.txt", "a") as output:
+        command = [*check(folder, folder / "reports"), "--resume", *options]
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+        while process.poll() is None:
+            if time.perf_counter() - began > 60 * minutes:
+                process.send_signal(signal.SIGINT)
+                process.wait()
+            memory.append(resident(process.pid))
+            time.sleep(LOOK_SECONDS)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    found, wrong, alone, sizes = {}, [], 0.0, []
-    for path in reports.glob("*/report.json"):
+    turn = {"seconds": time.perf_counter() - began, "processors": used.ru_utime + used.ru_stime, "memory": memory}
+    with turns.open("a") as file:
+        file.write(json.dumps(turn) + "\n")
+    if process.returncode == INTERRUPTED:
+        print(f"{len(list(folder.glob('reports/*/report.json')))} judged so far; the same command goes on.")
+        return 0
+    return summary(folder, [json.loads(line) for line in turns.read_text().splitlines()], process.returncode, jobs_of(options))
+
+
+def check(folder: Path, reports: Path) -> list[str]:
+    """The command that a teacher gives."""
+    return [
+        *(sys.executable, "-P", "-m", "verifier", "check", str(folder / "submissions"), "--assignment", str(folder / "assignment.toml")),
+        *("--report-dir", str(reports), "--output", f"csv={folder / 'grades.csv'}", "--output", f"html={folder / 'class.html'}"),
+    ]
+
+
+def jobs_of(options: list[str]) -> int:
+    """How many are judged side by side."""
+    return int(options[options.index("--jobs") + 1]) if "--jobs" in options else len(os.sched_getaffinity(0))
+
+
+def resident(pid: int) -> float:
+    """MiB that the command holds itself; 0 where it is gone."""
+    try:
+        return int(re.findall(r"VmRSS:\s+(\d+)", Path(f"/proc/{pid}/status").read_text())[0]) / 1024
+    except (OSError, IndexError):
+        return 0.0
+
+
+def summary(folder: Path, turns: list[dict[str, Any]], status: int, jobs: int) -> int:
+    """Print what the run took, and what was not as expected; 1 where something was not."""
+    expected = {name: tuple(outcome) for name, outcome in json.loads((folder / "expected.json").read_text()).items()}
+    found, wrong, own, sizes = {}, [], 0.0, []
+    for path in folder.glob("reports/*/report.json"):
         report = json.loads(path.read_bytes())
         name = report["candidate"]["name"]
         found[name] = (report["verdict"], report["reason"])
-        alone += sum(report["timings"].values())
+        own += 0.0 if name.endswith(SLEEPING) else sum(report["timings"].values())
         sizes.append(sum(file.stat().st_size for file in path.parent.iterdir()))
         if found[name] != expected.get(name):
             wrong.append(f"{name}: {found[name]}, expected {expected.get(name)}: {report['summary'][:120]}")
-    missing = sorted(set(expected) - set(found))
-    print(f"{len(expected)} submissions, {len(found)} rows, exit status {status}, {seconds:.1f} s; {alone:.1f} s one after another.")
-    print(f"Largest process {used.ru_maxrss / 1024:.0f} MiB.")
-    print(f"Reports {max(sizes) / 1000:.0f} kB at most, {sum(sizes) / len(sizes) / 1000:.0f} kB typically.")
+    rows = list(csv.DictReader((folder / "grades.csv").read_text(encoding="utf-8").splitlines()))
+    missing = sorted(set(expected) - {row["candidate"] for row in rows})
+    seconds, processors = sum(turn["seconds"] for turn in turns), sum(turn["processors"] for turn in turns)
+    memory = [one for turn in turns for one in turn["memory"][3:] if one]
+    quarter = max(1, len(memory) // 4)
+    print(f"{len(expected)} submissions, {len(found)} reports, {len(rows)} rows of grades; exit status {status}; in {len(turns)} turns.")
+    print(f"{seconds:.0f} s on {jobs} processors; the candidates' own time {own:.0f} s / {jobs} = {own / jobs:.0f} s.")
+    print(f"Ratio {seconds * jobs / own:.2f}. Processor time of all processes {processors:.0f} s.")
+    first, last = max(memory[:quarter]), max(memory[-quarter:])
+    print(f"The command itself held {first:.0f} MiB at most in the first quarter of its time, {last:.0f} MiB in the last.")
+    print(
+        f"Reports {max(sizes) / 1000:.0f} kB at most, {sum(sizes) / len(sizes) / 1000:.0f} kB typically; class page {size_of(folder)} kB."
+    )
     for line in [*wrong, *(f"{name}: no row" for name in missing)]:
         print(line)
-    return bool(wrong or missing)
+    return int(bool(wrong or missing))
+
+
+def size_of(folder: Path) -> int:
+    """Of the class page, in kB."""
+    return (folder / "class.html").stat().st_size // 1000
+
+
+def kill(folder: Path, times: int, seed: int, options: list[str]) -> int:
+    """Judge the folder, killed (SIGKILL) at so many random moments and resumed each time; 1 where a report differs from those of `run`."""
+    random, reports, killed = Random(seed), folder / "killed", 0
+    command = [*check(folder, reports), "--resume", *options]
+    while True:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        try:
+            process.wait(random.uniform(1.0, 12.0) if killed < times else None)
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            killed += 1
+    lost = []
+    for path in sorted(folder.glob("reports/*/report.json")):
+        again = reports / path.parent.name / "report.json"
+        if not again.exists() or verdict_in(again) != verdict_in(path):
+            lost.append(path.parent.name)
+    there = len(list(reports.glob("*/report.json")))
+    print(f"Killed {killed} times, then resumed to the end: {there} reports, {len(lost)} lost or different.")
+    for name in lost:
+        print(name)
+    return int(bool(lost))
+
+
+def verdict_in(path: Path) -> tuple[Any, ...]:
+    """What a report says, without the seconds that it took."""
+    report = json.loads(path.read_bytes())
+    return tuple(report[key] for key in ("verdict", "reason", "summary", "checks", "diagnosis", "score", "seed"))
 
 
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=("make", "run"))
+    parser.add_argument("action", choices=("make", "run", "kill"))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=math.inf)
+    parser.add_argument("--times", type=int, default=20)
     chosen, options = parser.parse_known_args()
     if chosen.action == "make":
         made = make(chosen.folder, chosen.count, chosen.seed)
         print(f"{len(made)} submissions of {len(list(kinds()))} kinds in {chosen.folder}")
         return 0
-    return run(chosen.folder, options)
+    if chosen.action == "kill":
+        return kill(chosen.folder, chosen.times, chosen.seed, options)
+    return run(chosen.folder, chosen.minutes, options)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,18 @@ def test_one_that_sleeps_does_not_hold_the_others(folder):
     answers.close()
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="what a process uses is not to be read here")
+def test_another_is_judged_in_the_stead_of_one_that_sleeps(folder):
+    (folder / "a.py").write_text("import time\ntime.sleep(3600)\n")
+    candidates = find_submissions([str(folder)], Assignment(str(folder.parent / "task.toml")))
+    setting = Setting(Request(PROFILES["quick"], 0, ("contract",)), replace(Limits(), load_seconds=300), "auto", Grading())
+    with SideBySide(setting, 1) as children:
+        answers = children.judge(candidates, lambda candidate, outcome: None)
+        assert {next(answers)[0] for _ in "bcd"} == {1, 2, 3}
+        assert len(children._children) == 2
+        answers.close()
+
+
 def test_a_judge_that_dies_costs_its_candidate_alone(folder):
     candidates = find_submissions([str(folder)], Assignment(str(folder.parent / "task.toml")))
     setting = Setting(Request(PROFILES["quick"], 0, ("contract",)), Limits(), "auto", Grading())

@@ -61,6 +61,11 @@ class Candidate:
     manifest_line: int | None = None
     path_name: str = ""
 
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """The files and folders that it consists of."""
+        return self.readable or ((self.file,) if self.file else ())
+
     def named(self, file: object) -> str:
         """A file of the candidate as the user named the candidate, else as it is."""
         if not isinstance(file, str):

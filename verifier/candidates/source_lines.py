@@ -14,6 +14,7 @@ from verifier.notebook import split_place
 
 LONGEST = 200  # characters of a line that are shown
 PIECES = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[-+*/@%&|^<>=!:]*=|[][(){}#]")
+CLASS = re.compile(r"^class[ \t]+([^\W\d]\w{0,80})", re.MULTILINE)
 RETURN = re.compile(r"return\b\s*")
 
 
@@ -42,6 +43,16 @@ def source_line(candidate: Candidate, file: str, line: int) -> SourceLine | None
     text = lines[line - 1].strip()[:LONGEST]
     column, end = _span(text)
     return SourceLine(text, column, end - column)
+
+
+def classes_in(candidate: Candidate) -> list[str]:
+    """The classes that the candidate's file defines at its top level, in order."""
+    if candidate.file is None:
+        return []
+    try:
+        return CLASS.findall(read_source(candidate.file, candidate.path))
+    except RequestError:
+        return []
 
 
 def own_file(candidate: Candidate, file: str) -> Path | None:

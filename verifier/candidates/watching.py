@@ -2,7 +2,13 @@
 
 import os
 
-USER_TIME, SYSTEM_TIME, THREADS = 11, 12, 17  # fields of /proc/PID/stat, counted from the one after the name
+USER_TIME, SYSTEM_TIME, WAITED_USER_TIME, WAITED_SYSTEM_TIME, THREADS = (
+    11,
+    12,
+    13,
+    14,
+    17,
+)  # fields of /proc/PID/stat, counted from the one after the name
 HELD = (b"RssAnon:", b"RssShmem:", b"VmSwap:")  # lines of /proc/PID/status, in KiB
 
 
@@ -15,6 +21,23 @@ def read_use(pid: int) -> tuple[int, float]:
         return int(fields[THREADS]), ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return 0, 0.0
+
+
+def read_use_below(pid: int) -> float | None:
+    """CPU seconds so far of a process, of all below it, and of those of them that are gone; None where the platform does not tell."""
+    ticks, waiting = 0, [pid]
+    try:
+        while waiting:
+            one = waiting.pop()
+            with open(f"/proc/{one}/stat", "rb") as stat:
+                fields = stat.read().rpartition(b")")[2].split()
+            ticks += sum(int(fields[field]) for field in (USER_TIME, SYSTEM_TIME, WAITED_USER_TIME, WAITED_SYSTEM_TIME))
+            for thread in os.listdir(f"/proc/{one}/task"):
+                with open(f"/proc/{one}/task/{thread}/children", "rb") as children:
+                    waiting += map(int, children.read().split())
+        return ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):  # also where one of them ended meanwhile: the next look will tell
+        return None
 
 
 def read_memory(pid: int) -> int:

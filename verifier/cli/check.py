@@ -104,6 +104,7 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
 @click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
 @click.option("--jobs", type=click.IntRange(min=1), help="How many candidates side by side; by default one a processor.")
+@click.option("--dask", "cluster", metavar="ADDRESS", help="A Dask scheduler, or its scheduler file: judge on that cluster.")
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of one candidate: fewer networks.")
 @click.option("--rung", type=click.IntRange(0, 5), help="Ask a half (1), a quarter (2), … of the networks, as an earlier run did.")
 @click.option("--run-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of the whole run.")
@@ -126,6 +127,7 @@ def check(
     limits: tuple[str, ...],
     resume: bool,
     jobs: int | None,
+    cluster: str | None,
     time_limit: float | None,
     rung: int | None,
     run_limit: float | None,
@@ -176,6 +178,7 @@ def check(
         once: dict[str, Any] = {
             "expecting": run.expect,
             "jobs": jobs,
+            "cluster": cluster,
             "kept": kept,
             "run_limit": math.inf if run_limit is None else run_limit,
         }

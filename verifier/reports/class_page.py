@@ -73,7 +73,7 @@ def _rows(submissions: Sequence[Submission], pages: Mapping[str, str]) -> list[R
         Row(
             row,
             safe_link(pages[row.name]) if row.name in pages else "",
-            one_line(first_sentence(row.summary), LONGEST_FOUND),
+            one_line(first_sentence(row.found), LONGEST_FOUND),
             "; ".join(f"{key} = {claim_text(value)}" for key, value in row.beside_defaults.items()),
             *(by_score[position], by_time[position], by_mistake[position], by_name[position]),
         )

@@ -46,6 +46,7 @@ from verifier.results.cohort import OUTCOMES
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis, Note, Report
+from verifier.results.submission import without_path
 
 NO_KNOWN_MISTAKE = "no-known-mistake"  # the name that a diagnosis has where no fault of the catalogue fits
 LONGEST_NAME = 26  # columns of a name in the table over several candidates
@@ -176,7 +177,7 @@ def _found(report: Report) -> str:
     named = [diagnosis.fault for diagnosis in report.diagnosis if diagnosis.fault != NO_KNOWN_MISTAKE]
     if named:
         return one_line(", ".join(named))
-    return first_sentence(report.summary.removeprefix(report.candidate.path).lstrip(":, "))
+    return first_sentence(without_path(report.summary, report.candidate.path))
 
 
 def outcome_word(report: Report) -> str:

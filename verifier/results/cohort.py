@@ -7,12 +7,13 @@ from statistics import median
 from verifier.results.submission import UNKNOWN, Submission
 
 SLOWEST_SHOWN = 5
+NOT_EXPLAINED = "no known mistake"
 OUTCOMES = ("pass", "fail", "error", "inconclusive", "not done", "not judged")
 
 
 @dataclass(frozen=True)
 class Group:
-    """Submissions that have something in common: what it is, and their rows."""
+    """Submissions that have something in common: what it is, the equation where all of them break the same, and their rows."""
 
     what: str
     equation: str
@@ -48,7 +49,7 @@ def cohort_of(rows: Sequence[Submission]) -> Cohort:
     return Cohort(
         tuple(rows),
         {outcome: outcomes.count(outcome) for outcome in OUTCOMES if outcome in outcomes},
-        _groups([(row.mistake or "not explained", row) for row in rows if row.verdict == "fail"]),
+        _groups([(NOT_EXPLAINED if row.mistake in ("", UNKNOWN) else row.mistake, row) for row in rows if row.verdict == "fail"]),
         tuple(row for row in rows if row.reason),
         tuple(sorted((row for row in rows if row.seconds > 0), key=lambda row: -row.seconds)[:SLOWEST_SHOWN]),
         tuple(
@@ -61,10 +62,12 @@ def cohort_of(rows: Sequence[Submission]) -> Cohort:
     )
 
 
-def _groups(marked: Sequence[tuple[str, Submission]], least: int = 1) -> tuple[Group, ...]:
-    """The rows by their mark where at least so many share it, largest group first; what is not known comes last."""
+def _groups(marked: Sequence[tuple[str, Submission]]) -> tuple[Group, ...]:
+    """The rows by their mark, largest group first; what is not known comes last."""
     by_mark: dict[str, list[Submission]] = {}
     for mark, row in marked:
         by_mark.setdefault(mark, []).append(row)
-    groups = [Group(mark, rows[0].equation, tuple(rows)) for mark, rows in by_mark.items() if len(rows) >= least]
-    return tuple(sorted(groups, key=lambda group: (group.what in (UNKNOWN, "not explained"), -len(group.rows))))
+    groups = [
+        Group(mark, rows[0].equation if len({row.equation for row in rows}) == 1 else "", tuple(rows)) for mark, rows in by_mark.items()
+    ]
+    return tuple(sorted(groups, key=lambda group: (group.what == NOT_EXPLAINED, -len(group.rows))))

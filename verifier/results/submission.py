@@ -43,6 +43,16 @@ class Submission:
     fingerprint: str
 
     @property
+    def found(self) -> str:
+        """The summary without the path, which the row shows already."""
+        return without_path(self.summary, self.path)
+
+    @property
+    def where(self) -> str:
+        """The place without the path."""
+        return without_path(self.place, self.path)
+
+    @property
     def for_a_person(self) -> bool:
         return self.verdict == "inconclusive"
 
@@ -50,6 +60,11 @@ class Submission:
     def outcome(self) -> str:
         """The verdict in words: ``pass``, ``not judged``, …"""
         return self.reason.replace("-", " ") or self.verdict
+
+
+def without_path(text: str, path: str) -> str:
+    """What a sentence, or a place, says beside the path that it begins with."""
+    return text.removeprefix(path).lstrip(":,/ ")
 
 
 def submission_of(report: Report) -> Submission:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Answer, Session, WorkerEnded
+from verifier.candidates.source_lines import classes_in
 from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
 from verifier.contracts.calling import Call, Read
@@ -54,7 +55,8 @@ class Interview(Workers):
         """Raises Unanswered where the entry does not exist; it names the functions that are there."""
         if self.entry in self.functions:
             return
-        there = ", ".join(sorted(self.functions)[:12]) or "no function at all"
+        classes = [f"the class {name}" for name in classes_in(self._candidate)]
+        there = ", ".join([*sorted(self.functions), *classes][:12]) or "no function at all"
         path, wanted = self._candidate.path, self._candidate.entry
         raise Unanswered(
             f"{path}: there is no function {wanted!r}; it has {there}. Define {wanted}, or name "

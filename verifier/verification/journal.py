@@ -63,7 +63,7 @@ class Journal:
     def finished(self, candidate: Candidate) -> Judged | None:
         """The report that the interrupted run wrote about this candidate, whose files are still the same."""
         record = self._finished.get(candidate.name)
-        if record is None or record["digest"] != _digest(candidate):
+        if record is None or record["digest"] != digest_of(candidate.own):
             return None
         stored = record["counterexample"]
         report = msgspec.msgpack.decode(base64.b64decode(record["report"]), type=Report)
@@ -78,7 +78,7 @@ class Journal:
         record = {
             "kind": "report",
             "candidate": candidate.name,
-            "digest": _digest(candidate),
+            "digest": digest_of(candidate.own),
             # Not as JSON: an infinity in a report is shown as one, and JSON has none.
             "report": base64.b64encode(msgspec.msgpack.encode(judged.report)).decode(),
             "counterexample": None if judged.counterexample is None else base64.b64encode(judged.counterexample).decode(),
@@ -182,8 +182,3 @@ def _keep_name(folder: Path) -> None:
             os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _digest(candidate: Candidate) -> str:
-    """Of the files that a candidate consists of."""
-    return digest_of(candidate.readable or ((candidate.file,) if candidate.file else ()))

@@ -22,6 +22,7 @@ from verifier.errors import HarnessError, IsolationError, RequestError
 from verifier.problems.storage import problem_from_bytes
 from verifier.results.outcome import Outcome
 from verifier.verification.bench import Bench, Setting, judging_of
+from verifier.verification.cluster import Cluster
 from verifier.verification.grading import Grading
 from verifier.verification.journal import Journal
 from verifier.verification.keeping import KeptReports
@@ -58,6 +59,7 @@ def judge(
     trust_references: bool = False,
     time_limit: float | None = None,
     rung: int | None = None,
+    cluster: str | None = None,
 ) -> Iterator[Judged | RequestError | HarnessError]:
     """Judge every candidate behind the paths, in order; a request that is wrong comes back in its place as the error.
 
@@ -72,6 +74,7 @@ def judge(
         keep_measurements: whether all measurements are kept; under an assignment else only the worst of them.
         jobs: how many candidates are judged side by side, each in a process of its own; by default as many as there are processors. Reports
             then come as they are finished, each with its `position`.
+        cluster: the address, or the scheduler file, of a Dask cluster that judges in place of this machine.
         kept: reports of an earlier run, of which those that are still true are taken.
         run_limit: seconds after which no candidate is asked any more; those still to come are reports that say so.
         trust_references: whether files of the contract `reference` are the user's own; what they name is not confined.
@@ -108,7 +111,7 @@ def judge(
     request = Request(chosen, _seed(chosen, seed, journal, kept), tuple(only), trusted, within, rung, requires)
     setting = Setting(request, allowed, isolation, grading, run_limit, ends)
     docket = Docket(candidates, setting, progress or _silent, journal, kept, DEFAULT if fixed is None else fixed.contract)
-    yield from docket.answers(jobs if jobs is not None else cores())
+    yield from docket.answers(jobs if jobs is not None else cores(), cluster)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class Docket:
     kept: KeptReports | None
     contract: str
 
-    def answers(self, jobs: int) -> Iterator[Judged | HarnessError]:
+    def answers(self, jobs: int, cluster: str | None) -> Iterator[Judged | HarnessError]:
         """What came of each row: what is known already first, then the others as they are finished."""
         to_judge: list[tuple[int, Candidate]] = []
         for position, row in enumerate(self.rows):
@@ -136,8 +139,12 @@ class Docket:
                 yield replace(known, position=position)
             elif isinstance(row, Candidate):
                 to_judge.append((position, row))
-        if jobs > 1 and len(to_judge) >= LEAST_A_JOB * 2:
-            yield from self._side_by_side(to_judge, min(jobs, len(to_judge) // LEAST_A_JOB))
+        if cluster is not None and to_judge:
+            with Cluster(self.setting, cluster) as dealer:
+                yield from self._dealt(dealer, to_judge)
+        elif jobs > 1 and len(to_judge) >= LEAST_A_JOB * 2:
+            with SideBySide(self.setting, min(jobs, len(to_judge) // LEAST_A_JOB)) as children:
+                yield from self._dealt(children, to_judge)
         elif to_judge:
             yield from self._one_after_another(to_judge)
 
@@ -147,7 +154,7 @@ class Docket:
             return self.setting.grading.of(unjudged(row.name, row.path, self.contract, {}, row.why, self.setting.request), None)
         known = None if self.journal is None else self.journal.finished(row)
         if known is None and self.kept is not None:
-            known = self.kept.finished(row, digest_of(row.readable or ((row.file,) if row.file else ())), self.setting.request.seed)
+            known = self.kept.finished(row, digest_of(row.own), self.setting.request.seed)
         return known
 
     def _one_after_another(self, to_judge: Sequence[tuple[int, Candidate]]) -> Iterator[Judged | HarnessError]:
@@ -162,21 +169,18 @@ class Docket:
                     answer = _broken(candidate, error)
                 yield answer
 
-    def _side_by_side(self, to_judge: Sequence[tuple[int, Candidate]], jobs: int) -> Iterator[Judged | HarnessError]:
-        with SideBySide(self.setting, jobs) as children:
-            done = 0
-            for index, answer in children.judge([candidate for _, candidate in to_judge], self._found):
-                position, candidate = to_judge[index]
-                done += 1
-                self.tell("judging", done, len(to_judge))
-                if isinstance(answer, HarnessError):
-                    yield _broken(candidate, answer)
-                    continue
-                try:
-                    judged: Judged | HarnessError = self._finished(candidate, answer, position)
-                except Exception as error:
-                    judged = _broken(candidate, error)
-                yield judged
+    def _dealt(self, dealer: SideBySide | Cluster, to_judge: Sequence[tuple[int, Candidate]]) -> Iterator[Judged | HarnessError]:
+        for done, (index, answer) in enumerate(dealer.judge([candidate for _, candidate in to_judge], self._found), 1):
+            position, candidate = to_judge[index]
+            self.tell("judging", done, len(to_judge))
+            if isinstance(answer, HarnessError):
+                yield _broken(candidate, answer)
+                continue
+            try:
+                judged: Judged | HarnessError = self._finished(candidate, answer, position)
+            except Exception as error:
+                judged = _broken(candidate, error)
+            yield judged
 
     def _finished(self, candidate: Candidate, judged: Judged, position: int) -> Judged:
         if self.journal is not None and not judged.cut:

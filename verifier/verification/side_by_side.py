@@ -3,7 +3,7 @@
 The parent deals out candidates and takes back what was found. Between the two goes pickled data of ours, over a socket that no worker
 inherits: a candidate's process is two processes away. Each child draws the problems for itself, the same for the same seed. A child leaves
 when its socket closes or its parent is gone, and its zygote with it. One that dies costs its candidate a `HarnessError`, and another takes
-its place.
+its place. A candidate that sleeps takes no processor: while one does, another is judged in its stead.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.candidates.discovery import Candidate
+from verifier.candidates.watching import read_use_below
 from verifier.errors import HarnessError, IsolationError
 from verifier.results.outcome import Outcome
 from verifier.verification.bench import Bench, Setting
@@ -29,23 +30,49 @@ from verifier.verification.record import Judged
 
 LOOK_SECONDS = 0.5  # between two looks whether the parent is still there
 LEAVE_SECONDS = 10.0
+RESTING_SECONDS = 3.0  # over which a child that rests is told from one that works
+RESTING_SHARE = 0.05  # of a processor
+CHILDREN_A_JOB = 2  # at most, with those that rest: each holds some 300 MB
 
 
 @dataclass
 class _Child:
-    """One process, and the position of the candidate that it judges; None while it has none."""
+    """One process, and the position of the candidate that it judges; None while it has none.
+
+    `rests`: whether it used no processor between the last two looks, at `looked`; `used` are its CPU seconds then, None where unknown.
+    """
 
     process: subprocess.Popen[bytes]
     connection: Connection
     position: int | None = None
+    rests: bool = False
+    looked: float = 0.0
+    used: float | None = None
+
+    def look(self) -> None:
+        """See whether it rests, where the last look is long enough ago."""
+        now = time.monotonic()
+        if now - self.looked < RESTING_SECONDS:
+            return
+        used = read_use_below(self.process.pid)
+        grown = None if used is None or self.used is None else used - self.used
+        self.rests = grown is not None and 0.0 <= grown < RESTING_SHARE * (now - self.looked)
+        self.looked, self.used = now, used
+
+    def busy_with(self, position: int | None) -> None:
+        """Begin with a candidate, or be done with one."""
+        self.position, self.rests, self.used, self.looked = position, False, None, 0.0
 
 
 @dataclass
 class SideBySide:
-    """Deals candidates out to `jobs` processes; a context manager that leaves none behind."""
+    """Deals candidates out to `jobs` processes that work, and to others in the stead of those that rest; a context manager that leaves none
+    behind. `folder`: where they run; where this process does, if it is None.
+    """
 
     setting: Setting
     jobs: int
+    folder: str | None = None
     _children: list[_Child] = field(default_factory=list)
 
     def judge(
@@ -55,9 +82,9 @@ class SideBySide:
         waiting = deque(enumerate(candidates))
         left = len(candidates)
         while left:
-            self._deal(waiting, candidates)
+            self._deal(waiting)
             busy = [child for child in self._children if child.position is not None]
-            for connection in wait([child.connection for child in busy]):
+            for connection in wait([child.connection for child in busy], LOOK_SECONDS if waiting else None):
                 child = next(one for one in busy if one.connection is connection)
                 position = child.position
                 assert position is not None
@@ -65,20 +92,33 @@ class SideBySide:
                 if kind == "found":
                     found(candidates[position], content)
                     continue
-                child.position = None
+                child.busy_with(None)
                 left -= 1
                 if isinstance(content, IsolationError):
                     raise content
                 yield position, content
 
-    def _deal(self, waiting: "deque[tuple[int, Candidate]]", candidates: Sequence[Candidate]) -> None:
-        while len(self._children) < min(self.jobs, len(candidates)) and (waiting or not self._children):
-            self._children.append(self._start())
+    def _deal(self, waiting: "deque[tuple[int, Candidate]]") -> None:
         for child in self._children:
-            if child.position is None and waiting:
-                child.position, candidate = waiting.popleft()
-                with contextlib.suppress(OSError):  # one that is gone already is found out when it is listened to
-                    child.connection.send(candidate)
+            if child.position is not None:
+                child.look()
+        working = sum(child.position is not None and not child.rests for child in self._children)
+        for _ in range(min(self.jobs - working, len(waiting))):
+            child = self._idle()
+            if child is None:
+                return
+            position, candidate = waiting.popleft()
+            child.busy_with(position)
+            with contextlib.suppress(OSError):  # one that is gone already is found out when it is listened to
+                child.connection.send(candidate)
+
+    def _idle(self) -> _Child | None:
+        """A child without a candidate, started where there is none; None where there are as many as may be."""
+        found = next((child for child in self._children if child.position is None), None)
+        if found is None and len(self._children) < self.jobs * CHILDREN_A_JOB:
+            found = self._start()
+            self._children.append(found)
+        return found
 
     def _receive(self, child: _Child) -> tuple[str, Any]:
         try:
@@ -98,6 +138,7 @@ class SideBySide:
             process = subprocess.Popen(
                 [sys.executable, "-P", "-m", __name__, str(theirs.fileno())],
                 env={**os.environ, "PYTHONPATH": path},
+                cwd=self.folder,
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,  # Ctrl-C at the terminal is the parent's to handle
