@@ -103,3 +103,5 @@ def test_where_no_scheduler_answers_the_request_is_wrong(folder, monkeypatch):
     monkeypatch.setattr("verifier.verification.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(RequestError, match="no scheduler answers"):
         next(asked(folder, cluster="tcp://127.0.0.1:9"))
+    with pytest.raises(RequestError, match="no such scheduler file"):
+        next(asked(folder, cluster="nowhere.json"))

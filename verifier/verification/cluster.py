@@ -49,7 +49,7 @@ class Cluster:
 
     def __init__(self, setting: Setting, address: str) -> None:
         self._dask = dask()
-        place = {"scheduler_file": address} if os.path.isfile(address) else {"address": address}
+        place = {"address": address} if ":" in address else {"scheduler_file": _awaited(address)}
         try:
             self._client: Any = self._dask.Client(**place, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError) as error:  # a TimeoutError is an OSError
@@ -95,6 +95,16 @@ def dask() -> Any:
         return import_module("distributed")
     except ImportError:
         raise RequestError('--dask needs the extra "dask": pip install "backprop-verifier[dask]"') from None
+
+
+def _awaited(file: str) -> str:
+    """The scheduler file, which a scheduler that was just started has yet to write. Raises RequestError where it does not come."""
+    ends = time.monotonic() + CONNECT_SECONDS
+    while not os.path.isfile(file):
+        if time.monotonic() > ends:
+            raise RequestError(f"--dask {file}: there is no such scheduler file; an address is written as tcp://HOST:PORT")
+        time.sleep(0.1)
+    return file
 
 
 def judge_here(errand: Errand, candidate: Candidate, expected: str) -> Answer:
