@@ -6,7 +6,7 @@ submission must not take another's name.
 """
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from verifier.candidates.folders import ENTRIES, defined_names, search
 from verifier.candidates.manifest import FILE_NAME
 from verifier.candidates.naming import submission_name, unique_names
 from verifier.candidates.script_block import read_source
+from verifier.contracts.catalogue import contract_of
 from verifier.contracts.keys import printable
 from verifier.errors import RequestError
 
@@ -117,18 +118,29 @@ def _folder(path: str, folder: Path, name: str, assignment: Assignment) -> Row:
         raise errors[0]
     if not files:
         return Unjudged(name, path, _nothing_in(folder))
-    entry = assignment.entry or ENTRIES[0]
-    wanted = {entry.partition(".")[0], *(ENTRIES if entry in ENTRIES else ())}
     defined = {file: list(defined_names(read_source(file, str(file)))) for file in files}
-    defining = [file for file, names in defined.items() if wanted & set(names)]
+    what, defining = _defining(defined, assignment)
     holders = [file for file in defining if file.suffix == ".py"] or defining  # a file and the notebook that it was tried in
     if len(holders) > 1:
         both = ", ".join(printable(str(file.relative_to(folder))) for file in holders[:NAMES_SHOWN])
-        return Unjudged(name, path, f"{len(holders)} files define `{entry}`: {both}; one must be left")
+        return Unjudged(name, path, f"{len(holders)} files define {what}: {both}; one must be left")
     if not holders and len(files) > 1:
-        return Unjudged(name, path, f"no function `{entry}`; {_found_instead(folder, defined)}")
+        nothing = f"no function {what}" if what[0] == "`" else f"none of its files defines {what}"
+        return Unjudged(name, path, f"{nothing}; {_found_instead(folder, defined)}")
     file = (holders or files)[0]
     return replace(candidate_in_folder(path, folder, file, assignment), name=name)
+
+
+def _defining(defined: Mapping[Path, list[str]], assignment: Assignment) -> tuple[str, list[Path]]:
+    """What the assignment asks for, in words, and the files that define it; of layers those that define most of them."""
+    contract = contract_of(assignment.contract)
+    if contract.asks_for is not None and assignment.entry is None:
+        asked = set(contract.asks_for(contract.claims_from(assignment.claims)))
+        count = {file: len(asked & set(names)) for file, names in defined.items()}
+        return "what the assignment asks for", [file for file in count if count[file] == max(count.values()) > 0]
+    entry = assignment.entry or contract.entry
+    wanted = {entry.partition(".")[0], *(ENTRIES if entry in ENTRIES else ())}
+    return f"`{entry}`", [file for file, names in defined.items() if wanted & set(names)]
 
 
 def _nothing_in(folder: Path) -> str:

@@ -4,7 +4,7 @@ A contract is one folder here, or in a distribution that plugs it in, and one li
 contracts and serves one alone is named by its dotted path, and imported when it is needed.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -46,6 +46,7 @@ class Contract:
         candidates_own: keys that a candidate may say although an assignment fixes the rest (its layout).
         to_be_allowed: of these, values that hide a kind of mistake, so that a candidate may say them only where the assignment allows it.
         entry: the function that is asked where the manifest names none.
+        asks_for: the names that a file must define some of to be judged by these claims, where that is not the entry alone.
         recognised: the keys that a Python file without a manifest is judged by, from its text; None where it is nothing of this contract's.
     """
 
@@ -63,4 +64,5 @@ class Contract:
     candidates_own: tuple[str, ...] = ()
     to_be_allowed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     entry: str = "backprop"
+    asks_for: Callable[[Any], Collection[str]] | None = None
     recognised: Callable[[str], Mapping[str, Any] | None] | None = None

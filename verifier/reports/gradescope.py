@@ -8,13 +8,15 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from verifier.errors import RequestError
 from verifier.reports.markdown import MARKS, code, escape, fence
 from verifier.reports.untrusted import one_line
 from verifier.reports.wording import is_of_a_cohort, marked_source, number, reproduce_command, times_tolerance, verdict_means
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Outcome
-from verifier.results.report import Report, Score
+from verifier.results.report import Part, Report, Score
 
 UNFINISHED = "The grader ended before it had a verdict. This says nothing about the submission: please have it graded again."
 
@@ -31,7 +33,7 @@ def write(report: Report) -> str:
         "visibility": "visible",
         "stdout_visibility": "hidden",
         "extra_data": _extra(report, score),
-        "tests": [_summary(report), *_parts(score), *_details(report, asked, len(score.parts))],
+        "tests": [_summary(report), *_parts(report, score), *_details(report, asked, len(score.parts))],
         "leaderboard": [{"name": "Verdict", "value": report.verdict}, {"name": "Score", "value": score.points}],
     }
     return _encoded(results)
@@ -115,8 +117,14 @@ def _summary(report: Report) -> dict[str, Any]:
     }
 
 
-def _parts(score: Score) -> Iterator[dict[str, Any]]:
-    for position, part in enumerate(score.parts, 1):
+def _parts(report: Report, score: Score) -> Iterator[dict[str, Any]]:
+    """The score by its parts; where no more than the verdict is shown, in one, since the parts say where the mistake is."""
+    parts = score.parts
+    if report.hints == "verdict" and not report.reason:
+        parts = (Part("score", score.points, score.of, "" if report.verdict == "pass" else "Points are lost."),)
+    elif report.hints == "equation" and report.layers:
+        parts = tuple(structs.replace(part, why="Wrong." if part.why else "") for part in parts)
+    for position, part in enumerate(parts, 1):
         yield {
             "name": one_line(part.name),
             "number": str(position),

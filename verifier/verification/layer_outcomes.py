@@ -31,6 +31,7 @@ class Judgement:
     diagnosis: list[Diagnosis] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
     sentence: str = ""
+    reason: str = ""
     not_done: bool = False
     missing: bool = False
     operation: str = ""

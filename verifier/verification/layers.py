@@ -26,6 +26,7 @@ from verifier.verification.record import Judged, Request, Run, described, report
 
 PROBLEMS: Mapping[str, int] = {"quick": 20, "ci": 60, "thorough": 600, "grading": 60}
 DIFFERENCED: Mapping[str, int] = {"quick": 20, "ci": 40, "thorough": 600, "grading": 40}
+NAMES_SHOWN = 12  # functions that are there instead
 Progress = Callable[[str, int, int], None]
 
 
@@ -68,7 +69,8 @@ def judge_layers(
                 for outcome in judgements[-1].outcomes:
                     found(outcome)
         if not judgements:
-            judgements = [_unloaded(f"None of the functions that this manifest names is there ({', '.join(missing)}).")]
+            names = ", ".join(sorted(exchanging.functions)[:NAMES_SHOWN]) or "no function at all"
+            judgements = [_unloaded(f"Nothing of what is asked for is there ({', '.join(missing)}); it has {names}.", reason="not-judged")]
         judgements[-1].notes += _notes_on_names(claims, missing)
         if exchanging.left_out:
             judgements[-1].notes.append(Note("contract", note_on_cells(exchanging.left_out)))
@@ -85,8 +87,8 @@ def _notes_on_names(claims: Claims, missing: Sequence[str]) -> list[Note]:
     return notes
 
 
-def _unloaded(why: str) -> Judgement:
-    judgement = Judgement("")
+def _unloaded(why: str, reason: str = "") -> Judgement:
+    judgement = Judgement("", reason=reason)
     judgement.outcomes = [Outcome("contract", "error", why)]
     judgement.sentence = why
     return judgement
@@ -176,6 +178,7 @@ def _written(candidate: Candidate, request: Request, judgements: Sequence[Judgem
         notes=tuple(note for judgement in judgements for note in judgement.notes),
         diagnosis=tuple(one for judgement in judgements for one in judgement.diagnosis),
         layers=tuple(judgement.record() for judgement in judgements if judgement.name),
+        reason="not-done" if all(judgement.not_done for judgement in judgements) else judgements[0].reason,
     )
     return Judged(report, None)
 

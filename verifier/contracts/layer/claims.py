@@ -403,3 +403,14 @@ def recognised_keys(source: str) -> Mapping[str, Any] | None:
     """The keys by which a Python file without a manifest is judged: a preset, where its names are a course's."""
     preset = presets.recognised(source)
     return None if preset is None else {"preset": preset}
+
+
+def names_read(claims: Claims) -> set[str]:
+    """The names that the statements of a file's layers read: its functions and classes, beside arrays and options."""
+    return {
+        name
+        for layer in claims.layers
+        for script in (layer.setup, layer.forward, layer.backward, layer.step)
+        for name in script.reads
+        if name not in layer.shapes and name not in layer.options
+    }

@@ -1,7 +1,7 @@
 """The record of the contract `layer`."""
 
 from verifier.contracts.contract import Contract
-from verifier.contracts.layer.claims import KEYS, claims_from, recognised_keys
+from verifier.contracts.layer.claims import KEYS, claims_from, names_read, recognised_keys
 from verifier.contracts.layer.starting import starting_layer
 
 CONTRACT = Contract(
@@ -10,6 +10,7 @@ CONTRACT = Contract(
     keys=KEYS,
     claims_from=claims_from,
     judging="verifier.verification.layers",
+    asks_for=names_read,
     recognised=recognised_keys,
     starting=starting_layer,
 )
