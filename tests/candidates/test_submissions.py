@@ -58,6 +58,21 @@ def test_two_files_that_define_it_or_none_are_no_candidate_and_the_row_names_the
     assert found["none"].why == "no function `backprop`; part0.py has back_prop; part1.py has x"
 
 
+def test_of_a_folder_of_layers_the_file_that_has_most_of_them_is_judged(folder):
+    layers = "".join(f"def {name}_{way}(*a): pass\n" for name in ("affine", "relu") for way in ("forward", "backward"))
+    for name, texts in {
+        "ada": {"layers.py": layers, "optim.py": "def sgd(w, dw, config): pass\n"},
+        "bob": {"a.py": RIGHT, "b.py": ""},
+    }.items():
+        (folder / name).mkdir()
+        for file, text in texts.items():
+            (folder / name / file).write_text(text)
+    course = Assignment("week3.toml", contract="layer", claims={"preset": "cs231n"})
+    found = {row.name: row for row in find_submissions([str(folder)], course)}
+    assert found["ada"].file == folder / "ada" / "layers.py"
+    assert found["bob"].why == "none of its files defines what the assignment asks for; a.py has backprop"
+
+
 def test_the_assignment_may_name_the_entry(folder):
     (folder / "ada").mkdir()
     (folder / "ada" / "a.py").write_text("def gradients(w, b, x, y): pass\n")

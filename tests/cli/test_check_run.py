@@ -198,6 +198,7 @@ def test_a_known_failure_that_fails_as_it_is_known_to_is_no_failure(take):
     status, shown = take(answer("a", "fail"), answer("b"), baseline=(KNOWN,))
     assert status == 0
     assert "Baseline: a is a known failure: issue 8349" in shown
+    assert "1 pass, 1 fail, 1 known" in shown
     assert "FAIL  a" in shown  # and is shown as what it is
 
 

@@ -127,6 +127,25 @@ def test_a_wrong_request_is_2_and_says_why_in_all_places(inputs, words, act):
     assert not (ROOT / "pwned").exists()
 
 
+@pytest.mark.parametrize(
+    ("inputs", "installed"),
+    [
+        ({}, ["-m pip install torch>=2.11 --index-url https://download.pytorch.org/whl/cpu", "-m pip install ACTION"]),
+        ({"torch-index": "", "packages": ". scikit-learn"}, ["-m pip install ACTION . scikit-learn"]),
+        ({"torch-index": "", "install": "", "packages": "."}, ["-m pip install ."]),
+    ],
+)
+def test_a_torch_without_cuda_comes_first_then_the_verifier_and_ones_own_package(inputs, installed, tmp_path):
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$@" >> "$RECORD"\n')
+    (tmp_path / "python").chmod(0o755)
+    given = {name: value["default"] for name, value in ACTION["inputs"].items()} | inputs
+    step = next(step for step in ACTION["runs"]["steps"] if step.get("id") == "install")
+    variables = {name: re.sub(r"\$\{\{ inputs\.([\w-]+) \}\}", lambda found: given[found[1]], value) for name, value in step["env"].items()}
+    environment = {**variables, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "GITHUB_ACTION_PATH": "ACTION"}
+    subprocess.run(["bash", "-euc", step["run"]], env={**environment, "RECORD": str(tmp_path / "record")}, check=True)
+    assert (tmp_path / "record").read_text().splitlines() == installed
+
+
 def test_every_input_is_handed_on_by_a_variable_and_none_stands_in_a_script():
     for step in ACTION["runs"]["steps"]:
         assert "${{" not in step["run"]
@@ -140,3 +159,4 @@ def test_the_example_workflow_and_the_hook_name_what_there_is():
     assert set(step["with"]) <= set(ACTION["inputs"])
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     assert hook["entry"].startswith("verifier check ")
+    assert "https://download.pytorch.org/whl/cpu" in hook["additional_dependencies"][0]

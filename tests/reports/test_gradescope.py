@@ -90,6 +90,16 @@ def test_a_student_is_shown_no_more_than_the_hints_allow(failing, hints, told, k
     assert kept not in "".join(shown)
 
 
+def test_parts_of_a_score_say_no_more_than_the_hints_allow(failing):
+    parts = (Part("hidden-layer weights", 0.0, 60.0, "Its gradient is wrong."), Part("loss", 40.0, 40.0))
+    report = msgspec.structs.replace(failing, score=Score(40.0, 100.0, parts))
+    shown = {hints: conform(write(msgspec.structs.replace(report, hints=hints)))["tests"] for hints in ("verdict", "line")}
+    assert "hidden-layer" in str(shown["line"])
+    visible = [test for test in shown["verdict"] if test["visibility"] == "visible"]
+    assert "hidden-layer" not in str(visible)
+    assert sum(test.get("score", 0.0) for test in visible) == 40.0
+
+
 def test_what_could_not_be_decided_is_for_a_person(passing):
     assert "a person has to look" in conform(write(msgspec.structs.replace(passing, verdict="inconclusive")))["output"]
 

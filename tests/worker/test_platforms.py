@@ -6,6 +6,7 @@ import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -110,6 +111,13 @@ def require_refuses(what: str) -> None:
     target = Target(ROOT / "tests" / "hostile" / "leaves_while_it_is_loaded.py", None, ())  # would leave if it ran
     with Zygote(isolation="require") as zygote, pytest.raises(IsolationError, match=f"{what}.* cannot be confined here"):
         zygote.start(target, Limits())
+
+
+def test_on_a_mac_it_is_said_where_to_grade(monkeypatch):
+    monkeypatch.setattr(zygotes.sys, "platform", "darwin")
+    session = SimpleNamespace(hello={"isolation": {"files": False, "system_calls": False, "reason": "there is no Landlock"}})
+    with pytest.raises(IsolationError, match=r"grade in a Linux container: docs/examples/Dockerfile"):
+        Zygote._require_confinement(SimpleNamespace(_isolation="require"), session)
 
 
 CONTAINER = """

@@ -134,7 +134,10 @@ class Zygote:
         isolation = session.hello["isolation"]
         if self._isolation == "require" and not (isolation.get("files") and isolation.get("system_calls")):
             missing = [what for what, key in (("files", "files"), ("system calls", "system_calls")) if not isolation.get(key)]
-            raise IsolationError(f"isolation is required, but {' and '.join(missing)} cannot be confined here: {isolation.get('reason')}")
+            raise IsolationError(
+                f"isolation is required, but {' and '.join(missing)} cannot be confined here: {isolation.get('reason')}"
+                + (". On a Mac, grade in a Linux container: docs/examples/Dockerfile" if sys.platform == "darwin" else "")
+            )
 
     def _last_words(self) -> str:
         """What the zygote said last, as the end of a sentence."""

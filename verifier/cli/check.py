@@ -425,7 +425,8 @@ class Run:
             show(report, self.console, folder=folder, written=written)
         elif len(self.reports) > 1:
             self.console.print()
-            show_table(self.reports, self.console, self.unjudged)
+            known = sum(held.as_known for held in self._as_known.values())
+            show_table(self.reports, self.console, self.unjudged, known)
         if self._reused:
             again = f"{self._reused} of {len(self.reports)} have not changed since they were judged; --fresh judges them again."
             self.console.print(again)

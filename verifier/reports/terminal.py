@@ -140,8 +140,11 @@ def show_short(report: Report, console: Console, *, folder: Path | None = None, 
         _indent(console, f"Report: {_page_to_read(written)}", "dim", wrap=False)
 
 
-def show_table(reports: Sequence[Report], console: Console, unjudged: Sequence[str] = ()) -> None:
-    """All candidates of a run in one table, a line each, and how many got which verdict; then what was not judged, a sentence each."""
+def show_table(reports: Sequence[Report], console: Console, unjudged: Sequence[str] = (), known: int = 0) -> None:
+    """All candidates of a run in one table, a line each, and how many got which verdict; then what was not judged, a sentence each.
+
+    `known`: how many fail as a baseline knows, and count as passes.
+    """
     rows = [(one_line(report.candidate.name), outcome_word(report), deciding_check(report), _found(report)) for report in reports]
     rows.insert(0, ("candidate", "verdict", "failing check", "what was found"))
     scored = any(report.options and "--assignment" in report.options for report in reports)
@@ -169,7 +172,8 @@ def show_table(reports: Sequence[Report], console: Console, unjudged: Sequence[s
         console.print(Text.assemble(("Isolation: ", "bold yellow"), gap))
     runs = dict.fromkeys(f"profile {one_line(report.profile)}, seed {report.seed}" for report in reports)
     missing = f", {len(unjudged)} not judged" if unjudged else ""
-    console.print(f"{tally(reports)}{missing} ({'; '.join(runs)})")
+    accepted = f", {known} known" if known else ""
+    console.print(f"{tally(reports)}{missing}{accepted} ({'; '.join(runs)})")
 
 
 def _found(report: Report) -> str:
