@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from verifier.candidates.discovery import PYTHON, Candidate
-from verifier.candidates.script_block import read_parts
+from verifier.candidates.script_block import read_parts, read_source
 from verifier.errors import RequestError
 from verifier.notebook import split_place
 
