@@ -104,13 +104,13 @@ class SideBySide:
                 child.look()
         working = sum(child.position is not None and not child.rests for child in self._children)
         for _ in range(min(self.jobs - working, len(waiting))):
-            child = self._idle()
-            if child is None:
+            idle = self._idle()
+            if idle is None:
                 return
             position, candidate = waiting.popleft()
-            child.busy_with(position)
+            idle.busy_with(position)
             with contextlib.suppress(OSError):  # one that is gone already is found out when it is listened to
-                child.connection.send(candidate)
+                idle.connection.send(candidate)
 
     def _idle(self) -> _Child | None:
         """A child without a candidate, started where there is none; None where there are as many as may be."""
