@@ -1,19 +1,29 @@
 """Faults of how δ is carried down to the layer below."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.mlp.catalogue.pieces import CARRIED, WEIGHTS, layer_of, on_affine, product, transposed
+from verifier.diagnosis.mlp.catalogue.pieces import (
+    CARRIED,
+    WEIGHTS,
+    Part,
+    layer_of,
+    negated,
+    on_affine,
+    over_batch,
+    product,
+    times_batch,
+    transposed,
+    zero,
+)
 from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault, Inapplicable
 from verifier.textbook import Applied, Back
 
 FloatArray = NDArray[np.floating]
 
 _ID = "hidden-delta"
-
-
-def _untransposed(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return product(applied.cotangent, transposed(applied.inputs[1]))
 
 
 def _reshaped(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
@@ -33,43 +43,6 @@ def _same_layer(applied: Applied, right: FloatArray, context: Context) -> FloatA
 def _layer_above(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
     layer = layer_of(applied.node.output)
     return product(applied.cotangent, applied.values[f"weights[{layer + 1}]"]) if layer < context.last else right
-
-
-def _first_layer(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return product(applied.cotangent, applied.values["weights[0]"])
-
-
-def _no_weights(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return np.broadcast_to(applied.cotangent.sum(axis=-1, keepdims=True), right.shape)
-
-
-def _absolute(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return product(applied.cotangent, np.abs(applied.inputs[1]))
-
-
-def _uncarried(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    """δ of the layer above, as it is."""
-    return applied.cotangent
-
-
-def _halved_by_fan_out(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return np.asarray(right / applied.cotangent.shape[-1])
-
-
-def _over_batch(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return np.asarray(right / context.batch)
-
-
-def _times_batch(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return np.asarray(right * context.batch)
-
-
-def _negated(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return -right
-
-
-def _zero(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return np.zeros_like(right)
 
 
 def _activation_for_delta(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
@@ -109,42 +82,42 @@ def _penalty(applied: Applied, context: Context, weights: FloatArray) -> FloatAr
     return applied.cotangents.get(applied.node.inputs[1], 0.0)
 
 
+def _carried(id: str, explanation: str, hint: str, piece: Part, **more: Any) -> Fault:
+    """A fault in what an affine layer carries down."""
+    return Fault(id, _ID, explanation, hint, on_affine(CARRIED, piece), **more)
+
+
 HIDDEN_FAULTS: tuple[Fault, ...] = (
-    Fault(
+    _carried(
         "untransposed-weights",
-        _ID,
         "δ goes down through W where Wᵀ is meant.",
         "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ): transpose the weights once more.",
-        back=on_affine(CARRIED, _untransposed),
+        lambda applied, right, context: product(applied.cotangent, transposed(applied.inputs[1])),
     ),
-    Fault(
+    _carried(
         "reshaped-weights",
-        _ID,
         "The weights are reshaped where a transpose is meant: the shape fits, the numbers stand in the wrong places.",
         "Use .T, not reshape.",
-        back=on_affine(CARRIED, _reshaped),
+        _reshaped,
         constant=Constant("form", "choices", (0.0, 1.0)),
     ),
-    Fault(
+    _carried(
         "same-layer-weights",
-        _ID,
         "δ goes down through the weights of the layer that it comes to, Wˡ, where those of the layer above, Wˡ⁺¹, are meant.",
         "Use the weights between the two layers.",
-        back=on_affine(CARRIED, _same_layer),
+        _same_layer,
     ),
-    Fault(
+    _carried(
         "weights-two-layers-up",
-        _ID,
         "δ goes down through the weights of one layer too high.",
         "Use the weights between the two layers, Wˡ⁺¹.",
-        back=on_affine(CARRIED, _layer_above),
+        _layer_above,
     ),
-    Fault(
+    _carried(
         "first-layer-weights",
-        _ID,
         "δ goes down through the first layer's weights in every layer.",
         "Use the weights between the two layers, Wˡ⁺¹.",
-        back=on_affine(CARRIED, _first_layer),
+        lambda applied, right, context: product(applied.cotangent, applied.values["weights[0]"]),
     ),
     Fault(
         "updated-before-propagated",
@@ -164,69 +137,60 @@ HIDDEN_FAULTS: tuple[Fault, ...] = (
         constant=Constant("learning rate"),
         kind="updated",
     ),
-    Fault(
+    _carried(
         "weights-left-out",
-        _ID,
         "The weights are left out on the way down: δ of the layer above is summed as it is.",
         "Multiply by (Wˡ⁺¹)ᵀ.",
-        back=on_affine(CARRIED, _no_weights),
+        lambda applied, right, context: np.broadcast_to(applied.cotangent.sum(axis=-1, keepdims=True), right.shape),
     ),
-    Fault(
+    _carried(
         "delta-not-carried",
-        _ID,
         "δ of the layer above is used as it is, without going through the weights.",
         "Multiply by (Wˡ⁺¹)ᵀ.",
-        back=on_affine(CARRIED, _uncarried),
+        lambda applied, right, context: applied.cotangent,
     ),
-    Fault(
+    _carried(
         "absolute-weights",
-        _ID,
         "δ goes down through the absolute values of the weights.",
         "Keep their signs.",
-        back=on_affine(CARRIED, _absolute),
+        lambda applied, right, context: product(applied.cotangent, np.abs(applied.inputs[1])),
     ),
-    Fault(
+    _carried(
         "derivative-of-layer-above-lost",
-        _ID,
         "What goes down to the layer below has lost the σ' of the layer above: ∂L/∂a is carried in the place of δ.",
         "Carry δ, the error times σ', not the error alone.",
-        back=on_affine(CARRIED, _output_error_to_all),
+        _output_error_to_all,
         unfused=True,
     ),
-    Fault(
+    _carried(
         "activation-for-delta",
-        _ID,
         "The activation of the layer above is carried down where its δ is meant.",
         "Carry δˡ⁺¹.",
-        back=on_affine(CARRIED, _activation_for_delta),
+        _activation_for_delta,
     ),
-    Fault(
+    _carried(
         "carried-delta-averaged",
-        _ID,
         "δ is averaged over the units of the layer above, where it is to be summed.",
         "A matrix product sums; do not take a mean.",
-        back=on_affine(CARRIED, _halved_by_fan_out),
+        lambda applied, right, context: np.asarray(right / applied.cotangent.shape[-1]),
     ),
-    Fault(
+    _carried(
         "mean-on-the-way-down",
-        _ID,
         "δ is divided by the batch size again on its way down to each layer: below the output there is a factor 1/(batch size) too many.",
         "Divide once: where δ of the output is made, or where the gradients are.",
-        back=on_affine(CARRIED, _over_batch),
+        over_batch,
     ),
-    Fault(
+    _carried(
         "mean-lost-on-the-way-down",
-        _ID,
         "δ is multiplied by the batch size on its way down to each layer: below the output the mean is lost.",
         "Carry δ as it is, with its share of the mean.",
-        back=on_affine(CARRIED, _times_batch),
+        times_batch,
     ),
-    Fault("carried-delta-sign", _ID, "δ changes its sign on the way down.", "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ).", on_affine(CARRIED, _negated)),
-    Fault(
+    _carried("carried-delta-sign", "δ changes its sign on the way down.", "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ).", negated),
+    _carried(
         "hidden-layers-zero",
-        _ID,
         "No δ reaches the hidden layers: all their gradients are zero.",
         "Carry δ down: δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ).",
-        back=on_affine(CARRIED, _zero),
+        zero,
     ),
 )

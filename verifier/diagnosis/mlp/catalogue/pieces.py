@@ -40,6 +40,26 @@ def fitting(array: FloatArray, right: FloatArray, axes: int) -> FloatArray:
     return array
 
 
+def zero(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    """Nothing arrives."""
+    return np.zeros_like(right)
+
+
+def negated(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    """The other sign."""
+    return -right
+
+
+def over_batch(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    """A mean too many."""
+    return np.asarray(right / context.batch)
+
+
+def times_batch(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
+    """A sum in the place of the mean."""
+    return np.asarray(right * context.batch)
+
+
 def on_affine(part: int, piece: Part) -> BackPiece:
     """Replace one part of what the affine nodes' vjps give; `piece` gets that part as it is (so that two faults can meet)."""
 

@@ -1,11 +1,25 @@
 """Faults of the weight gradient and of the bias gradient: the wrong factor, the wrong sum, the wrong layer."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.mlp.catalogue.pieces import BIASES, WEIGHTS, Part, layer_of, on_affine, on_loss, product, transposed
+from verifier.diagnosis.mlp.catalogue.pieces import (
+    BIASES,
+    WEIGHTS,
+    Part,
+    layer_of,
+    negated,
+    on_affine,
+    on_loss,
+    over_batch,
+    product,
+    times_batch,
+    transposed,
+    zero,
+)
 from verifier.diagnosis.mlp.variation import Context, Fault, FinishPiece, Gradients, Inapplicable
 from verifier.problems.program import Program
 from verifier.textbook import Applied, Back, Sweep
@@ -13,10 +27,6 @@ from verifier.textbook import Applied, Back, Sweep
 FloatArray = NDArray[np.floating]
 
 _W, _B = "weight-gradient", "bias-gradient"
-
-
-def _own_activation(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return product(transposed(applied.cotangent), applied.values[f"activations[{layer_of(applied.node.output)}]"])
 
 
 def _pre_activation_below(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
@@ -39,14 +49,6 @@ def _ones_for_input(applied: Applied, right: FloatArray, context: Context) -> Fl
     return product(transposed(applied.cotangent), np.ones_like(applied.inputs[0]))
 
 
-def _ones_for_all(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return product(transposed(applied.cotangent), np.ones_like(applied.inputs[0]))
-
-
-def _input_for_all(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return product(transposed(applied.cotangent), applied.values["x"])
-
-
 def _mean_before_product(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
     """δ summed over the batch, times the mean activation."""
     delta = applied.cotangent.sum(axis=-2, keepdims=True)
@@ -64,40 +66,12 @@ def _bias_error_for_delta(applied: Applied, right: FloatArray, context: Context)
     return right if error is None else error.sum(axis=-2)
 
 
-def _zero(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return np.zeros_like(right)
-
-
-def _negated(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return -right
-
-
-def _over_batch(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return right / context.batch
-
-
-def _times_batch(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return right * context.batch
-
-
 def _bias_of_sample(row: int) -> Part:
     return lambda applied, right, context: applied.cotangent[..., row, :]
 
 
 def _weights_of_sample(row: int) -> Part:
     return lambda applied, right, context: applied.cotangent[..., row, :, None] * applied.inputs[0][..., row, None, :]
-
-
-def _one_number(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return np.broadcast_to(right.sum(axis=-1, keepdims=True), right.shape)
-
-
-def _one_mean(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return np.broadcast_to(right.mean(axis=-1, keepdims=True), right.shape)
-
-
-def _times_bias(applied: Applied, right: FloatArray, context: Context) -> FloatArray:
-    return right * applied.inputs[2]
 
 
 def _kept_rows(row: int) -> Callable[[Applied, Back, Context], FloatArray | None]:
@@ -138,120 +112,116 @@ def _layer_zero(which: Callable[[Context], int], kinds: tuple[str, ...]) -> Fini
     return finish
 
 
+def _weights(id: str, explanation: str, hint: str, piece: Part, **more: Any) -> Fault:
+    """A fault in the part of an affine layer's weights."""
+    return Fault(id, _W, explanation, hint, on_affine(WEIGHTS, piece), **more)
+
+
+def _biases(id: str, explanation: str, hint: str, piece: Part, **more: Any) -> Fault:
+    """A fault in the part of an affine layer's biases."""
+    return Fault(id, _B, explanation, hint, on_affine(BIASES, piece), **more)
+
+
 PRODUCT_FAULTS: tuple[Fault, ...] = (
-    Fault(
+    _weights(
         "activation-of-own-layer",
-        _W,
         "δˡ is multiplied with aˡ, the layer's own activation, where aˡ⁻¹ is meant.",
         "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ: use what went into the layer.",
-        back=on_affine(WEIGHTS, _own_activation),
+        lambda applied, right, context: product(
+            transposed(applied.cotangent), applied.values[f"activations[{layer_of(applied.node.output)}]"]
+        ),
     ),
-    Fault(
+    _weights(
         "pre-activation-for-activation",
-        _W,
         "δ is multiplied with the pre-activations z of the layer below, where its activations a are meant.",
         "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ.",
-        back=on_affine(WEIGHTS, _pre_activation_below),
+        _pre_activation_below,
     ),
-    Fault(
+    _weights(
         "outer-product-transposed",
-        _W,
         "The weight gradient is a δᵀ where δ aᵀ is meant: it comes back transposed.",
         "Exchange the factors of the product.",
-        back=on_affine(WEIGHTS, _outer_transposed),
+        _outer_transposed,
     ),
-    Fault(
+    _weights(
         "ones-for-input",
-        _W,
         "The first layer's gradient is δ times ones: the input x is left out.",
         "∂L/∂W¹ = δ¹ xᵀ.",
-        back=on_affine(WEIGHTS, _ones_for_input),
+        _ones_for_input,
     ),
-    Fault(
+    _weights(
         "activation-left-out",
-        _W,
         "The weight gradient is δ alone, in every layer: the activation below is left out.",
         "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ.",
-        back=on_affine(WEIGHTS, _ones_for_all),
+        lambda applied, right, context: product(transposed(applied.cotangent), np.ones_like(applied.inputs[0])),
     ),
-    Fault(
+    _weights(
         "input-for-activation",
-        _W,
         "Every layer's δ is multiplied with the input x, where the activation of the layer below is meant.",
         "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ.",
-        back=on_affine(WEIGHTS, _input_for_all),
+        lambda applied, right, context: product(transposed(applied.cotangent), applied.values["x"]),
     ),
-    Fault(
+    _weights(
         "mean-before-product",
-        _W,
         "δ and a are averaged over the batch first and multiplied then.",
         "Sum the products of each sample: δᵀ a over the batch.",
-        back=on_affine(WEIGHTS, _mean_before_product),
+        _mean_before_product,
     ),
-    Fault(
+    _weights(
         "error-for-delta",
-        _W,
         "The weight gradients are products with ∂L/∂a, the error before σ' is multiplied in.",
         "Multiply with δ = ∂L/∂a ⊙ σ'(z).",
-        back=on_affine(WEIGHTS, _error_for_delta),
+        _error_for_delta,
         unfused=True,
     ),
-    Fault(
+    _biases(
         "bias-error-for-delta",
-        _B,
         "The bias gradients are sums of ∂L/∂a, the error before σ' is multiplied in.",
         "Sum δ = ∂L/∂a ⊙ σ'(z).",
-        back=on_affine(BIASES, _bias_error_for_delta),
+        _bias_error_for_delta,
         unfused=True,
     ),
-    Fault(
+    _biases(
         "bias-times-bias",
-        _B,
         "δ is multiplied with the bias itself.",
         "∂L/∂bˡ = δˡ: a bias enters with factor 1.",
-        on_affine(BIASES, _times_bias),
+        lambda applied, right, context: right * applied.inputs[2],
     ),
-    Fault(
+    _biases(
         "bias-one-number",
-        _B,
         "The bias gradient is one number for the whole layer: it is summed over the units too.",
         "Sum over the batch alone: np.sum(delta, axis=…).",
-        back=on_affine(BIASES, _one_number),
+        lambda applied, right, context: np.broadcast_to(right.sum(axis=-1, keepdims=True), right.shape),
     ),
-    Fault(
+    _biases(
         "bias-averaged-over-units",
-        _B,
         "The bias gradient is one number for the whole layer: the mean over its units.",
         "Sum over the batch alone: np.sum(delta, axis=…).",
-        back=on_affine(BIASES, _one_mean),
+        lambda applied, right, context: np.broadcast_to(right.mean(axis=-1, keepdims=True), right.shape),
     ),
-    Fault(
+    _biases(
         "bias-not-summed",
-        _B,
         "The bias gradient is δ of the first sample: it is not summed over the batch.",
         "Sum δ over the batch.",
-        back=on_affine(BIASES, _bias_of_sample(0)),
+        _bias_of_sample(0),
     ),
-    Fault(
+    _biases(
         "bias-of-last-sample",
-        _B,
         "The bias gradient is δ of the last sample: it is not summed over the batch.",
         "Sum δ over the batch.",
-        back=on_affine(BIASES, _bias_of_sample(-1)),
+        _bias_of_sample(-1),
     ),
-    Fault(
+    _weights(
         "weights-of-first-sample",
-        _W,
         "The weight gradient is that of the first sample: it is not summed over the batch.",
         "Sum δ aᵀ over the batch.",
-        back=on_affine(WEIGHTS, _weights_of_sample(0)),
+        _weights_of_sample(0),
     ),
-    Fault(
+    _weights(
         "weights-of-last-sample",
-        _W,
         "The weight gradient is that of the last sample: it is not summed over the batch.",
         "Sum δ aᵀ over the batch.",
-        back=on_affine(WEIGHTS, _weights_of_sample(-1)),
+        _weights_of_sample(-1),
     ),
     Fault(
         "last-sample-only",
@@ -288,63 +258,54 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
         "Store a copy of δ for each layer.",
         finish=_finish_biases(lambda layer, last: 0),
     ),
-    Fault(
+    _biases(
         "bias-averaged",
-        _B,
         "The bias gradient is divided by the batch size once too often.",
         "Reduce it over the batch as the weights' gradient is.",
-        back=on_affine(BIASES, _over_batch),
+        over_batch,
         kind="bias-scale",
     ),
-    Fault(
+    _biases(
         "bias-not-averaged",
-        _B,
         "The bias gradient is summed over the batch, where the mean is due.",
         "Divide it by the batch size, as the weights' gradient is.",
-        back=on_affine(BIASES, _times_batch),
+        times_batch,
         kind="bias-scale",
     ),
-    Fault(
-        "bias-sign", _B, "The sign of the bias gradient alone is wrong.", "∂L/∂bˡ = +δˡ.", on_affine(BIASES, _negated), kind="bias-scale"
-    ),
-    Fault(
+    _biases("bias-sign", "The sign of the bias gradient alone is wrong.", "∂L/∂bˡ = +δˡ.", negated, kind="bias-scale"),
+    _biases(
         "bias-zero",
-        _B,
         "The bias gradient is zero: it is never computed.",
         "∂L/∂bˡ = δˡ, summed over the batch.",
-        on_affine(BIASES, _zero),
+        zero,
         kind="bias-scale",
     ),
-    Fault(
+    _weights(
         "weights-averaged",
-        _W,
         "The weight gradient is divided by the batch size once too often; the bias gradient is not.",
         "Reduce both over the batch alike.",
-        back=on_affine(WEIGHTS, _over_batch),
+        over_batch,
         kind="weight-scale",
     ),
-    Fault(
+    _weights(
         "weights-not-averaged",
-        _W,
         "The weight gradient is summed over the batch, where the mean is due; the bias gradient is right.",
         "Divide it by the batch size too.",
-        back=on_affine(WEIGHTS, _times_batch),
+        times_batch,
         kind="weight-scale",
     ),
-    Fault(
+    _weights(
         "weights-sign",
-        _W,
         "The sign of the weight gradient alone is wrong.",
         "∂L/∂Wˡ = +δˡ (aˡ⁻¹)ᵀ.",
-        on_affine(WEIGHTS, _negated),
+        negated,
         kind="weight-scale",
     ),
-    Fault(
+    _weights(
         "weights-zero",
-        _W,
         "The weight gradient is zero: it is never computed.",
         "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ.",
-        on_affine(WEIGHTS, _zero),
+        zero,
         kind="weight-scale",
     ),
     Fault(
