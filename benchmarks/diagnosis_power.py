@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,9 @@ IMPLEMENTATIONS: tuple[tuple[str, Claims], ...] = (
         "einsum",
         Claims(activations=_TANH, output_activations=_RELU, reduction="sum", batch="columns", weight_layout="in_out", bias="column"),
     ),
+    ("vectorised", Claims(activations=_TANH, output_activations=_SOFTMAX, losses=_CE, targets="one_hot")),
+    ("einsum", Claims(activations=_RELU, output_activations=_SOFTMAX, losses=_CE, targets="one_hot", reduction="sum", batch="columns")),
+    ("loops", Claims(output_activations=_SOFTMAX, losses=_CE, targets="one_hot", weight_layout="in_out", max_width=6)),
     ("einsum", Claims(activations=_RELU, output_activations=_LEAKY, losses=_HALF, reduction="sum", batch="columns", bias="column")),
 )
 
@@ -259,7 +263,7 @@ def _same_gradients(place: int, examination: Examination, named: tuple[str, ...]
 def try_singles(names: Sequence[str], implementations: int) -> Iterator[Result]:
     """Every fault in the first few implementations on which it shows."""
     for name in names:
-        places = [place for place in _worth_trying(name) if shows(place, (name,))][:implementations]
+        places = list(islice((place for place in _worth_trying(name) if shows(place, (name,))), implementations))
         for place in places:
             result = try_one(place, (name,), shrinking=True)
             print(result, flush=True)

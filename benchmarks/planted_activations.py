@@ -70,6 +70,8 @@ class Activations:
             "tanh-derivative-unsquared": (("tanh",), lambda: 1 - a),
             "tanh-derivative-tanh": (("tanh",), lambda: np.tanh(z)),
             "tanh-derivative-squared": (("tanh",), lambda: a * a),
+            "tanh-derivative-minus-squared": (("tanh",), lambda: -a * a),
+            "error-times-its-complement": (("sigmoid",), lambda: 1 - above),
             "sigmoid-derivative-itself": (("sigmoid", "softplus"), lambda: a),
             "sigmoid-derivative-complement": (("sigmoid",), lambda: 1 - a),
             "sigmoid-derivative-plus": (("sigmoid",), lambda: a + a * a),
@@ -99,6 +101,10 @@ class Activations:
             "derivative-doubled": ((kind,), lambda: right * right),
             "derivative-sign": ((kind,), lambda: -right),
         }
+        if name == "activation-for-derivative" and kind not in ("softmax", "identity"):
+            return self.act(kind, a)
+        if name == "derivative-formula-of-delta":
+            return {"sigmoid": above - above * above, "tanh": 1 - above * above}.get(kind)
         if name == "derivative-of-pre-activation":
             wrong = {"sigmoid": z * (1 - z), "tanh": 1 - z * z, "softplus": 1 - np.exp(-z)}
             return wrong.get(kind)

@@ -73,6 +73,10 @@ class Network:
         if self.losses == "half_squared_error":
             return np.asarray(0.5 * ((y - output) ** 2).sum(axis=1))
         with np.errstate(all="ignore"):
+            if self.has("output-activation-twice") and self.losses == "cross_entropy":
+                return np.asarray((np.log(np.exp(output).sum(axis=1, keepdims=True)) * y - y * output).sum(axis=1))
+            if self.has("output-activation-twice"):
+                return np.asarray((np.log1p(np.exp(output)) - y * output).sum(axis=1))
             if self.losses == "cross_entropy":
                 return np.asarray(-(y * np.log(output)).sum(axis=1))
             return np.asarray(-(y * np.log(output) + (1 - y) * np.log(1 - output)).sum(axis=1))
@@ -121,6 +125,14 @@ class Network:
                 found = first - second
             else:
                 found = (first + second) * inside
+            if self.has("clip-below-in-gradient-alone"):
+                bound = self.c("clip-below-in-gradient-alone")
+                found = np.where(a > bound, first if self.losses == "cross_entropy" else first + second, 0.0)
+            if self.has("outputs-and-targets-exchanged"):
+                found = -np.log(targets) if self.losses == "cross_entropy" else np.log(1 - targets) - np.log(targets)
+            if self.has("output-activation-twice"):
+                powers = np.exp(a)
+                found = powers / (powers.sum(axis=1, keepdims=True) if self.losses == "cross_entropy" else 1 + powers) - y
             if self.has("squared-error-delta-with-cross-entropy"):
                 found = 2 * (a - y)
         return self._whole_error(found, a, y)
@@ -139,7 +151,20 @@ class Network:
 
     def output_delta(self, z: Array, a: Array, y: Array, kind: str) -> tuple[Array, Array]:
         """(∂loss/∂a, δ) of each sample, without the reduction."""
-        chain = ("output-", "derivative-", "tanh-", "sigmoid-", "relu-", "leaky-", "softmax-", "epsilon", "clip-in", "linear", "error-for")
+        chain = (
+            "output-",
+            "derivative-",
+            "tanh-",
+            "sigmoid-",
+            "relu-",
+            "leaky-",
+            "softmax-",
+            "epsilon",
+            "clip-",
+            "linear",
+            "error-",
+            "activation-for-der",
+        )
         chained = any(fault.startswith(chain) for fault in self.faults) or self.has(
             "squared-error-delta-with-cross-entropy",
             "cross-entropy-first-term-only",
@@ -147,11 +172,16 @@ class Network:
             "bias-error-for-delta",
             "derivative-of-layer-above-lost",
             "cross-entropy-delta-with-squared-error",
+            "outputs-and-targets-exchanged",
+            "output-activation-twice",
+            "target-set-to-minus-one",
         )
         error = self.error(z, a, y)
         cancelled = (self.losses, kind) in (("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid"))
         if cancelled and not chained:
             return error, self._whole_error(a - self._targets(y), a, y)
+        if self.has("target-set-to-minus-one") and kind == "softmax":
+            return error, np.where(y == 1, -1.0, a)
         if self.has("cross-entropy-delta-with-squared-error") and kind in ("sigmoid", "softmax"):
             return error, a - y
         if kind == "softmax":
@@ -204,6 +234,10 @@ class Network:
             "mean-twice": 1 / len(x),
             "factor-outputs": y.shape[1],
             "mean-over-outputs": 1 / y.shape[1],
+            "factor-batch-and-outputs": y.size,
+            "mean-over-batch-and-outputs": 1 / y.size,
+            "sign-without-mean": -len(x),
+            "sign-and-mean-twice": -1 / len(x),
             "factor-zero": 0.0,
             "constant-factor": self.constants.get("constant-factor", 1.0),
         }
@@ -243,6 +277,10 @@ class Network:
         carried = self.multiply(source, w)
         if self.has("carried-delta-averaged"):
             carried = carried / delta.shape[1]
+        if self.has("mean-on-the-way-down"):
+            carried = carried / len(x)
+        if self.has("mean-lost-on-the-way-down"):
+            carried = carried * len(x)
         if self.has("carried-delta-sign"):
             carried = -carried
         if self.has("hidden-layers-zero"):
@@ -330,6 +368,10 @@ class Network:
             data = by_weights[layer]
             if self.has("l2-of-gradient"):
                 by_weights[layer] = data + decay * data
+            elif self.has("l2-of-summed-gradient"):
+                by_weights[layer] = data + decay * len(x) * data
+            elif self.has("l2-of-the-sum"):
+                by_weights[layer] = data + decay * weight.sum()
             elif self.has("l1-for-l2"):
                 by_weights[layer] = data + decay / 2 * np.sign(weight)
             else:
@@ -351,6 +393,8 @@ class Network:
             if self.has(fault):
                 by_weights[which] = 0 * by_weights[which]
                 by_biases = [0 * g if layer == which else g for layer, g in enumerate(by_biases)]
+        if self.has("l2-over-batch-in-gradient-alone"):
+            by_weights = [g + self.c("l2-over-batch-in-gradient-alone") / len(x) * w for g, w in zip(by_weights, weights, strict=True)]
         if self.has("l2-in-gradient-alone", "l2-of-all-in-gradient-alone"):
             name = "l2-in-gradient-alone" if self.has("l2-in-gradient-alone") else "l2-of-all-in-gradient-alone"
             by_weights = [g + self.c(name) * w for g, w in zip(by_weights, weights, strict=True)]

@@ -19,6 +19,26 @@ def test_a_planted_fault_is_matched_however_the_code_sums(fault, style, answers)
     assert first(match_faults(answers(Claims(), [fault], style=style), Claims())) == fault
 
 
+REGULARISED = Claims(l2=0.05, l2_over_batch=True)
+CLASSES = Claims(output_activations=("softmax",), losses=("cross_entropy",), targets="one_hot")
+SLIPS = {  # of published code
+    "hidden-activation-for-derivative": Claims(),
+    "hidden-derivative-formula-of-delta": Claims(),
+    "hidden-error-times-its-complement": Claims(),
+    "l2-over-batch-in-gradient-alone": Claims(),
+    "l2-of-the-sum": REGULARISED,
+    "l2-of-summed-gradient": REGULARISED,
+    "target-set-to-minus-one": CLASSES,
+    "output-activation-twice": CLASSES,
+    "outputs-and-targets-exchanged": Claims(losses=("binary_cross_entropy",)),
+}
+
+
+@pytest.mark.parametrize(("fault", "claims"), SLIPS.items(), ids=SLIPS)
+def test_a_slip_of_published_code_is_matched(fault, claims, answers):
+    assert first(match_faults(answers(claims, [fault], count=14), claims)) == fault
+
+
 @pytest.mark.parametrize("fault", ["untransposed-weights", "same-layer-weights", "activation-of-own-layer", "bias-of-layer-above"])
 def test_faults_of_square_layers_are_told_apart(fault, answers):
     assert first(match_faults(answers(SQUARE, [fault]), SQUARE)) == fault

@@ -65,6 +65,13 @@ def test_a_right_loss_and_an_unknown_one_are_no_other_loss():
     assert find_own_loss(lost, SQUARED) is None
 
 
+def test_a_hint_takes_no_sum_for_a_mean():
+    told = "The loss is a mean over the batch: divide the gradient by its size too."
+    assert "is a sum" in hint_for("missing-mean", told, replace(SQUARED, reduction="sum"))
+    assert hint_for("missing-mean", told, SQUARED) == told
+    assert "adds up the outputs" in hint_for("factor-outputs", "The loss is averaged over the outputs.", SQUARED)
+
+
 @pytest.mark.parametrize("fault", ["factor-half", "factor-two"])
 def test_a_hint_speaks_of_the_claimed_loss_alone(fault):
     for loss in ("binary_cross_entropy", "squared_error", "half_squared_error"):

@@ -2,6 +2,13 @@
 
 import pytest
 
+CLASSES = {
+    "claims": '# output_activations = ["softmax"]\n# losses = ["softmax_cross_entropy"]\n# targets = "one_hot"\n',
+    "output": "softmax(z)",
+    "loss": "-(y * np.log(p)).sum() / len(x)",
+    "delta": "(p - y) / len(x)",
+}
+
 SAID = {
     # pieces of the network, (fault, equation), what is said, what is not
     "a penalty in loss and gradient": (
@@ -42,6 +49,22 @@ SAID = {
         ("mean-on-the-way-down", "hidden-delta"),
         ["below the output"],
         ["The first equation that departs is the output's δ"],
+    ),
+    "= -1 for -= 1": (
+        {**CLASSES, "delta": "np.where(y == 1, -1, p) / len(x)"},
+        ("target-set-to-minus-one", "output-delta"),
+        ["-= 1, not = -1"],
+        [],
+    ),
+    "a softmax below the loss of logits": (
+        {
+            **CLASSES,
+            "loss": "-(y * np.log(softmax(p))).sum() / len(x)",
+            "delta": "p * ((softmax(p) - y) - ((softmax(p) - y) * p).sum(axis=1, keepdims=True)) / len(x)",
+        },
+        ("output-activation-twice", "forward"),
+        ["is given the probabilities"],
+        [],
     ),
     "a hidden fault in batches alone": (
         {"slope": "h * (1 - h) * (1.01 if len(x) > 1 else 1)"},

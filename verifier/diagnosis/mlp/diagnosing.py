@@ -93,6 +93,11 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
         of_rule = _another_rule(symptoms)
         if of_rule is not None:
             return Diagnosed((of_rule,))
+    if symptoms.steps_alone and "autograd" in symptoms.failed and symptoms.step is not None:
+        # What a step shows of a gradient is the step: a law of steps goes before one of gradients.
+        of_law = explain_update(symptoms.claims, symptoms.step, seed=symptoms.seed)
+        if of_law is not None and of_law.fault != UNKNOWN:
+            return Diagnosed((of_law,))
     of_steps = [diagnosis for diagnosis in symptoms.shown if diagnosis.fault == "updated-before-propagated"]
     if symptoms.shown and not (of_steps and "autograd" in symptoms.failed):
         return _seen_by_checks(symptoms)

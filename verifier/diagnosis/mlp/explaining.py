@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -84,6 +85,8 @@ def work_by_hand(examination: Examination, answered: Answered, diagnosed: Diagno
     hypothesis = None if diagnosed is None else diagnosed.hypothesis
     shown = _shown_stages(examination, answered.problem)
     claimed = claimed_of(answered, examination.claims, shown, updated or {}, equation=equation, hypothesis=hypothesis)
+    if equation == "update" and examination.entry == "update":
+        claimed = replace(claimed, gradients={})  # they were read off the steps: it is the step that is wrong
     return work_through(answered.problem, answered.reference, claimed, rate=rate)
 
 

@@ -138,7 +138,8 @@ def explain_by_a_factor(answered: Sequence[Answered], claims: Claims, *, own_los
         claims: whose loss the hint speaks of.
         own_loss: whether the candidate's loss was seen to be the claimed one: then the factor stands between its loss and its gradient.
     """
-    of = "that of its own loss" if own_loss else "that of the claimed loss"
+    returned = all(one.claimed.loss is not None for one in answered)
+    of = "that of its own loss" if own_loss and returned else "that of the claimed loss"
     regularised = any(node.operation == "l2" for one in answered for node in one.problem.program.nodes)
     for part, what in ((_whole, "every gradient"), (_data, "the data part of the gradient")):
         if part is _data and not regularised:

@@ -16,10 +16,16 @@ _OF_A_CROSS_ENTROPY = (
     "With a cross-entropy and its own output activation δ of the output is a - y, with no other factor than the reduction's."
 )
 _OF_ANY = "Look for a factor between the loss and ∂L/∂ŷ."
+_OF_A_SUM = "The claimed loss is a sum over the batch: its gradient adds up the samples', and is not multiplied by their number."
+_OF_ALL_OUTPUTS = "The claimed loss adds up the outputs: its gradient is not multiplied or divided by their number."
 
 
 def hint_for(fault: str, hint: str, claims: Claims) -> str:
     """The catalogue's hint, or one for the claimed loss where the catalogue's speaks of another."""
+    if fault in ("missing-mean", "sign-without-mean") and claims.reduction == "sum":
+        return _OF_A_SUM
+    if fault == "factor-outputs" and claims.reduction != "mean_all":
+        return _OF_ALL_OUTPUTS
     if fault in ("factor-half", "factor-two"):
         if len(claims.losses) == 1 and (fault, claims.losses[0]) in _BY_LOSS:
             return _BY_LOSS[fault, claims.losses[0]]

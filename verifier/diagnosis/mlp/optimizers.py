@@ -50,12 +50,41 @@ def explain_by_a_rule(paths: Sequence[Path], claimed: Rule | None, *, seed: int)
     rule = find_rule(long, seed=seed)
     if rule is not None:
         return None if rule == claimed or (claimed is None and rule.plain) else _told(rule, claimed)
+    before = _of_the_gradient_before(long)
+    if before is not None:
+        return before
     if claimed is None or claimed.plain:
         return None
     for twist in twists_of(claimed):
         if all(_twisted(twist, claimed, path, seed=seed) for path in long):
             return Diagnosis("update-rule-with-a-mistake", "update", f"The steps are nearly those of {_named(claimed)}. {twist.says}")
     return _of_a_factor(long, claimed, seed=seed) or _where(long, claimed, seed=seed)
+
+
+def _of_the_gradient_before(paths: Sequence[Path]) -> Diagnosis | None:
+    """W ← W - (η g + c g'), g' the gradient of the step before: momentum as it is often written, which keeps no velocity."""
+    share = _part(_flat(paths[0], 1, "moved") - paths[0].rate * _flat(paths[0], 1, "gradient"), _flat(paths[0], 0, "gradient"))
+    share = _typed(share)
+    if not share or not all(_adds_the_gradient_before(path, share) for path in paths):
+        return None
+    text = (
+        f"Each step adds {share:g} times the gradient of the step before: W ← W - (η g + {share:g} g'), and nothing of those before it. "
+        "Momentum keeps a velocity, v ← μ v + g and W ← W - η v."
+    )
+    return Diagnosis("gradient-of-the-step-before", "update", text)
+
+
+def _adds_the_gradient_before(path: Path, share: float) -> bool:
+    epsilon = SAFETY * machine_epsilon(path.problems[0].dtype)
+    for count, after in enumerate(path.afters):
+        for name, value in after.items():
+            before = np.asarray(path.problems[count].arrays[name], dtype=np.float64)
+            parts = [(path.rate, path.references[count]), *([(share, path.references[count - 1])] if count else [])]
+            right = sum(factor * reference.gradients[name] for factor, reference in parts)
+            allowed = sum(abs(factor) * reference.gradient_tolerance(name) for factor, reference in parts)
+            if not np.all(np.abs(before - value - right) <= allowed + epsilon * (np.abs(before) + np.abs(right))):
+                return False
+    return True
 
 
 def _of_a_factor(paths: Sequence[Path], claimed: Rule, *, seed: int) -> Diagnosis | None:

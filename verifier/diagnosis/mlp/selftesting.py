@@ -29,6 +29,10 @@ CONTRACTS: tuple[tuple[str, Claims], ...] = (
     ("ReLU, squared error", Claims(activations=("relu",), output_activations=("relu",))),
     ("leaky ReLU, squared error", Claims(activations=("leaky_relu",), output_activations=("leaky_relu",))),
     ("tanh then softmax, cross-entropy", Claims(activations=("tanh",), output_activations=("softmax",), losses=("cross_entropy",))),
+    (
+        "sigmoid then softmax, cross-entropy, classes",
+        Claims(output_activations=("softmax",), losses=("cross_entropy",), targets="one_hot"),
+    ),
     ("tanh then softmax, squared error", Claims(activations=("tanh",), output_activations=("softmax",))),
     ("sigmoid, squared error, l2", Claims(l2=0.05)),
     ("softplus, squared error", Claims(activations=("softplus",), output_activations=("softplus",))),
@@ -40,6 +44,7 @@ CONSTANTS: Mapping[str, float] = {
     "clipped-by-norm-each": 0.05,
     "epsilon-in-gradient-alone": 1e-8,
     "clip-in-gradient-alone": 0.3,
+    "clip-below-in-gradient-alone": 0.3,
     "constant-factor": 3.0,
     "reshaped-weights": 0.0,
 }

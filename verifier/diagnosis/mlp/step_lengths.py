@@ -144,6 +144,8 @@ def _of_rate(lengths: FloatArray, rates: FloatArray) -> str | None:
         return None
     if _constant(lengths):
         return f"{lengths[0]:.6g}, whatever the rate"
+    if _constant(lengths * rates):
+        return f"{lengths[0] * rates[0]:.6g} / η"
     if _constant(lengths / rates**2):
         return f"{'' if _alike(float(lengths[0] / rates[0] ** 2), 1.0) else format(lengths[0] / rates[0] ** 2, '.6g') + ' '}η²"
     right = np.abs(ratio - 1) <= ALIKE

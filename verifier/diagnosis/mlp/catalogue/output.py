@@ -152,6 +152,14 @@ def _softmax_without_mean(applied: Applied, context: Context) -> FloatArray | No
     return applied.cotangent * applied.output
 
 
+def _target_set_to_minus_one(applied: Applied, context: Context) -> FloatArray | None:
+    """p[target] = -1 in the place of p[target] -= 1."""
+    y = applied.values["y"]
+    if applied.node.operation != "softmax" or not bool(np.all((y == 0) | (y == 1))):
+        return None
+    return np.asarray(applied.cotangents["losses"][..., None] * np.where(y == 1, -1.0, applied.output))
+
+
 def _factor(name: str, words: str, hint: str, factor: Callable[[Context], float]) -> Fault:
     return Fault(name, _ID, words, hint, back=scaled_loss(factor), kind="factor")
 
@@ -211,6 +219,14 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
         "The targets are rounded to one-hot ones in the gradient: 1 is subtracted at the largest, whatever the target says.",
         "Subtract the target itself: a - y.",
         back=_targets_replaced(_one_hot),
+    ),
+    Fault(
+        "target-set-to-minus-one",
+        _ID,
+        "δ of the output is set to -1 at the target, where 1 is to be subtracted from the probability there.",
+        "probs[range(n), y] -= 1, not = -1: δ = p - y.",
+        back=_on_output_activation(_target_set_to_minus_one),
+        unfused=True,
     ),
     Fault(
         "absolute-error-slope",

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from verifier.diagnosis.mlp.catalogue.pieces import Slope, on_slope, right_slope
 from verifier.diagnosis.mlp.variation import Constant, Context, Fault
-from verifier.problems.operations import sigmoid
+from verifier.problems.operations import OPERATIONS, sigmoid
 from verifier.textbook import Applied
 
 FloatArray = NDArray[np.floating]
@@ -55,6 +55,26 @@ def _of_activation(applied: Applied, context: Context) -> FloatArray | None:
 
 def _of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
     return right_slope(applied, applied.cotangent)
+
+
+def _activation_of_activation(applied: Applied, context: Context) -> FloatArray | None:
+    operation = OPERATIONS[applied.node.operation]
+    if operation.name in ("softmax", "identity"):
+        return None
+    return operation.forward((applied.output,), applied.node.attributes, applied.store)
+
+
+def _formula_of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
+    """The formula that takes a, given the error that comes from above."""
+    error = applied.cotangent
+    if _of(applied, "sigmoid"):
+        return error * (1 - error)
+    return 1 - error * error if _of(applied, "tanh") else None
+
+
+def _error_for_activation(applied: Applied, context: Context) -> FloatArray | None:
+    """δ = e (1 - e): the formula of the error alone, in the place of the product of both."""
+    return 1 - applied.cotangent if _of(applied, "sigmoid") else None
 
 
 def _of_pre_activation(applied: Applied, context: Context) -> FloatArray | None:
@@ -217,6 +237,24 @@ _KINDS = (
         "σ' is taken at what comes down from above {where}, where it is meant at this layer's z.",
         "Keep z of the forward pass, and take σ' there.",
         _of_cotangent,
+    ),
+    _Kind(
+        "activation-for-derivative",
+        "The activation function itself is applied to a {where}, where σ' is meant: σ(a) in the place of σ'(z).",
+        "Use the derivative: a (1 - a), 1 - a².",
+        _activation_of_activation,
+    ),
+    _Kind(
+        "derivative-formula-of-delta",
+        "The formula of σ' that takes a (a (1 - a), 1 - a²) is given the error that comes from above {where}.",
+        "Give it the layer's own activation.",
+        _formula_of_cotangent,
+    ),
+    _Kind(
+        "error-times-its-complement",
+        "δ is e (1 - e) {where}, with e the error that comes from above; it is e ⊙ a (1 - a).",
+        "Multiply the error with σ' of the layer's own activation.",
+        _error_for_activation,
     ),
     _Kind(
         "sigmoid-derivative-everywhere",

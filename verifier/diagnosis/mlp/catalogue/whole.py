@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault, FinishPiece, Gradients
+from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault, FinishPiece, Gradients, Inapplicable
 from verifier.problems.program import Node, Program
 from verifier.textbook import Applied, Back, Sweep
 
@@ -31,6 +31,13 @@ def _l1(applied: Applied, found: Back, context: Context) -> Back:
     return tuple(applied.store(scale * np.sign(weights)) for weights in applied.inputs)
 
 
+def _l2_of_the_sum(applied: Applied, found: Back, context: Context) -> Back:
+    if applied.node.operation != "l2":
+        return found
+    scale = 2 * applied.node.attributes["factor"] * applied.cotangent[..., None, None]
+    return tuple(applied.store(scale * weights.sum(axis=(-2, -1), keepdims=True) * np.ones_like(weights)) for weights in applied.inputs)
+
+
 def penalty_factor(program: Program) -> float:
     """2λ as it stands before W in the gradient: 2 · loss_scale · factor; 0 where nothing is regularised."""
     scale = next((node.attributes["scale"] for node in program.nodes if node.operation == "total"), 1.0)
@@ -38,23 +45,28 @@ def penalty_factor(program: Program) -> float:
     return 2 * scale * factor
 
 
-def _of_gradient(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
-    decay = penalty_factor(program)
-    if not decay:
-        return gradients
-    changed = dict(gradients)
-    for name in gradients:
-        if name.startswith("weights"):
-            data = gradients[name] - decay * swept.values[name]
-            changed[name] = data * (1 + decay)
-    return changed
-
-
-def _decayed(kinds: tuple[str, ...], own: bool) -> FinishPiece:
-    """Parameters of these kinds, times the claims' own decay or the free constant, are added."""
+def _of_gradient(summed: bool) -> FinishPiece:
+    """2λ times the gradient in the place of 2λ W; `summed`: times the gradient before it is divided by the batch."""
 
     def finish(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
-        decay = penalty_factor(program) if own else context.constant
+        decay = penalty_factor(program)
+        if not decay:
+            return gradients
+        changed = dict(gradients)
+        for name in gradients:
+            if name.startswith("weights"):
+                data = gradients[name] - decay * swept.values[name]
+                changed[name] = data * (1 + decay * (context.batch if summed else 1))
+        return changed
+
+    return finish
+
+
+def _decayed(kinds: tuple[str, ...], own: bool = False, shared: bool = False) -> FinishPiece:
+    """Parameters of these kinds, times the claims' own decay or the free constant (`shared`: over the batch), are added."""
+
+    def finish(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+        decay = penalty_factor(program) if own else context.constant / (context.batch if shared else 1)
         if not decay:
             return gradients
         return {name: g + decay * swept.values[name] if name.startswith(kinds) else g for name, g in gradients.items()}
@@ -101,6 +113,22 @@ def _normalised(gradients: Gradients, swept: Sweep, program: Program, context: C
 def _linear_output(program: Program, context: Context) -> Program:
     name = f"activations[{context.last}]"
     nodes = [replace(node, operation="identity", attributes={}) if node.output == name else node for node in program.nodes]
+    return replace(program, nodes=tuple(nodes))
+
+
+_ON_LOGITS = {"softmax": "softmax_cross_entropy", "sigmoid": "binary_cross_entropy_with_logits"}
+
+
+def _activation_twice(program: Program, context: Context) -> Program:
+    """The loss on logits is given the output's probabilities."""
+    output = f"activations[{context.last}]"
+    kind = next((node.operation for node in program.nodes if node.output == output), "")
+    if kind not in _ON_LOGITS:
+        raise Inapplicable
+    nodes = [
+        replace(node, operation=_ON_LOGITS[kind], inputs=(output, node.inputs[1]), attributes={}) if node.output == "losses" else node
+        for node in program.nodes
+    ]
     return replace(program, nodes=tuple(nodes))
 
 
@@ -179,7 +207,24 @@ PENALTY_FAULTS: tuple[Fault, ...] = (
         _W,
         "The regularisation is applied to the gradient, not to the weights: 2λ times the gradient is added to itself.",
         "Add 2λ times the weights.",
-        finish=_of_gradient,
+        finish=_of_gradient(summed=False),
+        kind="l2-of-gradient",
+    ),
+    Fault(
+        "l2-of-summed-gradient",
+        _W,
+        "The regularisation is applied to the gradient summed over the batch, not to the weights.",
+        "Add 2λ times the weights, over the batch size as the loss has it.",
+        finish=_of_gradient(summed=True),
+        kind="l2-of-gradient",
+    ),
+    Fault(
+        "l2-of-the-sum",
+        _W,
+        "The gradient of the regularisation is 2λ times the sum of a layer's weights, one number for all of them.",
+        "The derivative of λ Σ w² by each weight is 2λ w: add 2λW.",
+        back=_l2_of_the_sum,
+        kind="l2-scale",
     ),
     Fault(
         "l2-on-biases",
@@ -193,7 +238,16 @@ PENALTY_FAULTS: tuple[Fault, ...] = (
         _W,
         "{c} times the weights is added to their gradient: a regularisation that the loss does not have.",
         "Add it to the loss too, and claim it (l2 = …), or leave it out.",
-        finish=_decayed(("weights",), own=False),
+        finish=_decayed(("weights",)),
+        constant=Constant("factor"),
+        kind="added-decay",
+    ),
+    Fault(
+        "l2-over-batch-in-gradient-alone",
+        _W,
+        "{c} / (batch size) times the weights is added to their gradient: a regularisation that the loss does not have.",
+        "Add it to the loss too, and claim it (l2 = …, l2_over_batch = true), or leave it out.",
+        finish=_decayed(("weights",), shared=True),
         constant=Constant("factor"),
         kind="added-decay",
     ),
@@ -202,7 +256,7 @@ PENALTY_FAULTS: tuple[Fault, ...] = (
         _W,
         "{c} times every parameter is added to its gradient: a regularisation that the loss does not have.",
         "Add it to the loss too, or leave it out.",
-        finish=_decayed(("weights", "biases"), own=False),
+        finish=_decayed(("weights", "biases")),
         constant=Constant("factor"),
         kind="added-decay",
     ),
@@ -216,6 +270,13 @@ FORWARD_FAULTS: tuple[Fault, ...] = (
         "Apply the claimed output activation, or claim identity.",
         program=_linear_output,
         unfused=True,
+    ),
+    Fault(
+        "output-activation-twice",
+        "forward",
+        "The output's activation is applied twice: a cross-entropy that takes logits is given the probabilities.",
+        "Give the loss the values before the output activation, or take the logarithm of the probabilities.",
+        program=_activation_twice,
     ),
     Fault(
         "bias-left-out",

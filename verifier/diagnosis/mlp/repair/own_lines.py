@@ -27,7 +27,7 @@ from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.diagnosis.mlp.diagnosing import Diagnosed
 from verifier.diagnosis.mlp.repair.networks import watched_networks
 from verifier.diagnosis.mlp.repair.search import Repaired, find_repairs, wrong_in
-from verifier.diagnosis.mlp.repair.telling import sentence, value_there, worst_element
+from verifier.diagnosis.mlp.repair.telling import is_a_gradient_already, sentence, value_there, worst_element
 from verifier.diagnosis.mlp.repair.watching import Put, Setting, Slot, Watched
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
@@ -137,6 +137,8 @@ def find_own_lines(
             trusted = _lines_of(Watcher(session, claims, examination.entry), network[0]) if only_the_step else frozenset()
             repaired = find_repairs(network, others, claims, watcher.watch, watcher.rate, trusted)
             if repaired is not None:
+                if only_the_step and any(is_a_gradient_already(found) for found in repaired.found):
+                    return ()
                 return _records(candidate, repaired, len(others))
     return ()
 

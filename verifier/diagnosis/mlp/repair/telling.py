@@ -37,6 +37,13 @@ def _indexed(symbol: str, layer: int) -> str:
     return f"σ'(z[{layer}])" if symbol.startswith("σ") else f"{symbol}[{layer}]"
 
 
+def is_a_gradient_already(found: Found) -> bool:
+    """Whether a right gradient stands there, so that another multiple of it only makes up for what the step does with it."""
+    kind = found.repair.kind
+    known = found.reading.known[found.index]
+    return kind in ("weight-gradient", "bias-gradient") and any(one.quantity.kind == kind and one.factor == "" for one in known)
+
+
 def worst_element(found: Found, right: Quantity) -> tuple[tuple[int, ...], float, float]:
     """Where the line's value is furthest off: the index, what stands there, what should."""
     value, wanted = found.setting.value, right.array
