@@ -17,24 +17,19 @@ from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.directions import direction_for
 from verifier.oracles.finite_difference.elements import WrongElement
 from verifier.oracles.finite_difference.line import DECISIVE, DirectionResult
-from verifier.oracles.finite_difference.noise import NARROWER_TYPES, machine_epsilon
+from verifier.oracles.finite_difference.noise import machine_epsilon
 from verifier.oracles.finite_difference.problem import ProblemDifferences, check_problem
 from verifier.oracles.functions.jumps import largest_jump
 from verifier.oracles.functions.projection import scale_of
 from verifier.oracles.functions.trial import moves_of
+from verifier.oracles.functions.wandering import FLOAT64_EPSILON, HIDDEN, JUMP, MORE_BITS, epsilon_shown_by, moved_inputs, unseen_share
 from verifier.results.evaluation import FloatArray
 from verifier.tolerance import FLOOR, SAFETY
 
-HIDDEN = 1.0  # outputs may be what is left of numbers of size 1 that cancelled; nothing shows it where they are smooth
-JUMP = 4.0  # times the noise: less is rounding of the loss where the search for a jump ends
 LAST_BITS = (4.0, -4.0, 8.0, -8.0)
-MORE_BITS = 64.0  # of the claim: only errors far above are ever reported
-COPIES = 4
 NEAR, FAR = 2.0**-12, 1.0
 TRIED = tuple(2.0**exponent for exponent in (*range(-8, 1), -14, -16))  # steps that the trial of a first step comes to, asked together
 MOST_ALONE = 8
-FLOAT64_EPSILON = machine_epsilon(np.float64)
-FLOAT32_EPSILON = machine_epsilon(np.float32)
 
 ClaimAgain = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, FloatArray]]
 """Arrays instead of the problem's -> the gradients claimed there."""
@@ -127,7 +122,7 @@ class _Line:
         steps = [NEAR, FAR, *(bits * epsilon for bits in LAST_BITS)]
         near, far, *nearby = self._outputs(everywhere, steps)
         center = np.concatenate([answered.outputs[name].ravel() for name in asking.outputs])
-        shown = max(epsilon, _shown_by(near))
+        shown = max(epsilon, epsilon_shown_by(near))
         wander = np.max([np.abs(copy - center) for copy in nearby], axis=0, initial=0.0)
         wander = np.where(np.isfinite(wander), wander, 0.0)
         level, further = self._level(center), self._level(far)
@@ -151,7 +146,9 @@ class _Line:
                 for name in remaining:
                     power = asked.resolves[name]
                     if not remaining[name].any() or np.isinf(power):
-                        power = min((self._share(line, name) for line in asked.directions if name in line.direction), default=power)
+                        power = min(
+                            (unseen_share(line, name, self._largest) for line in asked.directions if name in line.direction), default=power
+                        )
                     found.resolves[name] = min(found.resolves[name], power)
                 return
             if asked.element is not None and self._stands(asked.element, found):
@@ -229,24 +226,13 @@ class _Line:
         with np.errstate(all="ignore"):
             return float(np.linalg.norm(self._cotangent * outputs))
 
-    def _share(self, line: DirectionResult, name: str) -> float:
-        """What a change of the array by its own size might still do to the outputs unseen, relative to their size."""
-        if line.tolerance == 0:
-            return 0.0
-        reach = float(np.abs(line.direction[name]).max(initial=0.0)) * self._largest
-        return line.tolerance / reach if reach > 0 else float("inf")
-
     def _stands(self, element: WrongElement, found: Differenced) -> bool:
         """Whether the error is more than the claim wanders where the last bits of the inputs change; keeps it where it is."""
         name, scale = element.tensor, self._scales[element.tensor]
         here = self._answered.gradients[name]
         assert here is not None
-        generator = np.random.default_rng(0)
         wandered = np.zeros(here.shape)
-        for _ in range(COPIES):
-            moved: dict[str, Any] = dict(self._problem.arrays)
-            for one in self._theta:
-                moved[one] = moved[one] * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=moved[one].shape))
+        for moved in moved_inputs(self._problem.arrays, self._theta, MORE_BITS * self._epsilon):
             again = self._claim_again(moved).get(name)
             if again is not None and again.shape == here.shape:
                 wandered = np.fmax(wandered, np.abs(again - here))
@@ -257,19 +243,8 @@ class _Line:
         return True
 
 
-def _shown_by(outputs: FloatArray) -> float:
-    """Epsilon of float32 where that holds all these outputs, at a point that is nothing special: then a part is computed in it."""
-    finite = outputs[np.isfinite(outputs) & (outputs != 0)]
-    if not finite.size:
-        return FLOAT64_EPSILON
-    mantissas, _ = np.frexp(finite)
-    bits = max(NARROWER_TYPES)
-    held = bool(np.array_equal(np.round(mantissas * 2.0**bits), mantissas * 2.0**bits))
-    return 2.0 ** (1 - bits) if held else FLOAT64_EPSILON
-
-
 def shows_float32(answered: Answered, names: tuple[str, ...]) -> bool:
     """Whether all outputs hold 24 bits only although float64 went in, at a point that is nothing special."""
     values = np.concatenate([answered.outputs[name].ravel() for name in names])
     informative = values[np.isfinite(values) & (np.abs(values) != 1) & (values != 0)]
-    return informative.size > 1 and _shown_by(informative) > FLOAT64_EPSILON
+    return informative.size > 1 and epsilon_shown_by(informative) > FLOAT64_EPSILON

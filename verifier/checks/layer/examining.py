@@ -13,6 +13,7 @@ from verifier.checks.layer.differences import Differenced, difference, shows_flo
 from verifier.checks.layer.ties import Misplaced, misplaced
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem
+from verifier.oracles.functions.wandering import FLOAT64_EPSILON, MORE_BITS, moved_inputs
 from verifier.results.evaluation import FloatArray
 from verifier.tolerance import SAFETY
 
@@ -22,8 +23,6 @@ PROPERTIES_ON = 4  # problems on which the second call, layouts and linearity ar
 ONE_SIGN = ("ties", "zeros")
 FORWARD = ("imports", "setup", "forward", "pass", "program")
 LAYOUTS = ("fortran", "strided")
-COPIES = 4  # of a gradient at inputs moved in their last bits:
-LAST_BITS = 64.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
@@ -374,13 +373,9 @@ def _same(one: FloatArray, other: FloatArray) -> bool:
 
 def _wandering(asking: LayerAsking, problem: LayerProblem, name: str, gradient: FloatArray) -> float:
     """What last bits of the inputs do to a gradient that is claimed, times the safety factor: what cancels is known no better."""
-    generator = np.random.default_rng(0)
     wandered = 0.0
-    for _ in range(COPIES):
-        moved = {
-            one: array * (1 + LAST_BITS * generator.uniform(-1, 1, size=array.shape)) if array.dtype.kind == "f" else array
-            for one, array in problem.arrays.items()
-        }
+    real = [one for one, array in problem.arrays.items() if array.dtype.kind == "f"]
+    for moved in moved_inputs(problem.arrays, real, MORE_BITS * FLOAT64_EPSILON):
         again = _claim_again(asking, problem, moved).get(name)
         if again is not None and again.shape == gradient.shape and again.size:
             wandered = max(wandered, float(np.nanmax(np.abs(again - gradient))))

@@ -17,22 +17,28 @@ from verifier.oracles.finite_difference.directions import SMALLEST_EXPONENT, dir
 from verifier.oracles.finite_difference.elements import WrongElement
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE, DirectionResult
-from verifier.oracles.finite_difference.noise import NARROWER_TYPES, SCATTER_SAFETY, machine_epsilon
+from verifier.oracles.finite_difference.noise import SCATTER_SAFETY
 from verifier.oracles.finite_difference.problem import ProblemDifferences, check_problem
 from verifier.oracles.functions.closer import EXACT, Slopes, slopes_along
 from verifier.oracles.functions.differentiable import Arrays, Differentiable
 from verifier.oracles.functions.jumps import largest_jump
 from verifier.oracles.functions.projection import Projection
 from verifier.oracles.functions.trial import moves_of
+from verifier.oracles.functions.wandering import (
+    COPIES,
+    FLOAT64_EPSILON,
+    HIDDEN,
+    JUMP,
+    MORE_BITS,
+    epsilon_shown_by,
+    moved_inputs,
+    unseen_share,
+)
 from verifier.results.evaluation import FloatArray
 from verifier.tolerance import FLOOR, SAFETY
 
 MOST_ALONE = 8  # inputs that are asked about alone where the directions through all do not decide them
-HIDDEN = 1.0  # outputs may be what is left of numbers of size 1 that cancelled (1 - cos x); nothing shows it where they are smooth
-JUMP = 4.0  # times the noise: less is rounding of the loss where the search for a jump ends
-COPIES = 4  # of outputs, of the claim, at inputs moved by a few last bits:
-LAST_BITS = 4.0
-MORE_BITS = 64.0  # of the claim: only errors far above are ever told
+LAST_BITS = 4.0  # of the inputs where the outputs are asked again
 MOST_ELEMENTS = 24  # that a closer look asks about one by one
 NEARLY_ZERO = 2.0**-6  # of a projection: beside it everything else would count as noisy
 ROUNDING_SHARE = 2.0**-4  # a claim that wanders by as much of itself is rounding
@@ -41,8 +47,6 @@ PART_MOVED = 2.0**-7  # of themselves is what the outputs move by if it is right
 STEP_BITS = 16.0  # last bits of the element
 STAIR = 2.0**-10  # of the input's own size: nearer jumps may be the stairs of a part that cancelled
 SMALLEST_STILL = 2.0**-12  # of the input's own size: over shorter steps a narrow type stands still too
-FLOAT64_EPSILON = machine_epsilon(np.float64)
-FLOAT32_EPSILON = machine_epsilon(np.float32)
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def difference(
     if not found.failed():
         asking.ask_until_settled(flat_ones, found)
     for name in flat_ones:
-        shares = [asking.share(line, name) for line in found.lines if name in line.direction]
+        shares = [unseen_share(line, name, asking.largest) for line in found.lines if name in line.direction]
         found.resolves[name] = min(shares, default=float("inf"))
     open_ones = [name for name in live if not found.resolves[name] <= DECISIVE and name not in found.doubtful]
     for name in open_ones[:MOST_ALONE]:
@@ -128,10 +132,10 @@ class Asking:
         self._epsilon = FLOAT64_EPSILON if in_float64 else function.epsilon
         center = projection.outputs({}, 0.0)
         everywhere = {name: direction_for(1, 0, name, gradient.shape) for name, gradient in gradients.items()}
-        shown = max(self._epsilon, _shown_by(projection.outputs(everywhere, 2.0**-12)))
+        shown = max(self._epsilon, epsilon_shown_by(projection.outputs(everywhere, 2.0**-12)))
         far = projection.level(projection.outputs(everywhere, 1.0))
         self._level = projection.level(center)
-        self._largest = max(self._level, far if np.isfinite(far) else 0.0)
+        self.largest = max(self._level, far if np.isfinite(far) else 0.0)
         wander = self._wander_of_outputs(center)
         self._scatter = (self._level * shown + projection.level(wander)) / self._epsilon + HIDDEN
         # Not with HIDDEN: an output that is small and true may still turn within its noise, and then the first step must be short.
@@ -172,13 +176,8 @@ class Asking:
 
         The claim at the point itself is left out: where it alone stands apart (at a tie, at a zero), that is no rounding.
         """
-        generator = np.random.default_rng(0)
         claims = []
-        for _ in range(COPIES):
-            moved = {
-                one: array * (1 + MORE_BITS * self._epsilon * generator.uniform(-1, 1, size=array.shape))
-                for one, array in self._function.inputs.items()
-            }
+        for moved in moved_inputs(self._function.inputs, self._function.inputs, MORE_BITS * self._epsilon):
             try:
                 claims.append(self._claim_again(moved)[name])
             except Exception:  # a point that the code does not take says nothing
@@ -187,13 +186,6 @@ class Asking:
             claims.append(self._claim_again(self._function.inputs)[name])
         apart: FloatArray = np.ptp(np.stack(claims), axis=0)
         return apart
-
-    def share(self, line: DirectionResult, name: str) -> float:
-        """What a change of the input by its own size might still do to the outputs unseen, relative to their size."""
-        if line.tolerance == 0:
-            return 0.0
-        reach = float(np.abs(line.direction[name]).max(initial=0.0)) * self._largest
-        return line.tolerance / reach if reach > 0 else float("inf")
 
     def ask_until_settled(self, gradients: Arrays, found: Findings) -> None:
         """Ask about these inputs together; one whose failure does not stand is left out and the others are asked again."""
@@ -340,14 +332,6 @@ class Asking:
 
 def _failing_alone(asked: ProblemDifferences) -> list[str]:
     return [name for name, status in asked.tensors.items() if status == "fail"]
-
-
-def _shown_by(outputs: FloatArray) -> float:
-    """Epsilon of float32 where that holds all these outputs, at a point that is nothing special: then a part is computed in it."""
-    mantissas, _ = np.frexp(outputs[np.isfinite(outputs)])
-    bits = max(NARROWER_TYPES)
-    held = bool(np.array_equal(np.round(mantissas * 2.0**bits), mantissas * 2.0**bits))
-    return 2.0 ** (1 - bits) if held else FLOAT64_EPSILON
 
 
 def contradicted(first: Arrays, second: Arrays, lines: Sequence[DirectionResult], scales: Mapping[str, float]) -> str | None:

@@ -14,11 +14,6 @@ from verifier.oracles.finite_difference.elements import WrongElement
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.functions.differencing import (
-    COPIES,
-    FLOAT32_EPSILON,
-    FLOAT64_EPSILON,
-    HIDDEN,
-    MORE_BITS,
     Asking,
     Findings,
     Kink,
@@ -30,6 +25,7 @@ from verifier.oracles.functions.layouts import Layout, numbers_in
 from verifier.oracles.functions.projection import Projection, cotangents_for, flat, scale_of
 from verifier.oracles.functions.relations import relation
 from verifier.oracles.functions.rounding import compare_by_jitter
+from verifier.oracles.functions.wandering import COPIES, FLOAT32_EPSILON, FLOAT64_EPSILON, HIDDEN, MORE_BITS, moved_inputs
 from verifier.results.evaluation import FloatArray
 from verifier.tolerance import SAFETY, Comparison
 
@@ -287,10 +283,8 @@ def _other_layouts(function: Differentiable, cotangents: Sequence[FloatArray], c
 
 def _wander(function: Differentiable, cotangents: Sequence[FloatArray], claim: Claim) -> dict[str, FloatArray]:
     """What rounding may do to each gradient: S times what it wanders where the last bits of the inputs change, and its own last bit."""
-    generator = np.random.default_rng(1)
     found = {name: function.epsilon * np.abs(gradient) for name, gradient in claim.gradients.items()}
-    for _ in range(COPIES):
-        moved = {n: a * (1 + MORE_BITS * function.epsilon * generator.uniform(-1, 1, size=a.shape)) for n, a in function.inputs.items()}
+    for moved in moved_inputs(function.inputs, function.inputs, MORE_BITS * function.epsilon, seed=1):
         try:
             near = function.claim(function.rounded(moved), cotangents, False).gradients
         except Exception:  # a point that the code does not take says nothing
