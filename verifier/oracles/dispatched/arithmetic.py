@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from verifier.errors import VerifierError
 from verifier.oracles.dispatched.noise import Disturbance, Stored
-from verifier.oracles.dispatched.operations import Kind, Treatment, treatment_of
+from verifier.oracles.dispatched.operations import Kind, Treatment, as_called, treatment_of
 
 _WIDER = {
     torch.float16: torch.float64,
@@ -84,7 +84,7 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: OpOverload, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        treatment = treatment_of(func)
+        treatment = as_called(treatment_of(func), (*args, *kwargs.values()))
         if treatment.decomposition is not None and self._is_taken_apart(func):
             self.decomposed = True
             with self:
@@ -116,6 +116,7 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 wide = lifted(value)
                 if noise is None or not is_real(wide):
                     return wide
+                wide = wide.resolve_conj().resolve_neg()  # down here a product takes no notice of a conjugate that is only marked
                 moved = noise.operand(wide, name)
                 # A place between pixels is as exact as its distance from the edge allows, and so are the weights that follow from it.
                 return wide + max(wide.shape, default=1) * (moved - wide) if name.startswith("upsample_") else moved

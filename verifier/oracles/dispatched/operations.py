@@ -3,8 +3,8 @@
 The names are ATen's, without overload; an operation that stands in no list rounds each of its results once.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -114,6 +114,8 @@ _DECOMPOSES = _names(
     """
 )
 
+_SELECTING = _names("amax amin max min")  # arguments of scatter_reduce, index_reduce, segment_reduce
+
 _ABSOLUTE = _names("sigmoid tanh erf softplus elu log_sigmoid_forward")
 
 
@@ -134,6 +136,12 @@ def treatment_of(operation: OpOverload) -> Treatment:
         fresh=any(alias is None for alias in returns),
         views=bool(returns) and all(alias is not None and not alias.is_write for alias in returns),
     )
+
+
+def as_called(treatment: Treatment, arguments: Sequence[Any]) -> Treatment:
+    """How one call is treated: a reduction that keeps the largest or the smallest moves numbers, whatever it is called."""
+    selects = treatment.kind is Kind.SUMS and any(isinstance(one, str) and one in _SELECTING for one in arguments)
+    return replace(treatment, kind=Kind.MOVES) if selects else treatment
 
 
 def _decomposition(operation: OpOverload, name: str) -> Callable[..., Any] | None:

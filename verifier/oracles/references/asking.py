@@ -15,9 +15,9 @@ from verifier.oracles.functions.plain import argument_names
 from verifier.oracles.references.candidate import Candidate
 from verifier.oracles.references.constants import constants_of
 from verifier.oracles.references.evidence import not_its_own
-from verifier.oracles.references.judging import Judge
+from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
-from verifier.oracles.references.points import Source, domain_of
+from verifier.oracles.references.points import LABELS, Source, domain_of, is_label
 from verifier.oracles.references.saying import in_words
 from verifier.oracles.references.search import Searched, search
 from verifier.oracles.references.space import AXES, Case, Space, parse_rule
@@ -107,7 +107,7 @@ def prepare(
     candidate = Candidate(function, gradient, tuple(fixed), fixed, _differentiated(tensors, said.masks))
     space, sources, not_drawn, notes = _space(candidate, reference, tensors, said, tuple(parameters))
     judge = Judge(
-        candidate,
+        _claiming(candidate, sources, tensors, space.base.options),
         reference,
         sources,
         _judged_type(tensors),
@@ -117,6 +117,19 @@ def prepare(
     )
     seed = int(np.random.SeedSequence().generate_state(1)[0]) % 10**6 if said.seed is None else said.seed
     return Prepared(judge, space, {name: one.detach() for name, one in tensors.items()}, seed, tuple(not_drawn), tuple(notes))
+
+
+def _claiming(candidate: Candidate, sources: Mapping[str, Source], tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> Candidate:
+    """The candidate without the labels whose gradient it gives as None: they are no variables of its function."""
+    labels = [name for name in candidate.differentiated if sources[name].domain == LABELS]
+    if not labels:
+        return candidate
+    try:
+        given = candidate.answer(tensors, options, lambda outputs: [np.ones_like(one) for one in outputs]).gradients
+    except Exception:  # what it raises is said elsewhere
+        return candidate
+    constant = [name for name in labels if given.get(name) is None]
+    return replace(candidate, differentiated=tuple(name for name in candidate.differentiated if name not in constant))
 
 
 def ask(prepared: Prepared, said: Said) -> Answer:
@@ -140,11 +153,14 @@ def ask(prepared: Prepared, said: Said) -> Answer:
         own = f"; beside the candidate's own constants: {', '.join(map(str, sorted(set(space.own))))}" if space.own else ""
         not_drawn.append(f"sizes asked: up to {max(largest, 65)}, now and then 250, 500 and 1030{own}")
     undecided = ""
-    if found.wrong is None and found.asked == 0:
+    unjudged = found.skipped.get(UNJUDGED, 0)
+    if unjudged:
+        notes.append(f"not judged at {unjudged} drawn points: {UNJUDGED}")
+    if found.wrong is None and (found.asked == 0 or (examples_first.skipped == UNJUDGED and unjudged >= found.asked)):
         reason = (
             max(found.skipped, key=lambda one: found.skipped[one]) if found.skipped else examples_first.skipped or "nothing could be drawn"
         )
-        undecided = f"nothing could be asked: {reason}"
+        undecided = ("next to " if found.asked else "") + f"nothing could be asked: {reason}"
         if "dtype" in reason and "reference" in reason:
             undecided += f". {LIFTED}"
     return Answer(
@@ -188,8 +204,8 @@ def _refuse_what_does_not_fit(
 
 def _judged_type(tensors: Mapping[str, Tensor]) -> torch.dtype:
     """The narrowest type among them."""
-    floating = [tensor.dtype for tensor in tensors.values() if tensor.is_floating_point()]
-    return max(floating or [torch.float64], key=lambda one: torch.finfo(one).eps)
+    real = [tensor.dtype.to_real() for tensor in tensors.values() if tensor.is_floating_point() or tensor.is_complex()]
+    return max(real or [torch.float64], key=lambda one: torch.finfo(one).eps)
 
 
 def _precision(dtype: torch.dtype, said: str | None) -> str:
@@ -227,7 +243,8 @@ def _space(
     sizes = {name: size for name, size in {**known, **sizes}.items() if name not in options}
     if said.shapes is None:
         limits |= {name: Allowed(listed=(size,)) for name, size in sizes.items() if size <= 1}
-    sources = {name: _source(name, tensor, shapes[name], said, not_drawn) for name, tensor in tensors.items()}
+    labels = _labels(candidate, tensors)
+    sources = {name: _source(name, tensor, shapes[name], said, not_drawn, label=name in labels) for name, tensor in tensors.items()}
     domains = {name: source.domain for name, source in sources.items() if source.domain not in ("real", "integers", "booleans", "mask")}
     notes += [f"{name} is drawn as its example shows it: {domain}" for name, domain in domains.items() if shapes[name].kind is None]
     required = tuple(parse_expression(text) for text in said.require)
@@ -296,10 +313,16 @@ def _options(function: Callable[..., Any], reference: Callable[..., Any], said: 
     return found
 
 
-def _source(name: str, tensor: Tensor, shape: Shape, said: Said, not_drawn: list[str]) -> Source:
+def _labels(candidate: Candidate, tensors: Mapping[str, Tensor]) -> list[str]:
+    """What holds two numbers of -1, 0 and 1 beside something that holds others, and was not said to be differentiated: labels, masks."""
+    alike = [name for name in candidate.differentiated if not tensors[name].requires_grad and is_label(tensors[name])]
+    return alike if len(alike) < len(candidate.differentiated) else []
+
+
+def _source(name: str, tensor: Tensor, shape: Shape, said: Said, not_drawn: list[str], *, label: bool) -> Source:
     rule: tuple[Any, ...] = ()
     text = (said.integers or {}).get(name)
-    domain = domain_of(tensor, shape.kind, name in said.masks)
+    domain = LABELS if label and shape.kind is None else domain_of(tensor, shape.kind, name in said.masks)
     if text is not None:
         rule = tuple(parse_expression(part) for part in parse_rule(text))
     elif shape.below is not None:

@@ -9,11 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.oracles.functions.layouts import numbers_in
 from verifier.oracles.references.space import Case
 from verifier.problems.sizes import Expression, Shape
 
 SMALLER = 256.0
 LARGER = 6.0  # times as large: functions saturate there, and PyTorch's softplus is not yet its argument, which it is above 20
+
+LABELS = "either of two numbers"
 
 Draw = Callable[[tuple[int, ...], Mapping[str, int], torch.Generator], Any]
 
@@ -25,7 +28,8 @@ class Source:
     Attributes:
         shape: in named sizes.
         example: the user's; its type, its device and its domain are kept.
-        domain: "real", "positive", "unit interval", "rows sum to 1", "rows of length 1", "integers", "booleans", "mask".
+        domain: "real", "positive", "unit interval", "rows sum to 1", "rows of length 1", "integers", "booleans", "mask", or `LABELS`,
+            which is drawn from the two numbers that the example has.
         rule: of integers: what they stay below, then what else they may be; empty where nothing was said.
         draw: the user's own way.
     """
@@ -53,7 +57,10 @@ def domain_of(example: Tensor, kind: str | None, mask: bool) -> str:
     if not bool(torch.isfinite(values).all()):
         return "real"
     if example.dim() and example.shape[-1] > 1:
-        loose = 64 * torch.finfo(example.dtype).eps
+        narrow = torch.finfo(example.dtype).bits < 32
+        loose = (4 if narrow else 64) * torch.finfo(example.dtype).eps  # of a row rounded to this type, with something to spare
+        if narrow and example.dim() < 2:
+            loose = 0.0  # one row may come so near by chance
         if bool((values >= 0).all()) and bool(((values.sum(-1) - 1).abs() <= loose).all()):
             return "rows sum to 1"
         if values.numel() > 3 and bool(((values.norm(dim=-1) - 1).abs() <= loose).all()):
@@ -61,6 +68,14 @@ def domain_of(example: Tensor, kind: str | None, mask: bool) -> str:
     if bool(((values > 0) & (values < 1)).all()):
         return "unit interval"
     return "positive" if bool((values > 0).all()) else "real"
+
+
+def is_label(example: Tensor) -> bool:
+    """Whether a real tensor holds two numbers of -1, 0 and 1: targets of a logistic or a hinge loss, masks, choices."""
+    if not example.is_floating_point():
+        return False
+    met = set(np.unique(example.detach().double().cpu().numpy()).tolist())
+    return len(met) == 2 and met <= {-1.0, 0.0, 1.0}
 
 
 def point(sources: Mapping[str, Source], case: Case, other: int = 0) -> dict[str, Tensor]:
@@ -88,6 +103,8 @@ def _drawn(source: Source, shape: tuple[int, ...], case: Case, generator: np.ran
         return torch.as_tensor(given).detach().clone().to(dtype)
     if source.domain in ("booleans", "mask"):
         return torch.as_tensor(_mask(shape, case.axis("masks"), generator)).to(dtype)
+    if source.domain == LABELS:
+        return torch.as_tensor(generator.choice(np.unique(source.example.double().cpu().numpy()), size=shape)).to(dtype)
     if source.domain == "integers":
         return torch.as_tensor(_integers(source, shape, case, generator)).to(dtype)
     if dtype.is_complex:
@@ -168,3 +185,26 @@ def same_twice(sources: Mapping[str, Source], tensors: Mapping[str, Tensor], nam
             if alike and drawn_alike and tensors[one].numel():
                 return one, other
     return None
+
+
+def cotangents_for(outputs: Sequence[np.ndarray[Any, Any]], case: Case) -> list[np.ndarray[Any, Any]]:
+    """A cotangent for each output as the case has it, exact in every narrow type."""
+    generator = np.random.default_rng([case.seed, 77])
+    kind = case.axis("cotangent")
+    found = []
+    for place, output in enumerate(outputs):
+        signed = generator.choice([-1.0, 1.0], size=output.shape) * generator.integers(64, 129, size=output.shape) / 128
+        hot = np.zeros(output.shape)
+        if output.size:
+            hot.flat[int(generator.integers(output.size))] = 1.0
+        numbers = {"ones": np.ones(output.shape), "one-hot": hot, "zero": np.zeros(output.shape), "large": 64 * signed}.get(kind, signed)
+        if kind == "one output alone" and place != used_output(case, len(outputs)):
+            numbers = np.zeros(output.shape)
+        numbers = numbers_in(numbers, case.axis("layout"))  # type: ignore[arg-type]
+        found.append(numbers * (1 - 0.5j) if output.dtype.kind == "c" and kind != "ones" else numbers)
+    return found
+
+
+def used_output(case: Case, count: int) -> int:
+    """The number of the output that alone is used, where one is."""
+    return case.seed % count

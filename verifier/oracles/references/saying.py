@@ -7,7 +7,7 @@ import torch
 
 from verifier.oracles.functions.relations import relation
 from verifier.oracles.references.candidate import Array
-from verifier.oracles.references.judging import Judge, Wrong, _Truth
+from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.points import point
 from verifier.oracles.references.search import Searched
 from verifier.oracles.references.space import Case
@@ -58,7 +58,7 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
         poison = case.axis("usage") == "poisoned memory"
         return "It holds numbers that were never written." if poison else f"{int(np.isnan(claimed).sum())} elements are NaN."
     tensors = point(judge.sources, case)
-    truth = _Truth(judge, tensors, case)
+    truth = judge.truth_at(tensors, case)
     try:
         outputs = truth.plain(None)[0]
         _, ones = truth.plain([np.ones(one.shape) for one in outputs])

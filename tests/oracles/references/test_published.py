@@ -1,0 +1,145 @@
+"""Kinds of published custom functions, and what went wrong with them once: right code that was accused, wrong code that passed."""
+
+import pytest
+import torch
+
+from verifier import assert_gradients
+from verifier.errors import Inconclusive
+from verifier.oracles.references.points import domain_of
+
+F = torch.nn.functional
+
+
+def custom(forward, backward):
+    return type("Custom", (torch.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)}).apply
+
+
+def tensor(*shape, dtype=torch.float32):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(1), dtype=dtype)
+
+
+def asked(candidate, *tensors, reference, **said):
+    return assert_gradients(candidate, *tensors, reference=reference, seed=0, draws=3, **said)
+
+
+def focal(gamma):
+    def forward(ctx, x, t):
+        ctx.save_for_backward(x, t)
+        return focal_loss(x, t)
+
+    def backward(ctx, cotangent):
+        x, t = ctx.saved_tensors
+        p = torch.sigmoid(x)
+        positive = (1 - p) ** 2 * (gamma * p * F.logsigmoid(x) - (1 - p))
+        negative = -(p**2) * (gamma * (1 - p) * F.logsigmoid(-x) - p)
+        return cotangent * (t * positive + (1 - t) * negative), None
+
+    return custom(forward, backward)
+
+
+def focal_loss(x, t):
+    p = torch.sigmoid(x)
+    return (1 - (p * t + (1 - p) * (1 - t))) ** 2 * F.binary_cross_entropy_with_logits(x, t, reduction="none")
+
+
+def test_labels_of_two_values_stay_labels():
+    labels = (tensor(4, 5) > 0).float()
+    notes = asked(focal(2), tensor(4, 5), labels, reference=focal_loss).notes
+    assert "t is drawn as its example shows it: either of two numbers" in notes
+    with pytest.raises(AssertionError, match="the gradient of x is not the reference's"):
+        asked(focal(1), tensor(4, 5), labels, reference=focal_loss)
+
+
+def test_a_weight_of_zeros_and_ones_still_has_its_gradient_judged():
+    wrong = custom(
+        lambda ctx, x, w: (ctx.save_for_backward(x, w), x @ w)[1],
+        lambda ctx, c: (c @ ctx.saved_tensors[1].T, 2 * ctx.saved_tensors[0].T @ c),
+    )
+    with pytest.raises(AssertionError, match="the gradient of w is not the reference's"):
+        asked(wrong, tensor(4, 3), torch.eye(3), reference=lambda x, w: x @ w)
+
+
+def test_the_gradient_of_a_largest_per_segment_goes_to_one_element():
+    segments = torch.tensor([0, 0, 2, 1, 2, 2])
+
+    def largest(x, i):
+        return torch.zeros(3, x.shape[1], dtype=x.dtype).scatter_reduce(0, i[:, None].expand_as(x), x, "amax", include_self=False)
+
+    def to_all(ctx, cotangent):
+        return cotangent[ctx.saved_tensors[0]], None
+
+    def to_the_largest(ctx, cotangent):
+        i, where = ctx.saved_tensors
+        return cotangent[i] * where, None
+
+    def forward(ctx, x, i):
+        out = largest(x, i)
+        ctx.save_for_backward(i, (out[i] == x).to(x.dtype))
+        return out
+
+    x = tensor(6, 3)
+    with pytest.raises(AssertionError, match="the gradient of x is not the reference's"):
+        asked(custom(lambda ctx, x, i: (ctx.save_for_backward(i), largest(x, i))[1], to_all), x, segments, reference=largest)
+    right = custom(forward, to_the_largest)
+    base = {"shapes": ("E D", "E"), "integers": {"i": "index 3"}, "draw": {"x": lambda shape, sizes, generator: torch.randn(shape)}}
+    asked(right, x, segments, reference=largest, **base)
+
+
+@pytest.mark.parametrize("conjugated", [True, False])
+def test_complex64_is_judged_by_its_own_rounding(conjugated):
+    z, w = tensor(4, 3, dtype=torch.complex64), tensor(5, 3, dtype=torch.complex64)
+
+    def backward(ctx, cotangent):
+        z, w = ctx.saved_tensors
+        return cotangent @ w.conj() * (1 if conjugated else 1 + 1e-3), cotangent.mT @ z.conj()
+
+    linear = custom(lambda ctx, z, w: (ctx.save_for_backward(z, w), z @ w.mT)[1], backward)
+    if conjugated:
+        assert asked(linear, z, w, reference=lambda z, w: z @ w.mT).precision == "float32"
+    else:
+        with pytest.raises(AssertionError, match="the gradient of z is not the reference's"):
+            asked(linear, z, w, reference=lambda z, w: z @ w.mT)
+
+
+def test_a_row_in_a_narrow_type_is_no_unit_vector_by_chance():
+    assert domain_of(torch.tensor([0.5, -0.5, 0.5, 0.6], dtype=torch.bfloat16), None, False) == "real"
+    rows = F.normalize(tensor(4, 6, dtype=torch.float64), dim=-1)
+    assert domain_of(rows.bfloat16(), None, False) == "rows of length 1"
+
+
+def test_what_is_meant_to_be_zero_is_so_in_a_narrow_type_too():
+    mask = torch.zeros(4, 3, dtype=torch.bool)
+    mask[1] = True
+
+    def double(kept):
+        return custom(lambda ctx, w: 2 * w, lambda ctx, c: 2 * c * kept)
+
+    w = tensor(4, 3, dtype=torch.bfloat16)
+    said = {"reference": lambda w: 2 * w, "zero_at": {"w": mask}, "shapes": ("4 3",)}
+    asked(double((~mask).bfloat16()), w, **said)
+    with pytest.raises(AssertionError, match="the gradient of w"):
+        asked(double(1), w, **said)
+
+
+def test_where_rounding_leaves_no_reference_nothing_passes():
+    def reference(x):  # rounding alone decides whether this divides by 0
+        return x / (x * 3 == 3 * x).to(x.dtype)
+
+    with pytest.raises(Inconclusive, match="rounding alone makes the reference infinite there"):
+        asked(custom(lambda ctx, x: x.clone(), lambda ctx, c: 5 * c), tensor(4), reference=reference)
+
+
+def test_a_reference_of_sparse_tensors_is_held_to_how_it_moves():
+    def sparse(a, x):
+        return torch.sparse.mm(a.to_sparse(), x)
+
+    def product(factor):
+        return custom(
+            lambda ctx, a, x: (ctx.save_for_backward(a, x), a @ x)[1],
+            lambda ctx, c: (factor * c @ ctx.saved_tensors[1].T, ctx.saved_tensors[0].T @ c),
+        )
+
+    tensors = tensor(4, 5) + 3, tensor(5, 2)
+    asked(product(1), *tensors, reference=sparse)
+    with pytest.raises(AssertionError, match="the gradient of a is not the reference's"):
+        asked(product(1.001), *tensors, reference=sparse)
