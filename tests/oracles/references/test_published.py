@@ -1,11 +1,14 @@
 """Kinds of published custom functions, and what went wrong with them once: right code that was accused, wrong code that passed."""
 
+from itertools import pairwise
+
+import numpy as np
 import pytest
 import torch
 
 from verifier import assert_gradients
 from verifier.errors import Inconclusive
-from verifier.oracles.references.points import domain_of
+from verifier.oracles.references.domains import domain_of, integers_like
 
 F = torch.nn.functional
 
@@ -143,3 +146,103 @@ def test_a_reference_of_sparse_tensors_is_held_to_how_it_moves():
     asked(product(1), *tensors, reference=sparse)
     with pytest.raises(AssertionError, match="the gradient of a is not the reference's"):
         asked(product(1.001), *tensors, reference=sparse)
+
+
+def positive_definite(count):
+    a = tensor(count, count, dtype=torch.float64)
+    return a @ a.T + count * torch.eye(count, dtype=torch.float64)
+
+
+def cholesky(diagonal, symmetric=True):
+    def forward(ctx, a):
+        lower = torch.linalg.cholesky(a)
+        ctx.save_for_backward(lower)
+        return lower
+
+    def backward(ctx, cotangent):
+        (lower,) = ctx.saved_tensors
+        inner = (lower.mT @ cotangent).tril()
+        inner = inner - diagonal * torch.diag(inner.diagonal())
+        whole = torch.linalg.solve_triangular(lower.mT, inner, upper=True)
+        whole = torch.linalg.solve_triangular(lower, whole, upper=False, left=False)
+        whole = (whole + whole.mT) / 2
+        return whole if symmetric else 2 * whole.tril() - torch.diag(whole.diagonal())
+
+    return custom(forward, backward)
+
+
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_positive_definite_example_stays_one_and_both_conventions_of_its_gradient_are_right(symmetric):
+    a = positive_definite(4).float()
+    notes = asked(cholesky(0.5, symmetric), a, reference=torch.linalg.cholesky).notes
+    assert "a is drawn as its example shows it: symmetric and positive definite" in notes
+    with pytest.raises(AssertionError, match="the gradient of a is not the reference's"):
+        asked(cholesky(1.0, symmetric), a, reference=torch.linalg.cholesky)
+
+
+def test_triangles_and_log_probabilities_are_read_off_their_examples():
+    a = positive_definite(4)
+    assert domain_of(torch.linalg.cholesky(a), None, False) == "lower triangular"
+    assert domain_of(tensor(4, 4), None, False) == "real"
+    assert domain_of(tensor(4, 5).log_softmax(-1), None, False) == "rows of log-probabilities"
+    right = custom(
+        lambda ctx, low, b: (ctx.save_for_backward(low, found := torch.linalg.solve_triangular(low, b, upper=False)), found)[1],
+        lambda ctx, c: (
+            -(back := torch.linalg.solve_triangular(ctx.saved_tensors[0].mT, c, upper=True)) @ ctx.saved_tensors[1].mT,
+            back,
+        ),
+    )  # its gradient is full: what stands above the diagonal is never read
+    asked(right, torch.linalg.cholesky(a), tensor(4, 2, dtype=torch.float64), reference=lambda low, b: torch.linalg.inv(low.tril()) @ b)
+
+
+def test_a_size_that_stands_in_the_code_is_not_guessed_to_be_free():
+    def crossed(w):
+        x, y, z = w[..., 0], w[..., 1], w[..., 2]
+        zero = torch.zeros_like(x)
+        return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).view(*w.shape[:-1], 3, 3)
+
+    def rodrigues(w):
+        square = (w * w).sum(-1)[..., None, None].clamp(min=1e-8)
+        angle, cross = square.sqrt(), crossed(w)
+        return torch.eye(3, dtype=w.dtype) + torch.sin(angle) / angle * cross + (1 - torch.cos(angle)) / square * cross @ cross
+
+    found = asked(rodrigues, tensor(4, 3, dtype=torch.float64), reference=lambda w: torch.linalg.matrix_exp(crossed(w)))
+    assert any("3 stays" in line for line in found.not_drawn)
+
+
+def test_an_earlier_call_has_inputs_that_the_reference_takes_too():
+    def plain(x):
+        if (x.detach() > 3).any():
+            raise ValueError("out of range")
+        return x * x
+
+    asked(
+        custom(lambda ctx, x: (ctx.save_for_backward(x), plain(x))[1], lambda ctx, c: 2 * c * ctx.saved_tensors[0]),
+        2 * tensor(6, 7),
+        reference=plain,
+    )
+
+
+@pytest.mark.parametrize(
+    ("example", "allowed"),
+    [
+        ([0, 1, 2, 3], lambda drawn: drawn.tolist() == list(range(6))),
+        ([2, 0, 3, 1], lambda drawn: sorted(drawn.tolist()) == list(range(6))),
+        ([0, 0, 1, 4], lambda drawn: (np.diff(drawn) >= 0).all()),
+        ([3, 0, 3, 1], lambda drawn: set(drawn.tolist()) <= {0, 1, 3}),
+    ],
+)
+def test_integers_of_which_nothing_was_said_keep_their_order(example, allowed):
+    assert allowed(integers_like(np.array(example), (6,), np.random.default_rng(0)))
+
+
+def test_bounds_of_segments_keep_the_sizes_that_they_belong_to():
+    def by_segment(x, bounds):
+        return torch.stack([x[low:high].sum(0) for low, high in pairwise(bounds.tolist())])
+
+    def backward(ctx, cotangent):
+        (bounds,) = ctx.saved_tensors
+        return cotangent.repeat_interleave(bounds.diff(), 0), None
+
+    segments = custom(lambda ctx, x, bounds: (ctx.save_for_backward(bounds), by_segment(x, bounds))[1], backward)
+    assert asked(segments, tensor(7, 2), torch.tensor([0, 2, 3, 7]), reference=by_segment).draws > 20

@@ -167,8 +167,10 @@ def _length(name: str, operands: tuple[Any, ...], results: tuple[Tensor, ...]) -
         return shapes[1].numel() // max(1, shapes[1][0])
     if name == "convolution_backward":
         return max(shapes[0].numel() // max(1, shapes[0][1]), shapes[2].numel() // max(1, shapes[2][1]))
-    if name.startswith("cum") or name.startswith("linalg") or name.startswith("_linalg"):
+    if name.startswith("cum"):
         return max((size for shape in shapes for size in shape), default=1)
+    if name.startswith(("linalg", "_linalg")):  # sums of so many terms, each of which is the result of as many
+        return max((size for shape in shapes for size in shape), default=1) ** 2
     results = tuple(value for value in results if value.numel())
     return max((shape.numel() for shape in shapes), default=1) // max(1, min((value.numel() for value in results), default=1))
 

@@ -13,11 +13,12 @@ from torch import Tensor
 from verifier.oracles.functions.nests import leaves
 from verifier.oracles.functions.plain import argument_names
 from verifier.oracles.references.candidate import Candidate
-from verifier.oracles.references.constants import constants_of
+from verifier.oracles.references.constants import constants_of, integers_in
+from verifier.oracles.references.domains import LABELS, ORDINARY, WHOLE, domain_of, is_label, is_offsets
 from verifier.oracles.references.evidence import not_its_own
 from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
-from verifier.oracles.references.points import LABELS, Source, domain_of, is_label
+from verifier.oracles.references.points import Source
 from verifier.oracles.references.saying import in_words
 from verifier.oracles.references.search import Searched, search
 from verifier.oracles.references.space import AXES, Case, Space, parse_rule
@@ -242,10 +243,10 @@ def _space(
     sizes, rest = sizes_of(shapes, {name: tuple(tensor.shape) for name, tensor in tensors.items()}, {**first, **known})
     sizes = {name: size for name, size in {**known, **sizes}.items() if name not in options}
     if said.shapes is None:
-        limits |= {name: Allowed(listed=(size,)) for name, size in sizes.items() if size <= 1}
+        limits |= _fixed(candidate, reference, tensors, shapes, sizes, said, not_drawn)
     labels = _labels(candidate, tensors)
     sources = {name: _source(name, tensor, shapes[name], said, not_drawn, label=name in labels) for name, tensor in tensors.items()}
-    domains = {name: source.domain for name, source in sources.items() if source.domain not in ("real", "integers", "booleans", "mask")}
+    domains = {name: source.domain for name, source in sources.items() if source.domain not in ORDINARY}
     notes += [f"{name} is drawn as its example shows it: {domain}" for name, domain in domains.items() if shapes[name].kind is None]
     required = tuple(parse_expression(text) for text in said.require)
     base = Case(sizes, rest, first, {}, 0)
@@ -258,7 +259,7 @@ def _space(
         axes["integers"] = AXES["integers"][:1]
     if not any(source.domain in ("booleans", "mask") for source in sources.values()):
         axes["masks"] = AXES["masks"][:1]
-    if any(source.draw or source.domain.startswith("rows") for source in sources.values()):
+    if any(source.draw or source.domain in WHOLE for source in sources.values()):
         axes["inputs"] = tuple(value for value in AXES["inputs"] if value != "rows")  # equal rows may not be what they have to be
     return Space(shapes, base, options, limits, required, axes, said.shapes is not None, own), sources, not_drawn, notes
 
@@ -311,6 +312,30 @@ def _options(function: Callable[..., Any], reference: Callable[..., Any], said: 
         else:
             not_drawn.append(f"{name}: always {parameter.default!r}; say its values with options=")
     return found
+
+
+def _fixed(
+    candidate: Candidate,
+    reference: Callable[..., Any],
+    tensors: Mapping[str, Tensor],
+    shapes: Mapping[str, Shape],
+    sizes: Mapping[str, int],
+    said: Said,
+    not_drawn: list[str],
+) -> dict[str, Allowed]:
+    """Of sizes that were only guessed, those that stay: 1; all beside bounds of segments; what stands as a number in the code."""
+    if any(is_offsets(tensor) and name not in (said.integers or {}) for name, tensor in tensors.items()):
+        not_drawn.append(
+            "sizes: an argument looks like bounds of segments, which belong to the others' sizes; say with draw= how to draw it"
+        )
+        return {name: Allowed(listed=(size,)) for name, size in sizes.items()}
+    written = {*integers_in(candidate.forward), *integers_in(reference)}
+    last = {tensor.shape[-1] for tensor in tensors.values() if tensor.dim()}
+    own = {name for name, size in sizes.items() if size in written and (size > 2 or size in last)}
+    if own:
+        which = ", ".join(str(sizes[name]) for name in sorted(own))
+        not_drawn.append(f"sizes: {which} stays, as the number stands in the code; say with shapes= what it is")
+    return {name: Allowed(listed=(size,)) for name, size in sizes.items() if size <= 1 or name in own}
 
 
 def _labels(candidate: Candidate, tensors: Mapping[str, Tensor]) -> list[str]:

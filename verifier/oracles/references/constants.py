@@ -9,6 +9,7 @@ from typing import Any
 LEAST, MOST = 5, 4096
 SEVERAL = 6  # the first that are met
 DEEPEST = 4  # calls that are followed
+LIBRARIES = ("torch", "numpy", "jax")  # whose numbers say nothing of anybody's sizes
 
 
 def constants_of(function: Callable[..., Any]) -> tuple[int, ...]:
@@ -20,6 +21,11 @@ def constants_of(function: Callable[..., Any]) -> tuple[int, ...]:
             if LEAST <= value <= MOST:
                 found[value] = None
     return tuple(found)[:SEVERAL]
+
+
+def integers_in(function: Callable[..., Any]) -> frozenset[int]:
+    """Every whole number that stands in the same code."""
+    return frozenset(value for code, _ in _codes(function, set(), DEEPEST) for value in _integers(code))
 
 
 def _codes(function: Any, seen: set[int], depth: int) -> Iterator[tuple[CodeType, dict[str, Any]]]:
@@ -35,11 +41,13 @@ def _codes(function: Any, seen: set[int], depth: int) -> Iterator[tuple[CodeType
     function = getattr(function, "__func__", function)
     if not isinstance(function, FunctionType) or id(function) in seen or depth == 0:
         return
+    package = function.__module__.split(".")[0]
+    if package in LIBRARIES:
+        return
     seen.add(id(function))
     closed = inspect.getclosurevars(function)
     names = {**closed.globals, **closed.nonlocals}
     yield function.__code__, names
-    package = function.__module__.split(".")[0]
     for value in names.values():
         if str(getattr(value, "__module__", "")).split(".")[0] == package:
             yield from _codes(value, seen, depth - 1)

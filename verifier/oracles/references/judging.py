@@ -16,6 +16,7 @@ from verifier.oracles.dispatched.arithmetic import UndispatchableError
 from verifier.oracles.dispatched.narrow.judging import judge_narrow
 from verifier.oracles.references.beside import within_envelope
 from verifier.oracles.references.candidate import ELSEWHERE, POISONS, Answered, Array, Candidate, Manner, RefusedError, poisoned
+from verifier.oracles.references.domains import SYMMETRIC, TRIANGLES, along
 from verifier.oracles.references.points import Source, cotangents_for, point, same_twice, used_output
 from verifier.oracles.references.space import Case
 from verifier.oracles.references.truth import Truth
@@ -24,6 +25,7 @@ QUICK = 8.0  # last bits of an element, and
 QUICK_OF_LARGEST = 16.0  # of the largest one: so near there is nothing to measure
 CALLS = 4
 UNJUDGED = "rounding alone makes the reference infinite there"
+OTHERS = ("after another call", "two forward passes before one backward")  # these usages have a second point
 KEPT = {"four calls": "something is kept between calls", "poisoned memory": "an element is never written"}
 
 
@@ -106,6 +108,8 @@ class Judge:
             return Trial(skipped=f"the reference raises {_first_line(error)}")
         if not all(np.isfinite(one).all() for one in gradients.values()):
             return Trial(skipped="the reference's gradient is not finite")
+        if case.axis("usage") in OTHERS and not self.truth_at(point(self.sources, case, other=1), case).is_finite():
+            return Trial(skipped="the reference is not finite")
         try:
             with np.errstate(all="ignore"):
                 answered = self._asked(tensors, case, cotangents, shared)
@@ -224,6 +228,11 @@ class Judge:
                 told = told or (None if np.isfinite(allowed[name]).all() else Wrong("unjudged", name, UNJUDGED))
                 continue
             is_output = name.startswith("output ")
+            if not is_output and self._along(name, claimed[name], right[name], allowed[name]):
+                told = told or Wrong(
+                    "precision", "", f"the gradient of {name} is right for matrices like the example, {self.sources[name].domain}"
+                )
+                continue
             if kinks and not is_output and shared is None and within_envelope(truth, name, claimed, allowed, cotangents):
                 continue
             if self._is_tf32(name, claimed, right, truth, cotangents):
@@ -235,6 +244,13 @@ class Judge:
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
             return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, claimed)
         return told
+
+    def _along(self, name: str, claimed: Array, right: Array, allowed: Array) -> bool:
+        """Whether the difference is one that no change of a symmetric or triangular argument sees: conventions differ in it."""
+        domain = self.sources[name].domain
+        if domain not in (*SYMMETRIC, *TRIANGLES):
+            return False
+        return bool((np.abs(along(domain, claimed - right)) <= allowed).all())
 
     def _is_tf32(
         self, name: str, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: Truth, cotangents: tuple[Array, ...]

@@ -63,6 +63,13 @@ class Truth:
         """As the dispatched oracle names the outputs, in order."""
         return list(real_outputs(self.call({name: lifted(tensor) for name, tensor in self.tensors.items()})))
 
+    def is_finite(self) -> bool:
+        """Whether the reference has an answer here."""
+        try:
+            return all(np.isfinite(one).all() for one in self.plain(None)[0])
+        except Exception:  # outside of its domain
+            return False
+
     def plain(self, cotangents: Sequence[Array] | None, moved: Mapping[str, Tensor] | None = None) -> tuple[list[Array], dict[str, Array]]:
         """Outputs, and gradients where there are cotangents."""
         wide = {name: lifted(tensor) for name, tensor in (moved or self.tensors).items()}
