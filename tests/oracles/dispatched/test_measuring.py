@@ -281,3 +281,30 @@ def test_what_pytorch_computes_in_float32_is_within_the_scatter_where_an_argumen
     assert ratio(reference, answers_of(function, x)) < 0.8
     off = {name: value + 1e-3 * np.abs(value).max() for name, value in answers_of(function, x).items()}
     assert ratio(reference, off) > 1
+
+
+def test_what_cancels_twice_is_measured_at_the_size_that_its_type_has():
+    def doubly_cancelled(a):
+        return (a / a.sum(-1, keepdim=True)).sum(-1).sub(1).square()
+
+    x = normal(200, 7, dtype=torch.float32).abs() + 0.1
+    reference = reference_of(doubly_cancelled, x, dtype=torch.float32)
+    claimed = answers_of(doubly_cancelled, x)
+    assert np.abs(claimed["output"]).max() > 0
+    assert ratio(reference, claimed) < 1
+
+
+def test_a_conjugate_that_is_only_marked_is_disturbed_as_what_it_is():
+    z, w = normal(4, 3).to(torch.complex64), (1 + 1j) * normal(5, 3, seed=1).to(torch.complex64)
+    reference = reference_of(lambda z, w: z @ w.mT, z, w, dtype=torch.float32)
+    assert all(scatter.max() < 1e-5 for scatter in reference.gradient_scatter.values())
+
+
+@pytest.mark.parametrize("reduce", ["amax", "amin"])
+def test_a_reduction_that_selects_is_not_disturbed(reduce):
+    index = torch.tensor([0, 0, 2, 1, 2])[:, None].expand(5, 3)
+    reference = reference_of(
+        lambda x: torch.zeros(3, 3, dtype=x.dtype).scatter_reduce(0, index, x, reduce, include_self=False), normal(5, 3)
+    )
+    assert all(np.isfinite(scatter).all() for scatter in reference.gradient_scatter.values())
+    assert not reference.kinks

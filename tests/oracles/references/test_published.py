@@ -174,10 +174,11 @@ def cholesky(diagonal, symmetric=True):
 @pytest.mark.parametrize("symmetric", [True, False])
 def test_a_positive_definite_example_stays_one_and_both_conventions_of_its_gradient_are_right(symmetric):
     a = positive_definite(4).float()
-    notes = asked(cholesky(0.5, symmetric), a, reference=torch.linalg.cholesky).notes
+    small = {"shapes": ("N N",), "sizes": {"N": (1, 6)}}
+    notes = asked(cholesky(0.5, symmetric), a, reference=torch.linalg.cholesky, **small).notes
     assert "a is drawn as its example shows it: symmetric and positive definite" in notes
     with pytest.raises(AssertionError, match="the gradient of a is not the reference's"):
-        asked(cholesky(1.0, symmetric), a, reference=torch.linalg.cholesky)
+        asked(cholesky(1.0, symmetric), a, reference=torch.linalg.cholesky, **small)
 
 
 def test_triangles_and_log_probabilities_are_read_off_their_examples():
@@ -192,7 +193,9 @@ def test_triangles_and_log_probabilities_are_read_off_their_examples():
             back,
         ),
     )  # its gradient is full: what stands above the diagonal is never read
-    asked(right, torch.linalg.cholesky(a), tensor(4, 2, dtype=torch.float64), reference=lambda low, b: torch.linalg.inv(low.tril()) @ b)
+    said = {"shapes": ("N N", "N M"), "sizes": {"N": (1, 6), "M": (1, 6)}}
+    solved = {"reference": lambda low, b: torch.linalg.inv(low.tril()) @ b, **said}
+    asked(right, torch.linalg.cholesky(a), tensor(4, 2, dtype=torch.float64), **solved)
 
 
 def test_a_size_that_stands_in_the_code_is_not_guessed_to_be_free():
@@ -246,3 +249,16 @@ def test_bounds_of_segments_keep_the_sizes_that_they_belong_to():
 
     segments = custom(lambda ctx, x, bounds: (ctx.save_for_backward(bounds), by_segment(x, bounds))[1], backward)
     assert asked(segments, tensor(7, 2), torch.tensor([0, 2, 3, 7]), reference=by_segment).draws > 20
+
+
+def test_numbers_that_overflow_on_the_way_are_said_to_be_not_finite():
+    def backward(ctx, cotangent):
+        (x,) = ctx.saved_tensors
+        power = torch.exp(x)
+        return cotangent * power**2 / (power**2 + 2 * power + 1) / power
+
+    logistic = custom(lambda ctx, x: (ctx.save_for_backward(x), torch.sigmoid(x))[1], backward)
+    x = 12 * torch.ones(8, dtype=torch.float16)
+    x[::2] = torch.linspace(-1, 1, 4, dtype=torch.float16)
+    with pytest.raises(AssertionError, match="NaN or infinite in float16, where right code has numbers"):
+        asked(logistic, x, reference=torch.sigmoid)

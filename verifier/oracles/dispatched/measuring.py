@@ -1,10 +1,10 @@
 """The second oracle: any PyTorch function's answer in float64, what rounding can do to it, and whether the point is near a kink.
 
 Nothing is known of the function. It runs under a dispatch mode (`arithmetic`) that multiplies every floating result of every ATen
-operation, forward and backward, by 1 + uξ, ξ uniform on [-1, 1], u = 2⁻⁴⁰. The largest departure from the exact run, divided by u and
-times the machine epsilon of the candidate's type, is the scatter: the textbook's Monte Carlo arithmetic (`oracles.scatter`) for code
-that nobody wrote a textbook of. Like there, further copies share their noise among rows or altogether, and one adds an absolute 2⁻⁶⁰ξ,
-for underflow.
+operation, forward and backward, by 1 + uξ, ξ uniform on [-1, 1]; u is 2⁻⁴⁰, or the machine epsilon of the candidate's type where that is
+larger. The largest departure from the exact run, divided by u and times that epsilon, is the scatter: the textbook's Monte Carlo
+arithmetic (`oracles.scatter`) for code that nobody wrote a textbook of. Like there, further copies share their noise among rows or
+altogether, and one adds an absolute 2⁻⁶⁰ξ, for underflow.
 
 Two more runs ask for decisions: with noise as large as the tolerance, once ξ and once -ξ, and the differentiated inputs moved too, zeros
 included. An integer, a boolean or a step that comes out otherwise in any copy is a decision within rounding: a kink, or a tie.
@@ -157,12 +157,16 @@ def _disturbed(given: Given, limits: torch.finfo, copies: int, seed: int, *, dec
 
 
 def _sizes(copies: int, limits: torch.finfo) -> list[tuple[Size, float]]:
-    """The noise of each copy, and what its departures are multiplied with."""
-    relative = limits.eps / RELATIVE
+    """The noise of each copy, and what its departures are multiplied with.
+
+    What cancels twice, (a/a - 1)², is of second order: noise smaller than the type's own would make too little of it.
+    """
+    size = max(RELATIVE, limits.eps)
+    scale = limits.eps / size
     return [
-        *((Size(RELATIVE), relative) for _ in range(copies)),
-        (Size(RELATIVE, sharing=Sharing.ROWS), relative),
-        (Size(RELATIVE, sharing=Sharing.ALL), relative),
+        *((Size(size), scale) for _ in range(copies)),
+        (Size(size, sharing=Sharing.ROWS), scale),
+        (Size(size, sharing=Sharing.ALL), scale),
         (Size(0.0, additive=UNDERFLOW), limits.smallest_normal / UNDERFLOW),
     ]
 

@@ -14,6 +14,23 @@ from torch import Tensor
 
 _POOL = 2**20  # eight megabytes
 _SEED = 20261127
+_MATRICES = (
+    "linalg_solve",
+    "linalg_inv",
+    "linalg_cholesky",
+    "linalg_qr",
+    "linalg_lu",
+    "linalg_eig",
+    "linalg_svd",
+    "linalg_matrix_exp",
+    "linalg_det",
+    "linalg_slogdet",
+    "linalg_pinv",
+    "linalg_lstsq",
+    "linalg_ldl",
+    "cholesky",
+    "triangular_solve",
+)
 
 
 class Sharing(Enum):
@@ -86,8 +103,14 @@ class Noise:
             value.add_(self._draw(value, 0.0, self.size.additive))
 
     def operand(self, value: Tensor, operation: str) -> Tensor:
-        """A copy of an operand of a sum, with noise of its own."""
-        return self.moved(value)
+        """A copy of an operand of a sum, with noise of its own.
+
+        What factorises or solves is stable for a matrix as a whole, not for its elements: noise there is relative to the largest.
+        """
+        if value.dim() < 2 or value.numel() == 0 or not operation.removeprefix("_").startswith(_MATRICES):
+            return self.moved(value)
+        largest = value.abs().amax((-2, -1), keepdim=True).to(value.dtype).expand_as(value)
+        return value + (self.moved(largest) - largest)
 
     def moved(self, value: Tensor) -> Tensor:
         """A copy with relative noise."""

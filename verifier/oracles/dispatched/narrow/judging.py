@@ -138,6 +138,9 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor | NDArray[An
         return NarrowOutcome("other precision", precision, ratio, statistic, says)
     ratio, statistic = found[allowed[-1]]
     says = f"{name} is wrong: its {statistic} is {ratio:.2g} times what right code reaches in {narrow} ({allowed[-1]})."
+    unfinished = int(np.count_nonzero(~np.isfinite(claimed) & yardsticks.of(name, allowed[-1], kept).judged))
+    if unfinished:
+        says = f"{name} is wrong: {unfinished} of {claimed.size} elements are NaN or infinite in {narrow}, where right code has numbers."
     return NarrowOutcome("wrong", None, ratio, statistic, says)
 
 
