@@ -8,8 +8,8 @@
 Each kind is written here from scratch: three right solutions, one-line mistakes in them, and what else students hand in. Of 1,000 each
 comes again, with other names in it and another comment. Further options are those of `verifier check`.
 
-What a run takes is held against what its candidates take one after another, divided by the processors: a submission that sleeps counts
-for nothing there, nor does the start.
+What a run takes is held against its start, and what its candidates take one after another, divided by the processors. A submission that
+sleeps counts for nothing there.
 """
 
 import argparse
@@ -117,6 +117,15 @@ def backprop(weights, biases, x, y):
     return cost, weight_grads, bias_grads
 """
 
+
+def notebook(*cells: str) -> str:
+    """A Jupyter notebook of code cells."""
+    code: list[dict[str, Any]] = [
+        {"cell_type": "code", "source": cell, "metadata": {}, "outputs": [], "execution_count": None} for cell in cells
+    ]
+    return json.dumps({"cells": code, "metadata": {}, "nbformat": 4, "nbformat_minor": 5})
+
+
 # Kind -> (solution, line as it is, line as the student has it).
 MISTAKES = {
     "no_slope_at_the_output": (ROWS, " / len(x) * a * (1 - a)\n", " / len(x)\n"),
@@ -171,8 +180,7 @@ NOT_JUDGED = {
     "empty.py": "",
     "other_name.py": ROWS.replace("backprop", "back_prop"),
     "in_a_class.py": "class Network:\n    def backprop(self, weights, biases, x, y):\n        return 0.0, [], []\n",
-    "notebook.ipynb": json.dumps({"cells": [{"cell_type": "code", "source": [], "metadata": {}}], "metadata": {}, "nbformat": 4}),
-    "essay.pdf": "%PDF-1.4\n",
+    "empty_notebook.ipynb": notebook(""),
     "archive.zip": "PK",
     "other_claims.py": '# /// script\n# [tool.verifier]\n# losses = ["half_squared_error"]\n# ///\n' + ROWS,
     "no_suffix": ROWS,
@@ -183,12 +191,13 @@ NOT_JUDGED = {
 RIGHT = {
     "rows.py": ROWS,
     "李雷.py": SAMPLES,
-    "Дмитрий Ångström.py": FORWARD_FIRST,
+    "Дмитрий_Ångström.py": FORWARD_FIRST,
     "copied.py": re.sub(r"\b(delta|loss|layer|a)\b", r"my_\1", ROWS).replace(
         "    activations = [x]\n", "    # my own\n    activations = [x]\n"
     ),
     "folder/network.py": ROWS.replace("def sigmoid(z):\n    return 1 / (1 + np.exp(-z))\n", "from activation import sigmoid\n"),
     "folder/activation.py": "import numpy as np\n\n\ndef sigmoid(z):\n    return 1 / (1 + np.exp(-z))\n",
+    "notebook.ipynb": notebook("%matplotlib inline\nimport numpy as np\n", ROWS, "backprop"),
     "prints.py": ROWS.replace("    a = activations[-1]\n", '    a = activations[-1]\n    print("forward is done")\n'),
     "says_the_same.py": '# /// script\n# [tool.verifier]\n# losses = ["squared_error"]\n# ///\n' + ROWS,
 }
@@ -242,7 +251,8 @@ def make(folder: Path, count: int, seed: int) -> dict[str, tuple[str, str]]:
             place = submissions / Path(top, *inner.parts[1:])
             place.parent.mkdir(exist_ok=True)
             place.write_text(varied(text, turn, random) if inner.suffix == ".py" else text)
-        expected[student if kind.files[0][0].endswith(".py") or "/" in kind.files[0][0] else top] = kind.expected
+        bare = kind.files[0][0].endswith((".py", ".ipynb")) or "/" in kind.files[0][0]
+        expected[student if bare else top] = kind.expected
     for path in HIDDEN:
         (submissions / path).parent.mkdir(exist_ok=True)
         (submissions / path).write_text("")
@@ -262,6 +272,8 @@ def varied(text: str, turn: int, random: Random) -> str:
 def run(folder: Path, minutes: float, options: list[str]) -> int:
     """Judge the folder by the command, and print seconds, memory, and what was not as expected; stop after so many minutes."""
     turns = folder / "turns.jsonl"
+    if not (folder / "start.json").exists():
+        (folder / "start.json").write_text(json.dumps(start_seconds(folder, options)))
     began, memory = time.perf_counter(), []
     with open(folder / "output.txt", "a") as output:
         command = [*check(folder, folder / "reports"), "--resume", *options]
@@ -282,10 +294,21 @@ def run(folder: Path, minutes: float, options: list[str]) -> int:
     return summary(folder, [json.loads(line) for line in turns.read_text().splitlines()], process.returncode, jobs_of(options))
 
 
-def check(folder: Path, reports: Path) -> list[str]:
+def start_seconds(folder: Path, options: list[str]) -> float:
+    """What the command takes beside the time of its candidates, where there is one."""
+    submission, reports = next(folder.glob("submissions/*_rows.py")), folder / "start"
+    began = time.perf_counter()
+    subprocess.run([*check(folder, reports, submission), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    seconds = time.perf_counter() - began
+    (report,) = reports.glob("*/report.json")
+    return seconds - float(sum(json.loads(report.read_bytes())["timings"].values()))
+
+
+def check(folder: Path, reports: Path, submissions: Path | None = None) -> list[str]:
     """The command that a teacher gives."""
+    judged = submissions or folder / "submissions"
     return [
-        *(sys.executable, "-P", "-m", "verifier", "check", str(folder / "submissions"), "--assignment", str(folder / "assignment.toml")),
+        *(sys.executable, "-P", "-m", "verifier", "check", str(judged), "--assignment", str(folder / "assignment.toml")),
         *("--report-dir", str(reports), "--output", f"csv={folder / 'grades.csv'}", "--output", f"html={folder / 'class.html'}"),
     ]
 
@@ -321,8 +344,9 @@ def summary(folder: Path, turns: list[dict[str, Any]], status: int, jobs: int) -
     memory = [one for turn in turns for one in turn["memory"][3:] if one]
     quarter = max(1, len(memory) // 4)
     print(f"{len(expected)} submissions, {len(found)} reports, {len(rows)} rows of grades; exit status {status}; in {len(turns)} turns.")
-    print(f"{seconds:.0f} s on {jobs} processors; the candidates' own time {own:.0f} s / {jobs} = {own / jobs:.0f} s.")
-    print(f"Ratio {seconds * jobs / own:.2f}. Processor time of all processes {processors:.0f} s.")
+    start = float(json.loads((folder / "start.json").read_text())) * len(turns)
+    print(f"{seconds:.0f} s on {jobs} processors; start {start:.0f} s, the candidates' own time {own:.0f} s / {jobs} = {own / jobs:.0f} s.")
+    print(f"Ratio {seconds / (start + own / jobs):.2f}. Processor time of all processes {processors:.0f} s.")
     first, last = max(memory[:quarter]), max(memory[-quarter:])
     print(f"The command itself held {first:.0f} MiB at most in the first quarter of its time, {last:.0f} MiB in the last.")
     print(

@@ -57,9 +57,17 @@ def test_five_submissions_are_five_rows_grades_and_pages(course, capsys):
     assert "--assignment assignment.toml" in again
 
 
-def test_what_one_file_cannot_hold_is_refused_before_anything_is_judged(course, capsys):
-    assert check("--output", "json=all.json") == 2
-    assert "name a folder" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("json=all.json", "name a folder"),
+        ("csv=nowhere/grades.csv", "there is no folder"),
+        ("gradescope=assignment.toml/", "there is a file of that name"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_is_judged(output, words, course, capsys):
+    assert check("--output", output) == 2
+    assert words in capsys.readouterr().err
     assert not (course / "reports").exists() or not list((course / "reports").glob("*/report.json"))
 
 

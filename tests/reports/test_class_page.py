@@ -41,7 +41,27 @@ def test_it_counts_and_names_who_made_which_mistake(page):
 
 def test_everyone_is_a_row(page):
     assert page.count('role="row"') == 5 + 1
-    assert "Not judged: an empty folder." in page
+    assert "not judged</span>: an empty folder." in page
+
+
+def test_a_row_does_not_repeat_its_path(failing):
+    summary = "subs/bob.py, line 7, in backprop: IndexError: list index out of range."
+    page = write_together(
+        Gathering((named(failing, "bob", summary=summary, diagnosis=(), place="subs/bob.py, line 7"), named(failing, "ada")))
+    )
+    assert "line 7, in backprop: IndexError" in page
+    assert "subs/bob.py, line 7" not in page
+
+
+def test_an_equation_is_named_only_where_a_whole_group_breaks_it(failing):
+    first = failing.diagnosis[0]
+    unknown = [
+        msgspec.structs.replace(first, fault="no-known-mistake", equation=equation) for equation in ("bias-gradient", "hidden-delta")
+    ]
+    page = write_together(Gathering(tuple(named(failing, name, diagnosis=(one,)) for name, one in zip("ab", unknown, strict=True))))
+    mistakes = page.partition('id="mistakes"')[2].partition("</section>")[0]
+    assert "no known mistake" in mistakes
+    assert "hidden-delta" not in mistakes
 
 
 def test_the_same_code_is_told(page):

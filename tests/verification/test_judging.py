@@ -40,6 +40,19 @@ def test_a_wrong_option_is_refused_in_words(options, words):
     assert words in str(caught.value)
 
 
+def test_a_report_repeats_the_options_that_it_was_made_with(tmp_path):
+    relu = "def relu_forward(x):\n    return x * (x > 0), x\n\n\ndef relu_backward(dout, cache):\n    return dout * (cache > 0)\n"
+    (tmp_path / "layers.py").write_text(relu)
+    (found,) = judge([str(tmp_path / "layers.py")], profile="quick", only=("contract",), preset="cs231n", limits={"wall_seconds": 4})
+    assert found.report.options == ("--only", "contract", "--preset", "cs231n", "--limit", "wall_seconds=4")
+
+
+def test_an_assignment_says_its_preset_itself(tmp_path):
+    (tmp_path / "task.toml").write_text('contract = "layer"\npreset = "cs231n"\n')
+    with pytest.raises(RequestError, match="an assignment says this itself"):
+        next(judge([RIGHT], assignment=str(tmp_path / "task.toml"), preset="cs231n"))
+
+
 def test_a_file_that_is_not_there_comes_back_as_its_error():
     (error,) = judge(["nowhere/student.py"], profile="quick")
     assert isinstance(error, RequestError) and "nowhere/student.py" in str(error)

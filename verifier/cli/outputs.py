@@ -35,11 +35,12 @@ class Output:
             self._write(write_unfinished())
 
     def expect(self, count: int) -> None:
-        """Refuse now what cannot be written at the end: so many candidates in one file that holds one.
+        """Refuse now what cannot be written at the end.
 
         Raises:
-            RequestError: the format holds one report, and no folder is named.
+            RequestError: there is no place for it, or the format holds one report where there are more and no folder is named.
         """
+        self._find_place()
         self.begin()
         form = FORMATS[self.format]
         if count > 1 and not self.a_folder and (not form.together or self.format == "gradescope"):
@@ -47,6 +48,20 @@ class Output:
                 f"{self.format} holds one report, and there are {count} candidates: "
                 f"name a folder for a file each, as in --output {self.format}={self.path}{os.sep}"
             )
+
+    def _find_place(self) -> None:
+        """Raises RequestError where the file, or the folder of files, cannot come to be."""
+        if self.path.exists() and not (self.path.is_file() or self.path.is_dir()):  # a pipe or a device
+            return
+        if self.into_folder and self.path.is_file():
+            raise RequestError(f"cannot make the folder {self.path}: there is a file of that name")
+        # A folder is made at the end, with those above it that are missing; that of a file has to be there.
+        place = next(place for place in self.path.absolute().parents if place.exists() or not self.into_folder)
+        place = self.path if self.a_folder and self.path.exists() else place
+        if not place.is_dir():
+            raise RequestError(f"cannot write {self.path}: there is no folder {place}")
+        if not os.access(place, os.W_OK):
+            raise RequestError(f"cannot write {self.path}: nothing may be written in {place}")
 
     def finish(self, run: Gathering, folders: Mapping[str, Path] | None = None) -> None:
         """Write the run.

@@ -44,8 +44,8 @@ class Submission:
 
     @property
     def found(self) -> str:
-        """The summary without the path, which the row shows already."""
-        return without_path(self.summary, self.path)
+        """The summary without what the row shows already: the path, and that it was not judged."""
+        return without_path(self.summary, self.path).removeprefix("Not judged: ")
 
     @property
     def where(self) -> str:

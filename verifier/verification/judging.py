@@ -93,6 +93,8 @@ def judge(
         chosen = replace(chosen, kept=False)  # a candidate whose files are not confined could have rewritten what was kept
     _refuse_unknown_checks(only)
     fixed = None if assignment is None else read_assignment(assignment)
+    if fixed is not None and preset is not None:
+        raise RequestError(f'--preset {preset}: an assignment says this itself, by contract = "layer" and preset = "{preset}"')
     allowed = _limits(chosen, fixed, limits)
     candidates: Sequence[Candidate | Unjudged]
     if fixed is None:
@@ -104,7 +106,11 @@ def judge(
         expecting(len(candidates))
     if not candidates:
         return
-    grading = _grading(fixed, only, limits, isolation, keep_measurements)
+    words = _words(only=only, assignment=assignment, preset=preset, limit=_stated(limits))
+    words += ["--isolation", isolation] if isolation != "auto" else []
+    words += ["--keep-measurements"] if keep_measurements else []
+    words += ["--trust-references"] if trust_references else []
+    grading = _grading(tuple(words), fixed, keep_measurements)
     requires = "" if fixed is None else fixed.requires
     within = math.inf if time_limit is None else time_limit
     trusted = trust_references and fixed is None
@@ -237,19 +243,21 @@ def replay(
         return judged
 
 
-def _grading(
-    assignment: Assignment | None, only: Sequence[str], limits: StatedLimits, isolation: Isolation, keep_measurements: bool
-) -> Grading:
-    """What holds for every report, with the words that give the run's options again."""
-    stated = [f"{name}={value}" for name, value in limits.items()] if isinstance(limits, Mapping) else limits
-    words = [word for check in only for word in ("--only", check)]
-    words += ["--assignment", assignment.path] if assignment else []
-    words += [word for limit in stated for word in ("--limit", limit)]
-    words += ["--isolation", isolation] if isolation != "auto" else []
-    words += ["--keep-measurements"] if keep_measurements else []
+def _grading(words: tuple[str, ...], assignment: Assignment | None, keep_measurements: bool) -> Grading:
+    """What holds for every report; `words` give the run's options again."""
     if assignment is None:
-        return Grading(tuple(words))
-    return Grading(tuple(words), not keep_measurements, assignment.weights, assignment.hints, assignment.message)
+        return Grading(words)
+    return Grading(words, not keep_measurements, assignment.weights, assignment.hints, assignment.message)
+
+
+def _words(**options: str | Sequence[str] | None) -> list[str]:
+    """Options of the command, as words: those that were given."""
+    each = {name: (given,) if isinstance(given, str) else given or () for name, given in options.items()}
+    return [word for name, values in each.items() for value in values for word in (f"--{name}", value)]
+
+
+def _stated(limits: StatedLimits) -> list[str]:
+    return [f"{name}={value}" for name, value in limits.items()] if isinstance(limits, Mapping) else list(limits)
 
 
 def _broken(candidate: Candidate | Unjudged, error: Exception) -> HarnessError:
