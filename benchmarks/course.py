@@ -240,6 +240,7 @@ def make(folder: Path, count: int, seed: int) -> dict[str, tuple[str, str]]:
     (folder / "assignment.toml").write_text(ASSIGNMENT)
     random = Random(seed)
     every = list(kinds())
+    random.shuffle(every)
     expected = {}
     for number in range(count):
         kind = every[number % len(every)]
@@ -296,7 +297,8 @@ def run(folder: Path, minutes: float, options: list[str]) -> int:
 
 def start_seconds(folder: Path, options: list[str]) -> float:
     """What the command takes beside the time of its candidates, where there is one."""
-    submission, reports = next(folder.glob("submissions/*_rows.py")), folder / "start"
+    submission, reports = folder / "start.py", folder / "start"
+    submission.write_text(ROWS)
     began = time.perf_counter()
     subprocess.run([*check(folder, reports, submission), *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     seconds = time.perf_counter() - began
@@ -362,14 +364,17 @@ def size_of(folder: Path) -> int:
     return (folder / "class.html").stat().st_size // 1000
 
 
-def kill(folder: Path, times: int, seed: int, options: list[str]) -> int:
-    """Judge the folder, killed (SIGKILL) at so many random moments and resumed each time; 1 where a report differs from those of `run`."""
+def kill(folder: Path, times: int, within: float, seed: int, options: list[str]) -> int:
+    """Judge the folder, killed (SIGKILL) at so many random moments `within` seconds, and resumed each time.
+
+    Returns 1 where a report differs from those of `run`.
+    """
     random, reports, killed = Random(seed), folder / "killed", 0
     command = [*check(folder, reports), "--resume", *options]
     while True:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         try:
-            process.wait(random.uniform(1.0, 12.0) if killed < times else None)
+            process.wait(random.uniform(0.0, within) if killed < times else None)
             break
         except subprocess.TimeoutExpired:
             process.kill()
@@ -402,13 +407,14 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=math.inf)
     parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--within", type=float, default=12.0)
     chosen, options = parser.parse_known_args()
     if chosen.action == "make":
         made = make(chosen.folder, chosen.count, chosen.seed)
         print(f"{len(made)} submissions of {len(list(kinds()))} kinds in {chosen.folder}")
         return 0
     if chosen.action == "kill":
-        return kill(chosen.folder, chosen.times, chosen.seed, options)
+        return kill(chosen.folder, chosen.times, chosen.within, chosen.seed, options)
     return run(chosen.folder, chosen.minutes, options)
 
 
