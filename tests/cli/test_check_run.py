@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 import pytest
 
-from verifier.cli.check import Run
+from verifier.cli.answers import Answers
 from verifier.cli.outputs import parse_outputs
 from verifier.errors import HarnessError, RequestError
 from verifier.reports.terminal import open_console
@@ -49,7 +49,7 @@ def take(tmp_path):
                 yield one
 
         page = io.StringIO()
-        status = Run(open_console(page, width=80), tmp_path / "reports", **options).take(given())
+        status = Answers(open_console(page, width=80), tmp_path / "reports", **options).take(given())
         return status, page.getvalue()
 
     return take

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from verifier.cli.check import ISOLATION, Run
+from verifier.cli.answers import Answers
+from verifier.cli.check import ISOLATION
 from verifier.cli.exit_status import overall, status_of
 from verifier.cli.progress import ProgressBar
 from verifier.reports.formats import FORMATS
@@ -43,7 +44,7 @@ def replay(
     with ProgressBar() as progress:
         judged = replay_file(file, candidate, assignment=assignment, limits=limits, isolation=isolation, progress=progress)
         if report_dir is not None:
-            return Run(open_console(), Path(report_dir), formats, before_printing=progress.clear).take(iter([judged]))
+            return Answers(open_console(), Path(report_dir), formats, before_printing=progress.clear).take(iter([judged]))
         progress.clear()
         show(judged.report, open_console())
         return overall([status_of(judged.report)])

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from verifier.contracts.keys import TableError
-from verifier.contracts.layer.claims import claims_from
 from verifier.contracts.layer.drawing import draw_problems
+from verifier.contracts.layer.manifest import claims_from
 
 
 def layer(text):

@@ -4,8 +4,8 @@ import pytest
 
 import verifier
 from verifier.cli.check import PRESETS
-from verifier.contracts.layer.claims import claims_from
 from verifier.contracts.layer.drawing import draw_problems
+from verifier.contracts.layer.manifest import claims_from
 from verifier.contracts.layer.presets import catalogue
 
 RELU = "def relu_forward(x):\n    return np.maximum(x, 0), x\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"

@@ -6,7 +6,7 @@ import verifier
 from verifier import plugins
 from verifier.cli import main
 from verifier.contracts.keys import TableError
-from verifier.contracts.layer.claims import claims_from
+from verifier.contracts.layer.manifest import claims_from
 from verifier.contracts.layer.operations import catalogue
 from verifier.contracts.layer.operations.operation import Operation
 from verifier.contracts.layer.starting import starting_layer

@@ -1,7 +1,8 @@
 """The record of the contract `layer`."""
 
 from verifier.contracts.contract import Contract
-from verifier.contracts.layer.claims import KEYS, claims_from, names_read, recognised_keys
+from verifier.contracts.layer.claims import names_read
+from verifier.contracts.layer.manifest import KEYS, claims_from, recognised_keys
 from verifier.contracts.layer.starting import starting_layer
 
 CONTRACT = Contract(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from verifier.contracts.keys import TableError, shown
-from verifier.contracts.layer.claims import claims_from
+from verifier.contracts.layer.manifest import claims_from
 from verifier.contracts.layer.operations.catalogue import find, near
 from verifier.contracts.layer.operations.operation import Operation
 
