@@ -60,6 +60,25 @@ def backprop(weights, biases, x, y):
     return loss, [net.dW["1"], net.dW["2"]], [net.db["1"], net.db["2"]]
 """
 
+FORGETTING = """\
+# /// script
+# [tool.verifier]
+# contract = "mlp"
+# layers = 2
+# output_activations = ["identity"]
+# ///
+import numpy as np
+
+
+def backprop(weights, biases, x, y):
+    z = x @ weights[0].T + biases[0]
+    a = 1 / (1 + np.exp(-z))
+    out = a @ weights[1].T + biases[1]
+    d2 = 2 * (out - y) / len(x)
+    d1 = d2 @ weights[1] * a * (1 - a)
+    return np.sum((out - y) ** 2) / len(x), [d1.T @ x, d2.T @ a], [d1.sum(axis=0), d2.sum(axis=0)]
+"""
+
 MISTAKES = {
     # what is replaced, what by, what the named line holds, and the quantity that belongs there
     "used as it is": ('        d *= self.slope(self.cache["Z1"])\n', "", ["d = d @ self.W[1]"], ["δ[0]"]),
@@ -126,6 +145,22 @@ def test_weights_that_change_before_they_are_used_are_named_where_they_change(ow
     (line,) = own_lines(FAULTY / "updated_before_propagated.py")
     assert line.source.startswith("weights[layer] -= learning_rate")
     assert "before line 34 uses it" in line.sentence
+
+
+def test_a_right_gradient_is_not_to_be_halved_for_a_step_that_is_twice_as_long(own_lines):
+    step = [
+        "def update(weights, biases, x, y, learning_rate):",
+        "    _, gw, gb = backprop(weights, biases, x, y)",
+        "    eta = 2 * learning_rate",
+        "    return [w - eta * g for w, g in zip(weights, gw)], [b - eta * g for b, g in zip(biases, gb)]",
+    ]
+    assert own_lines("\n".join([TWO_LAYERS, *step]), "update") == ()
+
+
+def test_the_lost_sign_of_an_exponent_is_told_from_its_values(own_lines):
+    (line,) = own_lines(FORGETTING.replace("np.exp(-z)", "np.exp(z)"))
+    assert line.quantity == "a[0]"
+    assert "1 minus what it should be" in line.sentence
 
 
 def test_of_a_wrong_step_beside_right_gradients_the_step_is_named(own_lines):

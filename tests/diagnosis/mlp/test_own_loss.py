@@ -10,6 +10,7 @@ from verifier import textbook
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, build_problem
 from verifier.diagnosis.mlp.hints import hint_for
+from verifier.diagnosis.mlp.losses import explain_the_loss
 from verifier.diagnosis.mlp.own_loss import find_own_loss, tell_own_loss
 from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.oracles.reference import Answered
@@ -54,6 +55,12 @@ def test_it_is_found_and_the_gradients_are_judged_by_it(claims, changes):
         assert f"{key} = {json.dumps(value)}" in told.explanation
     wrong = find_own_loss(answered(claims, other, gradient=-1.0), claims)
     assert wrong is not None and not wrong.fits_gradients()
+
+
+def test_a_root_of_the_loss_is_told():
+    right = answered(SQUARED, SQUARED)
+    assert explain_the_loss([replace(one, claimed=replace(one.claimed, loss=one.claimed.loss**0.5)) for one in right]).fault == "loss-root"
+    assert explain_the_loss([replace(one, claimed=replace(one.claimed, loss=one.claimed.loss**0.4)) for one in right]).fault == "wrong-loss"
 
 
 def test_a_right_loss_and_an_unknown_one_are_no_other_loss():

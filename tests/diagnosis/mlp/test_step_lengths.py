@@ -12,6 +12,7 @@ LENGTHS = {
     "2 η": lambda rate, problem, count: 2 * rate,
     "η / (batch size)": lambda rate, problem, count: rate / len(problem.arrays["x"]),
     "η × (number of outputs)": lambda rate, problem, count: rate * problem.arrays["y"].shape[1],
+    "1 / η": lambda rate, problem, count: 1 / rate,
     "η²": lambda rate, problem, count: rate**2,
     "min(η, 0.05)": lambda rate, problem, count: min(rate, 0.05),
     "max(η, 0.01)": lambda rate, problem, count: max(rate, 0.01),
@@ -54,6 +55,17 @@ def test_biases_that_step_otherwise_are_told_apart():
 def test_weight_decay_is_told_with_its_factor():
     told = explain_update(CLAIMS, stepping(lambda rate, problem, count: rate, decay=0.01), seed=2)
     assert told.fault == "update-with-weight-decay" and "0.01" in told.explanation
+
+
+def test_a_decay_that_does_not_know_the_rate_is_not_called_one_of_it():
+    def step(problem, rate):
+        gradients = textbook.evaluate(problem).gradients
+        kept = {name: 0.99 if name.startswith("weights") else 1.0 for name in gradients}
+        return {name: kept[name] * np.asarray(problem.arrays[name], dtype=float) - rate * g for name, g in gradients.items()}
+
+    told = explain_update(CLAIMS, step, seed=2)
+    assert "λ W, whatever η is, λ = 0.01, off the weights" in told.explanation
+    assert "Declare" not in told.explanation
 
 
 def test_a_constant_rate_ignores_the_argument():

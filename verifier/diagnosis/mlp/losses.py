@@ -25,10 +25,20 @@ def explain_the_loss(answered: Sequence[Answered]) -> Diagnosis:
         if _obeyed(answered, factor):
             text = f"The loss that comes back is {words} the claimed one, and the gradients are those of the claimed one. "
             return Diagnosis(fault, "loss", text + "Mend the loss, or claim the reduction that it has.")
+    if _is_the_root(answered):
+        text = "The loss that comes back is the square root of the claimed one, and the gradients are those of the claimed one."
+        return Diagnosis("loss-root", "loss", f"{text} Return the loss without the root, or differentiate the root too.")
     if _obeyed(answered, lambda batch, outputs: 1.0, shown_on=0):
         text = "Loss and gradients are right; `predict` returns other outputs than those of the network. Let it return the last activation."
         return Diagnosis("wrong-predict", "forward", text)
     return Diagnosis("wrong-loss", "loss", "The gradients are those of the claimed loss; the loss that comes back is another one.")
+
+
+def _is_the_root(answered: Sequence[Answered]) -> bool:
+    pairs = [(one.claimed.loss, one.reference.loss, one.reference.loss_tolerance()) for one in answered]
+    return all(
+        claimed is not None and right is not None and abs(claimed**2 - right) <= 4 * tolerance for claimed, right, tolerance in pairs
+    )
 
 
 def _obeyed(answered: Sequence[Answered], factor: Callable[[int, int], float], shown_on: int = 3) -> bool:

@@ -139,7 +139,8 @@ def _of_rate(lengths: FloatArray, rates: FloatArray) -> str | None:
     """The length as a function of η alone."""
     ratio = lengths / rates
     if _constant(ratio):
-        return _RIGHT if _alike(float(ratio[0]), 1.0) else f"{typed(float(f'{ratio[0]:.6g}'))} η"
+        times = typed(float(f"{ratio[0]:.6g}"))
+        return _RIGHT if _alike(float(ratio[0]), 1.0) else "-η" if times == "-1" else f"{times} η"
     if len(rates) < 3:
         return None
     if _constant(lengths):
@@ -167,35 +168,44 @@ def _alike(one: float, other: float) -> bool:
 
 
 def _decayed(walked: Sequence[Walked]) -> Diagnosis | None:
-    """W ← W - η (∂L/∂W + λ W): the λ that every network shows, or None."""
-    found = []
-    for kinds in (("weights",), ("weights", "biases")):
-        found = [_decay(one, kinds) for one in walked]
-        if None not in found:
-            decays = np.array([decay for decay in found if decay is not None])
-            if decays.size and abs(decays[0]) > 0 and np.all(np.abs(decays - decays[0]) <= 1e-5 * abs(decays[0])):
-                what = "weights" if len(kinds) == 1 else "parameters"
-                return Diagnosis(
-                    "update-with-weight-decay",
-                    "update",
-                    f"`update` steps by η (∂L/∂W + λ W), λ = {decays[0]:.5g}, of the {what}: weight decay, which the loss does not have. "
-                    f'Declare it, `optimizer = {{ name = "sgd", weight_decay = {decays[0]:.5g} }}`, if every parameter decays, '
-                    "or l2 in the loss, or leave it out.",
-                )
+    """W ← W - η ∂L/∂W - d W: the d that every network shows at every rate, as a law of η, or None."""
+    for kinds, what in ((("weights",), "weights"), (("weights", "biases"), "parameters")):
+        found = [_decays(one, kinds) for one in walked]
+        decays = np.array([row for row in found if row is not None])
+        if len(decays) < len(found) or not decays.size or not np.all(decays):
+            continue
+        rates = np.asarray(walked[0].rates)
+        for times, law in ((rates, "η λ W"), (np.ones_like(rates), "λ W, whatever η is")):
+            shares = decays / times
+            if np.all(np.abs(shares - shares[0, -1]) <= 1e-5 * abs(shares[0, -1])):
+                return _told_decay(float(shares[0, -1]), law, what)
     return None
 
 
-def _decay(one: Walked, kinds: tuple[str, ...]) -> float | None:
-    rate, after = one.rates[-1], one.after[-1]
+def _told_decay(decay: float, law: str, what: str) -> Diagnosis:
+    declared = f'optimizer = {{ name = "sgd", weight_decay = {decay:.5g} }}'
+    hint = f"Declare it, `{declared}`, if every parameter decays, or l2 in the loss, or leave it out." if law.startswith("η") else ""
+    text = f"`update` also takes {law}, λ = {decay:.5g}, off the {what}: weight decay, which the loss does not have. {hint}"
+    return Diagnosis("update-with-weight-decay", "update", text.rstrip())
+
+
+def _decays(one: Walked, kinds: tuple[str, ...]) -> list[float] | None:
+    """What part of themselves the parameters of these kinds lose in a step at each rate; None where a step is something else."""
+    found = [_decay(one, kinds, rate, after) for rate, after in zip(one.rates, one.after, strict=True)]
+    known = [decay for decay in found if decay is not None]
+    return known if len(known) == len(found) else None
+
+
+def _decay(one: Walked, kinds: tuple[str, ...], rate: float, after: Parameters) -> float | None:
     gradients = one.reference.gradients
-    rest = {name: _moved(one.problem, after, name) / rate - g for name, g in gradients.items() if name.startswith(kinds)}
+    rest = {name: _moved(one.problem, after, name) - rate * g for name, g in gradients.items() if name.startswith(kinds)}
     start = {name: np.asarray(one.problem.arrays[name], dtype=np.float64) for name in rest}
     square = sum(float((w**2).sum()) for w in start.values())
     if square == 0:
         return None
     decay = sum(float((rest[name] * start[name]).sum()) for name in rest) / square
     for name, g in gradients.items():
-        right = rate * (g + (decay * start[name] if name in start else 0.0))
-        if not bool(np.all(np.abs(_moved(one.problem, after, name) - right) <= _allowed(one, name, rate) * (1 + abs(decay)))):
+        right = rate * g + (decay * start[name] if name in start else 0.0)
+        if not bool(np.all(np.abs(_moved(one.problem, after, name) - right) <= _allowed(one, name, rate) * (1 + abs(decay) / rate))):
             return None
     return decay

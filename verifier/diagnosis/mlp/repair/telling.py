@@ -77,6 +77,8 @@ def sentence(found: Found, digits: int = 4) -> str:
     shape = setting.value.shape
     if shape != right.array.shape:
         return f"{begin}, of shape {right.array.shape}; it has shape {shape}."
+    while digits < 17 and claimed != wanted and f"{claimed:.{digits}g}" == f"{wanted:.{digits}g}":
+        digits += 1
     numbers = f"{what}{element} is {claimed:.{digits}g}, it should be {wanted:.{digits}g}"
     beside = _beside(found, right)
     return f"{begin}: {numbers}.{beside}{_given(found)}"
@@ -89,6 +91,8 @@ def _beside(found: Found, right: Quantity) -> str:
     if best is not None and not _is_claim_of_itself(best, found):
         missing = f": the factor {named(Quantity('slope', right.layer, right.array))} is missing" if _lacks_slope(best, found) else ""
         return f" It is {named(best.quantity, best.factor)}{missing}."
+    if right.kind == "activation" and bool(np.all(np.abs(found.setting.value + right.array - 1) <= RATIO)):
+        return " Each is 1 minus what it should be, σ(-z) in the place of σ(z): is the exponent's sign lost?"
     ratio = _ratio(found.setting.value, right.array)
     if ratio is None:
         return ""
