@@ -5,19 +5,17 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.planted_engines import plants
 from verifier import check
 
 ROOT = Path(__file__).resolve().parents[2]
-PLANTED = ROOT / "tests" / "planted" / "engines"
-NAMED = {
-    "self_once": "engine:",
-    "add_in_place": "engine:aliased",
-    "no_accumulation": "engine:not-accumulated-over-calls",
-    "zero_grad_keeps": "engine:not-cleared",
-    "leading_axes_only": "engine:broadcasting",
-    "getitem_plus_equals": "operation:getitem:a",
-    "exponent_ignored": "operation:pow:b:zero",
-}
+RIGHT = ROOT / "reference_impls" / "engines" / "tensor_engine.py"
+PLANTS = {plant.name: plant for plant in plants()}
+# One of each kind: all of them are judged by benchmarks.planted_engines.
+SHOWN = (
+    *("self_once", "add_in_place", "zero_grad_keeps", "leading_axes_only", "changes_operand", "softmax_assigns", "exponent_shallow"),
+    *("waits_for_all_readers", "keyed_by_array", "second_call_adds", "cotangent_ignored", "stale_cotangents"),
+)
 
 
 def judged(path):
@@ -31,17 +29,31 @@ def test_a_right_engine_passes(name):
     assert all(row.value == "right" for row in report.operations)
 
 
-@pytest.mark.parametrize(("name", "fault"), NAMED.items())
-def test_a_planted_mistake_is_found_and_named(name, fault):
-    report = judged(PLANTED / f"{name}.py")
+def planted(tmp_path, name):
+    file = tmp_path / f"{name}.py"
+    file.write_text(PLANTS[name].text())
+    return file
+
+
+def test_every_plant_changes_the_right_engine():
+    right = RIGHT.read_text()
+    assert all(plant.text() != right and plant.faults for plant in PLANTS.values())
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_planted_mistake_is_found_and_named(name, tmp_path):
+    report = judged(planted(tmp_path, name))
     assert report.verdict == "fail"
-    assert report.diagnosis[0].fault.startswith(fault), report.diagnosis
+    assert report.diagnosis[0].fault.startswith(PLANTS[name].faults), report.diagnosis
     assert report.counterexample is not None
     assert any(step.parts for step in report.counterexample.walkthrough)
 
 
-def test_a_narrow_gradient_is_judged_as_what_it_is():
-    report = judged(PLANTED / "single_precision_gradient.py")
+def test_a_narrow_gradient_is_judged_as_what_it_is(tmp_path):
+    file = tmp_path / "engine.py"
+    kept = "node.grad = own if node.grad is None else node.grad + own"
+    file.write_text(RIGHT.read_text().replace(kept, "node.grad = (own if node.grad is None else node.grad + own).astype(np.float32)"))
+    report = judged(file)
     assert report.verdict == "pass"
     assert any("float32" in note.message for note in report.notes)
 
@@ -55,12 +67,14 @@ def test_a_file_without_a_table_is_an_error_that_says_so(tmp_path):
 
 
 def test_the_smallest_graph_is_replayed(tmp_path, command):
-    planted = PLANTED / "zero_grad_keeps.py"
-    command("check", planted, "--profile", "quick", "--report-dir", tmp_path)
+    wrong = planted(tmp_path, "zero_grad_keeps")
+    command("check", wrong, "--profile", "quick", "--report-dir", tmp_path)
     stored = tmp_path / "zero_grad_keeps" / "counterexample.safetensors"
-    assert command("replay", stored, planted, "--report-dir", tmp_path / "again").returncode == 1
-    right = ROOT / "reference_impls" / "engines" / "tensor_engine.py"
-    assert command("replay", stored, right, "--report-dir", tmp_path / "right").returncode == 0
+    assert command("replay", stored, wrong, "--report-dir", tmp_path / "again").returncode == 1
+    assert command("replay", stored, RIGHT, "--report-dir", tmp_path / "right").returncode == 0
+    page = (tmp_path / "zero_grad_keeps" / "report.html").read_text()
+    assert "The smallest graph that fails" in page
+    assert "Graph of" in page
     assert json.loads((tmp_path / "zero_grad_keeps" / "report.json").read_text())["operations"]
 
 
@@ -85,7 +99,7 @@ operations["amax"] = lambda a, axis=None: amax(a, axis=axis, keepdims=True)""",
 
 def otherwise(tmp_path, text):
     file = tmp_path / "engine.py"
-    file.write_text((ROOT / "reference_impls" / "engines" / "tensor_engine.py").read_text() + "\n\n" + text + "\n")
+    file.write_text(RIGHT.read_text() + "\n\n" + text + "\n")
     return judged(file)
 
 
@@ -116,3 +130,72 @@ def test_an_engine_that_could_not_have_been_wrong_is_no_pass(tmp_path):
     file.write_text(WITHOUT_BACKWARD)
     report = judged(file)
     assert report.verdict == "inconclusive", report.summary
+
+
+MOSTLY_REFUSED = """
+def refused(*operands, **options):
+    raise NotImplementedError("not yet")
+operations = {name: operation if name in KEPT else refused for name, operation in operations.items()}"""
+
+
+def test_an_engine_that_refuses_most_of_its_table_does_not_pass(tmp_path):
+    report = otherwise(tmp_path, 'KEPT = ("add", "neg", "exp")' + MOSTLY_REFUSED)
+    assert report.verdict == "inconclusive", report.summary
+    assert "refused" in report.summary
+
+
+def test_an_engine_whose_graphs_are_not_answered_does_not_pass(tmp_path):
+    text = """
+def of_one(output, cotangent):
+    if len(output.parents) and output.parents[0].parents:
+        raise NotImplementedError("one operation at a time")
+    output.backward(cotangent)
+backward = of_one"""
+    report = otherwise(tmp_path, text)
+    assert report.verdict == "inconclusive", report.summary
+    assert "one operation at a time" in report.summary
+
+
+DUAL = """
+# /// script
+# [tool.verifier]
+# contract = "engine"
+# ///
+import numpy as np
+
+leaf = lambda array, direction: (array, direction)
+value = lambda dual: dual[0]
+derivative = lambda output: output[1]
+pair = lambda a: a if isinstance(a, tuple) else (a, 0.0)
+def binary(function):
+    return lambda a, b: function(*pair(a), *pair(b))
+operations = {
+    "add": binary(lambda a, da, b, db: (a + b, da + db)),
+    "mul": binary(lambda a, da, b, db: (a * b, da * b + a * db)),
+    "sin": lambda a: (np.sin(a[0]), np.cos(a[0]) * a[1]),
+    "exp": lambda a: (np.exp(a[0]), np.exp(a[0]) * a[1]),
+    "sum": lambda a, axis=None: (a[0].sum(axis), a[1].sum(axis)),
+}
+"""
+
+
+@pytest.mark.parametrize(("text", "verdict"), [(DUAL, "pass"), (DUAL.replace("np.cos(a[0])", "np.sin(a[0])"), "fail")])
+def test_forward_mode_is_judged_along_a_direction_of_each_leaf(tmp_path, text, verdict):
+    file = tmp_path / "dual.py"
+    file.write_text(text)
+    report = judged(file)
+    assert report.verdict == verdict, report.summary
+    assert verdict == "pass" or report.diagnosis[0].fault.startswith("operation:sin:a")
+
+
+def test_a_second_backward_call_that_is_not_claimed_is_a_note(tmp_path):
+    text = PLANTS["second_call_adds"].text().replace("retain_graph = True", "retain_graph = False")
+    file = tmp_path / "engine.py"
+    file.write_text(text)
+    report = judged(file)
+    assert report.verdict == "pass", report.summary
+    assert any("retain_graph" in note.message for note in report.notes)
+
+
+def test_a_name_that_a_library_brings_is_no_flag(tmp_path):
+    assert otherwise(tmp_path, "class dtypes: float64 = 8").verdict == "pass"

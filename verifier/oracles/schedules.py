@@ -3,7 +3,7 @@
 Each node's own backward pass is PyTorch's; only the way in which contributions are gathered is varied. One backward pass.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -135,6 +135,27 @@ def _early(last: bool) -> Schedule:
     return sweep
 
 
+def _preorder(backwards: bool) -> Schedule:
+    """Each value is propagated when a depth-first walk first meets it; what arrives later is lost, at a leaf too."""
+
+    def sweep(local: Local) -> dict[str, Tensor]:
+        makers = {node.output: node for node in local.nodes(0)}
+        output, seed = local.start(0)
+        found, gathered, waiting = {}, {output: seed}, [output]
+        while waiting:
+            name = waiting.pop()
+            if name in found:
+                continue
+            found[name] = gathered.get(name, torch.zeros_like(local.values[name]))
+            if name in makers:
+                _add_all(gathered, local.back(makers[name], found[name]))
+                operands = [one for one in makers[name].operands if isinstance(one, str)]
+                waiting += operands[::-1] if backwards else operands
+        return found
+
+    return sweep
+
+
 def _aliased(local: Local) -> dict[str, Tensor]:
     """The first contribution is kept as it is, the next ones are added to it in place."""
     output, seed = local.start(0)
@@ -148,8 +169,72 @@ def _aliased(local: Local) -> dict[str, Tensor]:
             if name in found:
                 found[name] += contribution
             else:
-                found[name] = cotangent if handed_on else contribution
+                found[name] = cotangent if handed_on else contribution.clone()
     return found
+
+
+def _waiting(local: Local) -> dict[str, Tensor]:
+    """A node is propagated when all of its readers have contributed, those too that the output does not depend on."""
+    output, seed = local.start(0)
+    reached = local.graph.reached(0)
+    found = {output: seed}
+    arrived: dict[str, int] = {}
+    for node in reversed(local.nodes(0)):
+        if node.output not in found or (node.output != output and arrived[node.output] < _readings(local.graph.nodes, node.output)):
+            continue
+        for name, contribution in local.back(node, found[node.output]) if node.output in reached else ():
+            arrived[name] = arrived.get(name, 0) + 1
+            found[name] = found[name] + contribution if name in found else contribution
+    return found
+
+
+def _readings(nodes: Sequence[Node], name: str) -> int:
+    return sum(node.operands.count(name) for node in nodes)
+
+
+def _by_value(last: bool) -> Schedule:
+    """Values are told apart by what they are equal to: the first or the last of several equal ones gets what is meant for all."""
+
+    def sweep(local: Local) -> dict[str, Tensor]:
+        output, seed = local.start(0)
+        owners: dict[bytes, str] = {}
+        names = reversed(local.values) if last else local.values
+        owner = {name: owners.setdefault(local.values[name].detach().numpy().tobytes(), name) for name in names}
+        found = {owner[output]: seed}
+        for node in reversed(local.nodes(0)):
+            if node.output in found:
+                sent = [(owner[name], contribution) for name, contribution in local.back(node, found[node.output])]
+                _add_all(found, [(name, one) for name, one in sent if name not in found or found[name].shape == one.shape])
+        return found
+
+    return sweep
+
+
+def _but(operation: str, change: Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None]) -> Schedule:
+    """In the right order; what one operation contributes is gathered in another way than what the others do."""
+
+    def sweep(local: Local) -> dict[str, Tensor]:
+        output, seed = local.start(0)
+        found = {output: seed}
+        for node in reversed(local.nodes(0)):
+            if node.output in found:
+                contributions = local.back(node, found[node.output])
+                if node.operation == operation:
+                    change(found, contributions)
+                else:
+                    _add_all(found, contributions)
+        return found
+
+    return sweep
+
+
+def _add_all(found: dict[str, Tensor], contributions: list[tuple[str, Tensor]]) -> None:
+    for name, contribution in contributions:
+        found[name] = found[name] + contribution if name in found else contribution
+
+
+def _only(kept: int) -> Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None]:
+    return lambda found, contributions: _add_all(found, contributions[kept : kept + 1])
 
 
 SCHEDULES: Mapping[str, Schedule] = {
@@ -159,14 +244,34 @@ SCHEDULES: Mapping[str, Schedule] = {
     "twice": _twice,
     "early": _early(False),
     "aliased": _aliased,
+    "equal-values": _by_value(False),
+    "waiting": _waiting,
 }
-MORE: Mapping[str, Schedule] = {"early": _early(True)}
+MORE: Sequence[tuple[str, Schedule]] = (
+    ("early", _early(True)),
+    ("early", _preorder(False)),
+    ("early", _preorder(True)),
+    ("equal-values", _by_value(True)),
+)
 
 
-def simulate(graph: Graph) -> list[tuple[str, Gradients]]:
-    """Each wrong way by name, with the gradients that it would give the leaves after the graph's one backward pass."""
+OF_ONE: Mapping[str, Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None]] = {
+    "overwrites": lambda found, contributions: found.update(contributions),
+    "second-lost": _only(0),
+    "first-lost": _only(1),
+}
+
+
+def simulate(graph: Graph, operations: Collection[str] = ()) -> list[tuple[str, Gradients]]:
+    """Each wrong way by name, with the gradients that it would give the leaves after the graph's one backward pass.
+
+    Args:
+        operations: also the wrong ways that only one of these has, by names like ``softmax:overwrites``.
+    """
+    ways = [*SCHEDULES.items(), *MORE]
+    ways = [(f"{name}:{way}", _but(name, change)) for name in operations for way, change in OF_ONE.items()] + ways
     found: list[tuple[str, Gradients]] = []
-    for name, schedule in (*SCHEDULES.items(), *MORE.items()):
+    for name, schedule in ways:
         gradients = schedule(Local(graph))
         zero = {leaf: np.zeros(graph.arrays[graph.same.get(leaf, leaf)].shape) for leaf in graph.leaves}
         found.append((name, {leaf: gradients[leaf].detach().numpy() if leaf in gradients else zero[leaf] for leaf in graph.leaves}))

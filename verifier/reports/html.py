@@ -18,6 +18,7 @@ from verifier.reports import wording
 from verifier.reports.comparisons import by_network
 from verifier.reports.errors_picture import chosen_points, errors_picture
 from verifier.reports.figures import differences_picture, margin_picture
+from verifier.reports.graph_picture import graph_picture
 from verifier.reports.heat_map import gradient_grids, grid
 from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.network_picture import network_picture
@@ -59,7 +60,8 @@ def write(report: Report) -> str:
         comparisons=comparisons,
         errors=Markup(errors_picture(report.measurements, comparisons.checks, comparisons.anchors)),
         points=len(chosen_points(report.measurements)),
-        drawing=Markup(network_picture(example, equation)) if example else "",
+        drawing=Markup(graph_picture(example) or network_picture(example, equation)) if example else "",
+        failing=wording.problem_word(report),
         arrays=[grid(name, values) for name, values in example.arrays.items()] if example else [],
         gradients=gradient_grids(example),
         worked=lines_of(example.walkthrough) if example else [],

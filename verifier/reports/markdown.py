@@ -24,6 +24,7 @@ from verifier.reports.wording import (
     number,
     own_line_sentence,
     own_lines_heading,
+    problem_word,
     reproduce_command,
     shown_seed,
     skipped_by_reason,
@@ -245,7 +246,7 @@ def _counterexample(report: Report) -> Iterator[str]:
     example = report.counterexample
     if example is None:
         return
-    yield "## Smallest network that fails"
+    yield f"## Smallest {problem_word(report)} that fails"
     yield f"{escape(example.problem)} (check {code(example.check)})."
     if example.arrays:
         yield fence(f"{one_line(name)} = {_array_text(values)}" for name, values in example.arrays.items())

@@ -36,6 +36,7 @@ from verifier.reports.wording import (
     number,
     own_line_sentence,
     own_lines_heading,
+    problem_word,
     reproduce_command,
     skipped_by_reason,
     title,
@@ -248,7 +249,7 @@ def _show_walkthrough(report: Report, console: Console) -> None:
         return
     shown, left_out = around_the_parting(lines_of(example.walkthrough), WORKED_LINES)
     console.print()
-    console.print(Text.assemble(("By hand", "bold cyan"), " on that network (✓ the candidate agrees, ✗ it parts):"))
+    console.print(Text.assemble(("By hand", "bold cyan"), f" on that {problem_word(report)} (✓ the candidate agrees, ✗ it parts):"))
     show_worked(shown, console)
     if left_out:
         console.print(Text(f"      … {left_out} more lines in the report.", "dim"))

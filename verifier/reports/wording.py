@@ -281,6 +281,11 @@ def replay_command(report: Report, folder: PurePath | None = None) -> str | None
     return f"verifier replay {shell_word(stored)} {shell_word(report.candidate.path)}"
 
 
+def problem_word(report: Report) -> str:
+    """What the counterexample is."""
+    return "graph" if report.counterexample is not None and report.counterexample.nodes else "network"
+
+
 def shell_word(text: str) -> str:
     """A word to paste into a shell."""
     return shlex.quote(one_line(text))
@@ -289,7 +294,7 @@ def shell_word(text: str) -> str:
 def next_steps(report: Report, folder: PurePath | None = None) -> Iterator[str]:
     """What to do now, one sentence each; the command that does it stands last in the sentence, after a colon."""
     if report.verdict == "fail" and (command := replay_command(report, folder)):
-        yield f"To run the smallest network that fails alone: {command}"
+        yield f"To run the smallest {problem_word(report)} that fails alone: {command}"
     if report.verdict == "error" and report.reason != "not-judged":
         yield f"Mend that, then judge it again: {reproduce_command(report)}"
     if report.verdict == "inconclusive":

@@ -118,6 +118,14 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     parts: bool = False
 
 
+class GraphNode(msgspec.Struct, frozen=True):
+    """One operation of a graph: the name of its value, the names of the values that it reads, and its call as text."""
+
+    output: str
+    operands: tuple[str, ...]
+    text: str
+
+
 class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
     """The smallest network found that fails: the file that replays it, a description, and its arrays and gradients as nested lists.
 
@@ -128,6 +136,7 @@ class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
         arrays: the problem's arrays by name.
         claimed, reference: gradients by array name, the candidate's and the right ones.
         walkthrough: the network worked by hand, line by line; empty where it is too large for that.
+        nodes: of an engine's graph, its operations in order; empty elsewhere.
     """
 
     file: str | None
@@ -137,6 +146,7 @@ class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
     claimed: dict[str, Any] = {}
     reference: dict[str, Any] = {}
     walkthrough: tuple[Step, ...] = ()
+    nodes: tuple[GraphNode, ...] = ()
 
 
 class Certificate(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -112,7 +112,7 @@ def _contract(asking: Asking, alone: Alone) -> Outcome:
 def _written(
     candidate: Candidate, request: Request, exchanging: Exchanging, clock: Clock, outcomes: list[Outcome], found: _Found | None = None
 ) -> Judged:
-    verdict = verdict_of(outcomes, ())
+    verdict = verdict_of(outcomes, [outcome.id for outcome in outcomes if outcome.status == "inconclusive"])
     write = partial(report_of, request=request, worker=exchanging, outcomes=outcomes, verdict=verdict, seconds=clock.seconds)
     if found is None:
         return Judged(write(described(candidate, {}), summary=summary_of(verdict, outcomes, (), None)), None)

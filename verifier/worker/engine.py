@@ -34,7 +34,8 @@ def describe(candidate: Candidate) -> dict[str, Any]:
     """Which variables the candidate has: its functions with their numbers of parameters, its flags, and the options of each operation."""
     holder = candidate.holder
     functions = {name: parameters(getattr(holder, name)) for name in FUNCTIONS if callable(getattr(holder, name, None))}
-    flags = {name: _plain(getattr(holder, name)) for name in FLAGS if hasattr(holder, name)}
+    found = {name: _plain(getattr(holder, name)) for name in FLAGS if hasattr(holder, name)}
+    flags = {name: value for name, value in found.items() if value is not None}  # `dtypes` may be a library's own, imported by that name
     table = getattr(holder, "operations", None)
     operations: dict[str, Any] = {}
     if isinstance(table, Mapping):
@@ -275,4 +276,6 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value[:MOST]]
     if isinstance(value, bool | int | float):
         return value
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        return np.dtype(value).name
     return printable(value, MOST) if isinstance(value, str) else None

@@ -60,6 +60,8 @@ class Alone:
     dtype: str = "float64"
     computes_in: str = "float64"
     notes: dict[str, None] = field(default_factory=dict)
+    stale: bool = False
+    """Whether a wrong question is answered rightly by a worker that was asked nothing before."""
 
     @property
     def epsilon(self) -> float:
@@ -98,6 +100,11 @@ def ask_alone(asking: Asking, *, seed: int, tell: Callable[[str, int, int], None
         if name in FIRST:
             alone.ending = ending_for(engine, [known for known in FIRST if right_enough(alone.asked.get(known, ()))])
     asking.engine = replace(asking.engine, ranks=alone.ranks(asking.engine.ranks))
+    wrong = alone.wrong()
+    if wrong:
+        asking.restart()
+        again = judged(wrong[0].case, wrong[0].graph, asking.one(wrong[0].graph, dtype=alone.dtype, show=("y",)), asking, alone)
+        alone.stale = again.status == "right"
     return alone
 
 

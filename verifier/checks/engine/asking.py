@@ -84,6 +84,10 @@ class Asking:
                 replies += self._ask_batch(self._together(rest), dtype, show)
         return replies
 
+    def restart(self) -> None:
+        """The next graph goes to a worker that has been asked nothing."""
+        self._exchange.restart()
+
     def one(self, graph: Graph, *, dtype: str = "float64", show: Sequence[str] = ()) -> Reply:
         """The reply to one graph."""
         return self.ask([graph], dtype=dtype, show=show)[0]

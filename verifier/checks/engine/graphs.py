@@ -1,18 +1,24 @@
 """Graphs over the operations that are right alone: what is wrong here is the engine's, until a simpler graph says otherwise."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
 
 from verifier.checks.engine.alone import Alone
 from verifier.checks.engine.asking import Asking, Reply
 from verifier.checks.engine.comparing import Compared, Departure, compare_reply, narrower
 from verifier.contracts.engine.claims import Engine
-from verifier.contracts.engine.drawing import draw_graph
+from verifier.contracts.engine.composing import composed, read_again, twins
+from verifier.contracts.engine.drawing import RETAINED, draw_graph
 from verifier.contracts.engine.graph import Graph
+from verifier.contracts.engine.steps import Features
 from verifier.oracles.graphs import refer_graph
 
 TOGETHER = 20
 ENOUGH = 12  # graphs that fail: more say nothing new
+COMPOSED_SHARE = 75  # quick composes each operation in two ways, ci in four
+UNCLAIMED = 3
 
 
 @dataclass(frozen=True)
@@ -22,6 +28,7 @@ class Failed:
     index: int
     graph: Graph
     compared: Compared
+    reply: Reply
 
     @property
     def departure(self) -> Departure:
@@ -41,6 +48,7 @@ class Answers:
     notes: dict[str, None] = field(default_factory=dict)
     resolves: list[float] = field(default_factory=list)
     worst: float = 0.0
+    unclaimed: str = ""
 
 
 def ask_graphs(asking: Asking, alone: Alone, *, count: int, seed: int, tell: Callable[[str, int, int], None]) -> Answers:
@@ -49,26 +57,64 @@ def ask_graphs(asking: Asking, alone: Alone, *, count: int, seed: int, tell: Cal
     features = alone.features(asking.engine.ranks)
     if not features:
         return answers
-    for begin in range(0, count, TOGETHER):
-        tell("graphs", begin, count)
+    graphs = [*compositions(alone, features, seed, most=max(2, count // COMPOSED_SHARE)), *range(count)]
+    for begin in range(0, len(graphs), TOGETHER):
+        tell("graphs", begin, len(graphs))
         drawn = [
-            (index, draw_graph(features, asking.engine, alone.ending, seed=seed, index=index))
-            for index in range(begin, min(begin + TOGETHER, count))
+            draw_graph(features, asking.engine, alone.ending, seed=seed, index=one) if isinstance(one, int) else one
+            for one in graphs[begin : begin + TOGETHER]
         ]
-        graphs = [(index, graph) for index, graph in drawn if graph is not None]
-        replies = asking.ask([graph for _, graph in graphs], dtype=alone.dtype)
-        for (index, graph), reply in zip(graphs, replies, strict=True):
-            _judge(index, graph, reply, asking.engine, alone, answers)
+        asked = [graph for graph in drawn if graph is not None]
+        for graph, reply in zip(asked, asking.ask(asked, dtype=alone.dtype), strict=True):
+            _judge(graph, reply, asking.engine, alone, answers)
         if len(answers.failed) >= ENOUGH:
             break
+    if asking.engine.mode == "backward" and not asking.engine.retain_graph and not answers.failed:
+        answers.unclaimed = ask_unclaimed(asking, alone, features, seed)
     return answers
+
+
+def compositions(alone: Alone, features: Features, seed: int, *, most: int) -> list[Graph]:
+    """Each operation over computed operands with a second reader, in up to so many of the ways in which it is right alone."""
+    found = []
+    for name, questions in alone.asked.items():
+        own = features.get(name, frozenset())
+        ways = {
+            one.case.feature: one for one in questions if one.case.feature in own and one.case.column != "edge" and one.status == "right"
+        }
+        for number, one in enumerate(list(ways.values())[:most]):
+            generator = np.random.default_rng([seed, number, 13, *name.encode()])
+            graph = composed(replace(one.case.graph, nodes=one.graph.nodes[:1]), features, alone.ending, generator, early=number % 2 == 0)
+            found += [graph] if graph is not None else []
+            if number == 0:
+                others = (
+                    read_again(one.graph, features, alone.ending, generator),
+                    twins(one.graph, shared=True),
+                    twins(one.graph, shared=False),
+                )
+                found += [other for other in others if other is not None]
+    return found
+
+
+def ask_unclaimed(asking: Asking, alone: Alone, features: Features, seed: int) -> str:
+    """What a second backward call over a graph does in an engine that does not claim it (`retain_graph`): a note, and no fault."""
+    found: dict[str, None] = {}
+    for stratum in RETAINED:
+        drawn = (draw_graph(features, asking.engine, alone.ending, seed=seed, index=index, stratum=stratum) for index in range(UNCLAIMED))
+        graphs = [graph for graph in drawn if graph is not None]
+        for graph, reply in zip(graphs, asking.ask(graphs, dtype=alone.dtype), strict=True):
+            if reply.stopped is not None:
+                found[f"is refused ({reply.stopped.words[:100]})"] = None
+            elif compared_with_truth(graph, reply, asking.engine, alone).departures:
+                found["adds what the first one left in the nodes"] = None
+    return " or ".join(list(found)[:2])
 
 
 def ask_again(asking: Asking, alone: Alone, graph: Graph, answers: Answers) -> None:
     """Ask one stored graph; where the engine computes in a narrower type than it is given, it is judged by that type."""
     reply = asking.one(graph, dtype=alone.dtype)
     alone.computes_in = narrower(reply, alone.computes_in) or alone.computes_in
-    _judge(0, graph, reply, asking.engine, alone, answers)
+    _judge(graph, reply, asking.engine, alone, answers)
 
 
 def fails(asking: Asking, alone: Alone, graph: Graph) -> Compared | None:
@@ -85,7 +131,7 @@ def compared_with_truth(graph: Graph, reply: Reply, engine: Engine, alone: Alone
     return compare_reply(graph, reply, reference, engine)
 
 
-def _judge(index: int, graph: Graph, reply: Reply, engine: Engine, alone: Alone, answers: Answers) -> None:
+def _judge(graph: Graph, reply: Reply, engine: Engine, alone: Alone, answers: Answers) -> None:
     answers.asked += 1
     stopped = reply.stopped
     if stopped is not None:
@@ -96,9 +142,15 @@ def _judge(index: int, graph: Graph, reply: Reply, engine: Engine, alone: Alone,
     answers.notes |= dict.fromkeys(compared.notes)
     answers.changed += bool(reply.changed)
     if compared.departures:
-        answers.failed.append(Failed(index, graph, compared))
+        answers.failed.append(Failed(answers.asked - 1, graph, compared, reply))
         return
     answers.right += 1
     if compared.worst is not None:
         answers.worst = max(answers.worst, compared.worst.ratio)
         answers.resolves.append(compared.worst.resolves)
+
+
+def operations_in(failed: Sequence[Failed]) -> list[str]:
+    """Operations that every failed graph has."""
+    common = set.intersection(*(set(one.graph.operations) for one in failed)) if failed else set()
+    return sorted(common)

@@ -12,7 +12,7 @@ from verifier.checks.engine.graphs import Answers
 from verifier.checks.engine.shrinking import Smallest
 from verifier.contracts.engine.graph import call_of, described, shapes_of, to_bytes
 from verifier.results.outcome import Outcome, Status
-from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Diagnosis, Step
+from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Diagnosis, GraphNode, Step
 
 SHOWN_NOTES = 8
 
@@ -23,7 +23,10 @@ def operations_outcome(alone: Alone) -> Outcome:
     asked = [one for questions in alone.asked.values() for one in questions]
     answered = [one for one in asked if one.status not in ("refuses", "late")]
     if not wrong:
-        words = f"{_right(alone)} of {len(alone.asked)} operations are right alone, on {len(answered)} graphs of one operation."
+        right = _right(alone)
+        words = f"{right} of {len(alone.asked)} operations are right alone, on {len(answered)} graphs of one operation."
+        if 2 * right < len(alone.asked):
+            return Outcome("operations", "inconclusive", f"{words} The others are refused: too little is known.", problems=len(asked))
         # Where each gradient is zero, as behind `detach`, an engine without any backward pass answers the same.
         shown = any(
             np.any(gradient) for one in answered for each in one.reply.gradients for gradient in each.values() if gradient is not None
@@ -66,9 +69,10 @@ def graph_outcome(answers: Answers, smallest: Smallest | None) -> Outcome:
             tensor=first.departure.tensor,
             problem=first.index,
         )
-    if not answers.right:
-        why = next(iter([*answers.refused, *answers.late]), "no operation is right alone")
-        return Outcome("graphs", "skipped", f"No graph was answered: {why[:300]}.", problems=answers.asked)
+    if 2 * answers.right < answers.asked or not answers.right:
+        why = next(iter([*answers.refused, *answers.late]), "no operation is right alone, over leaves of ordinary shapes")
+        words = f"Only {answers.right} of {answers.asked} graphs were answered: {why[:300]}."
+        return Outcome("graphs", "inconclusive", words, problems=answers.asked)
     refusals = f" {refused} more were refused." if refused else ""
     words = f"Right on {answers.right} graphs of operations that are right alone.{refusals}"
     resolves = float(np.median(answers.resolves)) if answers.resolves else None
@@ -96,6 +100,10 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
         words = alone.asked[refusing[0]][0].words if alone.asked[refusing[0]] else "no question fits its options"
         notes.append(("operations", f"Refused altogether: {', '.join(refusing)}. {refusing[0]}: {words}"))
     notes += [("graphs", f"{note[0].upper()}{note[1:]}.") for note in answers.notes]
+    if answers.unclaimed:
+        notes.append(
+            ("graphs", f"A second backward call over one graph {answers.unclaimed}. That is not claimed: `retain_graph = True` would.")
+        )
     if answers.changed:
         notes.append(("graphs", f"In {answers.changed} graphs an array that a leaf was made from was changed."))
     return notes
@@ -143,6 +151,9 @@ def counterexample_of(smallest: Smallest) -> tuple[Counterexample, bytes]:
         claimed=claimed,
         reference={name: smallest.reference.passes[last].get(name).right.tolist() for name in graph.leaves} if last >= 0 else {},  # type: ignore[union-attr]
         walkthrough=tuple(_worked(smallest)),
+        nodes=tuple(
+            GraphNode(node.output, tuple(one for one in node.operands if isinstance(one, str)), call_of(node)) for node in graph.nodes
+        ),
     )
     return record, to_bytes(graph)
 

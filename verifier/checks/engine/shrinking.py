@@ -8,7 +8,7 @@ from verifier.checks.engine.asking import Asking, Reply
 from verifier.checks.engine.comparing import Compared, Departure
 from verifier.checks.engine.graphs import Answers, compared_with_truth, fails
 from verifier.contracts.engine.graph import Graph
-from verifier.contracts.engine.smaller import size_of, smaller
+from verifier.contracts.engine.smaller import size_of, smaller, tidied
 from verifier.oracles.graphs import GraphReference, refer_graph
 
 SHARE = 4  # of a profile's budget that goes into one search: graphs are cheap to ask and dear to refer
@@ -48,6 +48,7 @@ def smallest_failure(asking: Asking, alone: Alone, answers: Answers, *, budget: 
         if found is None:
             break
         graph = found
+    graph = tidied(graph)
     reply = asking.one(graph, dtype=alone.dtype, show=[node.output for node in graph.nodes])
     reference = refer_graph(graph, epsilon=alone.epsilon, accumulates=asking.engine.accumulates, cotangents=True)
     compared = compared_with_truth(graph, reply, asking.engine, alone)

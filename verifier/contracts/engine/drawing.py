@@ -33,7 +33,9 @@ STRATA = (
     "pair",
     "zero-dim",
     "chain",
+    "wide",
 )
+RETAINED = ("second call", "two losses")  # where a graph may be differentiated again
 
 
 @dataclass
@@ -102,14 +104,25 @@ class Growing:
         )
 
 
-def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int, index: int) -> Graph | None:
-    """The graph of this index, or None where nothing could be drawn. `features`: by operation, what is right alone."""
-    generator = np.random.default_rng([seed, index, 7])
+def stratum_of(features: Features, engine: Engine, index: int) -> str:
+    """What the graph of this index is drawn as."""
     numbers = 0 in engine.ranks and any("zero-dim" in one for one in features.values())
-    strata = [stratum for stratum in STRATA if stratum != "zero-dim" or numbers]
-    stratum = "zero-dim" if engine.scalar and strata[index % len(strata)] in ("mixed",) else strata[index % len(strata)]
+    strata = [stratum for stratum in STRATA if stratum != "zero-dim" or numbers] + [*RETAINED] * engine.retain_graph
+    stratum = strata[index % len(strata)]
+    return "zero-dim" if engine.scalar and stratum == "mixed" else stratum
+
+
+def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int, index: int, stratum: str = "") -> Graph | None:
+    """The graph of this index, or None where nothing could be drawn.
+
+    Args:
+        features: by operation, what is right alone.
+        stratum: what it is drawn as; "" for what this index is.
+    """
+    generator = np.random.default_rng([seed, index, 7])
+    stratum = stratum or stratum_of(features, engine, index)
     growing = Growing(generator, engine=engine)
-    draw = {"chain": _chain, "pair": _pair}.get(stratum, _free)
+    draw = {"chain": _chain, "pair": _pair, "wide": _wide}.get(stratum, _free)
     output = draw(growing, features, engine, stratum)
     if output is None:
         return None
@@ -118,9 +131,15 @@ def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int,
         same = {growing.leaves[1]: growing.leaves[0]} if generator.random() < 0.5 else {}
         graph = replace(graph, same=same)
     graph = ended(graph, ending, generator, growing.values[output].shape)
-    if stratum == "after an old one":
-        return _again(graph, growing, features, engine, ending)
+    if stratum == "second call":
+        return replace(graph, passes=(*graph.passes, replace(graph.passes[0], clear=_clears(engine, generator))))
+    if stratum in ("after an old one", "two losses"):
+        return _again(graph, growing, features, engine, ending, shared=stratum == "two losses")
     return graph
+
+
+def _clears(engine: Engine, generator: np.random.Generator) -> bool:
+    return engine.has_zero_grad and bool(generator.random() < 0.5)
 
 
 def _free(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
@@ -193,6 +212,20 @@ def _chain(growing: Growing, features: Features, engine: Engine, stratum: str) -
     return output if growing.nodes else None
 
 
+def _wide(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
+    """A sum of many terms over the same few leaves."""
+    shape = _of_rank(engine, (3,), (2, 3))
+    for _ in range(2):
+        growing.leaf(shape)
+    if ("plain" if shape or engine.scalar else "zero-dim") not in features.get("add", ()):
+        return None
+    output = growing.leaves[0]
+    for _ in range(int(growing.generator.integers(8, 30))):
+        term = _one(growing, features, shape, shape, of=str(growing.generator.choice(growing.leaves)))
+        output = (growing.add("add", (output, term)) if term is not None else None) or output
+    return output if growing.nodes else None
+
+
 def _pair(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
     """One operation on what another computed, whose value has a second user, before or after it."""
     generator = growing.generator
@@ -231,11 +264,12 @@ def _one(growing: Growing, features: Features, shape: tuple[int, ...], wanted: t
     return None
 
 
-def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, ending: Ending) -> Graph | None:
-    """A second graph over the same leaves after the first one's backward pass; with `zero_grad` between them every other time."""
+def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, ending: Ending, *, shared: bool) -> Graph | None:
+    """A second graph over the same leaves (`shared`: over the first one's values too) after the first one's backward pass; with
+    `zero_grad` between them every other time."""
     rest = Growing(
         growing.generator,
-        {name: growing.values[name] for name in growing.leaves},
+        dict(growing.values) if shared else {name: growing.values[name] for name in growing.leaves},
         growing.arrays,
         growing.leaves,
         growing.constants,
@@ -246,8 +280,6 @@ def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, e
     output = _grow(rest, features, 3)
     if output is None:
         return None
-    clear = engine.has_zero_grad and bool(growing.generator.random() < 0.5)
-    both = replace(
-        graph, nodes=tuple(rest.nodes), passes=(*graph.passes, Pass(output, len(rest.nodes), clear=clear)), features=("after an old one",)
-    )
+    second = Pass(output, len(rest.nodes), clear=_clears(engine, growing.generator))
+    both = replace(graph, nodes=tuple(rest.nodes), passes=(*graph.passes, second))
     return ended(both, ending, growing.generator, rest.values[output].shape) if begin else None

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from string import ascii_lowercase
+from typing import Any
 
 import numpy as np
 
 from verifier.contracts.engine.endings import values_of
-from verifier.contracts.engine.graph import Graph, Node, Pass, without_unused
+from verifier.contracts.engine.graph import Graph, Node, Operand, Pass, without_unused
 from verifier.contracts.engine.operations.table import OPERATIONS
 
 PLAIN = (1.0, 2.0, 0.5, 3.0, -1.0, 1.5)
@@ -14,7 +16,7 @@ PLAIN = (1.0, 2.0, 0.5, 3.0, -1.0, 1.5)
 
 def smaller(graph: Graph) -> Iterator[Graph]:
     """Graphs one step smaller, the largest steps first; each can be computed, and is differentiable where it is asked."""
-    for candidate in (*_one_pass(graph), *_without_nodes(graph), *_smaller_shapes(graph), *_plainer(graph)):
+    for candidate in (without_unused(graph), *_one_pass(graph), *_without_nodes(graph), *_smaller_shapes(graph), *_plainer(graph)):
         if _sound(candidate):
             yield candidate
 
@@ -23,6 +25,28 @@ def size_of(graph: Graph) -> tuple[int, int, int]:
     """What counts as smaller: nodes and passes, then elements, then digits."""
     digits = sum(len(f"{value:g}") for name in graph.leaves for value in np.ravel(graph.arrays[name]))
     return len(graph.nodes) + len(graph.passes), sum(array.size for array in graph.arrays.values()), digits
+
+
+def tidied(graph: Graph) -> Graph:
+    """The graph with short names: leaves a, b, c, values v0, v1; what it ends in keeps its own."""
+    leaves = [name for name in graph.leaves if not name.startswith("weights")]
+    values = [node.output for node in graph.nodes if not node.output.startswith(("weighted", "total"))]
+    names = dict(zip(leaves, ascii_lowercase, strict=False)) | {name: f"v{number}" for number, name in enumerate(values)}
+    if len(leaves) > len(ascii_lowercase) or len({names.get(name, name) for name in graph.arrays}) < len(graph.arrays):
+        return graph
+
+    def new(name: Operand | None) -> Any:
+        return names.get(name, name) if isinstance(name, str) else name
+
+    return replace(
+        graph,
+        arrays={new(name): array for name, array in graph.arrays.items()},
+        leaves=tuple(map(new, graph.leaves)),
+        constants=tuple(map(new, graph.constants)),
+        same={new(name): new(other) for name, other in graph.same.items()},
+        nodes=tuple(replace(node, operands=tuple(map(new, node.operands)), output=new(node.output)) for node in graph.nodes),
+        passes=tuple(replace(one, output=new(one.output)) for one in graph.passes),
+    )
 
 
 def _one_pass(graph: Graph) -> Iterator[Graph]:
@@ -39,10 +63,13 @@ def _without_nodes(graph: Graph) -> Iterator[Graph]:
     for node in reversed(graph.nodes):
         for operand in dict.fromkeys(node.operands):
             if isinstance(operand, str) and values[operand].shape == values[node.output].shape and values[operand].dtype.kind == "f":
-                yield without_unused(_bypassed(graph, node, operand))
+                yield _bypassed(graph, node, operand)
     for position, node in enumerate(graph.nodes):
         if node.output not in protected and position < len(graph.nodes) - 1 and values[node.output].ndim <= 3:
-            yield without_unused(_frozen(graph, node, np.round(values[node.output] * 1024) / 1024))
+            yield _frozen(graph, node, np.round(values[node.output] * 1024) / 1024)
+    for node in graph.nodes:
+        if node.output not in protected and not any(node.output in other.operands for other in graph.nodes):
+            yield _left_out(graph, node)
 
 
 def _bypassed(graph: Graph, node: Node, operand: str) -> Graph:
@@ -60,8 +87,18 @@ def _frozen(graph: Graph, node: Node, value: np.ndarray) -> Graph:
     name = f"{node.output}_"
     position = graph.nodes.index(node)
     nodes = tuple(_rewired(one, node.output, name) for one in graph.nodes if one is not node)
-    passes = tuple(replace(one, nodes=one.nodes - (position < one.nodes)) for one in graph.passes)
-    return replace(graph, arrays={**graph.arrays, name: value}, leaves=(*graph.leaves, name), nodes=nodes, passes=passes)
+    whole = replace(graph, nodes=nodes, passes=_without_position(graph, position))
+    return replace(whole, arrays={**graph.arrays, name: value}, leaves=(*graph.leaves, name))
+
+
+def _left_out(graph: Graph, node: Node) -> Graph:
+    """Without a node that nobody reads."""
+    position = graph.nodes.index(node)
+    return replace(graph, nodes=tuple(one for one in graph.nodes if one is not node), passes=_without_position(graph, position))
+
+
+def _without_position(graph: Graph, position: int) -> tuple[Pass, ...]:
+    return tuple(replace(one, nodes=one.nodes - (position < one.nodes)) for one in graph.passes)
 
 
 def _rewired(node: Node, old: str, new: str) -> Node:

@@ -12,6 +12,7 @@ from verifier.contracts.engine.operations.operation import Operation
 
 Shape = tuple[int, ...]
 Index = Sequence[Any]
+_WITH_ZERO = np.array([[1.5, 0.0, -2.0], [0.5, 2.0, 1.0]]), np.array([[0.0, 3.0, 0.0], [1.0, 0.5, 2.0]])
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,8 @@ def forms(operation: Operation) -> Iterator[Form]:
             yield from _reductions(operation)
         case "axis":
             yield from _along_axes()
+            if operation.name == "cumprod":
+                yield Form("point", {}, {"axis": 1}, arrays={"a": _WITH_ZERO[0]}, column="edge", fixed=True)
         case "product":
             yield from _products(operation)
         case "shape":
@@ -137,6 +140,13 @@ def _with_numbers(operation: Operation, shape: Shape) -> Iterator[Form]:
     if operation.name == "pow":
         yield Form("point", {}, arrays={"a": np.zeros(shape)}, operands=("a", 2.0), column="edge", fixed=True)
         yield Form("point", {}, arrays={"a": np.zeros(shape)}, operands=("a", 3.0), column="edge", fixed=True)
+    if operation.name in ("add", "sub", "mul", "div"):
+        signs = np.resize([0.0, 1.5, -2.0], int(np.prod(shape))).reshape(shape)
+        yield Form("point", {"b": shape}, arrays={"a": signs}, operands=("a", "b"), column="edge", fixed=True)
+    if operation.name in ("atan2", "hypot"):
+        zero, one = np.zeros(shape), np.ones(shape)
+        yield Form("point", {}, arrays={"a": zero, "b": one}, column="edge", fixed=True)
+        yield Form("point", {}, arrays={"a": one, "b": zero}, column="edge", fixed=True)
     for number in (0.5, 2) if operation.name == "pow" else numbers[:1] if operation.name not in ("add", "sub", "mul", "div") else (2.5, 3):
         domain = operation.domain(1)
         low = max(domain.low, domain.hole) if operation.name == "div" else domain.low
@@ -190,8 +200,7 @@ def _reductions(operation: Operation) -> Iterator[Form]:
     if operation.name in ("var", "std"):
         yield Form("options", {"a": (3, 4)}, {"correction": 0})
     if operation.name == "prod":
-        one, two = np.array([[1.5, 0.0, -2.0], [0.5, 2.0, 1.0]]), np.array([[0.0, 3.0, 0.0], [1.0, 0.5, 2.0]])
-        for zeros in (one, two):
+        for zeros in _WITH_ZERO:
             yield Form("point", {}, arrays={"a": zeros}, column="edge", fixed=True)
             yield Form("point", {}, {"axis": 1}, arrays={"a": zeros}, column="edge", fixed=True)
     if operation.name in ("amax", "amin"):

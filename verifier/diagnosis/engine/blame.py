@@ -93,11 +93,17 @@ class Structure:
     Attributes:
         scheduled: names of the wrong ways through the graph that predict the engine's numbers (`schedules`).
         operations: its own, without the weighted sum that it ends in.
+        suspects: those of them that every failing graph has, and that no graph is built with anyway.
+        nodes: how many there are.
+        value: whether a value is wrong, not a gradient alone.
         uses: the most readers that one value has; `both`: whether a node reads one value twice.
     """
 
     scheduled: Sequence[str]
     operations: Sequence[str]
+    suspects: Sequence[str]
+    nodes: int
+    value: bool
     uses: int
     both: bool
     passes: int
@@ -116,12 +122,24 @@ SCHEDULES: Mapping[str, str] = {
     "not-accumulated-over-calls": "a second graph's gradient replaces the first one's, although gradients are said to accumulate",
     "accumulated-over-calls": "a second graph's gradient is added to the first one's, although gradients are said not to accumulate",
     "not-cleared": "`zero_grad` leaves the earlier gradient in place",
+    "equal-values": "values that are equal are taken for one",
+    "waiting": "a value that also has a reader which the output does not depend on is never propagated",
 }
+OF_ONE: Mapping[str, str] = {
+    "overwrites": "{} overwrites the gradient of its operand instead of adding to it: what other readers of the operand contribute is lost",
+    "second-lost": "{} sends nothing to its second operand where that was computed; where it is a leaf it does",
+    "first-lost": "{} sends nothing to its first operand where that was computed; where it is a leaf it does",
+}
+LONG = 30  # nodes of a graph that could not be made smaller
 
 
 def blame_graph(structure: Structure) -> Diagnosis:
     """The engine's fault that the smallest failing graph shows."""
     for name in structure.scheduled:
+        operation, _, way = name.partition(":")
+        if way:
+            words = f"{OF_ONE[way].format(operation)}."
+            return Diagnosis(f"operation:{name}", "", f"{words[0].upper()}{words[1:]}", "predicts its numbers on the smallest graph")
         return Diagnosis(
             f"engine:{name}",
             "",
@@ -129,6 +147,14 @@ def blame_graph(structure: Structure) -> Diagnosis:
             "predicts the engine's numbers on the smallest graph",
         )
     own = ", ".join(structure.operations)
+    if structure.value:
+        names = ", ".join(structure.suspects or structure.operations)
+        return Diagnosis(
+            "engine:in-place", "", f"A value changes after it was computed: something writes into the array of its operand ({names})."
+        )
+    if structure.nodes > LONG:
+        words = f"Only long graphs are wrong (the smallest has {structure.nodes} operations): the sweep does not reach their beginning."
+        return Diagnosis("engine:long", "", words)
     if structure.passes > 1:
         return Diagnosis("engine:second-call", "", f"A second backward call over the same leaves gives a wrong gradient ({own}).")
     if structure.same:

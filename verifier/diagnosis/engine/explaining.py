@@ -1,36 +1,77 @@
 """What was found about an engine -> explanations: observations for `diagnosis`, and the ways through a graph that predict its numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from verifier.checks.engine.alone import Alone, Asked
-from verifier.checks.engine.graphs import Answers
+from verifier.checks.engine.asking import Array
+from verifier.checks.engine.graphs import Answers, Failed, operations_in
 from verifier.checks.engine.shrinking import Smallest
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.endings import values_of
 from verifier.contracts.engine.graph import Graph
-from verifier.diagnosis.engine.blame import Structure, Tested, blame_alone, blame_graph
+from verifier.diagnosis.engine.blame import SHARED, Structure, Tested, blame_alone, blame_graph
 from verifier.diagnosis.engine.relations import Observation
-from verifier.oracles.graphs import refer_graph
-from verifier.oracles.schedules import simulate
+from verifier.oracles.graphs import Answered, refer_graph
+from verifier.oracles.schedules import Gradients, simulate
 from verifier.results.report import Diagnosis
 
+HELPING = frozenset(("add", "mul", "sum", "neg"))  # graphs are joined and ended with them
+SEVERAL = 3  # operations that have one fault in common
+COTANGENT = Diagnosis(
+    "engine:cotangent-ignored",
+    "",
+    "The engine, not one operation: the backward pass starts from ones, whatever cotangent it is given.",
+    "predicts the gradients of the operations alone",
+)
+STALE = Diagnosis(
+    "engine:stale",
+    "",
+    "The engine, not one operation: what earlier graphs left behind is added again.",
+    "a wrong question is answered rightly in a process that was asked nothing before",
+)
+VOTING = 6  # failing graphs that say which of several wrong ways it is
 LARGEST = 60  # nodes of a graph whose wrong ways are simulated
 
 
 def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest | None) -> tuple[Diagnosis, ...]:
     """The explanations, the most telling first: what the smallest graph shows, then what operations alone do."""
     found: list[Diagnosis] = []
-    if answers.failed and smallest is not None and smallest.check == "graphs":
-        found.append(blame_graph(_structure(smallest, alone, engine)))
+    if answers.failed and smallest is not None and smallest.check == "graphs" and not _explained_alone(alone, answers):
+        found.append(blame_graph(_structure(smallest, answers, engine)))
     tested = [
         Tested(name, feature, all(one.status in ("right", "convention") for one in questions if one.case.feature == feature))
         for name, questions in alone.asked.items()
         for feature in dict.fromkeys(one.case.feature for one in questions if one.status not in ("refuses", "late"))
     ]
+    if alone.stale or _ignores_cotangent(alone):
+        return (STALE if alone.stale else COTANGENT,)
     observations = [seen for one in alone.wrong() for seen in _observations(one, alone)]
     return tuple([*found, *blame_alone(tested, observations)])
+
+
+def _explained_alone(alone: Alone, answers: Answers) -> bool:
+    """Whether every failing graph has an operation that is wrong alone, in a way of its own."""
+    guilty = {one.case.operation for one in alone.wrong() if one.case.feature not in SHARED}
+    return all(guilty & set(one.graph.operations) for one in answers.failed)
+
+
+def _ignores_cotangent(alone: Alone) -> bool:
+    """Whether every wrong gradient is the right one of a cotangent of ones."""
+    wrong = [one for one in alone.wrong() if one.graph.passes[0].cotangent is not None]
+    if len({one.case.operation for one in wrong}) < SEVERAL or len(wrong) < len(alone.wrong()):
+        return False
+    for one in wrong[:: max(1, len(wrong) // SEVERAL)]:
+        name = str(one.graph.passes[0].cotangent)
+        ones = replace(one.graph, arrays={**one.graph.arrays, name: np.ones_like(one.graph.arrays[name])})
+        right, of_ones = (refer_graph(graph, epsilon=alone.epsilon).passes[0] for graph in (one.graph, ones))
+        if not one.reply.gradients or not _predicts(
+            {leaf: of_ones[leaf].right for leaf in one.graph.leaves}, one.reply.gradients[0], right
+        ):
+            return False
+    return True
 
 
 def _observations(asked: Asked, alone: Alone) -> list[Observation]:
@@ -69,8 +110,9 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
     return found
 
 
-def _structure(smallest: Smallest, alone: Alone, engine: Engine) -> Structure:
+def _structure(smallest: Smallest, answers: Answers, engine: Engine) -> Structure:
     graph = smallest.graph
+    suspects = [name for name in operations_in(answers.failed) if name in graph.operations and name not in HELPING]
     uses: dict[str, int] = {}
     for node in graph.nodes:
         for operand in node.operands:
@@ -79,8 +121,11 @@ def _structure(smallest: Smallest, alone: Alone, engine: Engine) -> Structure:
     names = [node.operation for node in graph.nodes if not node.output.startswith(("weighted", "total"))]
     both = any(len(set(node.operands)) < len(node.operands) for node in graph.nodes)
     return Structure(
-        scheduled=_scheduled(smallest, engine),
+        scheduled=_scheduled(smallest, engine, suspects if len(answers.failed) > 1 else (), answers.failed),
         operations=list(dict.fromkeys(names or [node.operation for node in graph.nodes])),
+        suspects=suspects,
+        nodes=len(graph.nodes),
+        value=any(one.what == "value" for one in smallest.compared.departures),
         uses=max(uses.values(), default=0),
         both=both,
         passes=len(graph.passes),
@@ -89,7 +134,8 @@ def _structure(smallest: Smallest, alone: Alone, engine: Engine) -> Structure:
     )
 
 
-def _scheduled(smallest: Smallest, engine: Engine) -> Sequence[str]:
+def _scheduled(smallest: Smallest, engine: Engine, suspects: Sequence[str], failed: Sequence[Failed]) -> Sequence[str]:
+    """Wrong ways that predict the engine's numbers on the smallest graph; of several the one that explains the most of the others too."""
     graph, claimed = smallest.graph, smallest.reply.gradients
     if (
         any(one.what == "value" for one in smallest.compared.departures)
@@ -100,39 +146,56 @@ def _scheduled(smallest: Smallest, engine: Engine) -> Sequence[str]:
         return ()
     if len(graph.passes) > 1:
         return _over_calls(smallest, engine)
-    return [name for name, predicted in simulate(graph) if _predicts(predicted, smallest, 0)]
+    names = [name for name, predicted in simulate(graph, suspects) if _predicts(predicted, claimed[0], smallest.reference.passes[0])]
+    return names if len(names) < 2 else sorted(names, key=lambda name: -_votes(failed, suspects).count(name))
+
+
+def _votes(failed: Sequence[Failed], suspects: Sequence[str]) -> list[str]:
+    """For each of the failing graphs the wrong ways that predict what the engine said."""
+    found: list[str] = []
+    short = [one for one in failed if len(one.graph.passes) == 1 and len(one.graph.nodes) <= LARGEST and one.reply.gradients]
+    for one in short[:VOTING]:
+        reference = refer_graph(one.graph, epsilon=float(np.finfo(np.float32).eps)).passes[0]
+        found += {name for name, predicted in simulate(one.graph, suspects) if _predicts(predicted, one.reply.gradients[0], reference)}
+    return found
 
 
 def _over_calls(smallest: Smallest, engine: Engine) -> Sequence[str]:
     graph: Graph = smallest.graph
     epsilon = float(np.finfo(np.float32).eps)
     other = refer_graph(graph, epsilon=epsilon, accumulates=not engine.accumulates)
-    if _predicts({name: other.passes[-1][name].right for name in graph.leaves}, smallest, len(graph.passes) - 1):
+    last = len(smallest.reply.gradients) - 1
+    claimed, right = smallest.reply.gradients[last], smallest.reference.passes[last]
+    if _predicts({name: other.passes[last][name].right for name in graph.leaves}, claimed, right):
         if any(one.clear for one in graph.passes):
             return ["not-cleared"]
         return ["not-accumulated-over-calls" if engine.accumulates else "accumulated-over-calls"]
+    if last and any(_moved(smallest, name, last) for name in set(graph.leaves) - graph.reached(last)):
+        return ["aliased"]
     if graph.passes[-1].clear:
         uncleared = Graph(
             **{**vars(graph), "passes": tuple(type(one)(one.output, one.nodes, one.cotangent, False) for one in graph.passes)}
         )
         kept = refer_graph(uncleared, epsilon=epsilon, accumulates=True)
-        if _predicts({name: kept.passes[-1][name].right for name in graph.leaves}, smallest, len(graph.passes) - 1):
+        if _predicts({name: kept.passes[last][name].right for name in graph.leaves}, claimed, right):
             return ["not-cleared"]
     return ["stale"]
 
 
-def _predicts(predicted: dict[str, np.ndarray] | object, smallest: Smallest, number: int) -> bool:
+def _moved(smallest: Smallest, leaf: str, number: int) -> bool:
+    """Whether a leaf's gradient changed in a backward pass that does not reach it."""
+    before, after = (smallest.reply.gradients[one].get(leaf) for one in (number - 1, number))
+    return before is not None and after is not None and not np.array_equal(before, after) and not smallest.graph.passes[number].clear
+
+
+def _predicts(predicted: Gradients, gradients: Mapping[str, Array | None], reference: Mapping[str, Answered]) -> bool:
     """Whether these gradients are the engine's, within the tolerance of the right ones, and are not the right ones."""
-    assert isinstance(predicted, dict)
-    if number >= len(smallest.reply.gradients):
-        return False
-    reference = smallest.reference.passes[number]
     differs = False
     for name, array in predicted.items():
-        found = smallest.reply.gradients[number].get(name)
+        found = gradients.get(name)
         claimed = np.zeros(array.shape) if found is None else np.asarray(found, dtype=np.float64)
         tolerance = np.maximum(reference[name].tolerance, 1e-6 * np.abs(array))
-        if claimed.shape != array.shape or np.any(np.abs(claimed - array) > tolerance):
+        if claimed.shape != array.shape or not np.all(np.abs(claimed - array) <= tolerance):
             return False
         differs = differs or bool(np.any(np.abs(array - reference[name].right) > tolerance))
     return differs

@@ -79,7 +79,9 @@ UNARY = (
         options=("negative_slope",),
         kinks={0.0: (0.0, 1.0)},
     ),
-    Operation("elu", "unary", lambda a, alpha=1.0: np.where(a > 0, a, alpha * np.expm1(np.minimum(a, 0))), options=("alpha",), points=()),
+    Operation(
+        "elu", "unary", lambda a, alpha=1.0: np.where(a > 0, a, alpha * np.expm1(np.minimum(a, 0))), options=("alpha",), points=(0.0,)
+    ),
     Operation(
         "selu",
         "unary",
