@@ -91,7 +91,8 @@ def find_candidates(
     """
     found: list[Candidate] = []
     errors: list[RequestError] = []
-    for path in paths:
+    adapter = next((contract_of(one).adapters[preset] for one in contract_ids() if preset in contract_of(one).adapters), None)
+    for path in paths if adapter is None else ():
         for place in _places(os.fspath(path), errors):
             try:
                 found.append(_candidate_at(place, assignment, preset))
@@ -99,7 +100,20 @@ def find_candidates(
                 errors.append(error)
             except Exception as error:  # whatever lies in one candidate's place, the others are still judged
                 errors.append(_unreadable(place.shown, error))
+    for path in paths if adapter is not None else ():
+        try:
+            found.append(_adapted(os.fspath(path), adapter))
+        except RequestError as error:
+            errors.append(error)
     return _named(_distinct(found, errors), by_path=assignment is not None), errors
+
+
+def _adapted(path: str, adapter: Path) -> Candidate:
+    """A folder that is judged through a file of ours, which imports what lies there."""
+    if not os.path.isdir(path):
+        raise RequestError(f"{printable(path)}: is no folder. This preset is for the folder that holds the course's package.")
+    candidate = candidate_in_folder(path, Path(path), adapter, None)
+    return replace(candidate, readable=(*candidate.readable, adapter))
 
 
 def _unreadable(shown: str, error: Exception) -> RequestError:
@@ -113,7 +127,7 @@ def candidate_at(shown: str, path: Path, assignment: Assignment | None) -> Candi
 
 def candidate_in_folder(shown: str, folder: Path, file: Path, assignment: Assignment | None) -> Candidate:
     """The candidate that a file of a folder without a manifest is; it may import and read what lies beside it."""
-    settings = read_settings(manifest_of_file(file, os.path.join(shown, file.relative_to(folder))), assignment)
+    settings = read_settings(manifest_of_file(file, os.path.join(shown, os.path.relpath(file, folder))), assignment)
     root = _absolute(folder)
     return _candidate(_Place(shown, folder), settings, root.name, file=_absolute(file), root=root, readable=root)
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("quick", "ci", "thorough", "grading")
 ISOLATION = ("auto", "require", "off")
-PRESETS = ("cs231n", "mytorch", "deeplearning-ai")
+PRESETS = ("cs231n", "mytorch", "deeplearning-ai", "minitorch")
 PAGES_OF_A_CLASS = ("markdown", "html")  # beside report.json under an assignment: each row of the class leads to a page
 
 

@@ -6,6 +6,7 @@ contracts and serves one alone is named by its dotted path, and imported when it
 
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from verifier.contracts.calling import Calling
@@ -47,6 +48,7 @@ class Contract:
         to_be_allowed: of these, values that hide a kind of mistake, so that a candidate may say them only where the assignment allows it.
         entry: the function that is asked where the manifest names none.
         asks_for: the names that a file must define some of to be judged by these claims, where that is not the entry alone.
+        adapters: presets that are files: each is asked in place of a folder's own, and imports what lies there.
         recognised: the keys that a Python file without a manifest is judged by, from its text; None where it is nothing of this contract's.
     """
 
@@ -65,4 +67,5 @@ class Contract:
     to_be_allowed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     entry: str = "backprop"
     asks_for: Callable[[Any], Collection[str]] | None = None
+    adapters: Mapping[str, Path] = field(default_factory=dict)
     recognised: Callable[[str], Mapping[str, Any] | None] | None = None

@@ -24,7 +24,8 @@ from verifier.tolerance import element_tolerance
 FloatArray = NDArray[np.float64]
 COPIES = 4
 UNIT = 2.0**-40
-UNIFORM = torch.rand(1 << 16, generator=torch.Generator().manual_seed(20261127), dtype=torch.float64) * 2 - 1
+POOL = 1 << 16
+UNIFORM = torch.rand(POOL, generator=torch.Generator().manual_seed(20261127), dtype=torch.float64) * 2 - 1
 BOUNDED = frozenset(
     ("sigmoid", "tanh", "softmax", "log_softmax", "softplus", "logsigmoid", "erf", "softsign", "gelu", "silu", "mish")
 ).union(("sin", "cos", "expm1", "log1p", "logaddexp", "logsumexp", "hardsigmoid", "hardswish"))
@@ -97,9 +98,8 @@ class _Noise:
         return torch.addcmul(back, value.detach(), self._read(value))
 
     def _read(self, like: Tensor) -> Tensor:
-        pool = _pool(self._unit)
-        place = int(self._places.random() * (len(pool) - like.numel()))
-        return pool.as_strided(like.shape, _strides(like.shape), place)
+        place = int(self._places.random() * (POOL - like.numel()))
+        return _pool(self._unit).as_strided(like.shape, _strides(like.shape), place)
 
 
 def _stretches(shape: Sequence[int], to: Sequence[int]) -> bool:

@@ -54,7 +54,8 @@ def _forms(operation: Operation, engine: Engine) -> Iterator[Form]:
     for form in forms:
         ranks = {len(shape) for name, shape in form.shapes.items() if name not in form.plain}
         ranks |= {array.ndim for name, array in form.arrays.items() if name not in form.plain}
-        if ranks <= engine.ranks:
+        sizes = [size for shape in form.shapes.values() for size in shape]
+        if ranks <= engine.ranks and max(sizes, default=0) <= engine.largest:
             yield form
 
 

@@ -1,5 +1,7 @@
 """The record of the contract `engine`."""
 
+from pathlib import Path
+
 from verifier.contracts.contract import Contract
 from verifier.contracts.engine.manifest import KEYS, claims_from
 
@@ -10,4 +12,5 @@ CONTRACT = Contract(
     claims_from=claims_from,
     judging="verifier.verification.engines",
     entry="operations",
+    adapters={"minitorch": Path(__file__).parent / "presets" / "minitorch.py"},
 )

@@ -159,7 +159,8 @@ def _free(growing: Growing, features: Features, engine: Engine, stratum: str) ->
 
 
 def _shape(growing: Growing) -> tuple[int, ...]:
-    shapes = [shape for shape in SHAPES if len(shape) in growing.engine.ranks] or [()]
+    engine = growing.engine
+    shapes = [shape for shape in SHAPES if len(shape) in engine.ranks and max(shape) <= engine.largest] or [()]
     return shapes[int(growing.generator.integers(len(shapes)))]
 
 

@@ -1,7 +1,7 @@
 """How a wrong gradient of one operation relates to the right one: a sentence, where the same relation holds in every question."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,7 +121,10 @@ def value_relation_of(observations: Sequence[Observation]) -> str:
     if all(_near(-one.right, one.claimed) for one in fitting):
         return "has the wrong sign"
     factor = _factor(fitting)
-    return "is wrong" if factor is None else f"is {factor:.4g} times what it should be"
+    if factor is not None:
+        return f"is {factor:.4g} times what it should be"
+    region = _region([replace(one, operand=next(iter(one.operands), "")) for one in fitting if len(one.operands) < 2])
+    return region if "operand" in region else "is wrong"
 
 
 def _added(observations: Sequence[Observation]) -> float | None:
@@ -151,7 +154,7 @@ def _factor(observations: Sequence[Observation]) -> float | None:
     if ratios.size < 2 or not np.all(np.isfinite(ratios)):
         return None
     middle = float(np.median(ratios))
-    return middle if np.all(np.abs(ratios - middle) <= 10 * NEAR * max(1.0, abs(middle))) else None
+    return middle if np.all(np.abs(ratios - middle) <= 10 * NEAR * abs(middle)) else None
 
 
 def _region(observations: Sequence[Observation]) -> str:
