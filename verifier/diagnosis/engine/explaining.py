@@ -87,7 +87,9 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
         if claimed.tensor == node.output and cotangent is not None and len(operands) == 1 and len(node.operands) == 1:
             right = reference.passes[0][next(iter(operands))].right
             slope = right / cotangent.right if right.shape == cotangent.right.shape else None
-        seen = Observation(asked.case.operation, asked.case.feature, "", claimed.claimed, claimed.right, None, claimed.right, operands, {}, slope)
+        seen = Observation(
+            asked.case.operation, asked.case.feature, "", claimed.claimed, claimed.right, None, claimed.right, operands, {}, slope
+        )
         return [seen]
     found = []
     for departure in asked.compared.departures:
