@@ -4,6 +4,7 @@ import pytest
 
 import verifier
 from verifier.cli.check import PRESETS
+from verifier.contracts.catalogue import contract_of
 from verifier.contracts.layer.drawing import draw_problems
 from verifier.contracts.layer.manifest import claims_from
 from verifier.contracts.layer.presets import catalogue
@@ -20,7 +21,7 @@ def test_every_layer_of_a_preset_can_be_drawn_for(name):
 
 
 def test_the_command_offers_the_presets_that_there_are():
-    assert catalogue.names() == PRESETS
+    assert (*catalogue.names(), *contract_of("engine").adapters) == PRESETS
 
 
 def test_a_course_is_recognised_by_its_names_and_other_code_is_not():

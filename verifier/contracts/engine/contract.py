@@ -12,5 +12,5 @@ CONTRACT = Contract(
     claims_from=claims_from,
     judging="verifier.verification.engines",
     entry="operations",
-    adapters={"minitorch": Path(__file__).parent / "presets" / "minitorch.py"},
+    adapters={"minitorch": Path(__file__).parent / "presets" / "minitorch_engine.py"},
 )
