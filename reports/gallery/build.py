@@ -65,6 +65,7 @@ SECTIONS: Mapping[str, tuple[Entry, ...]] = {
         Entry("third_party/sklearn_one_output", "sklearn"),
         Entry("third_party/micrograd_mlp", "micrograd"),
         Entry("third_party/autograd_mlp", "autograd"),
+        Entry("third_party/autograd_engine", "autograd"),
     ),
     "The worked example": (Entry("worked_example/squared_error"), Entry("worked_example/half_squared_error")),
     "Right": (Entry("correct/vectorised_rows"), Entry("correct/epsilon_in_loss")),

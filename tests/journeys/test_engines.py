@@ -13,8 +13,8 @@ RIGHT = ROOT / "reference_impls" / "engines" / "tensor_engine.py"
 PLANTS = {plant.name: plant for plant in plants()}
 # One of each kind: all of them are judged by benchmarks.planted_engines.
 SHOWN = (
-    *("self_once", "add_in_place", "zero_grad_keeps", "leading_axes_only", "changes_operand", "softmax_assigns", "exponent_shallow"),
-    *("waits_for_all_readers", "keyed_by_array", "second_call_adds", "cotangent_ignored", "stale_cotangents"),
+    *("self_once", "softmax_assigns", "exponent_shallow", "changes_operand"),
+    *("waits_for_all_readers", "keyed_by_array", "second_call_adds", "stale_cotangents"),
 )
 
 
@@ -199,3 +199,8 @@ def test_a_second_backward_call_that_is_not_claimed_is_a_note(tmp_path):
 
 def test_a_name_that_a_library_brings_is_no_flag(tmp_path):
     assert otherwise(tmp_path, "class dtypes: float64 = 8").verdict == "pass"
+
+
+def test_a_gradient_that_is_a_tensor_of_the_engine_is_read_as_one(tmp_path):
+    text = "gradient = lambda leaf: None if leaf.grad is None else Tensor(leaf.grad)"
+    assert otherwise(tmp_path, text).verdict == "pass"

@@ -197,17 +197,20 @@ def _by_value(last: bool) -> Schedule:
 
     def sweep(local: Local) -> dict[str, Tensor]:
         output, seed = local.start(0)
-        owners: dict[bytes, str] = {}
+        owners: dict[tuple[torch.Size, bytes], str] = {}
         names = reversed(local.values) if last else local.values
-        owner = {name: owners.setdefault(local.values[name].detach().numpy().tobytes(), name) for name in names}
+        owner = {name: owners.setdefault(_content(local.values[name]), name) for name in names}
         found = {owner[output]: seed}
         for node in reversed(local.nodes(0)):
             if node.output in found:
-                sent = [(owner[name], contribution) for name, contribution in local.back(node, found[node.output])]
-                _add_all(found, [(name, one) for name, one in sent if name not in found or found[name].shape == one.shape])
+                _add_all(found, [(owner[name], contribution) for name, contribution in local.back(node, found[node.output])])
         return found
 
     return sweep
+
+
+def _content(value: Tensor) -> tuple[torch.Size, bytes]:
+    return value.shape, value.detach().numpy().tobytes()
 
 
 def _but(operation: str, change: Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None]) -> Schedule:

@@ -230,9 +230,19 @@ class _Run:
         if gradient is None or (isinstance(gradient, int | float) and gradient == 0):
             return None
         try:
-            return self.basket.add(to_array(gradient, "a gradient"))
+            return self.basket.add(self._numbers(gradient))
         except Refused as refused:
             raise Stopped("gradient", name, refused) from None
+
+    def _numbers(self, gradient: Any) -> Array:
+        """The gradient as an array; one that is a tensor of the engine is read by `value`."""
+        try:
+            return to_array(gradient, "a gradient")
+        except Refused as refused:
+            try:
+                return to_array(self.engine.value(gradient), "a gradient")
+            except Exception:  # it is no tensor of the engine either
+                raise refused from None
 
     def _look_after(self) -> None:
         """What the backward pass did to the arrays that it was given, and, where asked for, the cotangents of the nodes."""

@@ -56,10 +56,11 @@ def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine:
             if not engine.accumulates and number and leaf not in used:
                 continue
             right = reference.passes[number][leaf]
-            if engine.mode == "directions":
-                right = _along(graph, leaf, right)
             found = gradients[leaf]
             claimed = np.zeros(right.right.shape) if found is None else found
+            if engine.mode == "directions":
+                # The derivative has the output's shape, and each element of an output counts 1.
+                right, claimed = _along(graph, leaf, right), np.asarray(np.sum(claimed))
             _compare("gradient", leaf, number, claimed, right, departures, notes, compared)
     worst = max(compared, key=lambda one: one.ratio, default=None)
     return Compared(tuple(departures), tuple(dict.fromkeys(notes)), worst)
