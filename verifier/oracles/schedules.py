@@ -272,7 +272,7 @@ def simulate(graph: Graph, operations: Collection[str] = ()) -> list[tuple[str, 
         operations: also the wrong ways that only one of these has, by names like ``softmax:overwrites``.
     """
     ways = [*SCHEDULES.items(), *MORE]
-    ways = [(f"{name}:{way}", _but(name, change)) for name in operations for way, change in OF_ONE.items()] + ways
+    ways += [(f"{name}:{way}", _but(name, change)) for name in operations for way, change in OF_ONE.items()]
     found: list[tuple[str, Gradients]] = []
     for name, schedule in ways:
         gradients = schedule(Local(graph))

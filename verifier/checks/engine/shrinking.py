@@ -7,7 +7,7 @@ from verifier.checks.engine.alone import Alone
 from verifier.checks.engine.asking import Asking, Reply
 from verifier.checks.engine.comparing import Compared, Departure
 from verifier.checks.engine.graphs import Answers, compared_with_truth, fails
-from verifier.contracts.engine.graph import Graph
+from verifier.contracts.engine.graph import Graph, shares_nodes
 from verifier.contracts.engine.smaller import size_of, smaller, tidied
 from verifier.oracles.graphs import GraphReference, refer_graph
 
@@ -70,4 +70,7 @@ def _next(asking: Asking, alone: Alone, graph: Graph, what: str, left: int) -> t
 
 def _candidates(graph: Graph) -> Iterator[Graph]:
     size = size_of(graph)
-    yield from (candidate for candidate in smaller(graph) if size_of(candidate) < size)
+    for candidate in smaller(graph):
+        # A graph after an old one must not become a second call on the old one.
+        if size_of(candidate) < size and (shares_nodes(graph) or not shares_nodes(candidate)):
+            yield candidate

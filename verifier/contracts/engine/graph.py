@@ -94,6 +94,12 @@ class Graph:
         return found
 
 
+def shares_nodes(graph: Graph) -> bool:
+    """Whether a later backward call runs through what an earlier one ran through: a second call, which not every engine claims."""
+    calls = range(1, len(graph.passes))
+    return any(node.output in graph.reached(call) for call in calls for node in graph.nodes[: graph.passes[call - 1].nodes])
+
+
 def single(arrays: Mapping[str, Array], node: Node, *, plain: tuple[str, ...] = (), features: tuple[str, ...] = ()) -> Graph:
     """The graph of one node over leaves (all arrays but the `plain` ones), differentiated once."""
     leaves = tuple(name for name in arrays if name not in plain)

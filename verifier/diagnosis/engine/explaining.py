@@ -123,7 +123,7 @@ def _structure(smallest: Smallest, answers: Answers, engine: Engine) -> Structur
     names = [node.operation for node in graph.nodes if not node.output.startswith(("weighted", "total"))]
     both = any(len(set(node.operands)) < len(node.operands) for node in graph.nodes)
     return Structure(
-        scheduled=_scheduled(smallest, engine, suspects if len(answers.failed) > 1 else (), answers.failed),
+        scheduled=_scheduled(smallest, engine, suspects, answers.failed),
         operations=list(dict.fromkeys(names or [node.operation for node in graph.nodes])),
         suspects=suspects,
         nodes=len(graph.nodes),
@@ -148,18 +148,29 @@ def _scheduled(smallest: Smallest, engine: Engine, suspects: Sequence[str], fail
         return ()
     if len(graph.passes) > 1:
         return _over_calls(smallest, engine)
-    names = [name for name, predicted in simulate(graph, suspects) if _predicts(predicted, claimed[0], smallest.reference.passes[0])]
-    return names if len(names) < 2 else sorted(names, key=lambda name: -_votes(failed, suspects).count(name))
+    operations = [name for name in graph.operations if name not in HELPING] if len(failed) > 1 else []
+    names = [name for name, predicted in simulate(graph, operations) if _predicts(predicted, claimed[0], smallest.reference.passes[0])]
+    if len(names) < 2:
+        return names
+    shares = _shares(failed, operations)
+    return sorted(dict.fromkeys(names), key=lambda name: (-shares.get(name, 0.0), name.partition(":")[0] not in suspects))
 
 
-def _votes(failed: Sequence[Failed], suspects: Sequence[str]) -> list[str]:
-    """For each of the failing graphs the wrong ways that predict what the engine said."""
-    found: list[str] = []
+def _shares(failed: Sequence[Failed], operations: Sequence[str]) -> Mapping[str, float]:
+    """The share of the failing graphs that a wrong way explains; of one operation's, of those that have it."""
+    votes: dict[str, int] = {}
+    asked: dict[str, int] = {}
     short = [one for one in failed if len(one.graph.passes) == 1 and len(one.graph.nodes) <= LARGEST and one.reply.gradients]
     for one in short[:VOTING]:
         reference = refer_graph(one.graph, epsilon=float(np.finfo(np.float32).eps)).passes[0]
-        found += {name for name, predicted in simulate(one.graph, suspects) if _predicts(predicted, one.reply.gradients[0], reference)}
-    return found
+        found: dict[str, bool] = {}
+        own = [name for name in operations if name in one.graph.operations]
+        for name, predicted in simulate(one.graph, own):
+            found[name] = found.get(name, False) or _predicts(predicted, one.reply.gradients[0], reference)
+        for name, explains in found.items():
+            asked[name] = asked.get(name, 0) + 1
+            votes[name] = votes.get(name, 0) + explains
+    return {name: votes[name] / count for name, count in asked.items()}
 
 
 def _over_calls(smallest: Smallest, engine: Engine) -> Sequence[str]:
