@@ -7,13 +7,12 @@
 import os
 
 os.environ.update(DEV="PYTHON", CACHELEVEL="0", PARALLEL="0")
-from tinygrad import Tensor
-from tinygrad.dtype import dtypes as kinds  # noqa: E402
+from tinygrad import Tensor, dtypes
 
-leaf = lambda array: Tensor(array, dtype=kinds.float64)  # noqa: E731
+leaf = lambda array: Tensor(array, dtype=dtypes.float64)  # noqa: E731
 value = lambda tensor: tensor.numpy()  # noqa: E731
 gradient = lambda leaf: None if leaf.grad is None else leaf.grad.numpy()  # noqa: E731
-backward = lambda output, cotangent: output.backward(Tensor(cotangent, dtype=kinds.float64))  # noqa: E731
+backward = lambda output, cotangent: output.backward(Tensor(cotangent, dtype=dtypes.float64))  # noqa: E731
 chain = 20  # it compiles every graph
 elementwise = "add sub mul div pow neg exp log sqrt abs sin tanh sigmoid relu square maximum matmul gelu silu softplus"
 operations = {name: getattr(Tensor, name) for name in elementwise.split()} | {
