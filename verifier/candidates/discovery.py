@@ -91,8 +91,11 @@ def find_candidates(
     """
     found: list[Candidate] = []
     errors: list[RequestError] = []
-    adapter = next((contract_of(one).adapters[preset] for one in contract_ids() if preset in contract_of(one).adapters), None)
-    for path in paths if adapter is None else ():
+    adapter = next((file for one in contract_ids() for name, file in contract_of(one).adapters.items() if name == preset), None)
+    for path in paths:
+        if adapter is not None:
+            _adapted(os.fspath(path), adapter, found, errors)
+            continue
         for place in _places(os.fspath(path), errors):
             try:
                 found.append(_candidate_at(place, assignment, preset))
@@ -100,20 +103,16 @@ def find_candidates(
                 errors.append(error)
             except Exception as error:  # whatever lies in one candidate's place, the others are still judged
                 errors.append(_unreadable(place.shown, error))
-    for path in paths if adapter is not None else ():
-        try:
-            found.append(_adapted(os.fspath(path), adapter))
-        except RequestError as error:
-            errors.append(error)
     return _named(_distinct(found, errors), by_path=assignment is not None), errors
 
 
-def _adapted(path: str, adapter: Path) -> Candidate:
+def _adapted(path: str, adapter: Path, found: list[Candidate], errors: list[RequestError]) -> None:
     """A folder that is judged through a file of ours, which imports what lies there."""
     if not os.path.isdir(path):
-        raise RequestError(f"{printable(path)}: is no folder. This preset is for the folder that holds the course's package.")
+        errors.append(RequestError(f"{printable(path)}: is no folder. This preset is for the folder that holds the course's package."))
+        return
     candidate = candidate_in_folder(path, Path(path), adapter, None)
-    return replace(candidate, readable=(*candidate.readable, adapter))
+    found.append(replace(candidate, readable=(*candidate.readable, adapter)))
 
 
 def _unreadable(shown: str, error: Exception) -> RequestError:

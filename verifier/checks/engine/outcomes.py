@@ -26,8 +26,8 @@ def operations_outcome(alone: Alone) -> Outcome:
         right = _right(alone)
         words = f"{right} of {len(alone.asked)} operations are right alone, on {len(answered)} graphs of one operation."
         if 2 * right < len(alone.asked):
-            first = next((one.words for one in asked if one.words and one.status in ("refuses", "late")), "no question fits their options")
-            return Outcome("operations", "inconclusive", f"{words} The others are refused: {first[:300]}.", problems=len(asked))
+            why = next((one.words for one in asked if one.words and one.status in ("refuses", "late")), "no question fits their options")
+            return Outcome("operations", "inconclusive", f"{words} The others are refused: {why[:300]}.", problems=len(asked))
         # Where each gradient is zero, as behind `detach`, an engine without any backward pass answers the same.
         shown = any(
             np.any(gradient) for one in answered for each in one.reply.gradients for gradient in each.values() if gradient is not None
