@@ -1,5 +1,6 @@
 """`contract`: does the candidate answer every problem, in the form that its manifest claims?"""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -12,6 +13,8 @@ from verifier.results.outcome import Outcome
 ID = "contract"
 SUMMARY = "the candidate loads, and answers every problem with the right number of arrays and elements"
 SHOWN_NOTES = 3
+CALLED = "It was called as"  # in the words on an exception
+NUMBERS = re.compile(r"\d+")
 
 
 class Interviewed(Asking, Protocol):
@@ -72,11 +75,18 @@ def _outcome(found: _Asked) -> Outcome:
     shown = (*_beyond(found), *notes[:SHOWN_NOTES])
     if not found.errors:
         return Outcome(ID, "pass", _passed(found), problems=found.asked, notes=shown)
-    problem, text = found.errors[0]
+    problem, text = _leading(found.errors)
     others = f" So on {len(found.errors)} of {found.asked} networks." if len(found.errors) > 1 else ""
     if found.never_asked:
         others += f" Then the candidate was given up: {found.never_asked} networks were never asked."
     return Outcome(ID, "error", text + others, problems=found.asked, failed=len(found.errors), problem=problem, notes=shown)
+
+
+def _leading(errors: Sequence[tuple[int, str]]) -> tuple[int, str]:
+    """The first error, if it is an exception; else the first of the most frequent kind: one layer is a case of its own."""
+    kinds = [NUMBERS.sub("#", text.partition(" Network ")[0]) for _, text in errors]
+    most = max(kinds, key=kinds.count)
+    return errors[0] if CALLED in errors[0][1] else errors[kinds.index(most)]
 
 
 def _passed(found: _Asked) -> str:

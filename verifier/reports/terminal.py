@@ -98,10 +98,14 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
         console.print()
         _show_diagnosis(report.diagnosis, report.summary, console)
     _show_walkthrough(report, console)
-    console.print()
+    led_by_an_exception = report.verdict == "error"
+    if led_by_an_exception:
+        _show_printed(report.printed, console)
     if layers_of(report):
+        console.print()
         console.print(_table_of_layers(report))
-    else:
+    elif any(outcome.status != "skipped" for outcome in report.checks[1:]):
+        console.print()
         console.print(_table_of_checks(report.checks))
     if operations_of(report):
         console.print()
@@ -111,7 +115,7 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
         console.print()
         console.print(Text(line))
     _show_notes(report.notes, console)
-    if report.verdict != "pass":
+    if report.verdict != "pass" and not led_by_an_exception:
         _show_printed(report.printed, console)
     gap = isolation_gap(report.isolation)
     if gap:

@@ -14,12 +14,14 @@ from verifier.candidates.limits import Limits
 from verifier.candidates.session import Answer, Session, WorkerEnded
 from verifier.candidates.source_lines import classes_in
 from verifier.candidates.zygote import Zygote
+from verifier.checks import contract
 from verifier.checks.examination import Unanswered
 from verifier.contracts.calling import Call, Read
 from verifier.contracts.catalogue import calling_of, family_of
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
+from verifier.verification.beginning import about_parameters, instead_of
 from verifier.verification.kept_answers import KeptAnswers, Result
 from verifier.verification.workers import Workers
 
@@ -58,12 +60,8 @@ class Interview(Workers):
         classes = [f"the class {name}" for name in classes_in(self._candidate)]
         there = ", ".join([*sorted(self.functions), *classes][:12]) or "no function at all"
         path, wanted = self._candidate.path, self._candidate.entry
-        raise Unanswered(
-            f"{path}: there is no function {wanted!r}; it has {there}. Define {wanted}, or name "
-            'yours in the manifest: entry = "…" (a method needs an object: net = Network(…) in the file, and entry = "net.backprop").',
-            fatal=True,
-            reason="not-judged",
-        )
+        says = instead_of(wanted, list(self.functions), self._candidate)
+        raise Unanswered(f"{path}: there is no function {wanted!r}; it has {there}. {says}", fatal=True, reason="not-judged")
 
     def ask_together(self, problem: Problem, functions: Collection[str]) -> None:
         """Ask for the gradients and for these functions in one message, and keep the answers until each is asked for.
@@ -90,6 +88,19 @@ class Interview(Workers):
 
         evaluation: Evaluation = self._ask(problem, self._entry_call(problem), read, where)
         return evaluation
+
+    def gradients_under(self, problem: Problem, claims: Any) -> Evaluation | None:
+        """The answer where it is called in the layout of other claims; None where it raises, or returns something else."""
+        own, printed = self._claims, self._printed
+        self._claims, self._put = claims, None
+        try:
+            answer, results = self._ask_alone(problem, self._entry_call(problem), "")
+            form = results[0].get("form")
+            return None if form is None else self._calling.read_entry(form, answer.arrays, problem, claims, self.entry)
+        except (Unanswered, AnswerError):
+            return None
+        finally:
+            self._claims, self._put, self._printed = own, None, printed
 
     def call(self, problem: Problem, call: Call, read: Read, *, where: str) -> Any:
         return self._ask(problem, call, read, where)
@@ -289,7 +300,9 @@ class Interview(Workers):
         """The results of a call and of those before it, or Unanswered where one is an exception or a refusal."""
         found = []
         for one, result in zip((*call.before, call), results, strict=True):
-            shapes = f". It was called as {self._called(problem, one)}" if "raised" in result and problem is not None else ""
+            shapes = f". {contract.CALLED} {self._called(problem, one)}" if "raised" in result and problem is not None else ""
+            if shapes and one.function == self.entry:
+                shapes += about_parameters(self.signature, one.arguments)
             found.append(self._result(result, one.function, where + shapes))
         return found
 

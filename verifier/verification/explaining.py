@@ -11,6 +11,7 @@ from verifier.checks.examination import Examination, Finding, Item
 from verifier.contracts.catalogue import contract_of
 from verifier.contracts.convention import Convention
 from verifier.oracles.reference import Answered
+from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 from verifier.results.report import Diagnosis, OwnLine, Step
 
@@ -46,6 +47,10 @@ class Explaining(Protocol):
     def work_by_hand(self, examination: Examination, answered: Answered, diagnosed: Any) -> tuple[Step, ...]:
         """A problem line by line, the right numbers beside the candidate's."""
         return ()
+
+    def find_layout(self, claims: Any, items: Sequence[Item], ask: Callable[[Problem, Any], Evaluation | None]) -> str:
+        """A sentence with the manifest's lines under which a candidate is right that raises by its own; "" where there are none."""
+        return ""
 
     def find_own_lines(
         self,

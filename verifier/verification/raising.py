@@ -7,6 +7,8 @@ from typing import Any
 from verifier.candidates.discovery import Candidate
 
 CELLS_NAMED = 12
+BROADCAST = re.compile(r"broadcast together with shapes \((\d+),(\d+)\) \((\d+),(\d+)\)")
+POSITIONAL = re.compile(r"takes .*positional argument.* were given|missing \d+ required positional")
 Advice = Callable[[str, str], str]
 
 
@@ -57,14 +59,38 @@ def advise(kind: str, text: str, *, alone: bool, notebook: bool, forbidden: Coll
     by_contract = of_contract(kind, text)
     if by_contract:
         return by_contract
+    if kind == "ImportError" and "relative import" in text:
+        return "A file by itself is in no package: write `from name import …`, and put both files into a folder with a verifier.toml."
     if kind == "ModuleNotFoundError" and alone:
-        return "A single file can import what is installed beside the verifier, and nothing from its own folder."
-    if kind == "NameError" and notebook:
-        return "Cells that train, plot or read a file at the top were left out: give the function what it needs, or set it in a cell."
+        beside = "what lies beside the file is imported from a folder with a verifier.toml that holds both"
+        return f"A single file can import what is installed beside the verifier; {beside}."
     if kind == "EOFError" and "line" in text:
-        return "Nobody answers `input()` here: put what it asks for into the code."
-    if kind == "PermissionError" and alone:
-        return "A single file may read nothing but itself: put both into a folder with a verifier.toml."
+        return 'Nobody answers `input()` here: put what it asks for into the code, or below `if __name__ == "__main__":`.'
+    if kind in ("PermissionError", "FileNotFoundError", "OSError"):
+        return _about_files(alone=alone)
     if kind in ("gaierror", "URLError", "ConnectionError"):
-        return "There is no network here."
+        return 'There is no network here: put what fetches data below `if __name__ == "__main__":`.'
+    if kind == "ValueError":
+        return _about_shapes(text)
+    if kind == "IndexError" and "used as indices must be of integer" in text:
+        return "Targets come as the outputs do, one column a class (one-hot), not as indices: `y.argmax(axis=1)` makes these."
+    if kind == "TypeError" and POSITIONAL.search(text):
+        return "Weights and biases come in as arguments: a network that keeps its own is given these first, then asked."
+    return ""
+
+
+def _about_files(*, alone: bool) -> str:
+    seen = "A file is judged where it sees nothing but itself" if alone else "The working folder is empty where a candidate is judged"
+    goes = "goes with it into a folder with a verifier.toml, and " if alone else ""
+    train = 'put what reads data for training below `if __name__ == "__main__":`'
+    return f'{seen}: {train}; a file that the network needs {goes}is opened beside the code: `Path(__file__).parent / "…"`.'
+
+
+def _about_shapes(text: str) -> str:
+    """Beside NumPy's words on shapes that do not go together."""
+    shapes = BROADCAST.search(text)
+    if shapes and shapes[2] == shapes[3]:
+        return "These two can be multiplied as matrices: if that is meant, write `@`; `*` is element by element."
+    if "inhomogeneous" in text:
+        return "Arrays of unlike shapes, as those of several layers are, do not fit into one np.array: keep them in a list."
     return ""

@@ -58,7 +58,7 @@ def judge_candidate(
     clock = Clock()
     spared = Spared()
     with np.errstate(all="ignore"), Interview(zygote, candidate, limits) as interview:  # a candidate's infinities are no warning of ours
-        asked = _ask(candidate, corpus, interview, request, progress, found, clock)
+        asked = _ask(candidate, corpus, interview, request, progress, found, clock, spared)
         shrunk = None
         if asked.examination is not None:
             asked = replace(asked, diagnosed=spared.attempt(contract.ID, "The diagnosis", lambda: _diagnosed(asked), None))
@@ -87,6 +87,7 @@ def _ask(
     progress: Progress,
     found: Callable[[Outcome], None],
     clock: Clock,
+    spared: Spared,
 ) -> Asked:
     try:
         interview.check_entry()
@@ -115,6 +116,7 @@ def _ask(
             interview.ask_together(item.problem, later)
 
     asked, evaluations = contract.ask_all(interview, items, before)
+    asked = _with_another_layout(asked, candidate, corpus, interview, spared)
     clock.lap(contract.ID)
     examination = Examination(
         candidate.claims,
@@ -131,11 +133,26 @@ def _ask(
         return Asked(_with_skipped({contract.ID: asked}, request, "No problem was answered."), None)
     if all(evaluation.loss is None for evaluation in evaluations.values()):
         interview.use_predict_for_losses()
-    notes = (pace, note_on_cells(interview.left_out))
+    notes = (pace, note_on_cells(interview.left_out), interview.note_on_loading)
     findings = {contract.ID: reduce(_noting, notes, _noting_few_networks(asked, corpus))}
     found(findings[contract.ID].outcome)
     rest = _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock)
     return replace(rest, rung=request.rung or 0)
+
+
+def _with_another_layout(asked: Finding, candidate: Candidate, corpus: Corpus, interview: Interview, spared: Spared) -> Finding:
+    """The finding of `contract`; where most calls raise, with the manifest's lines under which they would not, if there are some."""
+    outcome = asked.outcome
+    raises = outcome.status == "error" and 2 * outcome.failed > outcome.problems and contract.CALLED in outcome.message
+    if not raises or interview.living is None:
+        return asked
+    explaining = explaining_of(candidate.contract)
+
+    def search() -> str:
+        return explaining.find_layout(candidate.claims, corpus.items, interview.gradients_under)
+
+    found = spared.attempt(contract.ID, "The search for another layout", search, "")
+    return replace(asked, outcome=structs.replace(outcome, message=f"{outcome.message} {found}")) if found else asked
 
 
 def _ask_the_rest(

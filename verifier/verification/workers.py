@@ -5,7 +5,7 @@ one, and the question. The referee goes on with the next one.
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -20,6 +20,9 @@ from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
 from verifier.verification.raising import Advice, advise, sentence_of
 
+SLOW_TO_LOAD = 1.0  # seconds
+AT_THE_TOP = 'What stands at the top of a file runs whenever it is loaded: put what trains or plots below `if __name__ == "__main__":`.'
+LAST_LINE = 80  # characters of what was printed
 DEATHS = 3  # a candidate that has died so often is given up
 
 
@@ -34,6 +37,7 @@ class Workers:
     Attributes:
         isolation: how the last worker was confined, in its own words.
         left_out: of a notebook, the cells of which something did not run.
+        signature: of the entry, the names of its parameters, and of those that its code never reads.
         started: how many workers there were: whoever left something with one leaves it again where the number has changed.
         ended: whether a worker ended while it was asked.
     """
@@ -56,9 +60,12 @@ class Workers:
         self._given_up = ""
         self._wall = self._cpu = 0.0  # spent over all its workers, in seconds
         self._printed = ""
+        self._shown: set[tuple[Any, ...]] = set()  # the lines whose frames it holds
         self._functions: Mapping[str, int] | None = None
         self.isolation: dict[str, Any] = {}
         self.left_out: tuple[int, ...] = ()
+        self.signature: Mapping[str, Sequence[str]] = {}
+        self.note_on_loading = ""
         self.started = 0
         self.ended = False
 
@@ -116,10 +123,16 @@ class Workers:
                 raise Unanswered(self._given_up, fatal=True)
             try:
                 limits = replace(self._limits, all_cpu_seconds=self._limits.all_cpu_seconds - self._cpu)
+                began = time.monotonic()
                 session = self._zygote.start(self._target, limits)
             except WorkerEnded as ended:
                 died = self.died(ended, where)
-                raise Unanswered(f"{self._candidate.path}: while it was loaded, the candidate {ended.text}.", fatal=True) from died
+                self._print(ended.printed)
+                when = "" if "load" in ended.text else "while it was loaded, "
+                said = f"{self._candidate.path}: {when}the candidate {ended.text}."
+                remedy = AT_THE_TOP if ended.reason in ("wall", "cpu", "output") else ""
+                raise Unanswered(f"{said} {_last_printed(ended.printed)}{remedy}".rstrip(), fatal=True) from died
+            seconds = time.monotonic() - began
             self.isolation = session.hello.get("isolation") or {}
             failed = session.hello.get("load_error")
             if failed is not None:
@@ -128,6 +141,9 @@ class Workers:
                 raise Unanswered(self.told(failed, loading=True), fatal=True)
             self._functions = session.hello.get("functions") or {}
             self.left_out = tuple(session.hello.get("left_out") or ())
+            self.signature = session.hello.get("signature") or {}
+            if not self.started and seconds > SLOW_TO_LOAD and (printed := _last_printed(session.printed())):
+                self.note_on_loading = f"Loading the file took {seconds:.1f} s. {printed}{AT_THE_TOP}"
             self._session = session
             self.started += 1
         return self._session
@@ -157,16 +173,20 @@ class Workers:
     def told(self, raised: Mapping[str, Any], *, loading: bool = False) -> str:
         """What it raised in one sentence, and what to do about it."""
         self.print_frames(raised)
-        said = sentence_of(self._candidate, raised) + (", while it was loaded." if loading else ".")
         kind, text = str(raised.get("type")), str(raised.get("text"))
+        unread = kind in ("SyntaxError", "IndentationError", "TabError")  # of which nothing ran
+        said = sentence_of(self._candidate, raised)
+        said += ", while it was loaded." if loading and not unread else "" if said.endswith(("?", "!")) else "."
         alone, notebook = self._candidate.root is None, bool(self.left_out)
         advice = advise(kind, text, alone=alone, notebook=notebook, forbidden=self._limits.forbid, of_contract=self._advice)
         return f"{said} {advice}" if advice else said
 
     def print_frames(self, raised: Mapping[str, Any]) -> None:
-        """Its own frames, where there are several, beside what it printed."""
+        """Its own frames beside what it printed, once for each line that raises."""
         frames = str(raised.get("traceback") or "")
-        if frames and frames not in self._printed:
+        place = (raised.get("type"), raised.get("file"), raised.get("line"))
+        if frames and place not in self._shown:
+            self._shown.add(place)
             self._print(frames)
 
     def _used_up(self) -> WorkerEnded | None:
@@ -188,3 +208,9 @@ class Workers:
 
     def _print(self, text: str) -> None:
         self._printed = (self._printed + text)[-KEPT_OUTPUT:]
+
+
+def _last_printed(printed: str) -> str:
+    """A sentence with the last line that was printed, or ""."""
+    lines = [line.strip() for line in printed.splitlines() if line.strip()]
+    return f'It printed {len(lines)} line{"s" if len(lines) > 1 else ""}, the last "{lines[-1][:LAST_LINE]}". ' if lines else ""

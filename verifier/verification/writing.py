@@ -14,6 +14,7 @@ from verifier.problems.storage import problem_to_bytes
 from verifier.results.evaluation import listed
 from verifier.results.outcome import Measurement, Outcome, Verdict
 from verifier.results.report import COUNTEREXAMPLE_FILE, Certificate, Counterexample, Diagnosis, Note, OwnLine
+from verifier.results.submission import UNKNOWN
 from verifier.verification.asking import Interview
 from verifier.verification.explaining import Diagnosed
 from verifier.verification.record import Judged, Request, described, report_of
@@ -50,6 +51,9 @@ def write_down(
     measurements = tuple(m for check in check_ids() if check in asked.findings for m in asked.findings[check].measurements)
     verdict = verdict_of(outcomes, asked.undecided, contradicted=asked.contradicted)
     counterexample, stored = (None, None) if shrunk is None else _stored(shrunk)
+    diagnosis = () if _raises(outcomes) and asked.diagnosis and asked.diagnosis[0].fault == UNKNOWN else asked.diagnosis
+    # Where most calls raise, a line that would put right what the few others answer is one that hides the cause.
+    own_lines = asked.own_lines if verdict == "fail" and not (_raises(outcomes) and len(asked.own_lines) > 1) else ()
     report = report_of(
         described(candidate, manifest=candidate.claims.as_manifest()),
         request,
@@ -60,11 +64,11 @@ def write_down(
         seconds=seconds,
         measurements=measurements,
         notes=(*_notes(verdict, outcomes, asked.convention), *asked.notes),
-        diagnosis=asked.diagnosis,
+        diagnosis=diagnosis,
         counterexample=counterexample,
         certificate=asked.certificate if verdict == "pass" else None,
-        place=asked.own_lines[0].place if asked.own_lines and verdict == "fail" else "",
-        own_lines=asked.own_lines if verdict == "fail" else (),
+        place=own_lines[0].place if own_lines else "",
+        own_lines=own_lines,
         rung=asked.rung,
         reason=asked.findings[contract.ID].reason if verdict == "error" and contract.ID in asked.findings else "",
     )
@@ -100,9 +104,8 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
             f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there, "
             "or the right gradient is zero or within its tolerance on nearly every network."
         )
-    asked_all = by_id.get(contract.ID)
-    if asked_all is not None and asked_all.status == "error" and 2 * asked_all.failed > asked_all.problems:
-        return asked_all.message  # where most calls raise, what the others answer is no use yet
+    if _raises(outcomes):
+        return by_id[contract.ID].message  # what the others answer is no use yet
     wanted = "fail" if verdict == "fail" else "error"
     headline = min((outcome for outcome in outcomes if outcome.status == wanted), key=lambda outcome: check_of(outcome.id).headline)
     if shrunk is None or verdict == "error":
@@ -113,6 +116,11 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
     if wrong:
         return " ".join([*explained, f"{network}, {departs(max(wrong, key=_magnitude))}"])
     return " ".join(explained or [f"{network}: {shrunk.finding.outcome.message}"])
+
+
+def _raises(outcomes: Sequence[Outcome]) -> bool:
+    """Whether most calls raise, or return what cannot be read."""
+    return any(one.id == contract.ID and one.status == "error" and 2 * one.failed > one.problems for one in outcomes)
 
 
 def _magnitude(measurement: Measurement) -> float:

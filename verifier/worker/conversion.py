@@ -63,7 +63,7 @@ def split(value: Any, form: Sequence[Any], parts: Sequence[str]) -> Sequence[Any
     if not isinstance(value, tuple | list):
         raise Refused(f"returned {described(value)}, expected ({names}){_remedy(value, names)}")
     if len(value) != len(form):
-        raise Refused(f"returned {len(value)} parts, expected ({names})")
+        raise Refused(f"returned {len(value)} parts, expected ({names}){_remedy_of_parts(value, names)}")
     return value
 
 
@@ -100,7 +100,20 @@ def _remedy(value: Any, names: str) -> str:
     """What to write instead of nothing, or of a generator."""
     if value is None:
         return f": end it with `return {names}`, also where it stores them or changes them in place"
-    return f": end it with `return {names}`, without yield" if isinstance(value, Iterator) else ""
+    if isinstance(value, Iterator):
+        return f": end it with `return {names}`, without yield"
+    return f": end it with `return {names}`" if isinstance(value, dict) else ""
+
+
+def _remedy_of_parts(value: Sequence[Any], names: str) -> str:
+    """What to write where a tuple has too few or too many parts; only for the three of a network's gradients."""
+    if names.count(",") != 2:
+        return ""
+    if len(value) == 2:
+        return f": end it with `return {names}`, where the loss may be None"
+    if len(value) > 3:
+        return ": put the weight gradients into one list and the bias gradients into another, first layer first"
+    return ""
 
 
 def _converted(array: NDArray[Any], value: Any, name: str) -> NDArray[Any]:

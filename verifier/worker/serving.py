@@ -19,6 +19,7 @@ from verifier.worker.calling import Caller, flush_prints
 from verifier.worker.confinement import Preparation, confine, die_with_parent
 from verifier.worker.loading import Origin, describe_raised, load
 from verifier.worker.own_user import become_own_user, limit_threads
+from verifier.worker.signature import signature
 
 CHANNEL = 800  # the private descriptor is at least this: out of the way of what closes or guesses small ones
 NOWHERE = "/nonexistent"  # the home of who has none, as the system's own users have it
@@ -95,7 +96,8 @@ def _load(target: Mapping[str, Any], room: int) -> tuple[Caller | None, dict[str
     origin = Origin(target["file"], target["module"], target["entry"], target["import_root"], own, *more)
     try:
         candidate = load(origin)
-        return Caller(candidate, room), {"functions": candidate.functions(), "left_out": list(candidate.left_out)}
+        told = {"functions": candidate.functions(), "left_out": list(candidate.left_out)}
+        return Caller(candidate, room), {**told, "signature": signature(candidate.function(origin.entry))}
     except BaseException as error:  # a candidate may raise SystemExit while it loads
         return None, {"functions": {}, "load_error": describe_raised(error, origin)}
     finally:

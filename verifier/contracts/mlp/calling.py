@@ -64,7 +64,7 @@ def from_claimed(name: str, answer: NDArray[Any], shape: tuple[int, ...], claims
         else:
             raise AnswerError(
                 f"{name} came back with shape {answer.shape}, {answer.size} elements; "
-                f"it must have shape {claimed_shape}{_hint(name, claims)}."
+                f"it must have shape {claimed_shape}{_hint(name, claims)}.{_unsummed(name, answer, size)}"
             )
     laid = np.asarray(answer, dtype=np.float64).reshape(claimed_shape)
     if name.startswith("weights"):
@@ -72,6 +72,14 @@ def from_claimed(name: str, answer: NDArray[Any], shape: tuple[int, ...], claims
     elif not name.startswith("biases") and claims.batch == "columns":
         laid = laid.T
     return laid.reshape(shape), note
+
+
+def _unsummed(name: str, answer: NDArray[Any], size: int) -> str:
+    """What to do where δ came back for the bias gradient, one row or column a sample."""
+    if not name.startswith("biases") or answer.ndim != 2 or size not in answer.shape:
+        return ""
+    axis = 0 if answer.shape[1] == size else 1
+    return f" That is one {('row', 'column')[axis]} a sample: sum it over the batch, `delta.sum(axis={axis})`."
 
 
 def _hint(name: str, claims: Claims) -> str:
@@ -265,6 +273,7 @@ def _parameters(
             raise AnswerError(
                 f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind] } {what} came back; "
                 f"there must be {wanted}, one a layer, first layer first."
+                f"{' Does the loop end one layer too early?' if len(names) == wanted - 1 else ''}"
             )
         _refuse_reversed(kind, names, arrays, problem, claims)
         for layer, name in enumerate(names):

@@ -22,6 +22,7 @@ from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.losses import explain_the_loss
 from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
 from verifier.diagnosis.mlp.optimizers import explain_by_a_rule
+from verifier.diagnosis.mlp.other_network import find_other_network
 from verifier.diagnosis.mlp.own_loss import OwnLoss, find_own_loss, tell_own_loss
 from verifier.diagnosis.mlp.patterns import find_state, is_numerical_differentiation, mixes_samples
 from verifier.diagnosis.mlp.precision import Closeness, judge_closeness
@@ -208,6 +209,9 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
         own = find_own_loss(_judged_on(answered), claims)
         if own is not None:
             return _of_own_loss(own, symptoms)
+        other = find_other_network(answered, claims)
+        if other is not None:
+            return Diagnosed((other,))
         if not closeness.smooth and not _is_consistent(symptoms):
             answered = _forgiving(answered)
     factor = explain_by_a_factor(answered, claims, own_loss="forward" not in symptoms.failed)

@@ -18,6 +18,7 @@ from verifier.checks.examination import Examination, Finding, Unanswered
 from verifier.checks.mlp import optimizer, stages, stepping, unit_permutation, update
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages, read_update, update_call
 from verifier.diagnosis.mlp.conventions import find_convention
+from verifier.diagnosis.mlp.layouts import find_layout
 from verifier.diagnosis.mlp.repair.own_lines import find_own_lines
 from verifier.oracles.reference import Answered
 from verifier.oracles.steps import Path
@@ -28,7 +29,7 @@ from verifier.results.report import Step
 if TYPE_CHECKING:
     from verifier.diagnosis.mlp.diagnosing import Diagnosed
 
-__all__ = ["find_convention", "find_own_lines"]
+__all__ = ["find_convention", "find_layout", "find_own_lines"]
 
 PATH_STEPS = 8  # of a path that shows a rule
 Same = Callable[[Answered], bool]

@@ -79,6 +79,9 @@ def _of_digits(wrong: Sequence[Answered]) -> Iterator[str]:
     numbers = np.concatenate(
         [np.zeros(0), *(g.ravel() for one in wrong for g in one.claimed.gradients.values() if one.problem.dtype == "float64")]
     )
+    if numbers.size >= MANY and bool(np.all(numbers == np.round(numbers))):
+        yield "Every number is a whole one: what is written into an array of integers (dtype=int) loses its decimals. Make it of floats."
+        return
     numbers = numbers[numbers != 0]
     for decimals in range(2, 12) if numbers.size >= MANY else ():
         scaled = np.abs(numbers) * 10.0**decimals
