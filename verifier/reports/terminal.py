@@ -104,7 +104,7 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
     if layers_of(report):
         console.print()
         console.print(_table_of_layers(report))
-    elif any(outcome.status != "skipped" for outcome in report.checks[1:]):
+    elif len(report.checks) == 1 or any(outcome.status != "skipped" for outcome in report.checks[1:]):
         console.print()
         console.print(_table_of_checks(report.checks))
     if operations_of(report):
