@@ -65,7 +65,7 @@ def check(
         assignment what cannot be judged has one too, with `report.reason`.
     Raises:
         RequestError: there is no such candidate, its manifest is wrong, a limit is not one, or one candidate is a folder of several.
-        IsolationError: isolation was required and is not to be had.
+        IsolationError: isolation was required and is not available.
         HarnessError: the harness broke.
     """
     alone = isinstance(candidate, str | PathLike)

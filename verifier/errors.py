@@ -14,7 +14,7 @@ class ManifestError(RequestError):
 
 
 class IsolationError(VerifierError):
-    """Isolation was required and is not to be had here. Exit status 3."""
+    """Isolation was required and is not available here. Exit status 3."""
 
 
 class HarnessError(VerifierError):

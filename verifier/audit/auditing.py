@@ -59,7 +59,7 @@ class Auditing:
     Args:
         tests: node ids in the suite's order.
         start: starts a job in a process of its own.
-        progress: is told a phase, how much of it is done, and of how much.
+        progress: is given a phase, how much of it is done, and of how much.
     """
 
     tests: Sequence[str]

@@ -44,7 +44,7 @@ class Runner:
     """Runs tests in this process.
 
     Args:
-        send: is told when a test begins and how it ended, so that another process knows which one hangs or crashes.
+        send: is called when a test begins and how it ended, so that another process knows which one hangs or crashes.
         begin: called before each test.
         around: a context for each test, by its node id.
     """

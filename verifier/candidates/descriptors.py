@@ -9,7 +9,7 @@ from typing import Any
 
 from verifier import wire
 
-CHUNK = 1 << 17  # larger ones would be mapped anew each time
+CHUNK = 1 << 17  # larger ones would be mapped again each time
 KEPT_OUTPUT = 64 << 10
 DRAINS = 16  # reads in one go: a flood must not keep the referee from its clock
 HEADER_ROOM = wire.HEADER_BYTES + 16
@@ -17,7 +17,7 @@ HEADER_ROOM = wire.HEADER_BYTES + 16
 
 @dataclass(frozen=True)
 class Death:
-    """What the kernel told about a dead worker: its wait status, CPU time in seconds and peak memory in bytes."""
+    """What the kernel reported about a dead worker: its wait status, CPU time in seconds and peak memory in bytes."""
 
     status: int
     cpu: float
@@ -165,7 +165,7 @@ class Report:
         return self._socket.fileno()
 
     def read(self) -> None:
-        """Take what was told since."""
+        """Take what was reported since."""
         while not self.closed:
             try:
                 data, descriptors, _, _ = socket.recv_fds(self._socket, 4096, 1)
@@ -188,8 +188,8 @@ class Report:
                 os.close(self.pidfd)
             self.pidfd = None
 
-    def _note(self, told: dict[str, Any]) -> None:
-        if "pid" in told:
-            self.pid, self.scratch = told["pid"], told["scratch"]
+    def _note(self, report: dict[str, Any]) -> None:
+        if "pid" in report:
+            self.pid, self.scratch = report["pid"], report["scratch"]
         else:
-            self.death = Death(told["status"], told["cpu"], told["peak_memory"])
+            self.death = Death(report["status"], report["cpu"], report["peak_memory"])

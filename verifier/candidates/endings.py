@@ -1,4 +1,4 @@
-"""How a worker's end is told: one reason and one clear sentence."""
+"""How a worker's end is reported: one reason and one clear sentence."""
 
 import os
 import signal
@@ -46,7 +46,7 @@ def explain_death(death: Death, limits: Limits, *, loading: bool) -> WorkerEnded
         return used_up_cpu(limits)
     if number == signal.SIGKILL:
         in_use = f"{death.peak_memory / 2**20:.0f} MiB were in use"
-        return WorkerEnded("memory", f"was killed by the kernel, most likely for want of memory ({in_use})")
+        return WorkerEnded("memory", f"was killed by the kernel, most likely for lack of memory ({in_use})")
     return WorkerEnded("crash", f"was killed by {_signal_name(number)}")
 
 

@@ -31,7 +31,7 @@ def check_replies(
 
 
 def plain_hello(isolation: Mapping[str, Any], loaded: Mapping[str, Any]) -> dict[str, Any]:
-    """The hello: what confines the worker (told before any of the candidate's code ran) and what the candidate has, as promised types."""
+    """The hello: what confines the worker (sent before any of the candidate's code ran) and what the candidate has, as promised types."""
     functions = loaded.get("functions")
     if not isinstance(functions, dict):
         raise WireError("the functions are missing")

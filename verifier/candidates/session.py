@@ -114,7 +114,7 @@ class Session:
         return Answer(told, answered)
 
     def await_hello(self, *, required: bool) -> None:
-        """Wait until the candidate is loaded, or failed to. Where confinement is `required` and not there, only its isolation is told."""
+        """Wait until the candidate is loaded, or failed to. Where `required` confinement is not there, only its isolation is reported."""
         isolation, _ = self._exchange(b"", self._limits.load_seconds, loading=True)
         if "broken" in isolation:
             raise HarnessError(f"a worker could not be set up: {isolation['broken']}")
@@ -248,7 +248,7 @@ class Session:
                     os.kill(self._report.pid, number)
 
     def _await_report(self, told: Callable[[], bool], seconds: float) -> None:
-        """Wait until the zygote told something, for so long."""
+        """Wait until the zygote reported something, for so long."""
         deadline = time.monotonic() + seconds
         self._report.read()
         while not told() and not self._report.closed and (left := deadline - time.monotonic()) > 0:

@@ -78,7 +78,7 @@ class Zygote:
 
         Raises:
             WorkerEnded: it died or passed a limit while it loaded the candidate. (A module that raises ends in `hello["load_error"]`.)
-            IsolationError: confinement is required and not to be had.
+            IsolationError: confinement is required and not available.
             HarnessError: the zygote is gone.
         """
         limits = limits or Limits()

@@ -50,7 +50,7 @@ class Commands(click.Group):
         return list(COMMANDS)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands by who wants them."""
+        """The commands by who uses them."""
         named = [name for names in READERS.values() for name in names]
         others = tuple(name for name in self.list_commands(ctx) if name not in named)
         for reader, names in (*READERS.items(), ("For authors", others)):

@@ -27,7 +27,7 @@ def explain(file: str | None, candidate: str | None, worked_example: bool, terms
     """Work a stored problem by hand, line by line.
 
     FILE is a counterexample.safetensors, or a report.json (or its folder), whose lines then have the candidate's numbers beside them.
-    With a CANDIDATE it is asked about the problem anew.
+    With a CANDIDATE it is asked about the problem again.
     """
     from verifier.reports.terminal import open_console
 

@@ -38,7 +38,7 @@ def faults(name: str | None) -> int:
         for fault in found:
             console.print(Text.assemble("  ", (fault.id, "cyan"), f"  {words(fault)}"), soft_wrap=True)
         console.print()
-    console.print(f"{len(FAULTS)} known mistakes. `verifier faults FAULT` says how to mend one.")
+    console.print(f"{len(FAULTS)} known mistakes. `verifier faults FAULT` says how to fix one.")
     return 0
 
 

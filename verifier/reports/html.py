@@ -76,7 +76,7 @@ def write(report: Report) -> str:
 
 
 def _own_lines(report: Report) -> list[tuple[str, str, str, str]]:
-    """Place, source line, caret and sentence of each line that would mend the candidate."""
+    """Place, source line, caret and sentence of each line that would fix the candidate."""
     found = []
     for line in report.own_lines:
         last = line is report.own_lines[-1]

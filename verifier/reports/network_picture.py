@@ -8,7 +8,7 @@ from verifier.reports.heat_map import LEAST_SHARE, numbers_in
 from verifier.reports.wording import EQUATIONS
 from verifier.results.report import Counterexample
 
-SHOWN = 8  # units of a layer; a ninth is not drawn but told
+SHOWN = 8  # units of a layer; a ninth is not drawn but named
 COLUMN, ROW, RADIUS = 150.0, 40.0, 12.0
 LEFT, TOP, BOTTOM = 46.0, 58.0, 46.0
 BARE_TOP = 8.0  # where no equation stands above

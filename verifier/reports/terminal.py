@@ -234,7 +234,7 @@ def _show_diagnosis(diagnosis: Sequence[Diagnosis], summary: str, console: Conso
 
 
 def _show_own_lines(report: Report, console: Console) -> None:
-    """The lines of the candidate's source that would mend it, as a compiler shows them."""
+    """The lines of the candidate's source that would fix it, as a compiler shows them."""
     for position, line in enumerate(report.own_lines):
         console.print()
         console.print(

@@ -296,7 +296,7 @@ def next_steps(report: Report, folder: PurePath | None = None) -> Iterator[str]:
     if report.verdict == "fail" and (command := replay_command(report, folder)):
         yield f"To run the smallest {problem_word(report)} that fails alone: {command}"
     if report.verdict == "error" and report.reason != "not-judged":
-        yield f"Mend that, then judge it again: {reproduce_command(report)}"
+        yield f"Fix that, then judge it again: {reproduce_command(report)}"
     if report.verdict == "inconclusive":
         larger = f"verifier check {shell_word(report.candidate.path)} --profile thorough"
         yield f"See what each undecided check needs; a larger run may decide it: {larger}"

@@ -74,7 +74,7 @@ class CandidateChange:
 
     @property
     def change(self) -> Change:
-        """Of the verdict and the checks; accuracy is told, and is no verdict."""
+        """Of the verdict and the checks; accuracy is reported, and is no verdict."""
         if self.old is None or self.new is None:
             return "new" if self.old is None else "gone"
         if GRAVITY[self.new] != GRAVITY[self.old]:

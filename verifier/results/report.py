@@ -233,7 +233,7 @@ class Report(msgspec.Struct, frozen=True):
         score: what it is worth; None in a report of an earlier version.
         hints: how much of it a student is shown: "verdict", "equation" or "line".
         message: what the assignment says to every student.
-        own_lines: the lines that would mend it, where that could be found out; `place` is then the first of them.
+        own_lines: the lines that would fix it, where that could be found out; `place` is then the first of them.
         rung: of a run within a time limit: 1, 2, 3, … where it asked about a half, a quarter, an eighth of the profile's networks.
     """
 

@@ -6,7 +6,7 @@ What a torn write leaves behind the last whole line is ignored, and cut off befo
 journal, or moved from another one. A run that ends as it should removes its journal.
 
 `--resume` takes the finished reports from the journal and judges the others with the same seed. A candidate that was under way is judged
-anew, from its start: code that keeps something between calls would else answer differently, and the report could not be the same.
+again, from its start: code that keeps something between calls would else answer differently, and the report could not be the same.
 """
 
 import base64

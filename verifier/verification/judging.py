@@ -83,7 +83,7 @@ def judge(
         expecting: called with the number of candidates before the first is judged; it may refuse by a RequestError.
     Raises:
         RequestError: profile, check, limit or assignment is wrong: nothing can be judged.
-        IsolationError: isolation is required and is not to be had.
+        IsolationError: isolation is required and not available.
         HarnessError: the harness broke.
     """
     ends = time.monotonic() + run_limit

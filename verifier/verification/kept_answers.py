@@ -11,7 +11,7 @@ Result = dict[str, Any]
 
 
 class KeptAnswers:
-    """By problem and call. Each is given once: whoever asks again wants to know whether it is the same."""
+    """By problem and call. Each is given once: whoever asks again is checking whether it is the same."""
 
     def __init__(self) -> None:
         # The problem is held, so that no other can have its id.

@@ -45,7 +45,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Run:
-    """One run over candidates: who starts workers, what they may use, what is asked, and who is told how far it is.
+    """One run over candidates: who starts workers, what they may use, what is asked, and whom to report progress to.
 
     `corpora`: what contracts have drawn so far, by claims, for the candidates still to come.
     """
@@ -122,17 +122,17 @@ def report_of(
     )
 
 
-def _isolation(told: Mapping[str, object]) -> Isolation:
+def _isolation(hello: Mapping[str, object]) -> Isolation:
     """What the worker's hello says of its confinement; it was sent before the candidate's code was loaded."""
-    abi, reason, own_user = told.get("landlock_abi"), told.get("reason"), told.get("own_user")
+    abi, reason, own_user = hello.get("landlock_abi"), hello.get("reason"), hello.get("own_user")
     return Isolation(
-        files=told.get("files") is True,
-        system_calls=told.get("system_calls") is True,
-        limits=told.get("limits") is True,
+        files=hello.get("files") is True,
+        system_calls=hello.get("system_calls") is True,
+        limits=hello.get("limits") is True,
         landlock_abi=abi if isinstance(abi, int) else None,
         reason=reason if isinstance(reason, str) else None,
         own_user=own_user if isinstance(own_user, bool) else None,
-        known=bool(told),
+        known=bool(hello),
     )
 
 

@@ -53,7 +53,7 @@ def judge_candidate(
 ) -> Judged:
     """Ask one candidate every check, weigh the witnesses, look for the smallest failing network, and write it all down.
 
-    `corpus` is called once the candidate has loaded: one that does not load is told at once. `found` is told each outcome at once.
+    `corpus` is called once the candidate has loaded: one that does not load is reported at once. `found` gets each outcome at once.
     """
     clock = Clock()
     spared = Spared()
@@ -64,10 +64,10 @@ def judge_candidate(
             asked = replace(asked, diagnosed=spared.attempt(contract.ID, "The diagnosis", lambda: _diagnosed(asked), None))
             clock.lap("diagnosis")
 
-            def mending() -> tuple[OwnLine, ...]:
+            def repairing() -> tuple[OwnLine, ...]:
                 return _own_lines(candidate, asked, zygote, limits)
 
-            asked = replace(asked, own_lines=spared.attempt(contract.ID, "The search for the line", mending, ()))
+            asked = replace(asked, own_lines=spared.attempt(contract.ID, "The search for the line", repairing, ()))
             clock.lap("own line")
 
             def smallest() -> Shrunk | None:
@@ -244,7 +244,7 @@ def _diagnosed(asked: Asked) -> Diagnosed | None:
 
 
 def _own_lines(candidate: Candidate, asked: Asked, zygote: Zygote, limits: Limits) -> tuple[OwnLine, ...]:
-    """The lines of the candidate's source that would mend it; nothing is loaded for a candidate that is right."""
+    """The lines of the candidate's source that would fix it; nothing is loaded for a candidate that is right."""
     assert asked.examination is not None
     if not any(finding.outcome.status == "fail" for finding in asked.findings.values()):
         return ()

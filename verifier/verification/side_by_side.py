@@ -30,7 +30,7 @@ from verifier.verification.record import Judged
 
 LOOK_SECONDS = 0.5  # between two looks whether the parent is still there
 LEAVE_SECONDS = 10.0
-RESTING_SECONDS = 3.0  # over which a child that rests is told from one that works
+RESTING_SECONDS = 3.0  # over which a resting child can be distinguished from a working one
 RESTING_SHARE = 0.05  # of a processor
 CHILDREN_A_JOB = 2  # at most, with those that rest: each holds some 300 MB
 

@@ -126,7 +126,7 @@ def _landlock_rights() -> tuple[int | None, int | None, str | None]:
 
         abi = int(landlock_abi_version())
     except Exception as error:
-        return None, None, f"Landlock is not to be had ({_reason(error)})"
+        return None, None, f"Landlock is not available ({_reason(error)})"
     for rights in (FSAccess.all(), FSAccess((1 << 15) - 1), FSAccess((1 << 14) - 1), FSAccess((1 << 13) - 1)):
         try:
             ctypes.set_errno(0)
@@ -139,14 +139,14 @@ def _landlock_rights() -> tuple[int | None, int | None, str | None]:
 
 def _filter_loader() -> tuple[Callable[[], None] | None, str | None]:
     if sys.platform != "linux":
-        return None, f"seccomp is not to be had on {sys.platform}"
+        return None, f"seccomp is not available on {sys.platform}"
     try:
         from verifier.worker.system_calls import compile_filter, load_filter
 
         program = compile_filter()
         return lambda: load_filter(program), None
     except Exception as error:
-        return None, f"seccomp is not to be had ({_reason(error)})"
+        return None, f"seccomp is not available ({_reason(error)})"
 
 
 def _confine_files(preparation: Preparation, readable: Iterable[str], scratch: str) -> None:

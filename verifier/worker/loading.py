@@ -175,6 +175,6 @@ def _frames(start: TracebackType | None) -> list[traceback.FrameSummary]:
 
 def _text(error: BaseException) -> str:
     try:
-        return printable(str(error.msg if isinstance(error, SyntaxError) else error), TEXT)  # its place is told beside
+        return printable(str(error.msg if isinstance(error, SyntaxError) else error), TEXT)  # its place is reported beside it
     except BaseException as unprintable:
         return f"(its text cannot be had: {type(unprintable).__name__})"

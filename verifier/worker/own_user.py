@@ -65,6 +65,6 @@ def _can_read(path: str) -> bool:
                         return False
         return True
     except FileNotFoundError:
-        return True  # it will be told as a candidate that is not there
+        return True  # it will be reported as a candidate that is not there
     except OSError:
         return False

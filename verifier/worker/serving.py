@@ -136,7 +136,7 @@ def _settle(scratch: str, target: Mapping[str, Any]) -> None:
     os.environ["USER"] = os.environ["LOGNAME"] = "user"  # a name that says nothing of where it runs
     sys.argv = [target["file"] or target["module"]]
     tempfile.tempdir = None
-    random.seed(0)  # Python seeds it anew after a fork
+    random.seed(0)  # Python seeds it again after a fork
     sys.stdout = sys.__stdout__ = _line_writer(1)  # type: ignore[assignment,misc]
     sys.stderr = sys.__stderr__ = _line_writer(2)  # type: ignore[assignment,misc]
 

@@ -1,7 +1,7 @@
 """`update` where the manifest names an optimiser: a path of steps, each held to PyTorch's own from the candidate's previous parameters.
 
 The gradients are the reference's, where the candidate has come to; what the rule carries (velocities, averages, the count of steps) begins
-anew with each path, and so does the candidate: a new worker keeps nothing.
+again with each path, and so does the candidate: a new worker keeps nothing.
 """
 
 from collections.abc import Sequence

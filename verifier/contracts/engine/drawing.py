@@ -249,7 +249,7 @@ def _pair(growing: Growing, features: Features, engine: Engine, stratum: str) ->
 
 
 def _one(growing: Growing, features: Features, shape: tuple[int, ...], wanted: tuple[int, ...] | None, of: str | None = None) -> str | None:
-    """One more node, over this value among others, whose own value has the wanted shape."""
+    """One more node, over this value among others, whose own value has the required shape."""
     for _ in range(30):
         values = growing.values if of is None else {of: growing.values[of], **{name: growing.values[name] for name in growing.leaves}}
         proposed = propose(features, values, growing.generator, first=of)

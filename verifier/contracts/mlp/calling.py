@@ -91,7 +91,7 @@ def _hint(name: str, claims: Claims) -> str:
 
 
 def keywords_of(problem: Problem, claims: Claims, *, with_loss: bool) -> dict[str, Any]:
-    """What the claims leave open, and the candidate must be told: `activations` (one a layer), `loss`."""
+    """What the claims leave open, and the candidate must be given: `activations` (one a layer), `loss`."""
     keywords: dict[str, Any] = {}
     if len(claims.activations) > 1 or len(claims.output_activations) > 1:
         keywords["activations"] = list(architecture_of(problem).activations)

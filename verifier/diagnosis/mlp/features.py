@@ -14,7 +14,7 @@ FloatArray = NDArray[np.floating]
 MANY = 20  # numbers, before their decimals are counted
 MOST = 0.7  # of the networks: large inputs make the step longer than the weights
 NEAR = 0.9  # the cosine of the angle between what came back and the parameters themselves
-ALL_ALIKE = 1e-9  # how exactly a feature must hold to be told
+ALL_ALIKE = 1e-9  # how exactly a feature must hold to be reported
 
 
 @np.errstate(all="ignore")

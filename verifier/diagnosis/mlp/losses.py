@@ -1,4 +1,4 @@
-"""A wrong loss beside right gradients: a factor between the loss that came back and the claimed one, told by its law."""
+"""A wrong loss beside right gradients: a factor between the loss that came back and the claimed one, recognised by its law."""
 
 from collections.abc import Callable, Sequence
 
@@ -24,7 +24,7 @@ def explain_the_loss(answered: Sequence[Answered]) -> Diagnosis:
     for fault, words, factor in _LAWS:
         if _obeyed(answered, factor):
             text = f"The loss that comes back is {words} the claimed one, and the gradients are those of the claimed one. "
-            return Diagnosis(fault, "loss", text + "Mend the loss, or claim the reduction that it has.")
+            return Diagnosis(fault, "loss", text + "Fix the loss, or claim the reduction that it has.")
     if _is_the_root(answered):
         text = "The loss that comes back is the square root of the claimed one, and the gradients are those of the claimed one."
         return Diagnosis("loss-root", "loss", f"{text} Return the loss without the root, or differentiate the root too.")

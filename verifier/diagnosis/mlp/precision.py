@@ -1,4 +1,4 @@
-"""Float32 inside, told from every other error of its size: rounding is erratic, a rounded constant or an ε in a denominator is smooth.
+"""Float32 inside, told apart from any other error of its size: rounding is erratic, a rounded constant or an ε in a denominator is smooth.
 
 The size of an error says little: 2.71828 for e, or 1e-8 added to a denominator, is off by as much as float32 is. So the candidate is asked
 again with every array moved by a few of float32's last places. What rounding does is then another error altogether; a smooth one stays as
@@ -21,7 +21,7 @@ FloatArray = NDArray[np.floating]
 
 # A smaller error than this part of float32's tolerance, on the typical network, is something else (differences in place of backprop: 1e-4).
 TYPICAL = 1e-2 / 32
-MOVED = 2.0**-20  # 16 of float32's last places: every rounding falls anew, and a smooth error changes by a millionth
+MOVED = 2.0**-20  # 16 of float32's last places: every rounding falls differently, and a smooth error changes by a millionth
 ERRATIC = 0.25  # of an error's length; rounding gives about √2, a smooth error 1e-6 times a condition number
 NETWORKS = 8
 SMALL = 1e-5  # the inputs and biases with which activations are small

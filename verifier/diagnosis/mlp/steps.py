@@ -1,4 +1,4 @@
-"""A step in place of the gradient: what comes back is the updated parameter, W + c ∂L/∂W, told by holding it against W itself."""
+"""A step in place of the gradient: what comes back is the updated parameter, W + c ∂L/∂W, recognised by holding it against W itself."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Mistakes of the update rule, Wˡ ← Wˡ - η ∂L/∂Wˡ, where the gradients themselves are right: told from a few steps."""
+"""Mistakes of the update rule, Wˡ ← Wˡ - η ∂L/∂Wˡ, where the gradients themselves are right: recognised from a few steps."""
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence

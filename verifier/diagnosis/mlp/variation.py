@@ -75,7 +75,7 @@ class Fault:
         id: its name in reports.
         equation: the equation that it breaks.
         explanation: one sentence for a student; {c} stands for the fitted constant.
-        hint: how to mend it, one sentence.
+        hint: how to fix it, one sentence.
         kind: faults of one kind are scopes of the same mistake and never combined.
         unfused: whether it needs the chain rule through output activation and loss, which δ = a - y has cancelled.
         couples: whether what it does to one tensor depends on the others, so that a second fault anywhere changes what it does here.

@@ -31,7 +31,7 @@ def same_randomness(gpus: Sequence[int]) -> Iterator[None]:
 def without_cudnn(gpus: Sequence[int]) -> Iterator[None]:
     """On a GPU convolutions, recurrent layers and batch norm as PyTorch computes them itself.
 
-    cuDNN hides from a dispatch mode what it does, and multiplies float32 in TF32 unless it is told otherwise.
+    cuDNN hides from a dispatch mode what it does, and multiplies float32 in TF32 unless it is set otherwise.
     """
     enabled = torch.backends.cudnn.enabled
     if gpus:

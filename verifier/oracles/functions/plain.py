@@ -228,7 +228,7 @@ def accepts(function: Function, count: int, options: Mapping[str, Any] | None = 
         inspect.signature(function).bind(*range(count), **(options or {}))
     except TypeError:
         return False
-    except ValueError:  # no signature to be had
+    except ValueError:  # it has no signature
         return True
     return True
 

@@ -13,7 +13,7 @@ import numpy as np
 from verifier.results.evaluation import FloatArray
 from verifier.tolerance import Comparison, compare, element_tolerance
 
-# Relative moves of the inputs: of last bits, so that every later rounding falls anew. Not further: a wrong term that varies would hide.
+# Relative moves of the inputs: of last bits, so that each later rounding differs. Not further: a wrong term that varies would hide.
 LAST_BITS = 4.0
 MORE_BITS = 64.0, 2.0**14  # of moves that tell whether a difference stays
 MOST_OUTLIERS = 16  # elements of one array that are asked about so

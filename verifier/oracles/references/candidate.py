@@ -260,7 +260,7 @@ def _given(cotangent: Array, output: Tensor, layout: Layout) -> Tensor:
 
 
 def _fresh(tensor: Tensor, layout: Layout) -> Tensor:
-    """Memory of its own, laid out anew, or as the tensor itself lies where nothing is asked."""
+    """Memory of its own, laid out afresh, or as the tensor itself lies where nothing is asked."""
     own = tensor.detach().clone(memory_format=torch.preserve_format)
     return own if layout == "contiguous" or (layout == "rows" and own.dim() < 2) else tensor_laid_out(own, layout)
 

@@ -255,7 +255,7 @@ class Judge:
     def _is_tf32(
         self, name: str, claimed: Mapping[str, Array], right: Mapping[str, Array], truth: Truth, cotangents: tuple[Array, ...]
     ) -> bool:
-        """Whether this is float32 as GPUs multiply it unless they are told otherwise; on a processor there is no such thing."""
+        """Whether this is float32 as GPUs multiply it unless they are set otherwise; on a processor there is no such thing."""
         on_a_device = any(tensor.device.type != "cpu" for tensor in truth.tensors.values())
         if self.dtype != torch.float32 or not on_a_device or self.precision not in (None, "operands"):
             return False

@@ -3,10 +3,10 @@
 A candidate is watched on one small network that shows its mistake. For each place where it sets a value, each right quantity that fits is
 put there in a run of its own, and the answer says which wrong tensors came right and whether another one went wrong. Values that are no
 right quantity are tried first, from the earliest on: behind the mistake many are wrong, before it none. Then right values in the wrong
-place ("∂L/∂a used as δ"), from the last on. One line that mends everything is preferred; else the earliest that mends something is kept,
+place ("∂L/∂a used as δ"), from the last on. One line that fixes everything is preferred; else the earliest that fixes something is kept,
 and the search goes on with what stays wrong.
 
-Nothing is said unless everything is mended, and the same lines with the same quantities mend another random network. A final tensor can
+Nothing is said unless everything is fixed, and the same lines with the same quantities fix another random network. A final tensor can
 always be put right as a whole: that says something only where the δ that it is made of was right.
 """
 
@@ -72,7 +72,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Repaired:
-    """What mends a candidate, in the order in which the lines run; and how many calls it took to find."""
+    """What fixes a candidate, in the order in which the lines run; and how many calls it took to find."""
 
     found: tuple[Found, ...]
     reruns: int
@@ -156,7 +156,7 @@ def find_repairs(
 def _confirmed(
     repairs: Sequence[Repair], others: Sequence[tuple[Problem, Reference]], claims: Claims, watch: Watch, rate: float | None
 ) -> bool:
-    """Whether they mend every other network that shows the mistake, one at least."""
+    """Whether they fix every other network that shows the mistake, one at least."""
     shown = 0
     for problem, reference in others:
         quantities = quantities_of(problem, claims, rate)
@@ -176,7 +176,7 @@ def _mend(patient: Patient) -> Repaired | None:
     while len({(repair.slot.file, repair.slot.line) for repair in kept}) < LINES:
         found = patient.reading(kept)
         if found is None or found[1] <= {LOSS}:
-            return None  # nothing to mend here, or the loss alone
+            return None  # nothing to fix here, or the loss alone
         reading, wrong = found
         step = _next(patient, kept, reading, wrong)
         if step is None:
@@ -206,7 +206,7 @@ def _undone(patient: Patient, found: Found) -> Setting | None:
 
 
 def _next(patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: frozenset[str]) -> Step | None:
-    """The repair that mends everything, else the first of those that mend something and replace the fewest right values."""
+    """The repair that fixes everything, else the first of those that fix something and replace the fewest right values."""
     partial: list[Step] = []
     trials = _trials(reading, forward_first=LOSS in wrong)
     of_loss = wrong == {LOSS}  # the loss itself comes last: a wrong forward pass makes it wrong, too
@@ -220,7 +220,7 @@ def _next(patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: fro
 
 
 def _steps(patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: frozenset[str], tried: Sequence[Repair]) -> Iterator[Step]:
-    """Each repair that mends something and makes nothing wrong, with what stays wrong."""
+    """Each repair that fixes something and makes nothing wrong, with what stays wrong."""
     before = [repair.put(patient.quantities) for repair in kept]
     for start in range(0, len(tried), TOGETHER):
         batch = tried[start : start + TOGETHER]
@@ -234,7 +234,7 @@ def _steps(patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: fr
 def _where_it_is_called(
     patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: frozenset[str], step: Step, tried: Sequence[Repair]
 ) -> Step:
-    """The call that gives a function the wrong thing, where that mends as much as the line within it, or within one that it calls."""
+    """The call that gives a function the wrong thing, where that fixes as much as the line within it, or within one that it calls."""
     functions, calls = {step[0].slot.function}, [slot for slot in reading.by_slot if slot.name.endswith(")")]
     for _ in range(CALLS):
         functions |= {slot.function for slot in calls if slot.name.partition("(")[0] in functions}
@@ -280,8 +280,8 @@ def _carried(reading: Reading) -> frozenset[str]:
     return frozenset(one.factor for known in reading.known for one in known if one.quantity.kind not in FINAL)
 
 
-def _says_something(repair: Repair, mended: frozenset[str], reading: Reading) -> bool:
-    """Whether what a repair mends tells of its line.
+def _says_something(repair: Repair, fixed: frozenset[str], reading: Reading) -> bool:
+    """Whether what a repair fixes tells of its line.
 
     A final tensor put right as a whole does only where the δ that it is made of was right by then, or never had a name; zeros put right are
     an array that was made and not filled.
@@ -292,7 +292,7 @@ def _says_something(repair: Repair, mended: frozenset[str], reading: Reading) ->
     empty = not np.any(reading.settings[index].value)
     if repair.kind not in FINAL:
         return not empty
-    layers = [int(name[name.index("[") + 1 : -1]) for name in mended if name != LOSS]
+    layers = [int(name[name.index("[") + 1 : -1]) for name in fixed if name != LOSS]
     seen = [reading.delta_before(layer, index) for layer in layers]
     return True in seen or (None in seen and not empty)
 
