@@ -181,7 +181,7 @@ class Network:
         if cancelled and not chained:
             return error, self._whole_error(a - self._targets(y), a, y)
         if self.has("target-set-to-minus-one") and kind == "softmax":
-            return error, np.where(y == 1, -1.0, a)
+            return error, np.where(y == y.max(axis=1, keepdims=True), -1.0, a)
         if self.has("cross-entropy-delta-with-squared-error") and kind in ("sigmoid", "softmax"):
             return error, a - y
         if kind == "softmax":

@@ -70,9 +70,16 @@ def ask_all(asking: Interviewed, items: Sequence[Item], before: Callable[[Item, 
     return Finding(_outcome(found), reason=reason), found.evaluations
 
 
+def _kinds_of_notes(found: _Asked) -> list[str]:
+    """The first note of each kind: networks of other sizes, and other layers, make no other note."""
+    kinds: dict[str, str] = {}
+    for note in (note for evaluation in found.evaluations.values() for note in evaluation.notes):
+        kinds.setdefault(re.sub(r"\d+(, )?", "", note), note)
+    return list(kinds.values())
+
+
 def _outcome(found: _Asked) -> Outcome:
-    notes = list(dict.fromkeys(note for evaluation in found.evaluations.values() for note in evaluation.notes))
-    shown = (*_beyond(found), *notes[:SHOWN_NOTES])
+    shown = (*_beyond(found), *_kinds_of_notes(found)[:SHOWN_NOTES])
     if not found.errors:
         return Outcome(ID, "pass", _passed(found), problems=found.asked, notes=shown)
     problem, text = _leading(found.errors)

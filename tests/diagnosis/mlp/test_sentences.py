@@ -66,6 +66,12 @@ SAID = {
         ["is given the probabilities"],
         [],
     ),
+    "gradients that are no numbers": (
+        {"end": "gw = [g * np.nan for g in gw]; gb = [g / 0.0 for g in gb]"},
+        ("no-known-mistake", ""),
+        ["The gradients are NaN or infinite"],
+        ["differences of the loss"],
+    ),
     "a hidden fault in batches alone": (
         {"slope": "h * (1 - h) * (1.01 if len(x) > 1 else 1)"},
         ("no-known-mistake", "hidden-delta"),

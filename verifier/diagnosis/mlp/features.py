@@ -25,6 +25,7 @@ def tell_features(answered: Sequence[Answered]) -> list[str]:
     if not wrong:
         return []
     return [
+        *_of_finiteness([one for one, _ in wrong]),
         *_of_networks([one for one, _ in wrong], [one for one in answered if not _wrong_tensors(one)]),
         *_of_digits([one for one, _ in wrong]),
         *_of_repetition([one for one, _ in wrong], [one for one in answered if not _wrong_tensors(one)]),
@@ -42,6 +43,15 @@ def _wrong_tensors(one: Answered) -> set[str]:
         for name, gradient in one.claimed.gradients.items()
         if not bool(np.all(np.abs(gradient - right[name]) <= one.reference.gradient_tolerance(name) + one.claimed.rounding.get(name, 0.0)))
     }
+
+
+def _of_finiteness(wrong: Sequence[Answered]) -> Iterator[str]:
+    """Whether every wrong network has a gradient that is no number."""
+    if not any(all(bool(np.isfinite(gradient).all()) for gradient in one.claimed.gradients.values()) for one in wrong):
+        yield (
+            "The gradients are NaN or infinite there: look for log 0, 0 / 0 or 0 · ∞ "
+            "(a target of exactly 0 or 1, a probability that is rounded to 0)."
+        )
 
 
 def _of_networks(wrong: Sequence[Answered], fine: Sequence[Answered]) -> Iterator[str]:

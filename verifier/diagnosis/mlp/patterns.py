@@ -39,7 +39,8 @@ MIXED = 1e-5  # of a loss: far above what rounding in float32 makes of four of t
 def is_numerical_differentiation(answered: Sequence[Answered]) -> bool:
     """Roughly right everywhere, and every element is a whole number of the loss's last places divided by one usual step."""
     usable = [one for one in answered if one.problem.dtype == "float64"]
-    if len(usable) < ENOUGH or float(np.median([_roughness(one) for one in usable])) > ROUGH:
+    # Written so that NaN is rough.
+    if len(usable) < ENOUGH or not float(np.median([_roughness(one) for one in usable])) <= ROUGH:
         return False
     return any(all(_whole(one, width) for one in usable[: 4 * ENOUGH]) for step in _STEPS for width in (2 * step, step))
 
@@ -51,7 +52,7 @@ def _roughness(one: Answered) -> float:
         largest = float(np.max(np.abs(right), initial=0.0))
         if largest > 0:
             found.append(float(np.max(np.abs(one.claimed.gradients[name] - right))) / largest)
-    return max(found)
+    return float(np.max(found))
 
 
 def _whole(one: Answered, width: float) -> bool:

@@ -153,11 +153,11 @@ def _softmax_without_mean(applied: Applied, context: Context) -> FloatArray | No
 
 
 def _target_set_to_minus_one(applied: Applied, context: Context) -> FloatArray | None:
-    """p[target] = -1 in the place of p[target] -= 1."""
+    """p[target] = -1 in the place of p[target] -= 1, at the largest target."""
     y = applied.values["y"]
-    if applied.node.operation != "softmax" or not bool(np.all((y == 0) | (y == 1))):
+    if applied.node.operation != "softmax":
         return None
-    return np.asarray(applied.cotangents["losses"][..., None] * np.where(y == 1, -1.0, applied.output))
+    return np.asarray(applied.cotangents["losses"][..., None] * np.where(y == y.max(axis=-1, keepdims=True), -1.0, applied.output))
 
 
 def _factor(name: str, words: str, hint: str, factor: Callable[[Context], float]) -> Fault:
