@@ -11,6 +11,15 @@ from verifier.cli import main
 
 ROOT = Path(__file__).parents[2]
 RIGHT = ROOT / "reference_impls/correct/vectorised_rows.py"
+PRINTS_MUCH = """
+
+quiet = backprop
+
+
+def backprop(weights, biases, x, y):
+    print("😀" * 400)
+    return quiet(weights, biases, x, y)
+"""
 
 
 @pytest.fixture
@@ -18,7 +27,7 @@ def course(tmp_path, monkeypatch):
     submissions = tmp_path / "submissions"
     submissions.mkdir()
     shutil.copy(RIGHT, submissions / "李雷.py")
-    shutil.copy(ROOT / "reference_impls/faulty/bias_not_summed.py", submissions / "bob.py")
+    (submissions / "bob.py").write_text((ROOT / "reference_impls/faulty/bias_not_summed.py").read_text() + PRINTS_MUCH)
     (submissions / "cleo.py").write_text("def back_prop(w, b, x, y): pass\n")
     (submissions / "dan.py").write_text("def backprop(weights, biases, x, y):\n    pass\n")
     (submissions / "eve.ipynb").write_text("{}")

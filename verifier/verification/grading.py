@@ -16,6 +16,7 @@ from verifier.verification.record import Judged
 from verifier.verification.scoring import score
 
 FAILED_KEPT = 20  # comparisons of a check that failed, worst first; some 400 bytes each in report.json, and as many in the page
+PRINTED_KEPT = 4000  # characters, the last of what a candidate printed; the page has them too
 _PLACE = re.compile(r"(?P<place>(?P<file>.{1,400}?), line \d{1,9}(?:, in [\w.<>]{1,200})?): ")
 
 
@@ -25,7 +26,7 @@ class Grading:
 
     Attributes:
         options: of the command beside profile and seed, as words.
-        worst_only: whether the measurements of a check are kept as their worst.
+        worst_only: whether the measurements of a check are kept as their worst, and of what was printed the end.
         weights, hints, message: as in an `Assignment`.
     """
 
@@ -48,6 +49,7 @@ class Grading:
             hints=self.hints,
             message=self.message,
             measurements=_worst(report) if self.worst_only else report.measurements,
+            printed=_end(report.printed) if self.worst_only else report.printed,
         )
         return replace(judged, report=graded)
 
@@ -68,6 +70,11 @@ def _place(report: Report) -> str:
     messages = (report.summary, *(outcome.message for outcome in report.checks if outcome.status == "error"))
     found = (_PLACE.match(message) for message in messages)
     return next((match["place"] for match in found if match is not None), "")
+
+
+def _end(printed: str) -> str:
+    left_out = len(printed) - PRINTED_KEPT
+    return f"… ({left_out:,} characters before)\n{printed[left_out:]}" if left_out > 0 else printed
 
 
 def _worst(report: Report) -> tuple[Measurement, ...]:

@@ -96,6 +96,7 @@ class SideBySide:
                 left -= 1
                 if isinstance(content, IsolationError):
                     raise content
+                self._deal(waiting)  # before what was found is shown and written: the child need not wait for that
                 yield position, content
 
     def _deal(self, waiting: "deque[tuple[int, Candidate]]") -> None:
