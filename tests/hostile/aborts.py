@@ -1,6 +1,7 @@
 """Aborts.
 
 Expected: error; was killed by SIGABRT
+Held by: the boundary
 """
 
 import os

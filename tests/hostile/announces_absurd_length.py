@@ -1,6 +1,7 @@
 """Announces a frame of four exabytes.
 
 Expected: error; announced an answer of .* more than 256 MiB \(answer limit\)
+Held by: limits
 """
 
 import os

@@ -1,6 +1,7 @@
 """Sends UDP packets and asks for a name.
 
 Expected: pass
+Held by: system calls
 """
 
 import functools

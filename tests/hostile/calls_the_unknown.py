@@ -1,6 +1,7 @@
 """Calls system calls that are newer than any list, and with bits set that the kernel ignores.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Changes priority, limits and processors of its parent.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Changes modes, times, owners and attributes of files, its own among them.
 
 Expected: pass
+Held by: system calls
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Changes how NumPy treats errors, and the mode in which the processor rounds.
 
-Expected: pass|fail; 
+Expected: pass|fail; Right on|should be
+Held by: the boundary
 """
 
 import ctypes

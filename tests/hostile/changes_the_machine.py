@@ -1,6 +1,7 @@
 """Sets the clock and the machine's name, syncs its disks, asks for a restart (with numbers that would not be taken).
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Returns arrays that a thread changes while they are read.
 
-Expected: fail|error; 
+Expected: fail|error; should be|sent something else
+Held by: autograd, batch-additivity, unit-permutation, purity, finite-difference
 """
 
 import threading

@@ -1,6 +1,7 @@
 """Asks the kernel to let it live when its parent dies, to be readable, and to adopt orphans.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Closes every descriptor.
 
 Expected: error; closed the descriptor over which it should answer
+Held by: the boundary
 """
 
 import os

@@ -1,6 +1,7 @@
 """An endless loop.
 
 Expected: error; did not answer within 0.4 s \(wall limit\)
+Held by: limits
 """
 
 import numpy as np

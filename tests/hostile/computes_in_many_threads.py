@@ -1,6 +1,7 @@
 """Burns CPU time in threads that hold no lock, far more than the clock shows.
 
 Expected: error; \(CPU limit\)|\(wall limit\)
+Held by: limits
 """
 
 import threading

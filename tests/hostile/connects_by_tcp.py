@@ -1,6 +1,7 @@
 """Opens TCP connections, to the machine itself and beyond it.
 
 Expected: pass
+Held by: system calls
 """
 
 import functools

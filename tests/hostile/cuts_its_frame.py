@@ -1,6 +1,7 @@
 """Announces a frame and leaves in the midst of it.
 
 Expected: error; left without an answer
+Held by: the boundary
 """
 
 import os

@@ -1,6 +1,7 @@
 """Attaches to its parent as a debugger would, and reads and writes its memory.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Dies on networks of two layers only, and is asked about the others again.
 
 Expected: error; was killed by SIGABRT. Network \d+: .*
+Held by: the boundary
 """
 
 import os

@@ -1,6 +1,7 @@
 """No backpropagation: central differences of the loss, right to some nine digits.
 
-Expected: fail; 
+Expected: fail; should be
+Held by: finite-difference, autograd, batch-additivity, unit-permutation
 """
 
 import numpy as np

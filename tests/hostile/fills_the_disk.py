@@ -1,6 +1,7 @@
 """Fills its scratch folder, many files at once.
 
 Expected: error; wrote more than 8 MiB or 200 files into its scratch folder \(scratch limit\)
+Held by: limits
 """
 
 import itertools

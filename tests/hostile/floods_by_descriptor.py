@@ -1,6 +1,7 @@
 """Writes without end to the descriptor of its error stream, binary.
 
 Expected: error; printed more than 2 MiB \(output limit\)
+Held by: limits
 """
 
 import os

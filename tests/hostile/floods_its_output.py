@@ -1,6 +1,7 @@
 """Prints without end.
 
 Expected: error; printed more than 2 MiB \(output limit\)
+Held by: limits
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Writes frames of its own into its channel, with a loss and the number of the question.
 
 Expected: error; sent (more than its answers|something else)|0 weight gradients came back
+Held by: the boundary
 """
 
 import itertools

@@ -1,6 +1,7 @@
 """Sends blobs with headers that lie: nested without end, overlapping, huge shapes, numbers as names.
 
 Expected: error; sent something else than an answer over its private channel
+Held by: the boundary
 """
 
 import itertools

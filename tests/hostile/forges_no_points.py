@@ -1,6 +1,7 @@
 """Replaces the worker's function for lines: every line comes back without points, and with the gradients doubled nothing would contradict.
 
 Expected: error|fail; over its private channel|should be
+Held by: the boundary
 """
 
 import sys

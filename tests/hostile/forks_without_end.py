@@ -1,6 +1,7 @@
 """A fork bomb.
 
 Expected: pass
+Held by: system calls
 """
 
 import functools

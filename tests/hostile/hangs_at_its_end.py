@@ -1,6 +1,7 @@
 """Leaves threads and exit handlers that never end.
 
 Expected: pass
+Held by: the boundary
 """
 
 import atexit

@@ -1,6 +1,7 @@
 """Hangs while it is loaded.
 
-Expected: error; did not load within 1 s \(wall limit\)
+Expected: error; did not load within 2 s \(wall limit\)
+Held by: limits
 """
 
 import time

@@ -1,6 +1,7 @@
 """Ignores every signal that can be ignored, and blocks the others.
 
 Expected: error; did not answer within 0.4 s \(wall limit\)
+Held by: limits
 """
 
 import signal

@@ -1,6 +1,7 @@
 """Is lost in C code that never looks at a signal: a regular expression that backtracks for years.
 
 Expected: error; did not answer within 0.4 s \(wall limit\)
+Held by: limits
 """
 
 import re

@@ -1,6 +1,7 @@
 """Answers right for its first forty calls: long enough for a demonstration.
 
-Expected: fail; 
+Expected: fail; purity
+Held by: purity, batch-additivity, unit-permutation, autograd
 """
 
 import numpy as np

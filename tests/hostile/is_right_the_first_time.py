@@ -1,6 +1,7 @@
 """Answers right the first time it meets a network, and wrong when it is asked again.
 
 Expected: fail; purity
+Held by: purity, batch-additivity, unit-permutation
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Hides memory where no limit of its own counts it: memfd, System V and POSIX shared memory, queues.
 
 Expected: pass
+Held by: files, system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Kills itself, as the kernel's memory killer would.
 
 Expected: error; was killed by the kernel
+Held by: the boundary
 """
 
 import os

@@ -1,6 +1,7 @@
 """Sees that it is being differenced (weights that moved a little), and then returns the loss that fits its wrong gradient.
 
-Expected: fail; 
+Expected: fail; should be
+Held by: finite-difference, autograd
 """
 
 import numpy as np

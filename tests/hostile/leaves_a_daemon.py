@@ -1,6 +1,7 @@
 """Leaves a daemon that outlives it: a new session, a new group, a double fork.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Leaves with exit status 0 and no answer.
 
 Expected: error; left without an answer, with exit status 0
+Held by: the boundary
 """
 
 import os

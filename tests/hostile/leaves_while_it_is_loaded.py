@@ -1,6 +1,7 @@
 """Leaves with exit status 0 while it is loaded.
 
 Expected: error; while it was loaded, the candidate left
+Held by: the boundary
 """
 
 import numpy as np

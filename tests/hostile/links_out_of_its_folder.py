@@ -1,6 +1,7 @@
 """Makes links, nodes and pipes that lead out of its folder.
 
 Expected: pass
+Held by: files and system calls
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Makes namespaces of its own, where it would be root.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

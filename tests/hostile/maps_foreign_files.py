@@ -1,6 +1,7 @@
 """Maps a foreign file into its memory, with NumPy and without.
 
 Expected: pass
+Held by: files
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Maps more memory than it may have: anonymous, shared, and by a file.
 
 Expected: pass
+Held by: system calls
 """
 
 import functools

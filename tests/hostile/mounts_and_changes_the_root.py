@@ -1,6 +1,7 @@
 """Mounts file systems and changes the root folder.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Opens files by the system calls that a wrapper of open() would not see.
 
 Expected: pass
+Held by: files, system calls
 """
 
 import ctypes

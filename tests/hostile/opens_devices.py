@@ -1,6 +1,7 @@
 """Opens the machine's devices.
 
 Expected: pass
+Held by: files
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Opens netlink, packet, vsock, alg and raw sockets.
 
 Expected: pass
+Held by: system calls
 """
 
 import functools

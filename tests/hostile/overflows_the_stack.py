@@ -1,6 +1,7 @@
 """Overflows the stack in C.
 
 Expected: error; SIGSEGV|SIGBUS|RecursionError|wall limit
+Held by: limits
 """
 
 import copy

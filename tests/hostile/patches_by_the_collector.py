@@ -1,6 +1,7 @@
 """Finds every function of the worker by the garbage collector and empties its code.
 
-Expected: error|fail; 
+Expected: error|fail; left without an answer|should be
+Held by: the boundary
 """
 
 import gc
@@ -23,7 +24,7 @@ def backprop(weights, biases, x, y):
     gc.unfreeze()  # the zygote froze what it had; frozen objects are not listed
     emptied = 0
     for thing in gc.get_objects():
-        if isinstance(thing, types.FunctionType) and "worker" in thing.__code__.co_filename:
+        if isinstance(thing, types.FunctionType) and "worker" in thing.__code__.co_filename and not thing.__code__.co_freevars:
             thing.__code__ = (lambda *arguments, **keywords: None).__code__
             emptied += 1
     # Where nothing was found to attack, it answers right, and this is no pass of the test.

@@ -1,6 +1,7 @@
 """Finds the worker's functions by the frames above it and has them answer that all is well.
 
-Expected: fail|error; 
+Expected: fail|error; 2 times|should be
+Held by: the boundary
 """
 
 import sys

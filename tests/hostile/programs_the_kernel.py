@@ -1,6 +1,7 @@
 """Loads programs into the kernel, counts its events, handles its page faults.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Raises an exception whose text, name and traceback attack whoever shows it.
 
 Expected: error; Hostile
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Raises its own limits, takes back its privileges, and locks memory.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Raises what is no error: SystemExit, KeyboardInterrupt, GeneratorExit, in turn.
 
 Expected: error; SystemExit|KeyboardInterrupt|GeneratorExit
+Held by: the boundary
 """
 
 import itertools

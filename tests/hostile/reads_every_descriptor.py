@@ -1,6 +1,7 @@
 """Reads away whatever is in every descriptor, so that the next question never comes.
 
-Expected: error|pass; 
+Expected: error|pass; left without an answer|Right on
+Held by: the boundary
 """
 
 import contextlib

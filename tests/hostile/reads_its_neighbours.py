@@ -1,6 +1,7 @@
 """Lists its folder and reads other candidates, the tests and the right answers of the reference implementations.
 
 Expected: pass
+Held by: files
 """
 
 import functools

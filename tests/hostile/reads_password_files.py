@@ -1,6 +1,7 @@
 """Reads the system's files by name, by descriptor of a folder and through /proc.
 
 Expected: pass
+Held by: files
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Looks for the kept networks and their answers in the user's cache.
 
 Expected: pass
+Held by: files
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Looks for secrets in the environment: its own, and what the kernel kept of the process it was forked from.
 
 Expected: pass
+Held by: a clean environment
 """
 
 import contextlib

@@ -1,6 +1,7 @@
 """Reads the kernel's tables of the network, which show every connection of the machine, by each way that leads to them.
 
 Expected: pass
+Held by: files
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Reads the memory, environment and descriptors of whoever started it, and of everybody else.
 
 Expected: pass
+Held by: files
 """
 
 import functools

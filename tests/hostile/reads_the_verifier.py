@@ -1,6 +1,7 @@
 """Imports the verifier, or reads its code, to take the right answer from it.
 
 Expected: pass
+Held by: files
 """
 
 import functools

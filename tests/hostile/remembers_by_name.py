@@ -1,6 +1,7 @@
 """Puts itself in the place of the harness's modules, should they ever be imported.
 
-Expected: fail; 
+Expected: fail; should be
+Held by: finite-difference, autograd, batch-additivity, unit-permutation, purity
 """
 
 import sys

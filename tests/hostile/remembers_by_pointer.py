@@ -1,6 +1,7 @@
 """Keeps its answers by the place of the arrays in memory.
 
-Expected: fail; 
+Expected: fail; batch-additivity|should be
+Held by: batch-additivity, autograd, finite-difference, unit-permutation, purity
 """
 
 import numpy as np

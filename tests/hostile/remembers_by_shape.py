@@ -1,6 +1,7 @@
 """Keeps its answers by the shapes of the arrays.
 
-Expected: fail; 
+Expected: fail; batch-additivity|should be
+Held by: batch-additivity, unit-permutation, finite-difference, autograd, purity
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Replaces Python's own functions and the streams.
 
-Expected: error; 
+Expected: error; replaced something
+Held by: the boundary
 """
 
 import builtins

@@ -1,6 +1,7 @@
 """Replaces the functions that write an answer.
 
 Expected: error; replaced something that the process it runs in needs|sent something else than an answer
+Held by: the boundary
 """
 
 import json

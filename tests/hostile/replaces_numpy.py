@@ -1,6 +1,7 @@
 """Replaces NumPy's functions, so that whatever is compared seems close.
 
-Expected: fail|error; 
+Expected: fail|error; should be|replaced something
+Held by: finite-difference, autograd
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Returns things that turn into another array each time they are asked.
 
-Expected: fail; 
+Expected: fail; should be
+Held by: the boundary
 """
 
 import numpy as np

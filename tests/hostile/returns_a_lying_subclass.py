@@ -1,6 +1,7 @@
 """Returns arrays of a class that overrides what NumPy does with them.
 
 Expected: pass
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Returns a loss that is NaN, so that nothing can be differenced.
 
-Expected: fail|error|inconclusive; 
+Expected: fail|error|inconclusive; loss is not finite|not finite
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Returns things that say where in memory their numbers are: at address 8.
 
 Expected: error; SIGSEGV|was killed|wall
+Held by: the boundary
 """
 
 import numpy as np

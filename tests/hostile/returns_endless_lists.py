@@ -1,6 +1,7 @@
 """Returns a list that never ends, by an iterator that lies about its length.
 
-Expected: error; 
+Expected: error; wall limit|MemoryError|more bytes
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Returns infinities, of which a difference is NaN.
 
 Expected: fail; (?i)inf|not finite
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Returns a list that holds itself.
 
-Expected: error; 
+Expected: error; does not convert to an array
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Returns floats of a class that says it is equal to, and less than, everything.
 
-Expected: fail; 
+Expected: fail; should be
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Returns NaN, which is never unequal to anything by more than a tolerance.
 
 Expected: fail; (?i)nan|not finite
+Held by: the boundary
 """
 
 import numpy as np

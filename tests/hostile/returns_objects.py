@@ -1,6 +1,7 @@
 """Returns arrays of objects that act as numbers: they compare as equal to everything.
 
 Expected: error; objects
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Returns gradients as text that reads like numbers.
 
 Expected: error; text|a list|str
+Held by: the boundary
 """
 
 import numpy as np

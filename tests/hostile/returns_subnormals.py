@@ -1,6 +1,7 @@
 """Returns numbers below the smallest normal one.
 
-Expected: fail; 
+Expected: fail; should be
+Held by: the boundary
 """
 
 import numpy as np

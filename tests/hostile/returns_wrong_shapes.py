@@ -1,6 +1,7 @@
 """Returns the right numbers in arrays of other sizes.
 
 Expected: error; shape|elements
+Held by: the boundary
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Searches its own memory for the oracle, its answers or another candidate's code.
 
 Expected: pass
+Held by: a zygote that knows nothing
 """
 
 import functools

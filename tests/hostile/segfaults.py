@@ -1,6 +1,7 @@
 """Reads address 0.
 
 Expected: error; was killed by SIGSEGV
+Held by: the boundary
 """
 
 import ctypes

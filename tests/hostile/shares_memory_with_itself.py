@@ -1,6 +1,7 @@
 """Puts memory where no limit of its own counts it: shared mappings that are written and put aside, and memory that it then may not write.
 
 Expected: pass
+Held by: files, system calls
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Makes the kernel signal others: the owner of a descriptor, a terminal's keys.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

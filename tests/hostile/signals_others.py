@@ -1,6 +1,7 @@
 """Sends signals to its parent, its group and everybody.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Sleeps for ever.
 
 Expected: error; did not answer within 0.4 s \(wall limit\)
+Held by: limits
 """
 
 import time

@@ -1,6 +1,7 @@
 """Speaks to others over Unix sockets: abstract, by path, and by sending over a pair.
 
 Expected: pass
+Held by: system calls
 """
 
 import array

@@ -1,6 +1,7 @@
 """Starts a shell, a set-uid program and Python itself.
 
 Expected: pass
+Held by: system calls
 """
 
 import functools

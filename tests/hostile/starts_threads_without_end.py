@@ -1,6 +1,7 @@
 """Starts threads without end.
 
 Expected: error; ran more than 32 threads \(thread limit\)
+Held by: limits
 """
 
 import contextlib

@@ -1,6 +1,7 @@
 """No backpropagation: complex steps, right to the last digits. Its complex numbers tell.
 
 Expected: pass
+Held by: the boundary
 """
 
 import numpy as np

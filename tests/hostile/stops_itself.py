@@ -1,6 +1,7 @@
 """Stops itself, as Ctrl-Z would.
 
 Expected: error; did not answer within 0.4 s \(wall limit\)
+Held by: limits
 """
 
 import os

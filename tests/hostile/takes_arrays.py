@@ -1,6 +1,7 @@
 """Asks NumPy for ten gigabytes, filled.
 
 Expected: error; MemoryError
+Held by: limits
 """
 
 import numpy as np

@@ -1,6 +1,7 @@
 """Takes memory piece by piece until there is none.
 
 Expected: error; MemoryError
+Held by: limits
 """
 
 import numpy as np

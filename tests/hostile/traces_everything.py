@@ -1,6 +1,7 @@
 """Traces every call of the worker, and raises in those that look like a comparison.
 
-Expected: pass|error; 
+Expected: pass|error; Right on|SystemExit|replaced something
+Held by: the boundary
 """
 
 import sys

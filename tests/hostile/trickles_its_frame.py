@@ -1,6 +1,7 @@
 """Sends a byte now and then, so that something always seems to come.
 
 Expected: error; did not answer within 0.4 s \(wall limit\)
+Held by: limits
 """
 
 import os

@@ -1,6 +1,7 @@
 """Lets the kernel work for it by io_uring and by asynchronous input and output.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

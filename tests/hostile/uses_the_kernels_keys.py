@@ -1,6 +1,7 @@
 """Stores and reads the kernel's keys.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Asks the kernel to tell what others do with their files.
 
 Expected: pass
+Held by: system calls
 """
 
 import ctypes

@@ -1,6 +1,7 @@
 """Writes wherever a program might.
 
 Expected: pass
+Held by: files
 """
 
 import functools

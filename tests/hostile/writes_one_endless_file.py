@@ -1,6 +1,7 @@
 """Makes one file that is larger than its limit, by writing, stretching and reserving.
 
 Expected: pass
+Held by: limits
 """
 
 import functools

@@ -1,6 +1,7 @@
 """Writes nonsense to every descriptor.
 
 Expected: error; sent something else than an answer over its private channel
+Held by: the boundary
 """
 
 import contextlib

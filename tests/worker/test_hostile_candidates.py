@@ -1,6 +1,14 @@
 """Every candidate of tests/hostile gets the outcome that its first lines state, within its limits, and leaves nothing behind.
 
 Where it says `pass`, the candidate attacks first, raises "breach" where anything of that got through, and answers right otherwise.
+
+`Held by` says which defence that is, and each is run again without it and must then succeed, or the first run would be green for no reason:
+
+    files, system calls         Landlock, or seccomp; where both are named, each alone lets it through
+    files and system calls      only without both
+    a clean environment, a zygote that knows nothing, limits
+    names of checks             without these the wrong gradient passes
+    the boundary                its end is told, its answer is data: nothing can be switched off, and its words say what happened
 """
 
 import os
@@ -11,15 +19,19 @@ import sys
 import sysconfig
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from verifier.candidates import zygote as zygotes
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import MIB, Limits
 from verifier.candidates.zygote import Zygote
+from verifier.checks.catalogue import check_ids
+from verifier.errors import HarnessError
 from verifier.results.report import Report
 from verifier.verification.corpus import Corpus, fresh_corpus
 from verifier.verification.profiles import Profile
@@ -35,13 +47,18 @@ SIZE = Profile("hostile", networks=12, differences=3, seed=0, kept=False, shrink
 LIMITS = Limits(
     wall_seconds=0.4,
     cpu_seconds=0.6,
-    load_seconds=1.0,
+    load_seconds=2.0,
     output_bytes=2 * MIB,
     scratch_bytes=8 * MIB,
     scratch_files=200,
 )
 DEATHS = 3  # after which a candidate is given up
 SECRET = "VERIFIER_SECRET"
+
+
+def held_by(file: Path) -> list[str]:
+    """The defences, each of which alone holds it or, for checks, all of which find it."""
+    return re.search(r"^Held by: (.*)$", file.read_text(encoding="utf-8"), re.M)[1].split(", ")
 
 
 def expectation(file: Path) -> tuple[str, str]:
@@ -66,9 +83,9 @@ def zygote() -> Iterator[Zygote]:
         del os.environ[SECRET]
 
 
-def judge(file: Path, zygote: Zygote, corpus: Corpus) -> Report:
+def judge(file: Path, zygote: Zygote, corpus: Corpus, limits: Limits = LIMITS, only: tuple[str, ...] = ()) -> Report:
     (candidate,), _ = find_candidates([str(file)])
-    return judge_candidate(candidate, lambda: corpus, zygote, LIMITS, Request(SIZE, 0), lambda *_: None).report
+    return judge_candidate(candidate, lambda: corpus, zygote, limits, Request(SIZE, 0, only), lambda *_: None).report
 
 
 def limit_of(told: str) -> float:
@@ -124,32 +141,80 @@ def test_a_hostile_candidate_gets_its_outcome_and_leaves_nothing(file, zygote, c
     assert left_behind(zygote, before) == []
 
 
-# What the sandbox alone refuses: without it, each of these gets through here, or the test above would be green for no reason.
-REFUSED_BY_THE_SANDBOX = [
-    "asks_a_name_server",
-    "changes_metadata",
-    "connects_by_tcp",
-    "maps_foreign_files",
-    "opens_by_other_calls",
-    "reads_its_neighbours",
-    "reads_password_files",
-    "reads_the_network_tables",
-    "reads_the_referee",
-    "reads_the_verifier",
-    "speaks_over_unix_sockets",
-    "watches_files",
-]
+SWITCHED_OFF = {
+    "files": ("landlock", "raise OSError('switched off')"),
+    "system calls": ("pyseccomp", "raise OSError('switched off')"),
+    "a zygote that knows nothing": ("sitecustomize", "import msgspec"),
+}
+SINGLE = (*SWITCHED_OFF, "files and system calls", "a clean environment")
+BRINGS_THE_ZYGOTE_DOWN = (("changes_how_others_run", "system calls"),)
+UNHURRIED = replace(LIMITS, load_seconds=20.0, wall_seconds=10.0)
 
 
-@pytest.mark.parametrize("name", REFUSED_BY_THE_SANDBOX)
-def test_without_isolation_the_same_attack_gets_through(name, corpus, tmp_path):
-    file = ROOT / "tests" / "hostile" / f"{name}.py"
-    if name != "reads_the_verifier":  # which knows where it lies; some others attack their own file
+@pytest.fixture(scope="module")
+def weakened(tmp_path_factory) -> Iterator[Callable[[str, str], Zygote]]:
+    """A zygote without one defence, for all that it holds; for what brings it down one of its own."""
+    started: dict[object, Zygote] = {}
+
+    def start(defence: str, attack: str) -> Zygote:
+        key = (attack, defence) if (attack, defence) in BRINGS_THE_ZYGOTE_DOWN else defence
+        if key not in started:
+            module, source = SWITCHED_OFF.get(defence, ("unused", ""))
+            folder = tmp_path_factory.mktemp("shadow")
+            (folder / f"{module}.py").write_text(source)
+            variables = {**os.environ, SECRET: "x"} if defence == "a clean environment" else zygotes._clean_environment()
+            variables |= {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(zygotes, "_clean_environment", lambda: variables)
+                started[key] = Zygote(isolation="off" if defence == "files and system calls" else "auto")
+        return started[key]
+
+    yield start
+    for zygote in started.values():
+        zygote.close()
+
+
+@pytest.mark.parametrize(
+    ("file", "defence"),
+    [(file, defence) for file in HOSTILE for defence in held_by(file) if defence in SINGLE],
+    ids=lambda value: value if isinstance(value, str) else value.stem,
+)
+def test_without_that_defence_the_same_attack_gets_through(file, defence, corpus, weakened, tmp_path):
+    if file.stem != "reads_the_verifier":  # which knows where it lies; some others attack their own file
         file = Path(shutil.copy(file, tmp_path))
-    with Zygote(isolation="off") as unconfined:
-        report = judge(file, unconfined, corpus)
-    assert report.verdict == "error"
+    before = traces()
+    try:
+        report = judge(file, weakened(defence, file.stem), corpus, UNHURRIED)
+        # Where it forked, two processes answer; where it is traced by its parent, it is killed.
+        assert re.search("breach|sent more than its answers|was killed by the kernel", report.summary), report.summary
+    except HarnessError:
+        assert (file.stem, defence) in BRINGS_THE_ZYGOTE_DOWN
+    finally:
+        for left in traces() - before:
+            if left.startswith(os.sep):
+                os.rmdir(left) if os.path.isdir(left) else os.unlink(left)
+
+
+def test_a_file_stretched_beyond_a_limit_that_is_raised_does_get_that_large(corpus):
+    raised = replace(LIMITS, scratch_bytes=1 << 41)
+    with Zygote() as zygote:
+        report = judge(ROOT / "tests" / "hostile" / "writes_one_endless_file.py", zygote, corpus, raised)
     assert "breach" in report.summary
+
+
+@pytest.mark.parametrize("file", [file for file in HOSTILE if set(held_by(file)) <= set(check_ids())], ids=lambda file: file.stem)
+def test_without_the_checks_that_find_it_the_same_attack_is_no_fail(file, zygote, corpus):
+    rest = tuple(check for check in check_ids() if check not in held_by(file))
+    report = judge(file, zygote, corpus, only=rest)
+    assert report.verdict in ("pass", "inconclusive"), report.summary
+
+
+def test_every_attack_says_what_holds_it_and_what_happens():
+    words = {*SINGLE, "limits", "the boundary", *check_ids()}
+    for file in HOSTILE:
+        assert set(held_by(file)) <= words, file
+        verdict, happens = expectation(file)
+        assert verdict == "pass" or happens, f"{file.stem}: any end would do, its own mistake too"
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="the tests run as an ordinary user already")

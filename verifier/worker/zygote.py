@@ -145,6 +145,9 @@ def _tell_start(worker: Worker, pid: int) -> None:
 def _reap(workers: dict[int, Worker], *, wait: bool = False) -> None:
     for pid in list(workers):
         ended, status, usage = os.wait4(pid, 0 if wait else os.WNOHANG)
+        while ended and os.WIFSTOPPED(status):  # it had itself traced by its parent, which only seccomp refuses
+            os.kill(pid, signal.SIGKILL)
+            ended, status, usage = os.wait4(pid, 0)
         if ended:
             worker = workers.pop(pid)
             if worker.scratch:
