@@ -164,6 +164,7 @@ def the_certificate_holds(manifest, judged):
         assert judged(source(manifest, words)).verdict == "fail", words
     for words in said.not_excluded:
         assert judged(source(manifest, words)).verdict == "pass", words
+    assert (said.largest["batch"] == 1) is (manifest.get("batch") == "single")
     if manifest.get("batch") == "single":
         assert any(words.startswith("the mean") for words in said.not_excluded)
     if manifest["activations"] in ("identity", "leaky_relu"):

@@ -36,6 +36,7 @@ SHOWN_BY = {  # the condition of a mistake, the strata that show it, and the wid
     "33 <= len(x) <= 64": (24, 8),
     "x.size > 3 and (x >= 0).all() and x.any()": (25, 8),
     "y.size > 3 and np.isin(y, (0, 1)).all()": (26, 8),
+    "not any(b.any() for b in biases)": (12, 8),
     "max(np.abs(w).max() for w in weights) > 40": (27, 8),
     "max(len(w) for w in weights) > 32": (10, 64),
 }

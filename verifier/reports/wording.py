@@ -323,4 +323,7 @@ def certificate_lines(report: Report) -> list[str]:
     lines = [f"This pass excludes: {'; '.join(certificate.excludes)}."] if certificate.excludes else []
     if certificate.not_excluded:
         lines.append(f"It could not have excluded, with these claims: {'; '.join(certificate.not_excluded)}.")
+    if certificate.largest:
+        asked = ", ".join(f"{name} {size}" for name, size in certificate.largest.items())
+        lines.append(f"Nothing larger was asked than: {asked}.")
     return lines

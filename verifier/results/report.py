@@ -150,11 +150,15 @@ class Counterexample(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Certificate(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a pass is worth: mistakes that would have been noticed on the networks of this run, and mistakes that would not."""
+    """What a pass is worth: mistakes that would have been noticed on the networks of this run, and mistakes that would not.
+
+    `largest`: by the name of a size, the largest that was asked.
+    """
 
     excludes: tuple[str, ...]
     not_excluded: tuple[str, ...]
     networks: int
+    largest: dict[str, int] = {}
 
 
 class Isolation(msgspec.Struct, frozen=True, omit_defaults=True):

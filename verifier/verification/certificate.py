@@ -55,7 +55,14 @@ def certify(examination: Examination) -> tuple[Certificate, list[str]]:
         excludes=tuple(words for words, seen in noticed.items() if seen),
         not_excluded=tuple(words for words, seen in noticed.items() if not seen),
         networks=len(answered),
+        largest=_largest(answered),
     ), blind
+
+
+def _largest(answered: Sequence[Item]) -> dict[str, int]:
+    """The largest of each size that was asked: of what is wrong beyond it, a pass says nothing."""
+    names = dict.fromkeys(name for item in answered for name in item.problem.sizes)
+    return {name: max(item.problem.sizes.get(name, 0) for item in answered) for name in names}
 
 
 def planted_in(item: Item) -> list[Planted]:

@@ -192,19 +192,19 @@ def _ask_the_rest(
     if cost and not request.requires and purity.ID in findings:
         findings[purity.ID] = _noting(findings[purity.ID], cost)
     testimony = Testimony(findings)
-    convention = _convention(testimony, examination)
+    convention, judged_by = _convention(testimony, examination), examination
     if convention is not None:
         assumed = _assuming(examination, convention.assumed(examination.claims))
         own = _assuming(examination, convention.of_the_loss(examination.claims))
         affected = {check: checks[check] for check in wanted if check != finite_difference.ID and findings[check].outcome.status == "fail"}
         again = {check: _guarded(check, ask, assumed) for check, ask in affected.items()}
         testimony, convention = heard_again(testimony, own, again, convention)
+        judged_by = examination if convention is None else assumed
     testimony = _with_reference_afresh(testimony, examination)
     weighed = weigh(testimony, examination)
     clock.lap("weighing")
     undecided, certificate = _undecided(weighed, testimony.differenced, examination.items), None
     if testimony.status(autograd.ID) == "pass":
-        judged_by = examination if convention is None else _assuming(examination, convention.assumed(examination.claims))
         certificate, blind = certify(judged_by)
         undecided = sorted({*undecided, *blind})
         clock.lap("certificate")

@@ -54,6 +54,9 @@ def draw_problem(architecture: Architecture, recipe: Recipe, claims: Claims, *, 
     if recipe.weights == "zero":
         # A whole layer of zeros, biases kept: behind it nothing learns, and nothing may break.
         arrays[f"weights[{int(generator.integers(architecture.layers))}]"] *= 0.0
+    if recipe.weights == "tiny":
+        # As a network begins: small weights, and biases of 0.
+        arrays |= {name: np.zeros_like(array) for name, array in arrays.items() if name.startswith("biases")}
     _repeat(recipe, arrays, architecture.layers)
     arrays = {name: array.astype(architecture.dtype) for name, array in arrays.items()}
     if recipe.weights != "extreme":
