@@ -1,5 +1,7 @@
 """Two calls before the first answer is read, and arguments that are written to later: what a caller may do and a check seldom does."""
 
+import re
+
 import pytest
 
 from verifier.verification.judging import judge
@@ -33,7 +35,7 @@ def notes(tmp_path):
         (tmp_path / "net.py").write_text(SOURCE.format(ending=ending))
         (judged,) = judge([str(tmp_path / "net.py")], profile="quick", only=["purity"])
         assert judged.report.verdict == "pass", judged.report.summary
-        return [note.message for note in judged.report.notes if "does not stay" in note.message]
+        return [note.message for note in judged.report.notes if re.search("does not stay|contiguous", note.message)]
 
     return of
 
@@ -46,3 +48,19 @@ def test_an_answer_that_the_next_call_overwrites_is_noted(notes):
 
 def test_one_of_its_own_is_not(notes):
     assert notes("return loss, gw, gb") == []
+
+
+@pytest.mark.parametrize(
+    ("layout", "line"),
+    [
+        (
+            "fortran ones raise ValueError",
+            "if not weights[0].flags.c_contiguous and weights[0].flags.f_contiguous: raise ValueError",
+        ),
+        ("with strided ones weights[0]", "if not x.flags.f_contiguous and not x.flags.c_contiguous: gw[0] = 2 * gw[0]"),
+        ("read-only ones raise ValueError: ", "x[0] += 0"),
+    ],
+)
+def test_what_breaks_only_where_arguments_lie_otherwise_in_memory_is_noted(layout, line, notes):
+    (note,) = notes(f"{line}\n    return loss, gw, gb")
+    assert layout in note

@@ -17,6 +17,7 @@ ID = "purity"
 SUMMARY = "the same call gives the same answer, and the arguments are left as they were"
 SOURCE = "2 x (32 x rounding scatter): the same call again"
 NETWORKS = 10
+LAYOUTS = ("fortran", "strided", "read-only")  # of the arguments, beside the promised one
 _KEPT = Diagnosis(
     "state-kept-between-calls",
     "forward",
@@ -68,18 +69,39 @@ def changed_arguments(before: Mapping[str, NDArray[np.generic]], after: Mapping[
 
 def note_on_later_answers(item: Item, first: Evaluation, later: Evaluation) -> str:
     """A sentence where an answer, read later, is not what it was; else "". No fault: the contract does not ask for it."""
-    own = own_rounding(item, first)
-    moved = [
-        name
-        for name, gradient in later.gradients.items()
-        if np.any(np.abs(gradient - first.gradients[name]) > 2 * (item.reference.gradient_tolerance(name) + own[name]))
-    ]
+    moved = _departing(item, first, later)
     if not moved:
         return ""
     return (
         f"What it returns does not stay: {', '.join(moved)} are other numbers once it is called again or its arguments are written to "
         f"(problem {item.index}). It returns arrays that it keeps or was given. Return copies, or read them at once."
     )
+
+
+def note_on_layouts(item: Item, first: Evaluation, answers: Mapping[str, Evaluation | str | None]) -> str:
+    """A sentence on layouts of memory of the arguments at which it raises or answers otherwise; "" where there is none.
+
+    No fault: the contract promises arguments that are contiguous and can be written to.
+    """
+    parts = []
+    for layout, answer in answers.items():
+        if isinstance(answer, str):
+            parts.append(f"{layout} ones raise {answer.rstrip('.')}")
+        elif answer is not None and (moved := _departing(item, first, answer)):
+            parts.append(f"with {layout} ones {', '.join(moved)} are other numbers")
+    if not parts:
+        return ""
+    return f"It needs arguments that are contiguous and can be written to, as they are here: {'; '.join(parts)} (problem {item.index})."
+
+
+def _departing(item: Item, first: Evaluation, other: Evaluation) -> list[str]:
+    """The gradients of another answer to the same question that are not those of the first."""
+    own = own_rounding(item, first)
+    return [
+        name
+        for name, gradient in other.gradients.items()
+        if np.any(np.abs(gradient - first.gradients[name]) > 2 * (item.reference.gradient_tolerance(name) + own[name]))
+    ]
 
 
 def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:

@@ -23,6 +23,7 @@ from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 from verifier.verification.beginning import about_parameters, instead_of
 from verifier.verification.kept_answers import KeptAnswers, Result
+from verifier.verification.raising import said
 from verifier.verification.workers import Workers
 
 FloatArray = NDArray[np.floating]
@@ -147,19 +148,29 @@ class Interview(Workers):
 
     def read_later(self, problem: Problem) -> Evaluation | None:
         """The entry's answer as it is after another call and after its arguments were written to; None where there is none."""
+        later = self._asked_otherwise(problem, {"later": True})
+        return None if isinstance(later, str) else later
+
+    def read_laid_out(self, problem: Problem, layout: str) -> Evaluation | str | None:
+        """The entry's answer where its arguments lie otherwise in memory, or what it raised, in words; None where there is none."""
+        return self._asked_otherwise(problem, {"layout": layout})
+
+    def _asked_otherwise(self, problem: Problem, otherwise: Mapping[str, Any]) -> Evaluation | str | None:
         call = self._entry_call(problem)
         if self.living is None or call.in_place or call.state or call.before:
             return None
         try:
-            answer = self._send(self.living, problem, {"calls": [{**call.message(), "later": True}]}, {})
-            form = answer.message["results"][0].get("form")
-            later: Evaluation = self._calling.read_entry(form, answer.arrays, problem, self._claims, self.entry)
-        except WorkerEnded:  # no death: two calls had to share the time of one
+            answer = self._send(self.living, problem, {"calls": [{**call.message(), **otherwise}]}, {})
+            result = answer.message["results"][0]
+            if "raised" in result:
+                return said(result["raised"])
+            found: Evaluation = self._calling.read_entry(result.get("form"), answer.arrays, problem, self._claims, self.entry)
+        except WorkerEnded:  # no death: it was asked for more than the contract promises
             self.lose()
             return None
         except (AnswerError, TypeError):
             return None
-        return later
+        return found
 
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
         claims = self._claims

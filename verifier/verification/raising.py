@@ -17,7 +17,7 @@ def sentence_of(candidate: Candidate, raised: Mapping[str, Any]) -> str:
     line, function = raised.get("line"), raised.get("function")
     place = candidate.named(raised.get("file")) + (f", line {line}" if line else "")
     place += f", in {function}" if function and function != "<module>" else ""
-    return f"{place}: {_said(raised)}".rstrip(".")
+    return f"{place}: {said(raised)}".rstrip(".")
 
 
 def sentence_of_statement(candidate: Candidate, reply: Mapping[str, Any]) -> tuple[str, bool]:
@@ -26,10 +26,11 @@ def sentence_of_statement(candidate: Candidate, reply: Mapping[str, Any]) -> tup
     if raised.get("file") is not None:
         return sentence_of(candidate, raised) + ".", True
     place = f"the manifest's {reply.get('phase')}" + (f", line {reply['line']}" if reply.get("line", 0) > 1 else "")
-    return f"{place}: {_said(raised)}".rstrip(".") + ".", False
+    return f"{place}: {said(raised)}".rstrip(".") + ".", False
 
 
-def _said(raised: Mapping[str, Any]) -> str:
+def said(raised: Mapping[str, Any]) -> str:
+    """``IndexError: list index out of range``."""
     return f"{raised.get('type')}: {raised.get('text')}" if raised.get("text") else str(raised.get("type"))
 
 

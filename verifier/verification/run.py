@@ -282,11 +282,15 @@ def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
 
 
 def _with_what_was_seen(finding: Finding, examination: Examination, interview: Interview) -> Finding:
-    """The finding of `purity`, with notes on complex numbers, which are looked for meanwhile, and on answers that do not stay."""
+    """The finding of `purity`, with notes on complex numbers, which are looked for meanwhile, on answers that do not stay, on layouts."""
     answered = examination.answered
     item = next((one for one in answered if all(np.all(g) for g in one.reference.gradients.values())), answered[0])
+    first = examination.evaluations[item.index]
     if finding.outcome.status == "pass" and (later := interview.read_later(item.problem)) is not None:
-        finding = _noting(finding, purity.note_on_later_answers(item, examination.evaluations[item.index], later))
+        finding = _noting(finding, purity.note_on_later_answers(item, first, later))
+    if finding.outcome.status == "pass":
+        laid_out = {layout: interview.read_laid_out(item.problem, layout) for layout in purity.LAYOUTS}
+        finding = _noting(finding, purity.note_on_layouts(item, first, laid_out))
     if not interview.complex_numbers:
         return finding
     note = (

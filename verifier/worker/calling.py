@@ -5,8 +5,8 @@ array, or a list of arrays) that stay until they are replaced; "calls" are answe
 values of any type; "lines" evaluate one function at many points, so that a finite difference costs no round trip each, "projected" on
 values where the function gives outputs and no loss. A call with "state" may return one value more than its form: it stays, and goes into
 the next. Every call gets fresh, writable, C-contiguous copies of the values: what a candidate does to its arguments, it does to itself. A
-call may ask for its arguments as they are afterwards ("echo"), where complex numbers were seen while it ran ("watch"), what it cost
-("count"), or what each of its lines set, and other values put there ("trace", see `tracing`).
+call may ask for its arguments in another "layout" of memory, as they are afterwards ("echo"), where complex numbers were seen while it
+ran ("watch"), what it cost ("count"), or what each of its lines set, and other values put there ("trace", see `tracing`).
 """
 
 import contextlib
@@ -28,7 +28,7 @@ from verifier.worker.complex_numbers import ComplexNumbers
 from verifier.worker.conversion import Basket, Refused, described, pack, part_name, split, subject, to_array
 from verifier.worker.effort import Effort
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
-from verifier.worker.statements import Statements
+from verifier.worker.statements import Statements, laid_out
 from verifier.worker.tracing import Tracing
 
 Array = NDArray[Any]
@@ -149,7 +149,7 @@ def _call(
     basket: Basket,
     _: Mapping[str, Array],
 ) -> dict[str, Any]:
-    arguments = {name: fresh(value) for name, value in values.items()}
+    arguments = {name: _in_layout(fresh(value), call.get("layout", "C")) for name, value in values.items()}
     returned, parts = _invoke(function, call, arguments), call.get("parts", ())
     if call.get("later"):
         _go_on(function, call, values, arguments)
@@ -159,6 +159,13 @@ def _call(
     if call.get("echo"):
         answer["echo"] = {name: _echo(value, basket) for name, value in arguments.items()}
     return answer
+
+
+def _in_layout(value: Any, layout: str) -> Any:
+    """A fresh value in another layout of memory than the contract promises."""
+    if isinstance(value, list):
+        return [_in_layout(one, layout) for one in value]
+    return laid_out(value, layout) if isinstance(value, np.ndarray) else value
 
 
 def _go_on(function: Callable[..., Any], call: Mapping[str, Any], values: Mapping[str, Value], passed: Mapping[str, Value]) -> None:

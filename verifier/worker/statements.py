@@ -89,7 +89,7 @@ class Statements:
         """Backward after the last pass, with these cotangents; the gradients as copies, and what it changed."""
         given = {}
         for name, cotangent in action.get("cotangents", {}).items():
-            given[name] = _laid_out(_shaped(arrays[cotangent["values"]], self.space[cotangent["of"]], name), cotangent.get("layout", "C"))
+            given[name] = laid_out(_shaped(arrays[cotangent["values"]], self.space[cotangent["of"]], name), cotangent.get("layout", "C"))
         kept = {name: array.copy() for name, array in given.items()}
         before = self._digests(action.get("watched", ()))
         self.space.update(given)
@@ -219,14 +219,18 @@ def _shaped(values: Array, output: Any, name: str) -> Array:
     return stacked(values[:size].reshape(shape), dtype=dtype)
 
 
-def _laid_out(array: Array, layout: str) -> Array:
-    """The same numbers in another layout of memory: Fortran's order, every second element of a larger array, or one row for all."""
+def laid_out(array: Array, layout: str) -> Array:
+    """The same numbers in another layout of memory: Fortran's order, every second element of a larger array, one row for all;
+    or read-only."""
     if layout == "fortran":
         return asfortranarray(array)
     if layout == "strided" and array.ndim:
         wide = zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
         wide[..., ::2] = array
         return wide[..., ::2]
+    if layout == "read-only":
+        array = array.copy()
+        array.flags.writeable = False
     if layout == "expanded" and array.ndim:
         return broadcast_to(array[:1], array.shape)
     return ascontiguousarray(array) if array.ndim else array
