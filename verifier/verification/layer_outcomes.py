@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import structs
 
 from verifier.checks.layer.asking import LayerAsking, Raised
 from verifier.checks.layer.examining import Departure, Examined, is_missing
-from verifier.checks.layer.outputs import COMPARED, compare_outputs
+from verifier.checks.layer.outputs import COMPARED, Beside, beside_reference
 from verifier.contracts.layer.drawing import LayerProblem
+from verifier.diagnosis.layer.counterexample import smallest_example
 from verifier.diagnosis.layer.explaining import explain_layer, where_shown
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
-from verifier.results.report import Diagnosis, LayerRecord, Note
+from verifier.results.report import Counterexample, Diagnosis, LayerRecord, Note
 from verifier.verification.witnesses import verdict_of
 
 SOURCE = "8 x error bound of the difference"
@@ -29,6 +31,7 @@ class Judgement:
     measurements: list[Measurement] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     diagnosis: list[Diagnosis] = field(default_factory=list)
+    example: Counterexample | None = None
     undecided: list[str] = field(default_factory=list)
     sentence: str = ""
     reason: str = ""
@@ -68,12 +71,11 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
         judgement.undecided = ["all"]
         judgement.sentence = why
         return
-    judgement.forward = compare_outputs(examined, asking.outputs[0])
-    if judgement.forward == "pass":
-        assert examined.claims.entry is not None
-        judgement.add("forward", "pass", f"Its outputs are PyTorch's {examined.claims.entry.name}.", problems=COMPARED)
-    elif judgement.forward == "fail":
-        _fail_outputs(judgement, examined)
+    beside = beside_reference(examined, asking.outputs)
+    judgement.forward = "pass" if beside.outputs == "near" else beside.outputs
+    if beside.outputs == "near":
+        examined.departures = [departure for departure in examined.departures if departure.kind != "differences"]
+    _conclude_outputs(judgement, examined, beside)
     checks = [("finite-difference", examined.differenced), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
     for check, asked in checks:
         wrong = examined.wrong(check)
@@ -98,21 +100,48 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
     }
     failed = [outcome for outcome in judgement.outcomes if outcome.status == "fail"]
     if failed:
-        judgement.diagnosis = explain_layer(examined, asking)
+        judgement.diagnosis = _which_pass(explain_layer(examined, asking), judgement, beside)
         judgement.sentence = judgement.diagnosis[0].explanation if judgement.diagnosis else failed[0].message
+        judgement.example = smallest_example(examined, asking, judgement.diagnosis)
 
 
-def _fail_outputs(judgement: Judgement, examined: Examined) -> None:
-    """The forward pass computes something else; whether the backward pass fits it, differences say."""
+def _which_pass(found: list[Diagnosis], judgement: Judgement, beside: Beside) -> list[Diagnosis]:
+    """The explanations with what PyTorch adds: which of the two passes is wrong."""
+    if beside.backward:
+        forward = next(outcome for outcome in judgement.outcomes if outcome.id == "forward")
+        return [Diagnosis("forward", "", forward.message, layer=judgement.name)]
+    if beside.outputs != "pass" or not found:
+        return found
+    outputs = next(outcome.message for outcome in judgement.outcomes if outcome.id == "forward")
+    says = f"{outputs.rstrip('.')}: the backward pass is wrong."
+    return [structs.replace(found[0], evidence=f"{found[0].evidence} {says}"), *found[1:]]
+
+
+def _conclude_outputs(judgement: Judgement, examined: Examined, beside: Beside) -> None:
+    """What PyTorch says of the outputs; where the gradients are the operation's own, it is the forward pass that is wrong."""
+    name = examined.claims.entry.name if examined.claims.entry else ""
+    if beside.outputs == "pass":
+        chosen = f" ({beside.chosen})" if beside.chosen else ""
+        judgement.add("forward", "pass", f"Its outputs are PyTorch's {name}{chosen}.", problems=COMPARED)
+    if beside.outputs == "near":
+        said = (
+            f"Its gradients are those of {name} itself; its outputs are too, but for {beside.chosen} of their size, "
+            "as with an ε inside a logarithm. To declare it: epsilon = 1e-8, or whatever it is."
+        )
+        judgement.notes.append(Note("forward", f"{judgement.name}: {said}"))
+        judgement.add("forward", "pass", said, problems=COMPARED)
+    if beside.outputs != "fail":
+        return
     wrong = examined.wrong("forward")
     first = wrong[0]
-    fits = not any(departure.check != "forward" for departure in examined.departures)
-    also = " Its backward pass is right for what it computes." if fits else ""
+    own = not any(departure.check != "forward" for departure in examined.departures)
+    also = " Its backward pass is right for what it computes." if own else ""
+    lead = "The outputs" if not beside.backward else f"The forward pass is wrong, the backward pass is that of {name}: its outputs"
     judgement.measurements += [_measurement(departure, judgement.name) for departure in wrong[:SHOWN]]
     judgement.add(
         "forward",
         "fail",
-        f"The outputs {first.says}: {first.claimed:.6g}, should be {first.right:.6g}, at {first.problem.describe()}.{also}",
+        f"{lead} {first.says}: {first.claimed:.6g}, should be {first.right:.6g}, at {first.problem.describe()}.{also}",
         problems=COMPARED,
         failed=len(wrong),
         error=first.error,

@@ -177,6 +177,7 @@ def _written(candidate: Candidate, request: Request, judgements: Sequence[Judgem
         measurements=tuple(measurement for judgement in judgements for measurement in judgement.measurements),
         notes=tuple(note for judgement in judgements for note in judgement.notes),
         diagnosis=tuple(one for judgement in judgements for one in judgement.diagnosis),
+        counterexample=next((judgement.example for judgement in judgements if judgement.example is not None), None),
         layers=tuple(judgement.record() for judgement in judgements if judgement.name),
         reason="not-done" if all(judgement.not_done for judgement in judgements) else judgements[0].reason,
     )

@@ -171,7 +171,8 @@ class Statements:
         for prefix in PREFIXES:
             if isinstance(found, Mapping) and prefix + name in found:
                 return _leaf(found[prefix + name], name, basket, strict=True)
-        return None
+        beside = next((prefix + name for prefix in PREFIXES if prefix and prefix + name in self.space), None)
+        return None if beside is None else _leaf(self.space[beside], beside, basket, strict=True)
 
     def _digests(self, names: Sequence[str]) -> dict[str, bytes]:
         """Of the bytes of every array that is reached from these values by tuples, lists and dictionaries."""

@@ -1,5 +1,6 @@
 """Layers in the real worker: right ones pass, and each planted mistake is found by the check that it belongs to."""
 
+import numpy as np
 import pytest
 
 import verifier
@@ -186,3 +187,100 @@ def test_sizes_that_would_take_all_memory_are_refused_before_anything_is_drawn(j
     report = judge(ZEROS.format(refuses=False), *CALLS, 'arrays = { x = "N D" }', "sizes = { D = 900000000 }")
     assert report.verdict == "error"
     assert "with at most 1,000,000 elements" in report.summary
+
+
+NORM_IN_FLOAT32 = """
+class Norm:
+    def __init__(self, gamma):
+        self.gamma = gamma
+
+    def forward(self, x):
+        mean, var = x.mean(axis=(0, 2, 3), keepdims=True, dtype=np.float32), x.var(axis=(0, 2, 3), keepdims=True, dtype=np.float32)
+        self.inverse = 1 / np.sqrt(var + 1e-8, dtype=np.float32)
+        self.normal = (x - mean) * self.inverse
+        return self.normal * self.gamma
+
+    def backward(self, dout):
+        inner = dout * self.gamma
+        self.dgamma = np.sum(dout * self.normal, axis=(0, 2, 3), keepdims=True, dtype=np.float32)
+        mean = np.mean(inner, axis=(0, 2, 3), keepdims=True, dtype=np.float32)
+        slant = np.mean(inner * self.normal, axis=(0, 2, 3), keepdims=True, dtype=np.float32)
+        return self.inverse * (inner - mean - self.normal * slant)
+"""
+NORM = [
+    'operation = "batchnorm"',
+    'arrays = { x = "N C H W", gamma = "1 C 1 1" }',
+    'setup = "layer = Norm(gamma)"',
+    'forward = "out = layer.forward(x)"',
+    'backward = ["dx = layer.backward(dout)", "dgamma = layer.dgamma"]',
+]
+
+
+@pytest.mark.parametrize("inside", ["float32", "float64"])
+def test_sums_in_float32_in_the_middle_are_no_matter_of_the_cotangents_layout(judge, inside):
+    report = judge(NORM_IN_FLOAT32, *NORM, f'inside = "{inside}"')
+    assert not [outcome for outcome in report.checks if outcome.status == "fail"], report.summary
+
+
+def test_a_mapping_holds_some_gradients_and_names_the_others(judge):
+    source = "class Layer:\n    def forward(self, x, w):\n        self.x, self.w = x, w\n        return x @ w\n\n"
+    source += "    def backward(self, dout):\n        self.grads = {'w': self.x.T @ dout}\n        return dout @ self.w.T\n"
+    keys = ['operation = "affine"', 'setup = "layer = Layer()"', 'forward = "out = layer.forward(x, w)"', 'gradients = "layer.grads"']
+    report = judge(source, *keys, 'backward = "dx = layer.backward(dout)"')
+    assert report.verdict == "pass", report.summary
+    assert report.layers[0].gradients == {"x": "pass", "w": "pass"}
+
+
+def test_a_call_with_other_arguments_than_the_function_takes_is_no_wrong_gradient(judge):
+    report = judge(RELU, 'operation = "relu"', 'backward = "dx = relu_backward(dout, cache, 1)"')
+    assert report.verdict == "error"
+    assert "takes 2 positional arguments but 3 were given" in report.summary
+
+
+def test_gradients_of_one_norm_are_called_clipped(judge):
+    clipped = AFFINE.replace(
+        "    return dout @ w.T, x.T @ dout, dout.sum(axis=0)\n", "    found = dout @ w.T, x.T @ dout, dout.sum(axis=0)\n"
+    )
+    clipped += "    norm = np.sqrt(sum((one**2).sum() for one in found))\n    return tuple(one * min(1, 0.01 / norm) for one in found)\n"
+    report = judge(clipped, 'operation = "affine"')
+    assert "clipped: all gradients together have the norm 0.01 on every problem" in report.summary
+
+
+def test_a_mean_that_is_meant_is_said_with_the_line_that_declares_it(judge):
+    report = judge(AFFINE.replace("dout.sum(axis=0)", "dout.mean(axis=0)"), 'operation = "affine"')
+    assert 'mean = { b = "N" }' in report.diagnosis[0].evidence
+
+
+def test_a_forward_pass_that_raises_fails_where_an_operation_is_claimed_and_is_left_out_where_none_is(judge):
+    picky = AFFINE.replace(
+        "    return x @ w + b, (x, w, b)\n",
+        "    if len(x) == 1:\n        raise ValueError('one sample')\n    return x @ w + b, (x, w, b)\n",
+    )
+    claimed = judge(picky, 'operation = "affine"')
+    assert claimed.verdict == "fail"
+    assert "The forward pass raises with N = 1 only" in claimed.summary and "ValueError: one sample" in claimed.summary
+    keys = ['arrays = { x = "N D", w = "D M", b = "M" }', 'forward = "out, cache = affine_forward(x, w, b)"']
+    free = judge(picky, *keys, 'backward = "dx, dw, db = affine_backward(dout, cache)"')
+    assert free.verdict == "pass"
+    assert any("Left out" in note.message and "one sample" in note.message for note in free.notes)
+
+
+def test_an_assertion_that_refuses_sizes_is_a_note(judge):
+    refusing = AFFINE.replace(
+        "    return x @ w + b, (x, w, b)\n", "    assert len(x) > 1, 'a batch, please'\n    return x @ w + b, (x, w, b)\n"
+    )
+    report = judge(refusing, 'operation = "affine"')
+    assert report.verdict == "pass", report.summary
+    assert any("a batch, please" in note.message for note in report.notes)
+
+
+def test_the_smallest_problem_that_fails_is_shown_and_worked_by_hand(judge):
+    report = judge(AFFINE.replace("x.T @ dout", "x.T @ dout / x.shape[0]"), 'operation = "affine"')
+    example = report.counterexample
+    assert example.problem == "N = 2, D = 1, M = 1"
+    x, dw, right = (np.array(values) for values in (example.arrays["x"], example.claimed["w"], example.reference["w"]))
+    assert set(example.claimed) == {"w"}
+    assert x.shape == (2, 1) and right == pytest.approx(2 * dw, rel=1e-6)
+    worked = example.walkthrough[-1]
+    assert (worked.equation, worked.right, worked.claimed) == ("chain rule", pytest.approx(right[0, 0]), pytest.approx(dw[0, 0]))
+    assert worked.text.startswith("dw[0, 0] = Σ dout·∂out/∂w = ")

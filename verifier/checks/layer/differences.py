@@ -22,11 +22,12 @@ from verifier.oracles.finite_difference.problem import ProblemDifferences, check
 from verifier.oracles.functions.jumps import largest_jump
 from verifier.oracles.functions.projection import scale_of
 from verifier.oracles.functions.trial import moves_of
-from verifier.oracles.functions.wandering import FLOAT64_EPSILON, HIDDEN, JUMP, MORE_BITS, epsilon_shown_by, moved_inputs, unseen_share
+from verifier.oracles.functions.wandering import FLOAT64_EPSILON, HIDDEN, JUMP, epsilon_shown_by, moved_inputs, unseen_share
 from verifier.results.evaluation import FloatArray
 from verifier.tolerance import FLOOR, SAFETY
 
 LAST_BITS = (4.0, -4.0, 8.0, -8.0)
+APART = 2.0**-22  # how far inputs move for the claim's own noise: its second differences there are noise, since bends are of the square
 NEAR, FAR = 2.0**-12, 1.0
 TRIED = tuple(2.0**exponent for exponent in (*range(-8, 1), -14, -16))  # steps that the trial of a first step comes to, asked together
 MOST_ALONE = 8
@@ -166,6 +167,7 @@ class _Line:
         if gradients:
             asked = self._check(gradients, 0.0, every_tensor=True, locate=False)
             found.also_wrong = tuple(name for name, status in asked.tensors.items() if status == "fail")
+            found.resolves |= {name: power for name, power in asked.resolves.items() if name not in found.also_wrong}
 
     def _ask(self, gradients: Mapping[str, FloatArray]) -> ProblemDifferences:
         asked = self._check(gradients, 0.0)
@@ -227,17 +229,19 @@ class _Line:
             return float(np.linalg.norm(self._cotangent * outputs))
 
     def _stands(self, element: WrongElement, found: Differenced) -> bool:
-        """Whether the error is more than the claim wanders where the last bits of the inputs change; keeps it where it is."""
+        """Whether the error is more than the claim's own noise, such as that of sums in float32; keeps it where it is."""
         name, scale = element.tensor, self._scales[element.tensor]
         here = self._answered.gradients[name]
         assert here is not None
         wandered = np.zeros(here.shape)
-        for moved in moved_inputs(self._problem.arrays, self._theta, MORE_BITS * self._epsilon):
-            again = self._claim_again(moved).get(name)
-            if again is not None and again.shape == here.shape:
-                wandered = np.fmax(wandered, np.abs(again - here))
+        for both in zip(*(moved_inputs(self._problem.arrays, self._theta, by) for by in (APART, -APART)), strict=True):
+            ahead, behind = (self._claim_again(moved).get(name) for moved in both)
+            if ahead is not None and behind is not None and ahead.shape == behind.shape == here.shape:
+                wandered = np.fmax(wandered, np.abs(ahead - 2 * here + behind))
         allowed = SAFETY * max(float(wandered[element.index]), FLOOR * float(wandered.max(initial=0.0))) * scale
         if abs(element.estimated - element.claimed) <= element.tolerance + allowed:
+            size = float(np.abs(here).max(initial=0.0)) * scale
+            found.resolves[name] = min(found.resolves[name], (element.tolerance + allowed) / size if size else float("inf"))
             return False
         found.wrong = WrongElement(name, element.index, element.claimed / scale, element.estimated / scale, element.tolerance / scale)
         return True

@@ -81,9 +81,22 @@ def draw_problems(claims: LayerClaims, count: int, seed: int) -> list[LayerProbl
     return found
 
 
+def redraw(claims: LayerClaims, seed: int, problem: LayerProblem, sizes: Mapping[str, int]) -> LayerProblem | None:
+    """The problem with other numbers and these sizes in place of its own; None where they do not meet what is required."""
+    drawer = _Drawer.of(claims, seed)
+    own = {name: int(problem.values[name]) for name in problem.sizes}
+    fixed = {name: value for name, value in problem.values.items() if name not in own}
+    return drawer.draw(
+        problem.index, _Plan(problem.stress, (), fixed, rank=RANKS.index(problem.rest), unequal=False, sizes={**own, **sizes})
+    )
+
+
 @dataclass(frozen=True)
 class _Plan:
-    """What is special about a problem; `fixed` are values of names, `ones` are sizes of 1, `alike` is the size of all that may have it."""
+    """What is special about a problem.
+
+    `fixed` are values of names, `ones` are sizes of 1, `alike` is the size of all that may have it, `sizes` are those of letters.
+    """
 
     stress: str = ""
     ones: tuple[str, ...] = ()
@@ -92,6 +105,7 @@ class _Plan:
     unequal: bool = True
     scale: float = 1.0
     alike: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,6 +155,10 @@ class _Drawer:
             limits["T"] = Allowed(*LONG)
         for letter in plan.ones:
             limits[letter] = Allowed(listed=(1,))
+        for letter, size in plan.sizes.items():
+            if not limits.get(letter, Allowed()).admits(size):
+                return None
+            limits[letter] = Allowed(listed=(size,))
         if plan.alike:
             limits |= {one: Allowed(listed=(plan.alike,)) for one in self.letters if limits.get(one, Allowed()).admits(plan.alike)}
         usually = () if plan.stress == "undivided" else self.claims.usually

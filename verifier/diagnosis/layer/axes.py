@@ -8,6 +8,7 @@ from typing import Any
 Values = Mapping[str, Any]
 Holds = Callable[[Values], bool]
 WINDOWS = ("pool_height", "pool_width", "window", "HH", "WW", "K", "k", "size")
+LENGTHS = ("H", "W", "V", "L")
 NEEDED = 3  # right problems that do not meet a condition, where some right ones do
 OTHERS = 0.7  # right problems that meet it all the same, for each failing one
 TELLING = ("N", "T", "S")  # sizes that two right problems are enough for: samples and steps
@@ -48,9 +49,13 @@ def _conditions(failing: Sequence[Values], right: Sequence[Values], sizes: Seque
     for one, other in combinations([name for name in numeric if name in sizes], 2):
         yield f"where {one} and {other} differ only", partial(_differ, one, other)
         yield f"where {one} = {other} only", partial(_agree, one, other)
+    lengths = [name for name in numeric if name in LENGTHS]
+    if lengths:
+        yield f"where {' or '.join(lengths)} is odd only", partial(_odd, lengths)
     windows = [name for name in numeric if name in WINDOWS]
     if "stride" in numeric and windows:
         yield "where windows overlap only", partial(_overlap, windows)
+        yield "where the stride does not divide only", partial(_undivided, windows, lengths)
     for other in [name for name in numeric if name != "N"] if "N" in numeric else []:
         yield f"with N > 1 and {other} > 1 only", partial(_both_above, "N", other)
 
@@ -77,3 +82,13 @@ def _agree(one: str, other: str, values: Values) -> bool:
 
 def _overlap(windows: Sequence[str], values: Values) -> bool:
     return any(values["stride"] < values[name] for name in windows)
+
+
+def _odd(lengths: Sequence[str], values: Values) -> bool:
+    return any(values[name] % 2 for name in lengths)
+
+
+def _undivided(windows: Sequence[str], lengths: Sequence[str], values: Values) -> bool:
+    """Whether a stride leaves a rest of a length, whichever of the windows goes over it."""
+    padded = [values[name] + 2 * int(values.get("pad", 0)) for name in lengths]
+    return any((length - values[window]) % values["stride"] for length in padded for window in windows)

@@ -23,7 +23,7 @@ class Case:
         claimed: by array; those that have their array's shape.
         jacobians: by array, ∂output/∂element, shape (elements of all outputs, elements of the array).
         cotangent: of all outputs, one after another.
-        shape: of the output, where there is one.
+        shape: of the output, where there is one; `shapes` of each.
         cotangent_of: by output's cotangent as backward names it, where its part of the whole cotangent lies.
         operation: the catalogue's name, or "".
         parts: by the operation's names, the arrays as its formulas take them; `part_of` says which array is which part.
@@ -43,6 +43,7 @@ class Case:
     part_of: Mapping[str, str] = field(default_factory=dict)
     axes: tuple[int, ...] = (-1,)
     variants: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    shapes: tuple[tuple[int, ...], ...] = ((),)
 
     @cached_property
     def right(self) -> Mapping[str, FloatArray]:

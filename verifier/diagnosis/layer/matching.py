@@ -29,15 +29,27 @@ def by_formula(name: str, cases: Sequence[Case]) -> str | None:
     return None
 
 
+def terms_of(name: str, case: Case) -> Terms:
+    """The terms of the formula that gives the right gradient on this problem; none where no formula is known."""
+    part = case.part_of.get(name)
+    formulas = None if part is None else formulas_of(case.operation, part)
+    for variant in _variants(case.variants) if formulas is not None else ():
+        given = _given(case, variant)
+        if _is(case, name, _sum(formulas.terms, given), case.right[name]):
+            return {says: term * _scalar(given) for says, term in _worked(formulas.terms, given).items()}
+    return {}
+
+
 def _variants(tried: Mapping[str, Sequence[Any]]) -> Iterator[Mapping[str, Any]]:
     for values in product(*tried.values()):
         yield dict(zip(tried, values, strict=True))
 
 
 def _given(case: Case, variant: Mapping[str, Any]) -> Given:
-    cotangent = case.cotangent.reshape(case.shape) if case.shape else case.cotangent[0]
+    ends = np.cumsum([int(np.prod(shape)) for shape in case.shapes])
+    cotangents = tuple(one.reshape(shape) for one, shape in zip(np.split(case.cotangent, ends[:-1]), case.shapes, strict=True))
     axes = (int(variant["axis"]),) if "axis" in variant else case.axes
-    return Given(case.parts, np.asarray(cotangent), {**variant, **case.values}, axes)
+    return Given(case.parts, cotangents[0], {**variant, **case.values}, axes, cotangents)
 
 
 def _worked(formula: Any, given: Given) -> Terms:

@@ -62,8 +62,12 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
 
 
 def _some_factor(name: str, cases: Sequence[Case]) -> str | None:
-    known = [_ratio(case, name) for case in cases]
-    return None if None in known else "is right but for a factor that changes from problem to problem"
+    if any(_ratio(case, name) is None for case in cases):
+        return None
+    norms = [float(np.sqrt(sum((gradient**2).sum() for gradient in case.claimed.values()))) for case in cases]
+    if len(norms) > 1 and np.ptp(norms) <= 1e-6 * norms[0]:
+        return f"is clipped: all gradients together have the norm {norms[0]:.4g} on every problem"
+    return "is right but for a factor that changes from problem to problem"
 
 
 def _ratio(case: Case, name: str) -> float | None:

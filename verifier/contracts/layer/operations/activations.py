@@ -34,7 +34,7 @@ OPERATIONS = (
     _elementwise("softsign", "softsign"),
     _elementwise("hardtanh", "hardtanh", "hard_tanh", **_AT_ZERO),
     _elementwise("relu6", "relu6", **_AT_ZERO),
-    _elementwise("hardsigmoid", "hardsigmoid", "hard_sigmoid", kinks="zero", referenced=False),
+    _elementwise("hardsigmoid", "hardsigmoid", "hard_sigmoid", kinks="zero", variants={"slope": (0.2, 1 / 6)}),
     _elementwise("identity", "identity", "linear_activation"),
     _elementwise("exp", "exp", "exponential"),
     _elementwise("abs", "abs", **_AT_ZERO),
@@ -77,6 +77,5 @@ OPERATIONS = (
         options={"p": [0.6, 0.3], "mode": ["train", "test"], "seed": [123]},
         given={"dropout_param": "{'p': p, 'mode': mode, 'seed': seed}"},
         names={"x": INPUT},
-        referenced=False,
     ),
 )

@@ -13,7 +13,6 @@ OPERATIONS = (
         backward="dx, dw, db = affine_backward(dout, cache)",
         aliases=("linear", "dense", "fully_connected", "fc", "inner_product"),
         names={"x": INPUT, "w": WEIGHT, "b": BIAS},
-        terms={"dx": ("dout wᵀ",), "dw": ("xᵀ dout",), "db": ("the sum of dout over the rows",)},
     ),
     Operation(
         "embedding",

@@ -4,11 +4,6 @@ from verifier.contracts.layer.operations.operation import EPSILONS, INPUT, Opera
 
 _NAMES = {"x": INPUT, "gamma": ("g", "scale", "weight", "scaler", "W", "BW"), "beta": ("b", "shift", "bias", "Bb")}
 _SPATIAL = {"N": (1, 3), "H": (1, 4), "W": (1, 4)}
-_TERMS = {
-    "dx": ("the term through the mean", "the term through the variance"),
-    "dgamma": ("the sum of dout times the normalised x",),
-    "dbeta": ("the sum of dout",),
-}
 
 OPERATIONS = (
     Operation(
@@ -25,8 +20,6 @@ OPERATIONS = (
         names=_NAMES,
         stresses=("tiny",),
         variants={"eps": EPSILONS, "mode": ("train", "test")},
-        hull=("eps",),
-        terms=_TERMS,
     ),
     Operation(
         "layer_norm",
@@ -40,8 +33,6 @@ OPERATIONS = (
         names=_NAMES,
         stresses=("tiny",),
         variants={"eps": EPSILONS},
-        hull=("eps",),
-        terms=_TERMS,
     ),
     Operation(
         "group_norm",
@@ -54,8 +45,6 @@ OPERATIONS = (
         aliases=("groupnorm", "spatial_groupnorm", "gn"),
         names=_NAMES,
         variants={"eps": EPSILONS},
-        hull=("eps",),
-        terms=_TERMS,
     ),
     Operation(
         "instance_norm",
@@ -65,8 +54,6 @@ OPERATIONS = (
         aliases=("instancenorm",),
         names=_NAMES,
         variants={"eps": EPSILONS},
-        hull=("eps",),
-        terms=_TERMS,
     ),
     Operation(
         "rms_norm",
@@ -77,6 +64,5 @@ OPERATIONS = (
         aliases=("rmsnorm",),
         names=_NAMES,
         variants={"eps": EPSILONS},
-        hull=("eps",),
     ),
 )

@@ -10,7 +10,8 @@ Stress = Literal["ties", "zeros", "undivided", "tiny", "long"]
 
 @dataclass(frozen=True)
 class Operation:
-    """An entry of the catalogue; its PyTorch reference stands under the same name in `oracles.layer_operations`.
+    """An entry of the catalogue; its PyTorch reference stands under the same name in `oracles.layer_operations`,
+    where it has one.
 
     Attributes:
         name: PyTorch's functional name where there is one.
@@ -29,9 +30,6 @@ class Operation:
         tied: the arrays that ties and zeros are drawn for.
         stresses: what is drawn beside ordinary numbers.
         variants: by parameter that a manifest need not say, the values that right code uses; the one that fits its outputs is taken.
-        hull: of these, the continuous ones: outputs between those of two values are a convention of its own, no mistake.
-        terms: parts of its formula for a gradient, by gradient: what a mistake leaves out or doubles.
-        referenced: whether it has a PyTorch reference.
     """
 
     name: str
@@ -51,9 +49,6 @@ class Operation:
     tied: tuple[str, ...] = ()
     stresses: tuple[Stress, ...] = ()
     variants: Mapping[str, Sequence[Any]] = field(default_factory=dict)
-    hull: tuple[str, ...] = ()
-    terms: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    referenced: bool = True
 
 
 INPUT = ("X", "inputs", "input", "a", "A", "A_prev", "z", "Z", "x_in", "data", "images")

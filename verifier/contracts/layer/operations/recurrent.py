@@ -1,5 +1,7 @@
 """Recurrent layers, one step and whole sequences, and attention."""
 
+from itertools import permutations
+
 from verifier.contracts.layer.operations.operation import INPUT, Operation
 
 _NAMES = {
@@ -11,7 +13,8 @@ _NAMES = {
     "Wh": ("W_h", "Whh", "wh", "W_hh", "Waa"),
     "b": ("bias", "bh", "ba"),
 }
-_GATES = {"gates": ("ifog", "ifgo", "fgio", "figo", "fiog", "igfo", "iofg", "ofig", "gifo", "foig", "ofgi", "iogf", "fogi")}
+_GATES = {"gates": tuple("".join(order) for order in permutations("ifog"))}
+_GRU = {"gates": ("rzn", "zrn"), "reset": ("before", "after"), "kept": ("z", "n")}
 
 OPERATIONS = (
     Operation(
@@ -41,7 +44,7 @@ OPERATIONS = (
         sizes={"H": (1, 4)},
         aliases=("gru_cell",),
         names=_NAMES,
-        referenced=False,
+        variants=_GRU,
     ),
     Operation(
         "rnn",
@@ -71,7 +74,7 @@ OPERATIONS = (
         sizes={"N": (1, 4), "H": (1, 3), "D": (1, 4)},
         names=_NAMES,
         stresses=("long",),
-        referenced=False,
+        variants=_GRU,
     ),
     Operation(
         "attention",
@@ -99,6 +102,5 @@ OPERATIONS = (
         forward="loss, dx = temporal_softmax_loss(x, y, mask)",
         sizes={"C": (2, 6)},
         names=_NAMES,
-        referenced=False,
     ),
 )

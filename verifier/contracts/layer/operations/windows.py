@@ -93,11 +93,11 @@ OPERATIONS = (
         usually=("(L - window) % stride == 0",),
         sizes={"N": (1, 3), "C": (1, 3), "L": (3, 8)},
         aliases=("maxpool1d",),
+        variants={"window": (2, 3, 1, 4), "stride": (2, 1, 3)},
         names={"x": INPUT},
         kinks="ties",
         tied=("x",),
         stresses=("ties", "undivided"),
-        referenced=False,
     ),
     Operation(
         "flatten",
@@ -105,6 +105,5 @@ OPERATIONS = (
         outputs={"out": "N C*H*W"},
         names={"x": INPUT},
         sizes={"N": (1, 3), "C": (1, 3), "H": (1, 4), "W": (1, 4)},
-        referenced=False,
     ),
 )

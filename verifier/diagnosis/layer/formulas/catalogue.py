@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from verifier.diagnosis.layer.formulas import activations, losses, normalisation, recurrent, windows
+from verifier.diagnosis.layer.formulas import activations, attention, gated, losses, normalisation, recurrent, windows
 from verifier.diagnosis.layer.formulas.formula import Formulas
 
 _KNOWN: Mapping[tuple[str, str], Formulas] = {
@@ -10,6 +10,8 @@ _KNOWN: Mapping[tuple[str, str], Formulas] = {
     **normalisation.FORMULAS,
     **losses.FORMULAS,
     **recurrent.FORMULAS,
+    **gated.FORMULAS,
+    **attention.FORMULAS,
     **windows.FORMULAS,
 }
 

@@ -20,7 +20,8 @@ class Given:
 
     Attributes:
         arrays: by part, in the candidate's layout; those that belong to channels with an axis of 1 for each of the others.
-        cotangent: of the output, in its shape.
+        cotangent: of the output, in its shape; of the first where there are several.
+        cotangents: of each output.
         values: sizes and options by name, and the variant of the formula that is tried.
         axes: over which a normalisation goes, or a softmax.
     """
@@ -29,6 +30,7 @@ class Given:
     cotangent: FloatArray
     values: Mapping[str, Any]
     axes: tuple[int, ...] = (-1,)
+    cotangents: tuple[FloatArray, ...] = ()
 
 
 Formula = Callable[[Given], Terms]

@@ -41,6 +41,7 @@ def _normalised_x_instead(given: Given) -> Terms:
     return {
         "is wrong where gamma is not 1: the factor gamma is missing": (c - mean(c) - normal * mean(c * normal)) / deviation,
         "is wrong where gamma is not 1: gamma is missing in the terms through mean and variance": through(c + 0 * normal, normal),
+        "has gamma outside: it belongs to dout, before the means are taken": gamma * (c - mean(c) - normal * mean(c * normal)) / deviation,
         "lacks the division by σ": whole * deviation,
         "is divided by σ twice": whole / deviation,
         "is divided by σ + ε, and σ has ε inside already": whole * deviation / (deviation + eps),

@@ -39,4 +39,28 @@ def _convolved_x_instead(given: Given) -> Terms:
 
 
 _CONVOLUTION = Formulas(lambda given: {"the sum over windows": _convolved_x(given, given.arrays["w"])}, _convolved_x_instead)
-FORMULAS = {("conv1d", "x"): _CONVOLUTION, ("conv2d", "x"): _CONVOLUTION}
+
+
+def _read(given: Given, weight: FloatArray) -> FloatArray:
+    """dx of a transposed convolution (N C H W and C F K L): dout read by windows."""
+    x, c = given.arrays["x"], given.cotangent
+    stride, pad = int(given.values.get("stride", 1)), int(given.values.get("pad", 0))
+    padded = np.pad(c, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    found = np.zeros(x.shape)
+    high, wide = weight.shape[2:]
+    for i, j in np.ndindex(*x.shape[2:]):
+        window = padded[:, :, i * stride : i * stride + high, j * stride : j * stride + wide]
+        found[:, :, i, j] = np.tensordot(window, weight, ((1, 2, 3), (1, 2, 3)))
+    return found
+
+
+def _read_instead(given: Given) -> Terms:
+    w = given.arrays["w"]
+    found = {"has the filter rotated by 180 degrees": w[:, :, ::-1, ::-1]}
+    if w.shape[0] == w.shape[1]:
+        found["has the filter's input and output channels exchanged"] = w.transpose(1, 0, 2, 3)
+    return {says: _read(given, one) for says, one in found.items()}
+
+
+_TRANSPOSED = Formulas(lambda given: {"dout under the filter": _read(given, given.arrays["w"])}, _read_instead)
+FORMULAS = {("conv1d", "x"): _CONVOLUTION, ("conv2d", "x"): _CONVOLUTION, ("conv_transpose2d", "x"): _TRANSPOSED}

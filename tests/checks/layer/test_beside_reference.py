@@ -1,0 +1,187 @@
+"""A layer beside PyTorch's operation: which of its two passes is wrong, under whatever conventions and letters right code has."""
+
+import pytest
+
+import verifier
+
+MANIFEST = '# /// script\n# [tool.verifier]\n# contract = "layer"\n{keys}\n# ///\nimport numpy as np\n'
+BATCHNORM = """
+def batchnorm_forward(x, gamma, beta, bn_param):
+    mean, deviation = x.mean(axis=0), np.sqrt(x.var(axis=0) + 1e-3)
+    normal = (x - mean) / deviation
+    return gamma * normal + beta, (normal, deviation, gamma)
+
+def batchnorm_backward(dout, cache):
+    normal, deviation, gamma = cache
+    inner = gamma * dout
+    dx = (inner - inner.mean(axis=0) - normal * (inner * normal).mean(axis=0)) / deviation
+    return dx, (dout * normal).sum(axis=0), dout.sum(axis=0)
+"""
+LSTM = """
+def sigmoid(z):
+    return 1 / (1 + np.exp(-z))
+
+def lstm_step_forward(x, prev_h, prev_c, Wx, Wh, b):
+    i, f, o, g = np.split(x @ Wx + prev_h @ Wh + b, 4, axis=1)
+    i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(g)
+    next_c = f * prev_c + i * g
+    next_h = o * np.tanh(next_c)
+    return next_h, next_c, (x, prev_h, prev_c, Wx, Wh, i, f, o, g, next_c)
+
+def lstm_step_backward(dnext_h, dnext_c, cache):
+    x, prev_h, prev_c, Wx, Wh, i, f, o, g, next_c = cache
+    dc = dnext_c + dnext_h * o * (1 - np.tanh(next_c) ** 2)
+    da = np.hstack([dc * g * i * (1 - i), dc * prev_c * f * (1 - f), dnext_h * np.tanh(next_c) * o * (1 - o), dc * i * (1 - g**2)])
+    return da @ Wx.T, da @ Wh.T, dc * f, x.T @ da, prev_h.T @ da, da.sum(axis=0)
+"""
+ATTENTION = """
+def attention_forward(q, k, v):
+    scores = q @ k.transpose(0, 2, 1) / np.sqrt(q.shape[2])
+    p = np.exp(scores - scores.max(axis=2, keepdims=True))
+    p = p / p.sum(axis=2, keepdims=True)
+    return p @ v, (q, k, v, p)
+
+def attention_backward(dout, cache):
+    q, k, v, p = cache
+    dp = dout @ v.transpose(0, 2, 1)
+    ds = p * (dp - (dp * p).sum(axis=2, keepdims=True)) / np.sqrt(q.shape[2])
+    return ds @ k, ds.transpose(0, 2, 1) @ q, p.transpose(0, 2, 1) @ dout
+"""
+CLASSES = """
+class Conv:
+    def __init__(self, w, b, stride):
+        self.w, self.b, self.stride = w, b, stride
+
+    def forward(self, x):
+        self.x, s = x, self.stride
+        kh, kw = self.w.shape[:2]
+        out = np.zeros((len(x), (x.shape[1] - kh) // s + 1, (x.shape[2] - kw) // s + 1, self.w.shape[3]))
+        for i, j in np.ndindex(*out.shape[1:3]):
+            out[:, i, j] = np.tensordot(x[:, i * s:i * s + kh, j * s:j * s + kw], self.w, 3) + self.b
+        return out
+
+    def backward(self, dout):
+        s, (kh, kw) = self.stride, self.w.shape[:2]
+        dx, self.dw, self.db = np.zeros_like(self.x), np.zeros_like(self.w), dout.sum(axis=(0, 1, 2))
+        for i, j in np.ndindex(*dout.shape[1:3]):
+            window = np.s_[:, i * s:i * s + kh, j * s:j * s + kw]
+            dx[window] += np.tensordot(dout[:, i, j], self.w, (1, 3))
+            self.dw += np.tensordot(self.x[window], dout[:, i, j], (0, 0))
+        return dx
+"""
+CONV = [
+    'operation = "conv2d"',
+    'arrays = { x = "N H V C", w = "A B C F", b = "F" }',
+    "sizes = { H = [3, 6], V = [3, 6], A = [1, 3], B = [1, 3] }",
+    "options = { s = [1, 2] }",
+    'setup = "layer = Conv(w, b, s)"',
+    'forward = "out = layer.forward(x)"',
+    'backward = ["dx = layer.backward(dout)", "dw, db = layer.dw, layer.db"]',
+]
+
+
+@pytest.fixture
+def judge(tmp_path):
+    def judged(source, *keys):
+        file = tmp_path / "layers.py"
+        file.write_text(MANIFEST.format(keys="\n".join(f"# {key}" for key in keys)) + source)
+        return verifier.check(file, profile="quick")
+
+    return judged
+
+
+def planted(source, right, wrong):
+    assert source.count(right) == 1
+    return source.replace(right, wrong)
+
+
+@pytest.mark.parametrize(
+    ("source", "operation", "chosen"),
+    [
+        (BATCHNORM, "batchnorm", "eps = 0.001"),
+        (LSTM, "lstm_step", "gates = ifog"),
+        (ATTENTION, "attention", "scaled_dot"),
+        (CLASSES, "", ""),
+    ],
+)
+def test_outputs_are_those_of_the_operation_whatever_right_code_chooses(judge, source, operation, chosen):
+    report = judge(source, *(CONV if source is CLASSES else [f'operation = "{operation}"']))
+    assert report.verdict == "pass", report.summary
+    assert report.layers[0].forward == "pass"
+    said = next(outcome.message for outcome in report.checks if outcome.id == "forward")
+    assert chosen in said or operation == "attention"
+
+
+def test_where_the_outputs_are_right_the_backward_pass_is_called_wrong(judge):
+    report = judge(planted(BATCHNORM, " - inner.mean(axis=0)", ""), 'operation = "batchnorm"')
+    assert report.diagnosis[0].explanation == "dx lacks the term through the mean."
+    assert report.diagnosis[0].evidence.endswith("Its outputs are PyTorch's batch_norm (eps = 0.001): the backward pass is wrong.")
+
+
+@pytest.mark.parametrize(
+    ("source", "operation", "right", "wrong"),
+    [
+        (
+            BATCHNORM,
+            "batchnorm",
+            "(x - mean) / deviation\n",
+            "(x - mean) / deviation**2\n    normal_ = normal; normal = (x - mean) / deviation\n",
+        ),
+        (ATTENTION, "attention", "return p @ v, ", "return 2 * p @ v, "),
+        (
+            LSTM,
+            "lstm_step",
+            "next_c = f * prev_c + i * g\n    next_h = o * np.tanh(next_c)",
+            "next_c = f * prev_c + i * g\n    next_h = o * next_c",
+        ),
+    ],
+)
+def test_where_the_gradients_are_the_operations_own_the_forward_pass_is_called_wrong(judge, source, operation, right, wrong):
+    source = planted(source, right, wrong)
+    if operation == "batchnorm":
+        source = planted(source, "return gamma * normal + beta, ", "return gamma * normal_ + beta, ")
+    report = judge(source, f'operation = "{operation}"')
+    assert report.verdict == "fail"
+    assert "The forward pass is wrong, the backward pass is that of" in report.summary
+    assert (report.layers[0].forward, report.diagnosis[0].fault) == ("fail", "forward")
+
+
+def test_outputs_that_are_none_of_the_usual_ones_are_no_mistake(judge):
+    report = judge(planted(BATCHNORM, "1e-3", "3.3e-4"), 'operation = "batchnorm"')
+    assert report.verdict == "pass", report.summary
+    assert report.layers[0].forward == "skipped"
+
+
+NAMED = [
+    (LSTM, "lstm_step", "dc * prev_c * f * (1 - f)", "dc * prev_c * f", "has σ where σ(1 - σ) belongs, in the forget gate; likewise"),
+    (LSTM, "lstm_step", "dc * g * i * (1 - i)", "0 * dc", "lacks the part through the input gate; likewise"),
+    (LSTM, "lstm_step", " * (1 - np.tanh(next_c) ** 2)", "", "lacks the factor 1 - tanh² of the cell"),
+    (LSTM, "lstm_step", "dc * f, x.T", "dc, x.T", "dprev_c lacks the forget gate on the way back"),
+    (ATTENTION, "attention", " / np.sqrt(q.shape[2])\n    return", "\n    return", "dq lacks the scale 1/√D; likewise dk"),
+    (ATTENTION, "attention", "(dp - (dp * p).sum(axis=2, keepdims=True))", "dp", "lacks the softmax's other columns"),
+]
+
+
+@pytest.mark.parametrize(("source", "operation", "right", "wrong", "says"), NAMED)
+def test_the_missing_part_is_named(judge, source, operation, right, wrong, says):
+    report = judge(planted(source, right, wrong), f'operation = "{operation}"')
+    assert says in report.summary, report.summary
+
+
+SOFTMAX_LOSS = """
+def softmax_loss(x, y):
+    p = np.exp(x - x.max(axis=1, keepdims=True))
+    p = p / p.sum(axis=1, keepdims=True)
+    loss = -np.log(p[np.arange(len(x)), y] + 1e-8).mean()
+    dx = p.copy()
+    dx[np.arange(len(x)), y] -= 1
+    return loss, dx / len(x)
+"""
+
+
+def test_an_epsilon_in_a_logarithm_that_the_gradient_leaves_out_is_a_note(judge):
+    report = judge(SOFTMAX_LOSS, 'operation = "softmax_loss"')
+    assert report.verdict == "pass", report.summary
+    assert any("an ε inside a logarithm" in note.message for note in report.notes)
+    wrong = judge(planted(SOFTMAX_LOSS, "dx / len(x)", "dx / len(x) * 1.0001"), 'operation = "softmax_loss"')
+    assert wrong.verdict == "fail"

@@ -1,0 +1,150 @@
+"""Which array of a manifest plays which part of its operation, and how it lies beside the operation's usual layout.
+
+Letters tell: x = "N H V C" has the usual "N C H W" in another order, V for W. Letters that the operation does not know stand, in their
+order, for those that are left; axes of 1 are left out; a product such as "P*Q" joins axes; without "N" there is one sample.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from verifier.contracts.layer.claims import LayerClaims
+from verifier.contracts.layer.drawing import LayerProblem
+from verifier.problems.sizes import ANY, Expression, Shape, parse_shape
+
+Array = NDArray[Any]
+BATCH = "N"
+
+
+@dataclass(frozen=True)
+class Lying:
+    """How one array lies.
+
+    Attributes:
+        name: in the manifest.
+        joined: how many leading axes stay as they are before the rest is joined to one; -1 where none is joined.
+        order: of its axes, those of 1 left out, in the usual layout.
+        single: whether the usual layout has an axis of samples before these.
+    """
+
+    name: str
+    joined: int
+    order: tuple[int, ...]
+    single: bool
+
+    def in_usual_layout(self, array: Array) -> Array:
+        """The array as the operation takes it."""
+        lengths = array.shape if self.joined < 0 else (*array.shape[: self.joined], int(np.prod(array.shape[self.joined :])))
+        turned = array.reshape(_longer_than_one(lengths, len(self.order))).transpose(self.order)
+        return np.ascontiguousarray(turned[None] if self.single else turned)
+
+    def as_it_lies(self, usual: Array, shape: Sequence[int]) -> Array:
+        """The inverse, in the array's shape."""
+        turned = usual[0] if self.single else usual
+        return turned.transpose(np.argsort(self.order)).reshape(shape)
+
+
+def roles_of(claims: LayerClaims) -> Mapping[str, str]:
+    """By the operation's name of an array, the manifest's."""
+    entry = claims.entry
+    if entry is None:
+        return {}
+    found = {role: next((one for one in (role, *entry.names.get(role, ())) if one in claims.shapes), "") for role in entry.arrays}
+    return {role: name for role, name in found.items() if name}
+
+
+def layout_of(claims: LayerClaims) -> Mapping[str, Lying] | None:
+    """By part, how its array lies; None where letters do not tell, or an array plays no part."""
+    entry, roles = claims.entry, roles_of(claims)
+    if entry is None or set(roles.values()) != set(claims.shapes):
+        return None
+    meaning: dict[str, str] = {}
+    found = {}
+    texts = {one for shape in claims.shapes.values() for one in _texts(shape)}
+    for role, name in roles.items():
+        own, joined = _joined(_texts(claims.shapes[name]), texts)
+        usual = [text for text in _texts(parse_shape(entry.arrays[role])) if text != "1"]
+        if claims.shapes[name].kind != parse_shape(entry.arrays[role]).kind or ANY in own:
+            return None
+        single = len(own) == len(usual) - 1 and usual[0] == BATCH and BATCH not in own
+        order = _order(own, usual[1:] if single else usual, meaning)
+        if order is None:
+            return None
+        found[role] = Lying(name, joined, order, single)
+    return found
+
+
+def _texts(shape: Shape) -> list[str]:
+    return [one.text if isinstance(one, Expression) else one for one in shape.dimensions]
+
+
+def _joined(own: Sequence[str], texts: set[str]) -> tuple[list[str], int]:
+    """Axes without those of 1; the last ones as one where another array has their product, and from which axis on."""
+    for start in range(1, len(own) - 1):
+        product = "*".join(own[start:])
+        if product in texts:
+            return [*(text for text in own[:start] if text != "1"), product], start
+    return [text for text in own if text != "1"], -1
+
+
+def _order(own: Sequence[str], usual: Sequence[str], meaning: dict[str, str]) -> tuple[int, ...] | None:
+    """Where the usual axes are among an array's own; keeps in `meaning` what each of its letters stands for."""
+    if len(own) != len(usual):
+        return None
+    places: dict[int, int] = {}  # usual axis -> own
+    for axis, text in enumerate(own):
+        as_usual = meaning.get(text, text)
+        if own.count(text) == 1 and usual.count(as_usual) == 1:
+            places.setdefault(usual.index(as_usual), axis)
+    left = [axis for axis in range(len(usual)) if axis not in places]
+    for axis in [axis for axis in range(len(own)) if axis not in places.values()]:
+        places[left.pop(0)] = axis
+    for as_usual, axis in places.items():
+        if own.count(own[axis]) == 1 and meaning.setdefault(own[axis], usual[as_usual]) != usual[as_usual]:
+            return None
+    return tuple(places[axis] for axis in range(len(usual)))
+
+
+def _longer_than_one(lengths: Sequence[int], count: int) -> list[int]:
+    """So many lengths, ones left out from the front: a size may be 1 too."""
+    kept = list(lengths)
+    while len(kept) > count and 1 in kept:
+        kept.remove(1)
+    return kept
+
+
+def parts_of(problem: LayerProblem, claims: LayerClaims) -> Mapping[str, Any]:
+    """The arrays by the operation's names; what belongs to channels has an axis of 1 for each other axis of x."""
+    found: dict[str, Any] = {}
+    roles = roles_of(claims)
+    for role, name in roles.items():
+        array = problem.arrays[name]
+        if role in ("gamma", "beta", "running_mean", "running_var") and "x" in roles:
+            array = _spread(array, claims.shapes[name], claims.shapes[roles["x"]])
+        found[role] = array
+    return found
+
+
+def _spread(array: Array, shape: Shape, like: Shape) -> Array:
+    own = [text for text in _texts(shape) if text != "1"]
+    over = _texts(like)
+    if not set(own) <= set(over) or sorted(own, key=over.index) != own:
+        return array
+    sizes = dict(zip(own, [length for length, text in zip(array.shape, _texts(shape), strict=True) if text != "1"], strict=True))
+    return array.reshape([sizes.get(text, 1) for text in over])
+
+
+def axes_of_norm(claims: LayerClaims) -> tuple[int, ...]:
+    """The axes of x over which statistics go: for batch norm those that gamma has not; else all but the samples'."""
+    roles = roles_of(claims)
+    if "x" not in roles or "gamma" not in roles:
+        return (-1,)
+    over, own = _texts(claims.shapes[roles["x"]]), _texts(claims.shapes[roles["gamma"]])
+    if claims.operation == "batch_norm":
+        return tuple(axis for axis, text in enumerate(over) if text not in own) or (0,)
+    if claims.operation == "instance_norm":
+        return tuple(axis for axis, text in enumerate(over) if text not in own and text != BATCH)
+    return tuple(axis for axis, text in enumerate(over) if text in own) or (-1,)

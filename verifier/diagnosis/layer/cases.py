@@ -1,0 +1,73 @@
+"""The failing problems that a diagnosis looks at, each with every derivative of every output."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from verifier.checks.examination import Unanswered
+from verifier.checks.layer.asking import Answered, LayerAsking, Raised, answer_patiently
+from verifier.checks.layer.examining import ONE_SIGN, Examined
+from verifier.checks.layer.jacobians import is_small, jacobians
+from verifier.checks.layer.parts import axes_of_norm, parts_of, roles_of
+from verifier.contracts.layer.claims import LayerClaims
+from verifier.contracts.layer.drawing import LayerProblem, flattened
+from verifier.diagnosis.layer.case import Case
+
+CASES = 5  # problems whose derivatives are worked out one by one
+
+
+def cases_of(examined: Examined, asking: LayerAsking) -> list[Case]:
+    """The smallest failing problems, with all their derivatives."""
+    names = tuple(name for name in next(iter(examined.answers.values())).gradients)
+    failing = {departure.problem.index: departure.problem for departure in examined.departures if departure.kind == "differences"}
+    usable = [problem for problem in failing.values() if is_small(problem, names) and problem.stress not in ONE_SIGN]
+    found = []
+    for problem in sorted(usable, key=lambda one: -_variety(one))[:CASES]:
+        try:
+            found.append(case_of(problem, names, asking, examined.claims))
+        except (Raised, Unanswered):
+            continue
+    return found
+
+
+def _variety(problem: LayerProblem) -> int:
+    """How many sizes of a problem differ from one another and from 1: the more, the fewer relations hold by accident."""
+    sizes = [size for name, size in problem.values.items() if name in problem.sizes]
+    return len(set(sizes)) - sizes.count(1)
+
+
+def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, claims: LayerClaims) -> Case:
+    found = jacobians(asking, problem, names)
+    answered = answer_patiently(asking, problem)
+    claimed = {
+        name: gradient
+        for name, gradient in answered.gradients.items()
+        if gradient is not None and gradient.shape == problem.arrays[name].shape
+    }
+    output = asking.outputs[0]
+    return Case(
+        values=flattened(problem.values),
+        arrays={name: array for name, array in problem.arrays.items() if array.dtype.kind == "f"},
+        claimed=claimed,
+        jacobians=found,
+        cotangent=np.concatenate([answered.cotangents[name].ravel() for name in asking.outputs]),
+        shape=answered.outputs[output].shape if len(asking.outputs) == 1 else (),
+        cotangent_of=_places(asking, answered),
+        shapes=tuple(answered.outputs[name].shape for name in asking.outputs),
+        operation=claims.operation or "",
+        parts=parts_of(problem, claims),
+        part_of={name: role for role, name in roles_of(claims).items()},
+        axes=axes_of_norm(claims),
+        variants={} if claims.entry is None else claims.entry.variants,
+    )
+
+
+def _places(asking: LayerAsking, answered: Answered) -> Mapping[str, slice]:
+    """Where each cotangent lies among all, by the name by which backward reads it."""
+    found, start = {}, 0
+    for output in asking.outputs:
+        end = start + answered.cotangents[output].size
+        if output in asking.claims.ties.cotangents:
+            found[asking.claims.ties.cotangents[output]] = slice(start, end)
+        start = end
+    return found
