@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from verifier.checks.layer.parts import layout_of
-from verifier.contracts.layer.claims import claims_from
+from verifier.contracts.layer.manifest import claims_from
 
 CALLS = {"forward": "out = f(x, w, b)", "backward": "dx, dw, db = g(dout)"}
 
