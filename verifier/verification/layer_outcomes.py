@@ -8,7 +8,7 @@ from msgspec import structs
 
 from verifier.checks.layer.asking import LayerAsking, Raised
 from verifier.checks.layer.examining import Departure, Examined, is_missing
-from verifier.checks.layer.outputs import COMPARED, Beside, beside_reference
+from verifier.checks.layer.outputs import COMPARED, EXACT, Beside, beside_reference
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.diagnosis.layer.counterexample import smallest_example
 from verifier.diagnosis.layer.explaining import explain_layer, where_shown
@@ -75,6 +75,7 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
     judgement.forward = "pass" if beside.outputs == "near" else beside.outputs
     if beside.outputs == "near":
         examined.departures = [departure for departure in examined.departures if departure.kind != "differences"]
+        examined.resolves |= dict.fromkeys(next(iter(examined.answers.values())).gradients, EXACT)
     _conclude_outputs(judgement, examined, beside)
     checks = [("finite-difference", examined.differenced), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
     for check, asked in checks:

@@ -102,8 +102,8 @@ def _order(own: Sequence[str], usual: Sequence[str], meaning: dict[str, str]) ->
     left = [axis for axis in range(len(usual)) if axis not in places]
     for axis in [axis for axis in range(len(own)) if axis not in places.values()]:
         places[left.pop(0)] = axis
-    for as_usual, axis in places.items():
-        if own.count(own[axis]) == 1 and meaning.setdefault(own[axis], usual[as_usual]) != usual[as_usual]:
+    for place, axis in places.items():
+        if own.count(own[axis]) == 1 and meaning.setdefault(own[axis], usual[place]) != usual[place]:
             return None
     return tuple(places[axis] for axis in range(len(usual)))
 

@@ -209,7 +209,8 @@ class _Drawer:
             return _mask(dimensions, generator)
         if shape.kind == "prob":
             drawn = np.exp(generator.normal(size=dimensions))
-            return np.asarray(drawn / drawn.sum(axis=-1, keepdims=True) if dimensions else 0.5)
+            alone = not dimensions or dimensions[-1] == 1  # one probability alone is not 1, where a logarithm of the rest is none
+            return np.asarray(drawn / (drawn + 1 if alone else drawn.sum(axis=-1, keepdims=True)))
         if shape.kind == "positive":
             return np.exp(0.5 * generator.normal(size=dimensions))
         tied = entry is None or not entry.tied or self._role(name) in entry.tied

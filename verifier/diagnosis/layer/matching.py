@@ -33,7 +33,9 @@ def terms_of(name: str, case: Case) -> Terms:
     """The terms of the formula that gives the right gradient on this problem; none where no formula is known."""
     part = case.part_of.get(name)
     formulas = None if part is None else formulas_of(case.operation, part)
-    for variant in _variants(case.variants) if formulas is not None else ():
+    if formulas is None:
+        return {}
+    for variant in _variants(case.variants):
         given = _given(case, variant)
         if _is(case, name, _sum(formulas.terms, given), case.right[name]):
             return {says: term * _scalar(given) for says, term in _worked(formulas.terms, given).items()}

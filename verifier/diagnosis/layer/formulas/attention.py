@@ -15,7 +15,7 @@ def _of_scores(part: str) -> Formulas:
     """Of q or k: the scores' gradient P∘(dP - Σ P∘dP), times the scale, times the other of the two."""
 
     def back(given: Given, scores: FloatArray) -> FloatArray:
-        return scores @ given.arrays["k"] if part == "q" else _swapped(scores) @ given.arrays["q"]
+        return np.asarray(scores @ given.arrays["k"] if part == "q" else _swapped(scores) @ given.arrays["q"])
 
     def parts(given: Given) -> tuple[float, FloatArray, FloatArray]:
         q, k, v = (given.arrays[name] for name in "qkv")

@@ -120,13 +120,12 @@ def _shares(given: Given, back: _Back, x: FloatArray, part: str) -> dict[str, Fl
     for name in order:
         da = back.gates[name]
         times_state = da * back.factors["after"] if name == "n" and "after" in back.factors else da
-        found[name] = {
-            "x": lambda da=da, name=name: da @ wx[name].T,
-            "h": lambda da=da, name=name: da @ wh[name].T,
-            "Wx": lambda da=da, name=name: block(name, x.T @ da),
-            "Wh": lambda one=times_state, name=name: block(name, back.factors[name].T @ one),
-            "b": lambda da=da, name=name: block(name, da.sum(axis=0)),
-        }[part]()
+        if part in ("x", "h"):
+            found[name] = da @ (wx if part == "x" else wh)[name].T
+        elif part == "b":
+            found[name] = block(name, da.sum(axis=0))
+        else:
+            found[name] = block(name, x.T @ da if part == "Wx" else back.factors[name].T @ times_state)
     return {**found, "kept": back.kept} if part == "h" else found
 
 
