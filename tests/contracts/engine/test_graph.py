@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from verifier.contracts.engine.endings import ended, values_of
-from verifier.contracts.engine.graph import Graph, Node, Pass, described, from_bytes, to_bytes, without_unused
-from verifier.contracts.engine.smaller import size_of, smaller
+from verifier.contracts.engine.graph import Graph, Node, Pass, described, from_bytes, shares_nodes, to_bytes, without_unused
+from verifier.contracts.engine.smaller import size_of, smaller, tidied
 from verifier.errors import RequestError
 
 
@@ -52,3 +52,24 @@ def test_a_leaf_that_only_an_earlier_pass_used_is_not_reached():
     graph = Graph({"a": np.ones(2), "b": np.ones(2)}, ("a", "b"), nodes, (Pass("y", 1), Pass("z", 2)))
     assert "a" not in graph.reached(1)
     assert "b" in graph.reached(1)
+
+
+def test_a_second_call_over_shared_nodes_is_told_from_a_second_graph_over_the_leaves():
+    nodes = (Node("mul", ("a", "a"), "y"), Node("exp", ("a",), "z"))
+    other = Graph({"a": np.ones(())}, ("a",), nodes, (Pass("y", 1), Pass("z", 2)))
+    again = Graph({"a": np.ones(())}, ("a",), nodes, (Pass("y", 1), Pass("y", 2)))
+    assert (shares_nodes(other), shares_nodes(again)) == (False, True)
+
+
+def test_a_tidied_graph_computes_the_same():
+    nodes = (Node("neg", ("v7_",), "v3"), Node("mul", ("v3", "x0"), "joined1"))
+    graph = Graph({"v7_": np.array(2.0), "x0": np.array(3.0)}, ("v7_", "x0"), nodes, (Pass("joined1", 2),))
+    short = tidied(graph)
+    assert described(short) == "v0 = neg(a); v1 = mul(v0, b)"
+    assert values_of(short)["v1"] == values_of(graph)["joined1"]
+
+
+def test_a_branch_that_nobody_reads_can_be_kept_while_the_rest_is_made_smaller():
+    nodes = (Node("neg", ("a",), "x"), Node("exp", ("x",), "unused"), Node("tanh", ("x",), "w"), Node("sin", ("w",), "y"))
+    graph = Graph({"a": np.array(0.5)}, ("a",), nodes, (Pass("y", 4),))
+    assert any("unused" in {node.output for node in one.nodes} and len(one.nodes) < 4 for one in smaller(graph))
