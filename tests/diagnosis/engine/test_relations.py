@@ -28,3 +28,12 @@ def test_a_number_added_to_the_operand_is_found_and_another_mistake_is_not_one()
     half = of_log(0.0)
     wrong = Observation("log", "plain", "", half.right / 2, half.right, None, half.right, {}, {}, half.slope)
     assert value_relation_of([wrong]) == "is 0.5 times what it should be"
+
+
+def test_a_loss_that_ignores_its_cotangent_is_said_to():
+    a = np.random.default_rng(2).normal(size=(4, 3))
+    slope = np.exp(a) / np.exp(a).sum()
+    seen = [
+        Observation("logsumexp", "plain", "a", slope, slope * c, np.array(c), np.log(np.exp(a).sum()), {"a": a}, {}) for c in (0.5, -1.25)
+    ]
+    assert relation_of(seen)[0] == "cotangent-dropped"

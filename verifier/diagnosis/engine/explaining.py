@@ -148,7 +148,7 @@ def _scheduled(smallest: Smallest, engine: Engine, suspects: Sequence[str], fail
         return ()
     if len(graph.passes) > 1:
         return _over_calls(smallest, engine)
-    operations = [name for name in graph.operations if name not in HELPING] if len(failed) > 1 else []
+    operations = [name for name in graph.operations if name not in HELPING]
     names = [name for name, predicted in simulate(graph, operations) if _predicts(predicted, claimed[0], smallest.reference.passes[0])]
     if len(names) < 2:
         return names

@@ -44,9 +44,9 @@ def _of_cotangent(function: Callable[[Observation, FloatArray], FloatArray]) -> 
     """A relation that needs the cotangent in the operand's shape."""
 
     def predicted(seen: Observation) -> FloatArray | None:
-        if seen.cotangent is None or seen.cotangent.shape != seen.right.shape:
+        if seen.cotangent is None or (seen.cotangent.shape != seen.right.shape and seen.cotangent.size != 1):
             return None
-        return function(seen, seen.cotangent)
+        return function(seen, np.asarray(np.broadcast_to(seen.cotangent, seen.right.shape)))
 
     return predicted
 
