@@ -49,23 +49,27 @@ class GraphReference:
     passes: tuple[Mapping[str, Answered], ...]
 
 
-def refer_graph(graph: Graph, *, epsilon: float, accumulates: bool = True, seed: int = 0, cotangents: bool = False) -> GraphReference:
+def refer_graph(
+    graph: Graph, *, epsilon: float, accumulates: bool = True, seed: int = 0, cotangents: bool = False, copies: int = COPIES
+) -> GraphReference:
     """The right answers to a graph.
 
     Args:
         epsilon: machine epsilon of the numbers that the engine computes in.
         accumulates: whether a leaf's gradient is the sum over the passes so far (since the last `clear`), or the last pass' alone.
         cotangents: also the gradients of the nodes, by name, in each pass.
+        copies: how many noisy ones; without any, each tolerance is the least that it can be, that of one correctly rounded number.
     """
     exact = _sweep(graph, None, accumulates, cotangents)
     unit = max(UNIT, epsilon)
-    noisy = [_sweep(graph, _Noise(1000 * seed + copy, unit), accumulates, cotangents) for copy in range(1, COPIES + 1)]
+    noisy = [_sweep(graph, _Noise(1000 * seed + copy, unit), accumulates, cotangents) for copy in range(1, copies + 1)]
     longest = max([2, *(size for array in graph.arrays.values() for size in array.shape)])
 
     def answered(right: Tensor, copies: list[Tensor]) -> Answered:
         value = right.detach().numpy()
-        departures = np.stack([np.abs(copy.detach().numpy() - value) for copy in copies]).max(axis=0) * (epsilon / unit)
-        scatter = np.maximum(departures, LEAST * epsilon * np.abs(value))
+        scatter = LEAST * epsilon * np.abs(value)
+        for copy in copies:
+            scatter = np.maximum(scatter, np.abs(copy.detach().numpy() - value) * (epsilon / unit))
         return Answered(value, np.asarray(element_tolerance(scatter, longest), dtype=np.float64))
 
     values = {name: answered(value, [copy[0][name] for copy in noisy]) for name, value in exact[0].items()}

@@ -241,8 +241,7 @@ def _only(kept: int) -> Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], 
 
 
 SCHEDULES: Mapping[str, Schedule] = {
-    "last-contribution": _gathered(_overwrite),
-    "first-contribution": _gathered(_keep_first),
+    "one-contribution": _gathered(_overwrite),
     "one-operand": _one_operand,
     "twice": _twice,
     "early": _early(False),
@@ -251,6 +250,7 @@ SCHEDULES: Mapping[str, Schedule] = {
     "waiting": _waiting,
 }
 MORE: Sequence[tuple[str, Schedule]] = (
+    ("one-contribution", _gathered(_keep_first)),
     ("early", _early(True)),
     ("early", _preorder(False)),
     ("early", _preorder(True)),

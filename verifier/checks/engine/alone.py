@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from verifier.checks.engine.asking import Asking, Reply
-from verifier.checks.engine.comparing import Compared, Departure, compare_reply, narrower
+from verifier.checks.engine.comparing import Compared, Departure, compare_with_truth, narrower
 from verifier.contracts.engine.alone import Case, cases_of
 from verifier.contracts.engine.endings import Ending, ended, ending_for, shape_of
 from verifier.contracts.engine.graph import Graph, Pass
 from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
-from verifier.oracles.graphs import refer_graph
 
 FIRST = ("sum", "mul")  # what the others end with
+MEASURED = ("plain", "axis")  # questions whose scatter says what a run resolves
 
 
 @dataclass(frozen=True)
@@ -173,8 +173,7 @@ def judged(case: Case, graph: Graph, reply: Reply, asking: Asking, alone: Alone)
     stopped = reply.stopped
     if stopped is not None and stopped.place in ("forward", "died"):
         return Asked(case, graph, "refuses", words=stopped.words, reply=reply)
-    reference = refer_graph(graph, epsilon=alone.epsilon, accumulates=asking.engine.accumulates)
-    compared = compare_reply(graph, reply, reference, asking.engine)
+    compared = compare_with_truth(graph, reply, asking.engine, alone.epsilon, measured=case.feature in MEASURED)
     alone.notes |= dict.fromkeys(f"{case.operation}: {note}." for note in compared.notes)
     for name in reply.changed:
         alone.notes[f"{case.operation}: the backward pass changes the array that {name} was made from."] = None

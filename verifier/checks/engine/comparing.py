@@ -1,14 +1,14 @@
 """An engine's answer beside the right one: what departs, by how much, and what it was held to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from verifier.checks.engine.asking import Array, Reply, direction
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.graph import Graph
-from verifier.oracles.graphs import Answered, GraphReference
+from verifier.oracles.graphs import Answered, GraphReference, refer_graph
 from verifier.tolerance import Comparison, compare
 
 FloatArray = np.ndarray
@@ -40,6 +40,21 @@ class Compared:
     departures: tuple[Departure, ...] = ()
     notes: tuple[str, ...] = ()
     worst: Comparison | None = None
+
+
+def compare_with_truth(graph: Graph, reply: Reply, engine: Engine, epsilon: float, *, measured: bool = True) -> Compared:
+    """What departs in an answer from the right one.
+
+    Args:
+        measured: whether the scatter is measured anyway, for the report. Else only where the answer is not right to the last bits: no
+            scatter makes a tolerance smaller, and four noisy copies cost four times as much as the right answer.
+    """
+    if not measured:
+        reference = refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates, copies=0)
+        compared = compare_reply(graph, reply, reference, engine)
+        if not compared.departures:
+            return replace(compared, worst=None)
+    return compare_reply(graph, reply, refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates), engine)
 
 
 def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine: Engine, *, values: bool = True) -> Compared:

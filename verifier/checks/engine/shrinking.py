@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from verifier.checks.engine.alone import Alone
 from verifier.checks.engine.asking import Asking, Reply
-from verifier.checks.engine.comparing import Compared, Departure
-from verifier.checks.engine.graphs import Answers, compared_with_truth, fails
+from verifier.checks.engine.comparing import Compared, Departure, compare_with_truth
+from verifier.checks.engine.graphs import Answers, fails
 from verifier.contracts.engine.graph import Graph, shares_nodes
 from verifier.contracts.engine.smaller import size_of, smaller, tidied
 from verifier.oracles.graphs import GraphReference, refer_graph
@@ -51,7 +51,7 @@ def smallest_failure(asking: Asking, alone: Alone, answers: Answers, *, budget: 
     graph = tidied(graph)
     reply = asking.one(graph, dtype=alone.dtype, show=[node.output for node in graph.nodes])
     reference = refer_graph(graph, epsilon=alone.epsilon, accumulates=asking.engine.accumulates, cotangents=True)
-    compared = compared_with_truth(graph, reply, asking.engine, alone)
+    compared = compare_with_truth(graph, reply, asking.engine, alone.epsilon)
     return Smallest(graph, reply, reference, compared, check) if compared.departures else None
 
 

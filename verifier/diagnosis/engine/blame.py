@@ -112,8 +112,7 @@ class Structure:
 
 
 SCHEDULES: Mapping[str, str] = {
-    "last-contribution": "a value with several users gets the gradient of one path only: contributions are overwritten, not added",
-    "first-contribution": "a value with several users gets the gradient of the first path only",
+    "one-contribution": "a value with several users gets the gradient of one path only: contributions are overwritten, not added",
     "one-operand": "a value that is both operands of one operation is counted once",
     "twice": "a value with several users is propagated once for each of them, with what it had gathered before: paths are counted twice",
     "early": "a value is propagated before all of its users have contributed: the order of the sweep is not topological",
