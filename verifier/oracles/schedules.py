@@ -213,13 +213,29 @@ def _content(value: Tensor) -> tuple[torch.Size, bytes]:
     return value.shape, value.detach().numpy().tobytes()
 
 
-def _but(operation: str, change: Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None]) -> Schedule:
-    """In the right order; what one operation contributes is gathered in another way than what the others do."""
+def _depth_first(local: Local) -> list[Node]:
+    """Nodes in another order that is right too: that of a walk from the output which ends each branch before it begins the next."""
+    makers = {node.output: node for node in local.nodes(0)}
+    order: list[Node] = []
+    seen: set[str] = set()
+    waiting = [(local.start(0)[0], False)]
+    while waiting:
+        name, done = waiting.pop()
+        if done:
+            order.append(makers[name])
+        elif name in makers and name not in seen:
+            seen.add(name)
+            waiting += [(name, True), *((one, False) for one in makers[name].operands if isinstance(one, str))]
+    return order
+
+
+def _but(operation: str, change: Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None], *, walked: bool) -> Schedule:
+    """In one of two right orders; what one operation contributes is gathered in another way than what the others do."""
 
     def sweep(local: Local) -> dict[str, Tensor]:
         output, seed = local.start(0)
         found = {output: seed}
-        for node in reversed(local.nodes(0)):
+        for node in reversed(_depth_first(local) if walked else local.nodes(0)):
             if node.output in found:
                 contributions = local.back(node, found[node.output])
                 if node.operation == operation:
@@ -272,7 +288,8 @@ def simulate(graph: Graph, operations: Collection[str] = ()) -> list[tuple[str, 
         operations: also the wrong ways that only one of these has, by names like ``softmax:overwrites``.
     """
     ways = [*SCHEDULES.items(), *MORE]
-    ways += [(f"{name}:{way}", _but(name, change)) for name in operations for way, change in OF_ONE.items()]
+    both = (False, True)
+    ways += [(f"{name}:{way}", _but(name, change, walked=one)) for name in operations for way, change in OF_ONE.items() for one in both]
     found: list[tuple[str, Gradients]] = []
     for name, schedule in ways:
         gradients = schedule(Local(graph))
