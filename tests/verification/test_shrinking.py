@@ -37,6 +37,21 @@ def test_a_typical_fault_shrinks_to_two_layers_of_two_units_at_most(fault, judge
         assert np.max(np.abs(np.array(gradient) - right.gradients[name])) <= 4 * np.finfo(float).eps * np.max(np.abs(gradient))
 
 
+FIRST_OF_EQUALS = "np.isin(np.arange(len(x)), np.unique(np.hstack([x, y]), axis=0, return_index=True)[1])[:, None]"
+UNUSUAL = {
+    "equal samples": ("[delta.T @ a for delta, a", f"[({FIRST_OF_EQUALS} * delta).T @ a for delta, a"),
+    "large inputs": ("layer_inputs = [x,", "layer_inputs = [np.clip(x, -8, 8),"),
+}
+
+
+@pytest.mark.parametrize(("old", "new"), UNUSUAL.values(), ids=UNUSUAL)
+def test_what_needs_unusual_numbers_is_made_smaller_with_such_numbers(old, new, judged, plain):
+    found = judged(plain.but(old, new))
+    network = architecture_of(problem_from_bytes(found.counterexample))
+    assert found.report.verdict == "fail"
+    assert network.layers == 1 and max(network.widths) == 1 and network.batch <= 2
+
+
 def test_the_search_finds_the_same_network_each_time(judged):
     first, second = (judged(FAULTY / "bias_averaged.py").report.counterexample for _ in range(2))
     assert first == second

@@ -4,7 +4,7 @@ Numbers come from short lists by turns: 1 and ½ before anything else, never 0 i
 number is which. Every turn begins elsewhere in the lists, so that signs and sizes change.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 
 import numpy as np
@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from verifier.contracts.family import Shelf
 from verifier.contracts.mlp.claims import SOFTMAX_LOSSES, Claims
-from verifier.contracts.mlp.network import Architecture, architecture_of, array_shapes, build_problem, roles_of
+from verifier.contracts.mlp.network import Architecture, architecture_of, array_shapes, build_problem, roles_of, with_arrays
 from verifier.problems.program import Problem
 
 FloatArray = NDArray[np.floating]
 
 MOST_LAYERS, MOST_WIDTH, MOST_BATCH = 6, 3, 3
+LARGE = 10.0  # inputs, larger than the plain ones
 LONG = 9  # samples, up to which every number is tried where three are too few
 DEEP = 4  # layers from which on two units are the most: their combinations are many
 TURNS = 6
@@ -30,11 +31,44 @@ _SHARES = {2: ((0.75, 0.25), (0.25, 0.75)), 3: ((0.5, 0.25, 0.25), (0.25, 0.5, 0
 
 
 def shelves(claims: Claims, like: Problem) -> Iterator[Shelf]:
-    """Networks no larger than one that failed: of few samples before many, and of each number of layers in turn."""
+    """Networks no larger than one that failed: of few samples before many, and of each number of layers in turn.
+
+    After those of plain numbers the same ones with what is unusual in the network that failed: equal samples, large inputs.
+    """
     network = architecture_of(like)
-    for long in (False, True) if network.batch > _largest_batch(claims, network) else (False,):
-        for layers in _depths(claims, network):
-            yield Shelf(_probing_problems(claims, network, layers, long=long), smallest_problems(claims, network, layers, long=long))
+    for unusual in (_as_it_is, *_unusual(like)):
+        for long in (False, True) if network.batch > _largest_batch(claims, network) else (False,):
+            for layers in _depths(claims, network):
+                probing, smallest = (
+                    _probing_problems(claims, network, layers, long=long),
+                    smallest_problems(claims, network, layers, long=long),
+                )
+                yield Shelf(map(unusual, probing), map(unusual, smallest))
+
+
+def _as_it_is(problem: Problem) -> Problem:
+    return problem
+
+
+def _unusual(like: Problem) -> Iterator[Callable[[Problem], Problem]]:
+    """What makes a plain network as unusual as one that failed."""
+    samples = np.concatenate([like.arrays["x"], like.arrays["y"]], axis=1)
+    if len(np.unique(samples, axis=0)) < len(samples):
+        yield lambda problem: with_arrays(problem, {name: _last_as_first(problem.arrays[name]) for name in ("x", "y")})
+    largest = float(np.max(np.abs(like.arrays["x"]), initial=0.0))
+    if LARGE <= largest < np.inf:
+        factor = 10.0 ** np.floor(np.log10(largest))
+        yield lambda problem: _with_large_inputs(problem, factor)
+
+
+def _with_large_inputs(problem: Problem, factor: float) -> Problem:
+    """Inputs so many times as large, and the first weights as much smaller: units are no more saturated than they were."""
+    scaled = {"x": problem.arrays["x"] * factor, "weights[0]": problem.arrays["weights[0]"] / factor}
+    return with_arrays(problem, {name: array.astype(problem.dtype) for name, array in scaled.items()})
+
+
+def _last_as_first(samples: FloatArray) -> FloatArray:
+    return np.concatenate([samples[:-1], samples[:1]]) if len(samples) > 1 else samples
 
 
 def _depths(claims: Claims, like: Architecture) -> Sequence[int]:

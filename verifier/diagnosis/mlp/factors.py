@@ -120,10 +120,15 @@ _SIZES: tuple[tuple[str, Callable[[int, int], float]], ...] = (
 )
 
 
+_NAMED = {(-1.0, "(batch size)"): "sign-without-mean", (-1.0, "1/(batch size)"): "sign-and-mean-twice"}  # as the catalogue does
+
+
 def _scaled_size(number: float, words: str, size: Callable[[int, int], float]) -> Law:
     front = {-1.0: "minus "}.get(number, f"{number:g} × " if number != 1 else "")
     hint = "Look at the reduction over batch and outputs" + (", and at the sign." if number < 0 else ".")
-    return Law("factor-of-sizes", f"{front}{words} times", lambda batch, outputs: number * size(batch, outputs), hint)
+    return Law(
+        _NAMED.get((number, words), "factor-of-sizes"), f"{front}{words} times", lambda batch, outputs: number * size(batch, outputs), hint
+    )
 
 
 # What the laws above do not name: a number that people mistake, times a size.
