@@ -41,6 +41,7 @@ class Wrong:
         claimed, right, tolerance: where numbers are compared; `right` in float64.
         cotangents: of the case.
         claims: everything that the candidate gave, by name, where numbers are compared.
+        narrow: whether the tolerance is what copies reach that round in a narrow type.
     """
 
     what: str
@@ -51,6 +52,7 @@ class Wrong:
     tolerance: Array | None = None
     cotangents: tuple[Array, ...] = ()
     claims: Mapping[str, Array] = field(default_factory=dict)
+    narrow: bool = False
 
 
 @dataclass(frozen=True)
@@ -300,7 +302,9 @@ class Judge:
             if outcome.status == "wrong" or (outcome.status == "other precision" and self.precision is not None):
                 what = "output" if name.startswith("output ") else "gradient"
                 subject = name if what == "output" else f"the gradient of {name}"
-                return Wrong(what, name, f"{subject}: {outcome.says.rstrip('.')}", cotangents=cotangents)
+                says = outcome.says.rstrip(".").removeprefix(f"{names[name]} is wrong: ")
+                text = f"{subject} is not the reference's: {says}" if outcome.status == "wrong" else f"{subject}: {says}"
+                return Wrong(what, name, text, claimed[name], outcome.right, outcome.tolerance, cotangents, narrow=True)
         return Wrong("precision", "", less) if less else None
 
     def _repeated(

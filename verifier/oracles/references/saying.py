@@ -11,6 +11,9 @@ from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.points import point
 from verifier.oracles.references.search import Searched
 from verifier.oracles.references.space import Case
+from verifier.tolerance import SOURCE
+
+SOURCE_NARROW = "5 x what copies reach that round as right code does"
 
 
 def in_words(found: Searched, judge: Judge, seed: int) -> str:
@@ -36,14 +39,16 @@ def _numbers(wrong: Wrong, judge: Judge, case: Case) -> list[str]:
     place = tuple(int(axis) for axis in np.unravel_index(int(np.argmax(ratio)), ratio.shape))
     claimed, right = wrong.claimed[place], wrong.right[place]
     name = wrong.tensor if wrong.what == "output" else f"the gradient of {wrong.tensor}"
-    mistake = _mistake(wrong, judge, case)
+    if wrong.narrow and not beyond.any():
+        return []  # what is wrong shows in many elements together
+    mistake = "" if wrong.narrow else _mistake(wrong, judge, case)
     where = _region(beyond, wrong, judge, case)
     lines = [mistake] if mistake else []
     lines += [where] if where else []
     lines.append(
         f"{name}{list(place) if place else ''} = {claimed:.9g}, should be {right:.9g}; "
         f"{int(beyond.sum())} of {beyond.size} elements are wrong. "
-        f"Error {error[place]:.2g}, tolerance {wrong.tolerance[place]:.2g} = 32 x rounding scatter."
+        f"Error {error[place]:.2g}, tolerance {wrong.tolerance[place]:.2g} = {SOURCE_NARROW if wrong.narrow else SOURCE}."
     )
     return lines
 

@@ -37,6 +37,7 @@ class NarrowOutcome:
         ratio: its worst statistic ÷ limit, under `fits` or, where there is none, under what was declared (or `eager`).
         statistic: which that is: element, row, column or slope.
         says: in words.
+        right, tolerance: where it is wrong, the value in float64 and what each element of right code may be off by.
     """
 
     status: str
@@ -44,6 +45,8 @@ class NarrowOutcome:
     ratio: float
     statistic: str
     says: str
+    right: NDArray[Any] | None = None
+    tolerance: NDArray[Any] | None = None
 
 
 def judge_narrow(
@@ -138,10 +141,11 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor | NDArray[An
         return NarrowOutcome("other precision", precision, ratio, statistic, says)
     ratio, statistic = found[allowed[-1]]
     says = f"{name} is wrong: its {statistic} is {ratio:.2g} times what right code reaches in {narrow} ({allowed[-1]})."
-    unfinished = int(np.count_nonzero(~np.isfinite(claimed) & yardsticks.of(name, allowed[-1], kept).judged))
+    measured = yardsticks.of(name, allowed[-1], kept)
+    unfinished = int(np.count_nonzero(~np.isfinite(claimed) & measured.judged))
     if unfinished:
         says = f"{name} is wrong: {unfinished} of {claimed.size} elements are NaN or infinite in {narrow}, where right code has numbers."
-    return NarrowOutcome("wrong", None, ratio, statistic, says)
+    return NarrowOutcome("wrong", None, ratio, statistic, says, measured.right, measured.limits.element * measured.deviation)
 
 
 def _type_of(values: NDArray[Any], narrow: torch.dtype) -> torch.dtype:
