@@ -16,6 +16,7 @@ from verifier.oracles.references.candidate import Candidate
 from verifier.oracles.references.constants import constants_of, integers_in
 from verifier.oracles.references.domains import LABELS, ORDINARY, WHOLE, domain_of, is_label, is_offsets
 from verifier.oracles.references.evidence import not_its_own
+from verifier.oracles.references.interpreted import rounding_to_nearest
 from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
 from verifier.oracles.references.points import Source
@@ -135,6 +136,11 @@ def _claiming(candidate: Candidate, sources: Mapping[str, Source], tensors: Mapp
 
 def ask(prepared: Prepared, said: Said) -> Answer:
     """Put a candidate to the test against its reference: at the examples first, then at what is drawn."""
+    with rounding_to_nearest():
+        return _asked(prepared, said)
+
+
+def _asked(prepared: Prepared, said: Said) -> Answer:
     judge, space, seed = prepared.judge, prepared.space, prepared.seed
     not_drawn, notes = list(prepared.not_drawn), list(prepared.notes)
     base = replace(space.base, axes={"cotangent": "signed"}, seed=seed)
