@@ -7,6 +7,7 @@ sections are up to date; figures in the last bits differ between processors.
 """
 
 import importlib.util
+import io
 import subprocess
 import sys
 import sysconfig
@@ -16,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from rich.console import Console
 
 from verifier.reports.html import write
 from verifier.reports.markdown import MARKS, code, escape, table
+from verifier.reports.terminal import show
 from verifier.reports.wording import NOTHING
 from verifier.results.baseline import failing_checks
 from verifier.results.report import Report, from_json
@@ -138,6 +141,14 @@ def _row(entry: Entry, report: Report) -> str:
     return table(cells, [], "lllll").split("\n")[0]
 
 
+def draw_terminal(report: Report, name: str) -> None:
+    """What a terminal of 80 columns shows of a report, as a picture for the tutorial."""
+    console = Console(record=True, width=80, file=io.StringIO(), markup=False, emoji=False, highlight=False)
+    show(report, console)
+    text = console.export_svg(title=f"verifier watch {report.candidate.name}.py", unique_id=name)
+    (IMAGES / f"{name}.svg").write_text("".join(f"{line.rstrip()}\n" for line in text.split("\n")), encoding="utf-8")
+
+
 def photograph() -> None:
     """The screenshots of the README, by the browser of the tests."""
     place = ROOT / "tests" / "reports" / "browser" / "conftest.py"
@@ -170,6 +181,8 @@ def main() -> None:
             entry.page.write_text(write(reports[entry.path]), encoding="utf-8")
     (GALLERY / "README.md").write_text(index(reports), encoding="utf-8")
     if "--screenshots" in sys.argv[1:]:
+        draw_terminal(reports["faulty/no_hidden_derivative"], "first-fail")
+        draw_terminal(reports["correct/vectorised_rows"], "first-pass")
         photograph()
 
 

@@ -39,11 +39,14 @@ def watch(candidate: str, profile: str, assignment: str | None, isolation: Isola
     The exit status is that of the last run.
     """
     from verifier.reports.terminal import open_console
+    from verifier.reports.untrusted import one_line
 
     console = open_console()
     status = WRONG_REQUEST
 
     def run() -> Report | RequestError:
+        console.clear()  # on a terminal alone
+        console.print(f"Judging {one_line(candidate)} …")  # the first run takes seconds
         return judge_once(candidate, profile=profile, assignment=assignment, isolation=isolation)
 
     try:

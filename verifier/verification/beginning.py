@@ -40,7 +40,8 @@ def about_parameters(signature: Mapping[str, Sequence[str]], arguments: Sequence
     kinds = [next((kind for kind in arguments if kind in KINDS and KINDS[kind].fullmatch(name)), "") for name in parameters]
     if sorted(kinds) == sorted(arguments) and kinds != list(arguments):
         return f". Its own parameters stand in another order: {', '.join(parameters)}"
-    if unread and {kind for kind, name in zip(kinds, parameters, strict=True) if name in unread} & {"weights"}:
+    never = {kind for kind, name in zip(kinds, parameters, strict=True) if name in unread}
+    if "weights" in never and "x" not in never:  # one that reads nothing is not written yet
         used = list(signature.get("globals", ()))
         instead = f"; it computes with {', '.join(used)} from outside the function" if used else ""
         return f". It never reads its parameter{'s' if len(unread) > 1 else ''} {' and '.join(unread)}{instead}"
