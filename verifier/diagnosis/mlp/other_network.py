@@ -33,7 +33,7 @@ def find_other_network(answered: Sequence[Answered], claims: Claims) -> Diagnosi
             lines = _lines(claims, other)
             text = (
                 f"What the forward pass gives is not what is claimed; on every network it is that of {lines}. "
-                "Declare that in the manifest, and the gradients are judged by it."
+                "Where that is meant, declare it in the manifest, and the gradients are judged by it; else the forward pass has to change."
             )
             return Diagnosis("another-loss", "forward", text, f"So on all of {len(usable)} networks.")
     return None
