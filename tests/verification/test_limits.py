@@ -121,3 +121,16 @@ def test_options_go_before_the_assignment_and_that_before_the_profile(tmp_path):
     task.write_text("[limits]\nwall_seconds = 0.1\n")
     assert "within 0.1 s" in judged(tmp_path, "time.sleep(0.15)", assignment=str(task)).summary
     assert judged(tmp_path, "time.sleep(0.15)", "wall_seconds=5", assignment=str(task), seed=0).verdict == "pass"
+
+
+SLOW_DEFINITION = "class Slow:\n    time.sleep(1.1)\n    print('no compiler was found')\n"  # as the import of a large library is
+SCRIPT = "for epoch in range(3):\n    time.sleep(0.4)\n    print('epoch', epoch)\n"
+
+
+@pytest.mark.parametrize(("head", "noted"), [(SLOW_DEFINITION, False), (SCRIPT, True)])
+def test_what_a_file_computes_whenever_it_is_loaded_is_a_note_and_slow_definitions_are_none(tmp_path, head, noted):
+    report = judged(tmp_path, "", head=head)
+    assert report.verdict == "pass"
+    notes = " ".join(note for outcome in report.checks for note in outcome.notes)
+    assert ('the last "epoch 2"' in notes and "__main__" in notes) is noted
+    assert ("Loading the file took" in notes) is noted

@@ -15,6 +15,7 @@ from verifier.notebook import split_place
 LONGEST = 200  # characters of a line that are shown
 PIECES = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'|[-+*/@%&|^<>=!:]*=|[][(){}#]")
 CLASS = re.compile(r"^class[ \t]+([^\W\d]\w{0,80})", re.MULTILINE)
+RUNS = re.compile(r"^(?:for|while)\b|^(?:\w[\w, ]{0,80}= ?)?[^\W\d][\w.]{0,80}\(", re.MULTILINE)
 RETURN = re.compile(r"return\b\s*")
 
 
@@ -47,12 +48,19 @@ def source_line(candidate: Candidate, file: str, line: int) -> SourceLine | None
 
 def classes_in(candidate: Candidate) -> list[str]:
     """The classes that the candidate's file defines at its top level, in order."""
-    if candidate.file is None:
-        return []
+    return CLASS.findall(_source(candidate))
+
+
+def runs_when_loaded(candidate: Candidate) -> bool:
+    """Whether the candidate's file has a loop or a call at its top level, as a script that trains has."""
+    return RUNS.search(_source(candidate)) is not None
+
+
+def _source(candidate: Candidate) -> str:
     try:
-        return CLASS.findall(read_source(candidate.file, candidate.path))
+        return "" if candidate.file is None else read_source(candidate.file, candidate.path)
     except RequestError:
-        return []
+        return ""
 
 
 def own_file(candidate: Candidate, file: str) -> Path | None:

@@ -16,6 +16,7 @@ from verifier.candidates.discovery import Candidate
 from verifier.candidates.endings import ended_by_cpu_limit, used_up_cpu, used_up_wall
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Answer, Session, Target, WorkerEnded
+from verifier.candidates.source_lines import runs_when_loaded
 from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
 from verifier.verification.raising import Advice, advise, sentence_of
@@ -142,11 +143,17 @@ class Workers:
             self._functions = session.hello.get("functions") or {}
             self.left_out = tuple(session.hello.get("left_out") or ())
             self.signature = session.hello.get("signature") or {}
-            if not self.started and seconds > SLOW_TO_LOAD and (printed := _last_printed(session.printed())):
-                self.note_on_loading = f"Loading the file took {seconds:.1f} s. {printed}{AT_THE_TOP}"
+            if not self.started and seconds > SLOW_TO_LOAD:
+                self.note_on_loading = self._what_ran(seconds, session.printed())
             self._session = session
             self.started += 1
         return self._session
+
+    def _what_ran(self, seconds: float, printed: str) -> str:
+        """A note on a script that computes whenever it is loaded; a library may be slow to import too, and warn meanwhile."""
+        if not (said := _last_printed(printed)) or not runs_when_loaded(self._candidate):
+            return ""
+        return f"Loading the file took {seconds:.1f} s. {said}{AT_THE_TOP}"
 
     def died(self, ended: WorkerEnded, where: str) -> Unanswered:
         """The end of a worker as a death of the candidate's."""
