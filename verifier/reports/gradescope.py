@@ -13,7 +13,7 @@ from msgspec import structs
 from verifier.errors import RequestError
 from verifier.reports.markdown import MARKS, code, escape, fence
 from verifier.reports.untrusted import one_line
-from verifier.reports.wording import is_of_a_cohort, marked_source, number, reproduce_command, times_tolerance, verdict_means
+from verifier.reports.wording import is_of_a_cohort, marked_source, number, problem_word, reproduce_command, times_tolerance, verdict_means
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Outcome
 from verifier.results.report import Part, Report, Score
@@ -142,7 +142,7 @@ def _details(report: Report, asked: Sequence[Outcome], before: int) -> Iterator[
     for position, outcome in enumerate(asked, before + 1):
         figures = (
             f"error {number(outcome.error)}, tolerance {number(outcome.tolerance)} ({times_tolerance(outcome.error, outcome.tolerance)}), "
-            f"{outcome.failed} of {outcome.problems} networks wrong"
+            f"{outcome.failed} of {outcome.problems} {problem_word(report)}s wrong"
         )
         yield {
             "name": one_line(outcome.id),

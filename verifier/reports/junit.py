@@ -4,7 +4,7 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from verifier.reports.untrusted import last_lines, one_line, plain
-from verifier.reports.wording import element, number, reproduce_command, worst_measurement
+from verifier.reports.wording import element, number, problem_word, reproduce_command, worst_measurement
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Outcome
 from verifier.results.report import Report
@@ -88,12 +88,12 @@ def _add_result(case: Element, kind: str, reason: str, message: str, details: st
 
 
 def _numbers(report: Report, outcome: Outcome) -> str:
-    worst = worst_measurement(report, outcome)
-    lines = [f"error {number(outcome.error)}, tolerance {number(outcome.tolerance)}, {outcome.failed} of {outcome.problems} networks"]
+    worst, word = worst_measurement(report, outcome), problem_word(report)
+    lines = [f"error {number(outcome.error)}, tolerance {number(outcome.tolerance)}, {outcome.failed} of {outcome.problems} {word}s"]
     if worst is not None:
         if worst.claimed is not None and worst.reference is not None:
             lines.append(f"{element(worst)}: claimed {worst.claimed}, right {worst.reference}")
-        lines.append(f"network {worst.problem}: {one_line(worst.network)}")
+        lines.append(f"{word} {worst.problem}: {one_line(worst.network)}")
     return "\n".join([*lines, reproduce_command(report)])
 
 

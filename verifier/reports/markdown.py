@@ -174,7 +174,8 @@ def _checks(report: Report) -> Iterator[str]:
         yield "## Layers"
         yield table(HEADINGS, ([escape(cell) for cell in row_of(layer)] for layer in layers), "lllll")
     yield "## Checks"
-    headings = ("check", "status", "error", "tolerance", "of tolerance", "networks", "worst tensor", "excludes above", "tolerance from")
+    asked = f"{problem_word(report)}s"
+    headings = ("check", "status", "error", "tolerance", "of tolerance", asked, "worst tensor", "excludes above", "tolerance from")
     yield table(headings, (_check_row(report, outcome) for outcome in report.checks), "llrrrrlrl")
     if words := explained_words(report):
         yield " ".join(words)

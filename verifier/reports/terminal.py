@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -45,7 +45,7 @@ from verifier.reports.wording import (
 )
 from verifier.results.cohort import OUTCOMES
 from verifier.results.gathering import Gathering
-from verifier.results.outcome import Measurement, Outcome
+from verifier.results.outcome import Measurement
 from verifier.results.report import Diagnosis, Note, Report
 from verifier.results.submission import without_path
 
@@ -106,7 +106,7 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
         console.print(_table_of_layers(report))
     elif len(report.checks) == 1 or any(outcome.status != "skipped" for outcome in report.checks[1:]):
         console.print()
-        console.print(_table_of_checks(report.checks))
+        console.print(_table_of_checks(report))
     if operations_of(report):
         console.print()
         console.print(_table_of_operations(report))
@@ -279,12 +279,12 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _table_of_checks(checks: Iterable[Outcome]) -> Table:
+def _table_of_checks(report: Report) -> Table:
     table = _table("check")
     table.add_column("status", no_wrap=True)
-    for heading in ("error", "tolerance", "networks", "excludes above"):
+    for heading in ("error", "tolerance", f"{problem_word(report)}s", "excludes above"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for outcome in checks:
+    for outcome in report.checks:
         status = outcome.status if outcome.status in ("pass", "skipped") else outcome.status.upper()
         table.add_row(
             Text(one_line(title(outcome))),

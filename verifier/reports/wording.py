@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from verifier.reports.layers import layers_of
 from verifier.reports.untrusted import one_line, plain
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Isolation, OwnLine, Report
@@ -283,10 +282,8 @@ def replay_command(report: Report, folder: PurePath | None = None) -> str | None
 
 
 def problem_word(report: Report) -> str:
-    """What the counterexample is."""
-    if report.counterexample is not None and report.counterexample.nodes:
-        return "graph"
-    return "problem" if layers_of(report) else "network"
+    """What the candidate is asked about."""
+    return {"mlp": "network", "engine": "graph"}.get(report.candidate.contract, "problem")
 
 
 def shell_word(text: str) -> str:
