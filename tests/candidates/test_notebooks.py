@@ -80,7 +80,7 @@ def test_a_wrong_line_is_named_by_its_cell_and_shown(judged):
 @pytest.mark.parametrize(
     ("cells", "said"),
     [
-        ((SETUP, "def backprop(:\n"), "net.ipynb, cell 2, line 1: SyntaxError: invalid syntax, while it was loaded."),
+        ((SETUP, "def backprop(:\n"), "net.ipynb, cell 2, line 1: SyntaxError: invalid syntax."),
         ((SETUP, "# one\n1 / 0 if True else 2\nx = 1\ny = x[0]"), "net.ipynb, cell 2, line 4: TypeError"),
         (("import nothing_of_this_name", BACKPROP), "net.ipynb, cell 1, line 1: ModuleNotFoundError"),
         ((BACKPROP.replace("a = [x]", "a = [x.nothing]"),), "net.ipynb, cell 1, line 2, in backprop: AttributeError"),

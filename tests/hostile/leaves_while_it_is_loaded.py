@@ -1,6 +1,6 @@
 """Leaves with exit status 0 while it is loaded.
 
-Expected: error; while it was loaded, the candidate left
+Expected: error; the candidate left while it was loaded
 Held by: the boundary
 """
 

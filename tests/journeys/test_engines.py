@@ -11,10 +11,10 @@ from verifier import check
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT = ROOT / "reference_impls" / "engines" / "tensor_engine.py"
 PLANTS = {plant.name: plant for plant in plants()}
-# One of each kind: all of them are judged by benchmarks.planted_engines.
+# One of each kind but stale_cotangents, whose numbers depend on addresses; all are judged by benchmarks.planted_engines.
 SHOWN = (
     *("self_once", "softmax_assigns", "exponent_shallow", "changes_operand"),
-    *("waits_for_all_readers", "keyed_by_array", "second_call_adds", "stale_cotangents"),
+    *("waits_for_all_readers", "keyed_by_array", "second_call_adds"),
 )
 
 

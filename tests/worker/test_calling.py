@@ -164,7 +164,8 @@ def test_everything_else_is_refused_with_its_type(start, expression):
 
 PARTS = ["loss", "weight_gradients", "bias_gradients"]
 REFUSED_PARTS = {
-    "{'loss': 1}": "returned a dict, expected (loss, weight_gradients, bias_gradients)",
+    "{'loss': 1}": "returned a dict, expected (loss, weight_gradients, bias_gradients): "
+    "end it with `return loss, weight_gradients, bias_gradients`",
     "None": "returned None, expected (loss, weight_gradients, bias_gradients): "
     "end it with `return loss, weight_gradients, bias_gradients`, also where it stores them or changes them in place",
     "(part for part in (1, [], []))": "returned a generator, expected (loss, weight_gradients, bias_gradients): "
@@ -172,7 +173,8 @@ REFUSED_PARTS = {
     "(1, (one for one in [2.0]), [])": "returned as weight_gradients a generator, expected a list of arrays: make it one by list(…)",
     "(1, [], map(float, [2]))": "returned as bias_gradients a map, expected a list of arrays: make it one by list(…)",
     "(1, [iter([2.0])], [])": "returned as weight_gradients[0] a list_iterator, expected an array or a number",
-    "(1, [])": "returned 2 parts, expected (loss, weight_gradients, bias_gradients)",
+    "(1, [])": "returned 2 parts, expected (loss, weight_gradients, bias_gradients): "
+    "end it with `return loss, weight_gradients, bias_gradients`, where the loss may be None",
     "(1, 2.0, [])": "returned as weight_gradients a float, expected a list of arrays",
     "(1, [1, 2j], [])": "returned as weight_gradients[1] a complex: complex, expected real numbers",
     "(1, {}, [])": "returned as weight_gradients a dict, expected a list of arrays",

@@ -89,7 +89,7 @@ def _of_digits(wrong: Sequence[Answered]) -> Iterator[str]:
     numbers = np.concatenate(
         [np.zeros(0), *(g.ravel() for one in wrong for g in one.claimed.gradients.values() if one.problem.dtype == "float64")]
     )
-    if numbers.size >= MANY and bool(np.all(numbers == np.round(numbers))):
+    if numbers.size >= MANY and numbers.any() and bool(np.all(numbers == np.round(numbers))):  # zeros alone are another mistake
         yield "Every number is a whole one: what is written into an array of integers (dtype=int) loses its decimals. Make it of floats."
         return
     numbers = numbers[numbers != 0]
