@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from msgspec import structs
 
+from verifier.checks.examination import told_apart
 from verifier.checks.layer.asking import LayerAsking, Raised
 from verifier.checks.layer.examining import Departure, Examined, is_missing
 from verifier.checks.layer.outputs import COMPARED, EXACT, Beside, beside_reference
@@ -138,11 +139,12 @@ def _conclude_outputs(judgement: Judgement, examined: Examined, beside: Beside) 
     own = not any(departure.check != "forward" for departure in examined.departures)
     also = " Its backward pass is right for what it computes." if own else ""
     lead = "The outputs" if not beside.backward else f"The forward pass is wrong, the backward pass is that of {name}: its outputs"
+    claimed, right = told_apart(first.claimed, first.right)
     judgement.measurements += [_measurement(departure, judgement.name) for departure in wrong[:SHOWN]]
     judgement.add(
         "forward",
         "fail",
-        f"{lead} {first.says}: {first.claimed:.6g}, should be {first.right:.6g}, at {first.problem.describe()}.{also}",
+        f"{lead} {first.says}: {claimed}, should be {right}, at {first.problem.describe()}.{also}",
         problems=COMPARED,
         failed=len(wrong),
         error=first.error,

@@ -185,3 +185,11 @@ def test_an_epsilon_in_a_logarithm_that_the_gradient_leaves_out_is_a_note(judge)
     assert any("an ε inside a logarithm" in note.message for note in report.notes)
     wrong = judge(planted(SOFTMAX_LOSS, "dx / len(x)", "dx / len(x) * 1.0001"), 'operation = "softmax_loss"')
     assert wrong.verdict == "fail"
+
+
+def test_a_mean_that_the_gradient_forgets_beside_an_epsilon_is_no_wrong_forward_pass(judge):
+    """The gradient is then that of the summed loss, the loss nearly the mean: each is the operation's, and only one is what is computed."""
+    report = judge(planted(SOFTMAX_LOSS, "dx / len(x)", "dx"), 'operation = "softmax_loss"')
+    assert report.verdict == "fail"
+    assert "forward pass is wrong" not in report.summary
+    assert report.summary.startswith("softmax_loss: dx is wrong: ")

@@ -58,6 +58,17 @@ def test_kinds_say_what_is_differentiated():
     assert problem.arrays["m"].dtype == np.bool_
 
 
+def test_rows_of_probabilities_sum_to_1_also_over_a_single_class():
+    """A softmax of one class is 1: with another target than 1 right code is accused. Written as one number it lies inside (0, 1)."""
+    text = 'forward = "loss = f(x, y, t)"\nbackward = "dx = g(x, y, t)"\n'
+    text += 'arrays = {x = "N C", y = "prob N C", t = "prob N 1"}\nsizes = {C = [1, 3]}'
+    problems = draw_problems(layer(text), 12, 0)
+    assert {problem.values["C"] for problem in problems} >= {1, 2}
+    for problem in problems:
+        assert np.allclose(problem.arrays["y"].sum(axis=-1), 1.0, rtol=1e-15)
+        assert np.all((problem.arrays["t"] > 0) & (problem.arrays["t"] < 1))
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

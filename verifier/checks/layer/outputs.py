@@ -90,7 +90,7 @@ def beside_reference(examined: Examined, names: Sequence[str]) -> Beside:
             apart = _apart(entry.name, asked, variant, examined.inside, NEAR)
             if apart is not None and all(_gradients_fit(entry.name, one, layout, variant, examined, EXACT) for one in asked):
                 return Beside("near", f"{apart:.0e}")
-    backward = bool(wrong) and any(_has_its_gradients(entry.name, compared, layout, variant, examined) for variant in variants)
+    backward = bool(wrong) and _has_the_gradients_of_another(entry.name, compared, layout, variants, examined)
     exhaustive = reference.settled and not set(open_needs) & {"stride", "pad", "window"}
     own_letters = layout is not None and all(lying.joined < 0 and not lying.single for lying in layout.values())
     if backward or (exhaustive and own_letters and _says_its_letters(examined)):
@@ -205,6 +205,19 @@ def _judge(claimed: FloatArray, reference: FloatArray, tolerance: FloatArray) ->
             worst = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
             judged.append((float(ratio[worst]), float(error[worst]), float(allowed[worst]), float(claimed[worst]), float(right[worst])))
     return min(judged, default=None)
+
+
+def _has_the_gradients_of_another(
+    name: str,
+    compared: Sequence[_Compared],
+    layout: Mapping[str, Lying] | None,
+    variants: Sequence[Mapping[str, Any]],
+    examined: Examined,
+) -> bool:
+    """Whether gradients are the operation's own and outputs are not: not where outputs are those of one variant, gradients of another."""
+    own = [_has_its_gradients(name, compared, layout, variant, examined) for variant in variants]
+    outputs = [variant for variant, has in zip(variants, own, strict=True) if not has]
+    return any(own) and all(_apart(name, compared, variant, examined.inside, NEAR) is None for variant in outputs)
 
 
 def _has_its_gradients(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.contracts.layer.claims import LayerClaims
-from verifier.problems.sizes import Allowed, GrammarError, Shape, draw_sizes, meets
+from verifier.problems.sizes import Allowed, Expression, GrammarError, Shape, draw_sizes, meets
 
 Array = NDArray[Any]
 LARGEST = 1_000_000  # elements of all arrays of a problem
@@ -209,8 +209,7 @@ class _Drawer:
             return _mask(dimensions, generator)
         if shape.kind == "prob":
             drawn = np.exp(generator.normal(size=dimensions))
-            alone = not dimensions or dimensions[-1] == 1  # one probability alone is not 1, where a logarithm of the rest is none
-            return np.asarray(drawn / (drawn + 1 if alone else drawn.sum(axis=-1, keepdims=True)))
+            return np.asarray(drawn / (drawn + 1 if _is_alone(shape) else drawn.sum(axis=-1, keepdims=True)))
         if shape.kind == "positive":
             return np.exp(0.5 * generator.normal(size=dimensions))
         tied = entry is None or not entry.tied or self._role(name) in entry.tied
@@ -269,6 +268,12 @@ def _spaced(dimensions: tuple[int, ...], generator: np.random.Generator) -> NDAr
     places = generator.permutation(size) - size // 2 + 0.5
     jitter = generator.uniform(-1 / 6, 1 / 6, size=size)
     return ((places + jitter) * spacing).reshape(dimensions)
+
+
+def _is_alone(shape: Shape) -> bool:
+    """Whether rows are written as one probability: then it is not 1, where 1 - p has no logarithm. Of C classes that are one it is 1."""
+    last = shape.dimensions[-1] if shape.dimensions else None
+    return last is None or (isinstance(last, Expression) and not last.names and last.value({}) == 1)
 
 
 def _mask(dimensions: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.bool_]:
