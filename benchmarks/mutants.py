@@ -1,60 +1,75 @@
 """Would our own tests notice a changed line? Single-line mutants, each against the tests that cover its line, quickest first.
 
-    python -m benchmarks.mutants [TESTS …]
+    python -m benchmarks.mutants [TESTS …] [--seconds 90]
 
-Lines and their tests come from one run under coverage (pytest-cov, in the extra `benchmarks`). A mutant changes one comparison, sum,
-product, number, connective, extremum or returned value of `verifier/{checks,oracles,verification,tolerance,contracts}`; it is noticed
-by the first test that fails, or where its tests take five times as long as before.
+A mutant changes one comparison, sum, product, number, connective, extremum or returned value of
+`verifier/{checks,oracles,verification,tolerance,contracts}`. It is noticed by the first test that fails, or where its tests take five
+times as long as before. Each test file is run once under coverage (pytest-cov, in the extra `benchmarks`), for `--each` seconds.
+
+A run that is stopped, or ends after `--seconds`, goes on at the next call: the folder `.mutants` keeps the copy of the tree that is
+mutated, what each test covers, and every answer. `--fresh` begins again. `--again` asks the survivors alone, with the tests as they are
+now. What a survivor is forgiven for stands in benchmarks/mutants.toml.
 """
 
 import argparse
 import ast
+import hashlib
+import itertools
 import json
+import multiprocessing
 import os
-import random
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 from benchmarks.output import table
 
 ROOT = Path(__file__).resolve().parents[1]
+KEPT = ROOT / ".mutants"
+COPY = KEPT / "copy"
 PARTS = ("checks/", "oracles/", "verification/", "tolerance.py", "contracts/")
 TESTS = ("tests/checks", "tests/oracles", "tests/verification", "tests/contracts", "tests/problems", "tests/test_tolerance.py")
 COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn}
 COMPUTED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult}
 EXCHANGED = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "any": "all", "all": "any"}
-PATIENCE = 5
-
-DURATIONS = """
-import json, os
-seconds = {}
-
-
-def pytest_runtest_logreport(report):
-    seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
-
-
-def pytest_sessionfinish():
-    with open(os.environ["DURATIONS"], "w") as file:
-        json.dump(seconds, file)
-"""
+PATIENCE = 5  # times as long as before is too slow
+START = 60  # seconds that a process may take beside its tests
+LIBRARIES = ["numpy", "torch"]  # imported once, before the processes are forked
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """One changed line of a file: `before` and `after` are the line's texts without indentation."""
+    """One changed line of a file, with its indentation and its end."""
 
     file: str
     line: int
     before: str
     after: str
-    source: str
+
+    @property
+    def key(self) -> str:
+        """What it is called in the kept answers; also, with a seed, where it stands in the draw."""
+        return f"{self.file}:{self.line}: {self.before.strip()} -> {self.after.strip()}"
+
+    def applied(self, source: str) -> str:
+        """The module with the line changed."""
+        lines = source.splitlines(keepends=True)
+        return "".join([*lines[: self.line - 1], self.after, *lines[self.line :]])
+
+    def parses(self) -> bool:
+        """Whether the changed module is Python: a change in a part of a line need not be."""
+        try:
+            ast.parse(self.applied((COPY / self.file).read_text(encoding="utf-8")))
+        except SyntaxError:
+            return False
+        return True
 
 
 def mutants_of(file: str, source: str) -> Iterator[Mutant]:
@@ -67,17 +82,8 @@ def mutants_of(file: str, source: str) -> Iterator[Mutant]:
         line = lines[start - 1].encode()
         for changed in _changed(node):
             text = (line[: node.col_offset] + ast.unparse(changed).encode() + line[node.end_col_offset :]).decode()  # type: ignore[attr-defined]
-            whole = "".join([*lines[: start - 1], text, *lines[start:]])
-            if text != lines[start - 1] and _parses(whole):
-                yield Mutant(file, start, lines[start - 1].strip(), text.strip(), whole)
-
-
-def _parses(source: str) -> bool:
-    try:
-        ast.parse(source)
-    except SyntaxError:
-        return False
-    return True
+            if text != lines[start - 1]:
+                yield Mutant(file, start, lines[start - 1], text)
 
 
 def _changed(node: ast.AST) -> Iterator[ast.AST]:
@@ -104,88 +110,250 @@ def _changed(node: ast.AST) -> Iterator[ast.AST]:
             yield ast.Pass()
 
 
-def record(copy: Path, tests: Sequence[str], scratch: Path) -> tuple[dict[tuple[str, int], set[str]], dict[str, float]]:
-    """The tests that cover each line, by file and line; and how long each test takes, in seconds."""
-    (scratch / "durations_plugin.py").write_text(DURATIONS, encoding="utf-8")
-    environment = _environment(copy, scratch) | {"COVERAGE_FILE": str(scratch / "coverage"), "DURATIONS": str(scratch / "durations.json")}
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "durations_plugin", "-p", "no:cacheprovider", "--cov=verifier"]
-    subprocess.run([*words, "--cov-context=test", "--cov-report=", *tests], cwd=copy, env=environment, check=False)
-    from coverage import CoverageData
+@dataclass
+class Recording:
+    """What the tests cover: the seconds of each test, and the tests of each line by file and line number."""
 
-    data = CoverageData(str(scratch / "coverage"))
-    data.read()
-    covering: dict[tuple[str, int], set[str]] = {}
-    for file in data.measured_files():
-        for line, contexts in data.contexts_by_lineno(file).items():
-            covering[str(Path(file).relative_to(copy)), line] = {one.partition("|")[0] for one in contexts if one}
-    return covering, json.loads((scratch / "durations.json").read_text())
+    seconds: dict[str, float] = field(default_factory=dict)
+    lines: dict[str, dict[int, set[str]]] = field(default_factory=dict)
+
+    def add(self, seconds: Mapping[str, float], lines: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+        """One test file's: a line that ran in a fixture belongs to every test of the file, which is what its empty name says."""
+        self.seconds.update(seconds)
+        for file, covered in lines.items():
+            kept = self.lines.setdefault(file, {})
+            for number, tests in covered.items():
+                kept.setdefault(int(number), set()).update(seconds if "" in tests else (test for test in tests if test in seconds))
+
+    def tests_of(self, mutant: Mutant, in_function: bool, at_most: float) -> list[str]:
+        """The tests of a line, quickest first, of `at_most` seconds together; of a line that runs at import, those of its module."""
+        covered = self.lines.get(mutant.file, {})
+        tests = covered.get(mutant.line, set()) if in_function else set().union(*covered.values())
+        chosen: list[str] = []
+        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
+            at_most -= self.seconds[test]
+            if chosen and at_most < 0:
+                break
+            chosen.append(test)
+        return chosen
 
 
-def _environment(copy: Path, scratch: Path) -> dict[str, str]:
-    path = os.pathsep.join([str(copy), str(scratch)])
-    return os.environ | {
-        "PYTHONPATH": path,
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "OMP_NUM_THREADS": "1",
-        "VERIFIER_CACHE": str(scratch / "cache"),
-    }
+class _Recorder:
+    """A pytest plug-in: coverage by test, and how long each took; what comes after `limit` seconds is skipped."""
+
+    def __init__(self, limit: float) -> None:
+        import coverage
+
+        self.limit = limit
+        self.seconds: dict[str, float] = {}
+        self.coverage = coverage.Coverage(data_file=None, include=[str(COPY / "verifier" / "*")])
+        self.coverage.start()
+
+    def pytest_runtest_setup(self, item: Any) -> None:
+        import pytest
+
+        self.coverage.switch_context("")
+        if sum(self.seconds.values()) > self.limit:
+            pytest.skip("its file has had its time")
+
+    def pytest_runtest_call(self, item: Any) -> None:
+        self.coverage.switch_context(item.nodeid)
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.when == "call" and report.passed:
+            self.seconds[report.nodeid] = report.duration
+
+    def found(self) -> tuple[dict[str, float], dict[str, dict[int, list[str]]]]:
+        self.coverage.stop()
+        data = self.coverage.get_data()
+        return self.seconds, {str(Path(file).relative_to(COPY)): data.contexts_by_lineno(file) for file in data.measured_files()}
 
 
-def noticed_by(mutant: Mutant, copy: Path, tests: Sequence[str], seconds: Mapping[str, float], scratch: Path) -> str | None:
-    """The first test that fails with the mutant; "too slow" where they take too long; None where all pass."""
-    ordered = sorted(tests, key=lambda test: seconds.get(test, 0.0))
-    listed = scratch / "tests.txt"
-    listed.write_text("\n".join(ordered), encoding="utf-8")
-    path = copy / mutant.file
-    right = path.read_text(encoding="utf-8")
-    path.write_text(mutant.source, encoding="utf-8")
-    limit = 60 + PATIENCE * sum(seconds.get(test, 0.0) for test in ordered)
-    words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", f"@{listed}"]
+class _FirstFailure:
+    """A pytest plug-in: the name of the first test that fails."""
+
+    def __init__(self) -> None:
+        self.name: str | None = None
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and self.name is None:
+            self.name = report.nodeid
+
+    def pytest_collectreport(self, report: Any) -> None:
+        if report.failed and self.name is None:
+            self.name = "cannot be collected"
+
+    def found(self) -> str | None:
+        return self.name
+
+
+def _in_copy(plugin: Callable[[], _Recorder | _FirstFailure], words: Sequence[str], answer: Connection) -> None:
+    """In a process of its own: pytest over the copy; the answer is what the plug-in found."""
+    os.setsid()
+    os.chdir(COPY)
+    sys.path[:0] = [str(COPY)]
+    sys.dont_write_bytecode = True
+    os.environ.update(PYTHONPATH=str(COPY), PYTHONDONTWRITEBYTECODE="1", OMP_NUM_THREADS="1")
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    import pytest
+
+    made = plugin()
+    status = pytest.main(["-q", "-p", "no:cacheprovider", "-n", "0", f"--basetemp={KEPT / 'scratch'}", *words], plugins=[made])
+    found = made.found()
+    answer.send("cannot be collected" if found is None and status not in (0, 5) else found)
+
+
+def _ask(plugin: Callable[[], _Recorder | _FirstFailure], words: Sequence[str], limit: float) -> Any:
+    """What the plug-in found; "too slow" where the process was ended at its limit in seconds, "ended" where it died."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(LIBRARIES)
+    here, there = context.Pipe(duplex=False)
+    process = context.Process(target=_in_copy, args=(plugin, words, there))
+    process.start()
+    there.close()
     try:
-        done = subprocess.run(words, cwd=copy, env=_environment(copy, scratch), capture_output=True, text=True, timeout=limit)
-    except subprocess.TimeoutExpired:
-        return "too slow"
+        return here.recv() if here.poll(limit) else "too slow"
+    except EOFError:
+        return "ended"
+    finally:
+        if process.is_alive() and process.pid:
+            process.join(1)
+            process.kill()
+        process.join()
+
+
+def _kept(file: Path) -> Iterator[Any]:
+    return map(json.loads, file.read_text(encoding="utf-8").splitlines()) if file.exists() else iter(())
+
+
+def _keep(file: Path, row: object) -> None:
+    with file.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(row) + "\n")
+
+
+class _RecorderOf:
+    """Makes the plug-in on the other side: a recorder cannot travel, its limit can."""
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+
+    def __call__(self) -> _Recorder:
+        return _Recorder(self.limit)
+
+
+def record(tests: Sequence[str], each: float, until: float) -> Recording | None:
+    """What these tests cover, for `each` seconds a file; None where the time was up before all were run."""
+    recording, done = Recording(), set()
+    for row in _kept(KEPT / "recording.jsonl"):
+        done.add(row["file"])
+        recording.add(row["seconds"], row["lines"])
+    files = sorted(
+        {
+            path.relative_to(COPY)
+            for test in tests
+            for path in ((COPY / test).rglob("test_*.py") if (COPY / test).is_dir() else [COPY / test])
+        }
+    )
+    for file in map(str, files):
+        if file in done:
+            continue
+        if time.perf_counter() > until:
+            return None
+        found = _ask(_RecorderOf(each), [file], START + PATIENCE * each)
+        seconds, lines = ({}, {}) if isinstance(found, str) else found
+        print(f"{file}: {len(seconds)} tests{f', {found}' if isinstance(found, str) else ''}", flush=True)
+        row = {"file": file, "seconds": seconds, "lines": lines}
+        _keep(KEPT / "recording.jsonl", row)
+        recording.add(seconds, lines)
+    return recording
+
+
+def noticed_by(mutant: Mutant, tests: Sequence[str], seconds: float) -> str | None:
+    """The first test that fails with the mutant; "too slow" or "ended" where they do not come to an end; None where all pass."""
+    path = COPY / mutant.file
+    right = path.read_text(encoding="utf-8")
+    listed = KEPT / "tests.txt"
+    listed.write_text("\n".join(tests), encoding="utf-8")
+    path.write_text(mutant.applied(right), encoding="utf-8")
+    try:
+        found: str | None = _ask(_FirstFailure, ["-x", f"@{listed}"], START + PATIENCE * seconds)
     finally:
         path.write_text(right, encoding="utf-8")
-    if done.returncode == 0:
-        return None
-    failed = [line for line in done.stdout.splitlines() if line.startswith(("FAILED ", "ERROR "))]
-    return failed[0].split(" ")[1] if failed else "cannot be collected"
+    return found
+
+
+def _inside_functions(source: str) -> set[int]:
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.Lambda)]
+    bodies = [statement for node in nodes for statement in (node.body if isinstance(node.body, list) else [node.body])]
+    return {line for one in bodies for line in range(one.lineno, (one.end_lineno or one.lineno) + 1)}
+
+
+def drawn(recording: Recording, seed: int, at_most: float) -> tuple[int, list[tuple[Mutant, list[str]]]]:
+    """How many mutants there are; those that a recorded test covers, with their tests, in the order of the draw."""
+    sources = {str(path.relative_to(COPY)): path.read_text(encoding="utf-8") for path in sorted((COPY / "verifier").rglob("*.py"))}
+    judged = {file: source for file, source in sources.items() if file.removeprefix("verifier/").startswith(PARTS)}
+    inside = {file: _inside_functions(source) for file, source in judged.items()}
+    every = [mutant for file, source in judged.items() for mutant in mutants_of(file, source)]
+    every.sort(key=lambda mutant: hashlib.sha256(f"{seed} {mutant.key}".encode()).digest())
+    with_tests = [(mutant, recording.tests_of(mutant, mutant.line in inside[mutant.file], at_most)) for mutant in every]
+    return len(every), [(mutant, tests) for mutant, tests in with_tests if tests]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("tests", nargs="*", default=TESTS)
-    parser.add_argument("--count", type=int, default=150, help="how many mutants are drawn")
+    parser.add_argument("--count", type=int, default=150, help="how many mutants are asked")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop drawing after so long")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="end after so long; the next call goes on")
+    parser.add_argument("--each", type=float, default=10, help="seconds for which a test file is recorded; its other tests are left out")
+    parser.add_argument("--most", type=float, default=30, help="seconds of tests that a mutant is asked, quickest first")
+    parser.add_argument("--fresh", action="store_true", help="forget what was kept")
+    parser.add_argument("--again", action="store_true", help="ask the survivors with the TESTS as they are now")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        _print(chosen, Path(scratch))
-
-
-def _print(chosen: argparse.Namespace, scratch: Path) -> None:
-    copy = scratch / "copy"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".tox", ".venv", "__pycache__", ".whl"))
-    covering, seconds = record(copy, chosen.tests, scratch)
-    files = [path for path in sorted((copy / "verifier").rglob("*.py")) if str(path.relative_to(copy / "verifier")).startswith(PARTS)]
-    drawn = [mutant for path in files for mutant in mutants_of(str(path.relative_to(copy)), path.read_text(encoding="utf-8"))]
-    reached = [mutant for mutant in drawn if covering.get((mutant.file, mutant.line))]
-    random.Random(chosen.seed).shuffle(reached)
-    started, asked, survivors = time.perf_counter(), 0, []
-    for mutant in reached[: chosen.count]:
-        if time.perf_counter() - started > chosen.seconds:
+    until = time.perf_counter() + chosen.seconds
+    if chosen.fresh:
+        shutil.rmtree(KEPT, ignore_errors=True)
+    if not COPY.exists():
+        shutil.copytree(ROOT, COPY, ignore=shutil.ignore_patterns(".git", ".mutants", ".tox", ".venv", "__pycache__", "*_cache"))
+        revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+        (KEPT / "revision").write_text(revision.stdout.strip() or "no git", encoding="utf-8")
+    recording = record(TESTS if chosen.again else chosen.tests, chosen.each, until)
+    if recording is None:
+        print("The recording goes on at the next call.")
+        return
+    there, reached = drawn(recording, chosen.seed, chosen.most)
+    possible = ((mutant, tests) for mutant, tests in reached if mutant.parses())
+    reached_by_key = {mutant.key: (mutant, tests) for mutant, tests in itertools.islice(possible, chosen.count)}
+    answers = {row["mutant"]: row["noticed_by"] for row in _kept(KEPT / "answers.jsonl") if row["mutant"] in reached_by_key}
+    if chosen.again:
+        shutil.copytree(ROOT / "tests", COPY / "tests", dirs_exist_ok=True)
+    for key, (mutant, tests) in reached_by_key.items():
+        if time.perf_counter() > until:
             break
-        asked += 1
-        if noticed_by(mutant, copy, sorted(covering[mutant.file, mutant.line]), seconds, scratch) is None:
-            survivors.append(mutant)
-            print(f"survives: {mutant.file}:{mutant.line}\n    {mutant.before}\n    {mutant.after}", flush=True)
+        if key not in answers or (chosen.again and answers[key] is None):
+            asked = list(chosen.tests) if chosen.again else tests
+            answers[key] = noticed_by(mutant, asked, chosen.most if chosen.again else sum(map(recording.seconds.__getitem__, tests)))
+            _keep(KEPT / "answers.jsonl", {"mutant": key, "noticed_by": answers[key]})
+    _print(chosen, recording, there, len(reached), answers)
+
+
+def _print(chosen: argparse.Namespace, recording: Recording, there: int, reached: int, answers: Mapping[str, str | None]) -> None:
+    forgiven = tomllib.loads((ROOT / "benchmarks" / "mutants.toml").read_text(encoding="utf-8"))
+    survivors = [key for key, by in answers.items() if by is None]
+    for key in survivors:
+        print(f"survives: {key}\n    {forgiven.get(key.partition(': ')[2], 'not looked at')}")
+    print(f"Revision {(KEPT / 'revision').read_text()}; {len(recording.seconds)} tests, {chosen.each:.0f} s of each file, were recorded.")
     print(
-        f"{len(reached)} of {len(drawn)} mutants are on lines that {' '.join(chosen.tests)} cover; {asked} were asked (seed {chosen.seed})."
+        f"{reached} of {there} mutants are on lines that they cover; {len(answers)} were asked, {chosen.most:.0f} s of tests each"
+        f" (seed {chosen.seed})."
     )
-    print(f"{asked - len(survivors)} are noticed, {len(survivors)} survive: {len(survivors) / max(asked, 1):.0%}.")
-    by_part = {part: sum(one.file.startswith(f"verifier/{part}") for one in survivors) for part in PARTS}
-    print(table(by_part.items(), ["part", "survivors"]))
+    print(f"{len(answers) - len(survivors)} are noticed, {len(survivors)} survive: {len(survivors) / max(len(answers), 1):.0%}.")
+    parts = {part: [key for key in answers if key.startswith(f"verifier/{part}")] for part in PARTS}
+    print(
+        table([(part, len(keys), sum(answers[key] is None for key in keys)) for part, keys in parts.items()], ["part", "asked", "survive"])
+    )
 
 
 if __name__ == "__main__":
