@@ -27,7 +27,13 @@ hypothesis.settings.load_profile("suite")
 
 @pytest.fixture(scope="session", autouse=True)
 def cache_of_the_session(tmp_path_factory):
-    """Corpora are kept in one temporary folder for the whole session, here and in every process that a test starts."""
+    """Corpora are kept in one temporary folder for the whole session, here and in every process that a test starts.
+
+    Processes among which pytest-xdist spreads the suite share it: each corpus is drawn once, and is written whole or not at all.
+    """
+    place = tmp_path_factory.getbasetemp()
+    place = (place.parent if "PYTEST_XDIST_WORKER" in os.environ else place) / "corpora"
+    place.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VERIFIER_CACHE", str(tmp_path_factory.mktemp("corpora")))
+        patch.setenv("VERIFIER_CACHE", str(place))
         yield

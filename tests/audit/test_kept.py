@@ -55,4 +55,4 @@ def test_without_the_cache_everything_is_asked_and_what_a_limit_in_time_leaves_o
     assert (asked(stopped), stopped.found["kept"]) == (0, 0)
     assert len(stopped.found["not_asked"]) == whole
     assert [one[2] for one in stopped.found["not_asked"]][:2] == ["zero", "zero"]
-    assert f"Not asked for want of time, {whole}:" in stopped.printed
+    assert f"Not asked for lack of time, {whole}:" in stopped.printed

@@ -14,7 +14,7 @@ TOLD = {"pass": "passed", "fail": "failure", "error": "failure", "inconclusive":
 INSTALLED = any(point.value == "verifier.pytest_plugin" for point in metadata.entry_points(group="pytest11"))
 PLUGIN = () if INSTALLED else ("-p", "verifier.pytest_plugin")
 
-EVERY = int(os.environ.get("VERIFIER_AGREE_EVERY", "5"))  # of each folder; 1 asks about all, three minutes longer
+EVERY = int(os.environ.get("VERIFIER_AGREE_EVERY", "10"))  # of each folder; 1 asks about all, four minutes longer
 AT_RANDOM = {"dropout_left_on"}  # gives other numbers at each call
 
 

@@ -25,7 +25,7 @@ from verifier.verification.journal import FOLDER, open_journal, read_records
 ROOT = Path(__file__).resolve().parents[2]
 CORRECT, FAULTY = ROOT / "reference_impls" / "correct", ROOT / "reference_impls" / "faulty"
 CANDIDATES = [CORRECT / "columns.py", FAULTY / "sign.py", ROOT / "tests" / "planted" / "raises.py", CORRECT / "vectorised_rows.py"]
-KILLS = int(os.environ.get("VERIFIER_KILLS", "20"))
+KILLS = int(os.environ.get("VERIFIER_KILLS", "8"))
 
 # Starts commands by forking a process that has imported everything: a run then takes a fraction of a second.
 STARTER = """

@@ -35,8 +35,8 @@ def traced(function, put=(), arrays=None):
     tracing = Tracing(lambda file: file == "student.py", {"record": True, "put": list(put)}, arrays or {})
     answer = tracing.watching(function)(np.ones(2))
     basket = Basket(1 << 20)
-    told = tracing.told(basket)
-    return answer, [(line, path, basket.arrays[name].tolist()) for _, line, _, path, _, name in told["settings"]], told["whole"]
+    message = tracing.as_message(basket)
+    return answer, [(line, path, basket.arrays[name].tolist()) for _, line, _, path, _, name in message["settings"]], message["whole"]
 
 
 def test_every_value_is_recorded_at_the_line_that_sets_it(called):

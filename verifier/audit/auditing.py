@@ -209,7 +209,7 @@ class Auditing:
         mine = {one: mutants[one] for one in planned if one.passage == name and one in mutants}
         measured = resolutions.get(name, {})
         seen = [error for error in measured.values() if error is not None]
-        told = variety.together(by_test)
+        facts = variety.together(by_test)
         function = Function(
             name=name,
             kind=kind,
@@ -220,8 +220,8 @@ class Auditing:
             seconds=sum(self.seconds.get(test, 0.0) for test in by_test),
             resolution=min(seen) if seen else None,
             resolutions=measured,
-            facts=told,
-            never_varied=variety.never_varied(told, len(by_test)),
+            facts=facts,
+            never_varied=variety.never_varied(facts, len(by_test)),
             mutants=tuple(mine.values()),
         )
         if not self.settings.propose or passage is None:

@@ -78,7 +78,7 @@ def forked(perform: Callable[[Job, Callable[[Mapping[str, Any]], None]], None]) 
 
 
 def fresh(write_spec: Callable[[Job, int], str]) -> Start:
-    """A process for each job that imports and collects anew."""
+    """A process for each job that imports and collects again."""
 
     def start(job: Job, pipe: int) -> int:
         words = [sys.executable, "-m", "verifier.audit.inside", write_spec(job, pipe)]

@@ -89,11 +89,11 @@ class Proposer:
                 yield job
 
         for done in self._run(jobs()):
-            told = done.trouble or done.last("noticed", "it did not end")
+            failing = done.trouble or done.last("noticed", "it did not end")
             if done.job == control:
-                fails = bool(told)
-                self._refused = self._refused or (f"it {done.trouble}" if done.trouble else told or "")
-            elif told:
+                fails = bool(failing)
+                self._refused = self._refused or (f"it {done.trouble}" if done.trouble else failing or "")
+            elif failing:
                 noticed.add(asked[done.job])
         return [] if fails else [one for one in waiting if one in noticed]
 

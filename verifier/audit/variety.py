@@ -11,26 +11,26 @@ LISTS = ("shapes", "dtypes", "layouts", "cotangents", "batches", "ranks", "value
 
 def together(by_test: Mapping[str, Facts]) -> dict[str, Any]:
     """Each kind of fact with the number of tests that show each value of it."""
-    told: dict[str, Any] = {}
+    varied: dict[str, Any] = {}
     for name in LISTS:
         counted = Counter(value for facts in by_test.values() for value in getattr(facts, name))
-        told[name] = {str(value): number for value, number in counted.most_common(KEPT)}
+        varied[name] = {str(value): number for value, number in counted.most_common(KEPT)}
     options: dict[str, Counter[str]] = {}
     for facts in by_test.values():
         for name, values in facts.options.items():
             options.setdefault(name, Counter()).update(values)
-    told["options"] = {name: dict(values.most_common(KEPT)) for name, values in options.items()}
-    return told
+    varied["options"] = {name: dict(values.most_common(KEPT)) for name, values in options.items()}
+    return varied
 
 
-def never_varied(told: Mapping[str, Any], tests: int) -> tuple[str, ...]:
+def never_varied(varied: Mapping[str, Any], tests: int) -> tuple[str, ...]:
     """Sentences, most telling first; none where no test reaches the pass."""
     if not tests:
         return ()
-    found = [*_options(told["options"]), *_sizes(told), *_cotangents(told), *_values(told["values"])]
+    found = [*_options(varied["options"]), *_sizes(varied), *_cotangents(varied), *_values(varied["values"])]
     for name, word in (("dtypes", "dtype"), ("ranks", "rank")):
-        if len(told[name]) == 1:
-            found.append(f"{word} always {next(iter(told[name]))}")
+        if len(varied[name]) == 1:
+            found.append(f"{word} always {next(iter(varied[name]))}")
     return tuple(found)
 
 
@@ -42,13 +42,13 @@ def _options(options: Mapping[str, Mapping[str, int]]) -> list[str]:
     ]
 
 
-def _sizes(told: Mapping[str, Any]) -> list[str]:
+def _sizes(varied: Mapping[str, Any]) -> list[str]:
     found = []
-    if set(told["sizes"]) == {"equal"}:
+    if set(varied["sizes"]) == {"equal"}:
         found.append("all sizes equal in every call")
-    if set(told["sizes"]) == {"unequal"}:
+    if set(varied["sizes"]) == {"unequal"}:
         found.append("sizes never all equal")
-    batches = set(told["batches"])
+    batches = set(varied["batches"])
     if batches and "1" not in batches:
         found.append("batch never 1")
     if batches == {"1"}:
@@ -56,8 +56,8 @@ def _sizes(told: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _cotangents(told: Mapping[str, Any]) -> list[str]:
-    kinds, layouts = set(told["cotangents"]), set(told["layouts"])
+def _cotangents(varied: Mapping[str, Any]) -> list[str]:
+    kinds, layouts = set(varied["cotangents"]), set(varied["layouts"])
     found = []
     if kinds and kinds <= {"ones", "zeros"}:
         found.append("cotangent always of ones")

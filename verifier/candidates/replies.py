@@ -17,10 +17,10 @@ def check_replies(
 
     A line has as many points as steps were `sent` for it.
     """
-    for asked, told in (("calls", "results"), ("lines", "lines")):
-        calls, replies = request.get(asked, ()), message.get(told)
+    for asked, kind in (("calls", "results"), ("lines", "lines")):
+        calls, replies = request.get(asked, ()), message.get(kind)
         if not isinstance(replies, list) or len(replies) != len(calls):
-            raise WireError(f"there are no {len(calls)} {told}")
+            raise WireError(f"there are no {len(calls)} {kind}")
         for call, reply in zip(calls, replies, strict=True):
             _check_reply("points" if asked == "lines" else call["form"], call, reply, arrays)
     for line, reply in zip(request.get("lines", ()), message.get("lines") or (), strict=True):

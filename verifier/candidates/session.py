@@ -106,12 +106,12 @@ class Session:
         """
         self._number += 1
         seconds = min(seconds, self._limits.wall_seconds)
-        told, answered = self._exchange(wire.encode({**message, "number": self._number}, arrays), seconds)
-        if told.pop("number", None) != self._number or not self._channel.idle:
+        reply, answered = self._exchange(wire.encode({**message, "number": self._number}, arrays), seconds)
+        if reply.pop("number", None) != self._number or not self._channel.idle:
             raise self._end(WorkerEnded("protocol", "sent more than its answers over its private channel"))
-        self._believed(lambda: check_replies(message, told, answered, arrays))
+        self._believed(lambda: check_replies(message, reply, answered, arrays))
         self._signal(signal.SIGSTOP)
-        return Answer(told, answered)
+        return Answer(reply, answered)
 
     def await_hello(self, *, required: bool) -> None:
         """Wait until the candidate is loaded, or failed to. Where `required` confinement is not there, only its isolation is reported."""
@@ -247,10 +247,10 @@ class Session:
                 else:
                     os.kill(self._report.pid, number)
 
-    def _await_report(self, told: Callable[[], bool], seconds: float) -> None:
+    def _await_report(self, reported: Callable[[], bool], seconds: float) -> None:
         """Wait until the zygote reported something, for so long."""
         deadline = time.monotonic() + seconds
         self._report.read()
-        while not told() and not self._report.closed and (left := deadline - time.monotonic()) > 0:
+        while not reported() and not self._report.closed and (left := deadline - time.monotonic()) > 0:
             select.select([self._report], [], [], left)
             self._report.read()

@@ -252,7 +252,7 @@ def place(measurement: Measurement) -> str:
     return f"{measurement.tensor}[{', '.join(map(str, index))}]" if index else measurement.tensor
 
 
-def told_apart(claimed: float | None, right: float | None) -> tuple[str, str]:
+def digits_apart(claimed: float | None, right: float | None) -> tuple[str, str]:
     """Two numbers in as many digits as tell them apart, four at least."""
     if claimed is None or right is None or not np.isfinite(claimed) or not np.isfinite(right):
         return _plain(claimed), _plain(right)
@@ -273,7 +273,7 @@ OF_ITSELF = frozenset({"purity", "batch-additivity", "unit-permutation"})
 
 def departs(measurement: Measurement) -> str:
     """`weights[1][0, 2] = -0.0811, should be -0.1621. Error 0.081, tolerance 4e-15 = 32 x rounding scatter.`"""
-    claimed, right = told_apart(measurement.claimed, measurement.reference)
+    claimed, right = digits_apart(measurement.claimed, measurement.reference)
     beside = "beside" if measurement.check in OF_ITSELF else "should be"
     if measurement.error is None or measurement.tolerance is None or not np.isfinite(measurement.error):
         return f"{place(measurement)} is {claimed}, {beside} {right}."

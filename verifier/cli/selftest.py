@@ -46,7 +46,7 @@ def selftest(chosen: tuple[str, ...], seed: int) -> int:
     console.print(Text(" ".join(str(number) for number in range(1, len(CHECK_IDS) + 1)) + "    fault", "bold"))
     for trial in trials:
         marks = " ".join(MARKS[trial.statuses.get(check, "skipped")] for check in CHECK_IDS)
-        console.print(Text(f"{marks}  {verdict(trial)} {trial.fault}  ({trial.contract})" + _told(trial)), soft_wrap=True)
+        console.print(Text(f"{marks}  {verdict(trial)} {trial.fault}  ({trial.contract})" + _names(trial)), soft_wrap=True)
     console.print()
     console.print(summary(trials))
     return 0 if all(trial.found and not trial.wrongly for trial in trials) else UNDECIDED
@@ -61,7 +61,7 @@ def verdict(trial: Trial) -> str:
     return "=" if trial.named[0] == trial.fault else "~"
 
 
-def _told(trial: Trial) -> str:
+def _names(trial: Trial) -> str:
     return "" if verdict(trial) == "=" else f": {', '.join(trial.named) or 'nothing'}"
 
 

@@ -1,6 +1,6 @@
 """A PyTorch function or module with the gradient that autograd gives through it, as a `Differentiable`: NumPy arrays in and out.
 
-Every call gets tensors of its own, laid out and placed as the user's are; random generators start anew each time, so that dropout is one
+Every call gets tensors of its own, laid out and placed as the user's are; random generators start alike each time, so that dropout is one
 function.
 Complex tensors are pairs of real numbers, as PyTorch's convention has it: the gradient is ∂/∂real + i ∂/∂imaginary.
 """

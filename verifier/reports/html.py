@@ -119,7 +119,7 @@ def template(name: str) -> Template:
         element=wording.element,
         mark=lambda status: MARKS[status],
     )
-    environment.globals.update(worst=wording.worst_measurement, untold=wording.untold_worst, told=_told)
+    environment.globals.update(worst=wording.worst_measurement, unsaid=wording.unsaid_worst, said=_said)
     return environment.get_template(name)
 
 
@@ -130,5 +130,5 @@ def _finalize(value: Any) -> Any:
     return plain(value) if isinstance(value, str) else value
 
 
-def _told(report: Report, outcome: Outcome) -> bool:
-    return wording.told_in_summary(report, outcome.message)
+def _said(report: Report, outcome: Outcome) -> bool:
+    return wording.said_in_summary(report, outcome.message)

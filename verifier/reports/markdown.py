@@ -26,11 +26,11 @@ from verifier.reports.wording import (
     own_lines_heading,
     problem_word,
     reproduce_command,
+    said_in_summary,
     shown_seed,
     skipped_by_reason,
     times_tolerance,
     title,
-    told_in_summary,
     verdict_means,
     worst_measurement,
     worst_measurements,
@@ -198,7 +198,7 @@ def _check_row(report: Report, outcome: Outcome) -> Sequence[str]:
 
 def _explanations(report: Report) -> Iterator[str]:
     for outcome in not_passed(report):
-        if not told_in_summary(report, outcome.message):
+        if not said_in_summary(report, outcome.message):
             yield f"**{escape(outcome.id)}**, {outcome.status}: {escape(outcome.message)}"
     skipped = skipped_by_reason(report)
     if skipped and not came_to_nothing(report):

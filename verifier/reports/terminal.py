@@ -38,10 +38,10 @@ from verifier.reports.wording import (
     own_lines_heading,
     problem_word,
     reproduce_command,
+    said_in_summary,
     skipped_by_reason,
     title,
-    told_in_summary,
-    untold_worst,
+    unsaid_worst,
 )
 from verifier.results.cohort import OUTCOMES
 from verifier.results.gathering import Gathering
@@ -137,8 +137,8 @@ def show_short(report: Report, console: Console, *, folder: Path | None = None, 
     _indent(console, one_line(report.summary))
     if report.diagnosis:
         best = report.diagnosis[0]
-        told = one_line(best.explanation) in one_line(report.summary)
-        _indent(console, f"Diagnosis: {one_line(best.fault)}" + ("" if told else f": {first_sentence(best.explanation)}"), "cyan")
+        said = one_line(best.explanation) in one_line(report.summary)
+        _indent(console, f"Diagnosis: {one_line(best.fault)}" + ("" if said else f": {first_sentence(best.explanation)}"), "cyan")
     for own in report.own_lines[:1]:
         _indent(console, f"{one_line(own.place)}: {one_line(own.sentence)}")
     if written:
@@ -318,12 +318,12 @@ def _table_of_layers(report: Report) -> Table:
 def _show_not_passed(report: Report, console: Console) -> None:
     """Why each check that did not pass did not, unless the headline has said it; the skipped ones by their reasons."""
     for outcome in not_passed(report):
-        worst = untold_worst(report, outcome)
-        told = told_in_summary(report, outcome.message)
-        if told and worst is None:
+        worst = unsaid_worst(report, outcome)
+        said = said_in_summary(report, outcome.message)
+        if said and worst is None:
             continue
         console.print()
-        message = "as said above." if told else one_line(outcome.message)
+        message = "as said above." if said else one_line(outcome.message)
         console.print(Text.assemble((f"{one_line(title(outcome))}: ", STYLES[outcome.status]), message))
         if worst is not None:
             for words in _worst_lines(worst):

@@ -139,9 +139,9 @@ def deciding_check(report: Report) -> str:
     if report.verdict == "pass":
         return NOTHING
     deciding = [outcome for outcome in report.checks if outcome.status == report.verdict]
-    told = [outcome for outcome in deciding if told_in_summary(report, outcome.message)]
+    said = [outcome for outcome in deciding if said_in_summary(report, outcome.message)]
     shrunk = [outcome for outcome in deciding if report.counterexample and outcome.id == report.counterexample.check]
-    return next((outcome.id for outcome in told or shrunk or deciding), NOTHING)
+    return next((outcome.id for outcome in said or shrunk or deciding), NOTHING)
 
 
 def title(outcome: Outcome) -> str:
@@ -188,16 +188,16 @@ def explained_words(report: Report) -> list[str]:
 def came_to_nothing(report: Report) -> bool:
     """Whether the headline says all that a table of the checks would: the candidate did not load, or answered nothing."""
     return report.verdict == "error" and all(
-        outcome.status == "skipped" or (outcome.status == "error" and told_in_summary(report, outcome.message)) for outcome in report.checks
+        outcome.status == "skipped" or (outcome.status == "error" and said_in_summary(report, outcome.message)) for outcome in report.checks
     )
 
 
-def told_in_summary(report: Report, message: str) -> bool:
+def said_in_summary(report: Report, message: str) -> bool:
     """Whether the headline says this already, so that nothing is read twice."""
     return bool(message) and one_line(message) in one_line(report.summary)
 
 
-def untold_worst(report: Report, outcome: Outcome) -> Measurement | None:
+def unsaid_worst(report: Report, outcome: Outcome) -> Measurement | None:
     """The comparison behind an outcome, where its message does not say already on which network it was."""
     worst = worst_measurement(report, outcome)
     return None if worst is None or (worst.network and one_line(worst.network) in one_line(outcome.message)) else worst

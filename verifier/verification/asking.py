@@ -320,7 +320,7 @@ class Interview(Workers):
     def _result(self, result: Result, function: str, where: str) -> Result:
         if "raised" in result:
             reason = "not-done" if result["raised"].get("type") == "NotImplementedError" else ""
-            raise Unanswered(f"{self.told(result['raised'])} {where}.", reason=reason)
+            raise Unanswered(f"{self.described(result['raised'])} {where}.", reason=reason)
         if "refused" in result:
             reason = "not-done" if str(result["refused"]).startswith("returned None") else ""
             raise Unanswered(f"{self._candidate.path}, in {function}: {result['refused']}. {where}.", reason=reason)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from msgspec import structs
 
-from verifier.checks.examination import told_apart
+from verifier.checks.examination import digits_apart
 from verifier.checks.layer.asking import LayerAsking, Raised
 from verifier.checks.layer.examining import Departure, Examined, is_missing
 from verifier.checks.layer.outputs import COMPARED, EXACT, Beside, beside_reference
@@ -139,7 +139,7 @@ def _conclude_outputs(judgement: Judgement, examined: Examined, beside: Beside) 
     own = not any(departure.check != "forward" for departure in examined.departures)
     also = " Its backward pass is right for what it computes." if own else ""
     lead = "The outputs" if not beside.backward else f"The forward pass is wrong, the backward pass is that of {name}: its outputs"
-    claimed, right = told_apart(first.claimed, first.right)
+    claimed, right = digits_apart(first.claimed, first.right)
     judgement.measurements += [_measurement(departure, judgement.name) for departure in wrong[:SHOWN]]
     judgement.add(
         "forward",

@@ -195,17 +195,17 @@ def _verdict(judgements: Sequence[Judgement]) -> Verdict:
 
 def _summary(verdict: Verdict, judgements: Sequence[Judgement]) -> str:
     several = len(judgements) > 1
-    told = [judgement for judgement in judgements if judgement.verdict == verdict]
+    alike = [judgement for judgement in judgements if judgement.verdict == verdict]
     if verdict == "pass":
         problems = sum(max((outcome.problems for outcome in judgement.outcomes), default=0) for judgement in judgements)
         what = f"{len(judgements)} layers" if several else judgements[0].name
         return f"Right: {what}, on {problems} problems."
-    first = told[0]
+    first = alike[0]
     if verdict == "inconclusive":
         said = first.sentence or f"nothing decides the gradient of {', '.join(first.undecided)}."
     else:
         said = first.sentence
-    others = f" Also {verdict}: {', '.join(judgement.name for judgement in told[1:])}." if len(told) > 1 else ""
+    others = f" Also {verdict}: {', '.join(judgement.name for judgement in alike[1:])}." if len(alike) > 1 else ""
     right = sum(judgement.verdict == "pass" for judgement in judgements)
     rest = f" {right} of {len(judgements)} layers are right." if several else ""
     return f"{first.name}: {said}{others}{rest}" if first.name else said

@@ -139,7 +139,7 @@ class Workers:
             if failed is not None:
                 self._print(session.printed())
                 session.close()
-                raise Unanswered(self.told(failed, loading=True), fatal=True)
+                raise Unanswered(self.described(failed, loading=True), fatal=True)
             self._functions = session.hello.get("functions") or {}
             self.left_out = tuple(session.hello.get("left_out") or ())
             self.signature = session.hello.get("signature") or {}
@@ -159,10 +159,10 @@ class Workers:
         """The end of a worker as a death of the candidate's."""
         self._deaths += 1
         self.lose()
-        told = f"{self._candidate.path}: the candidate {(self._used_up() or ended).text}"
+        words = f"{self._candidate.path}: the candidate {(self._used_up() or ended).text}"
         if not self._given_up and self._deaths >= self._most_deaths:
-            self._given_up = f"{told}; given up after {self._deaths} such ends."
-        return Unanswered(f"{told}. {where}.", fatal=bool(self._given_up))
+            self._given_up = f"{words}; given up after {self._deaths} such ends."
+        return Unanswered(f"{words}. {where}.", fatal=bool(self._given_up))
 
     def lose(self) -> None:
         """A worker is gone, and that is no death; given up where no time is left for another one."""
@@ -177,7 +177,7 @@ class Workers:
         if not self._given_up:
             self._close()
 
-    def told(self, raised: Mapping[str, Any], *, loading: bool = False) -> str:
+    def described(self, raised: Mapping[str, Any], *, loading: bool = False) -> str:
         """What it raised in one sentence, and what to do about it."""
         self.print_frames(raised)
         kind, text = str(raised.get("type")), str(raised.get("text"))

@@ -145,8 +145,8 @@ def _passed(by_id: Mapping[str, Outcome], asked: Asked) -> str:
 
 def _notes(verdict: Verdict, outcomes: Sequence[Outcome], convention: Convention | None) -> tuple[Note, ...]:
     # Of wrong code, that it is wrong on saturated networks too is no news.
-    told = [outcome for outcome in outcomes if verdict == "pass" or outcome.id != stability.ID]
-    notes = [Note(outcome.id, text) for outcome in told for text in outcome.notes]
+    decided = [outcome for outcome in outcomes if verdict == "pass" or outcome.id != stability.ID]
+    notes = [Note(outcome.id, text) for outcome in decided for text in outcome.notes]
     if convention is not None:
         if convention.declared:
             text = "The gradient is that of the loss without the convention that the manifest declares; the loss is held to this line:"

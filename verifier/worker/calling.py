@@ -96,7 +96,7 @@ class Caller:
             if call.get("trace"):
                 trace = Tracing(self.candidate.origin.owns, call["trace"], arrays)
                 answer = ask(trace.watching(function), call, arguments, basket, arrays)
-                return {**answer, "trace": trace.told(basket)}
+                return {**answer, "trace": trace.as_message(basket)}
             if watch is None:
                 return ask(function, call, arguments, basket, arrays)
             return {**ask(watch.watching(function), call, arguments, basket, arrays), "complex": printable(watch.seen, TEXT)}

@@ -2,7 +2,7 @@
 
 It must run while the process has one thread: Landlock and seccomp bind the calling thread and those it starts later. The zygote
 prepares what all workers share (`Preparation`); each worker finishes it with its own process id, readable paths and scratch folder.
-Where the platform lacks a piece, the rest is kept and the reason is told.
+Where the platform lacks a piece, the rest is kept and the reason is given.
 """
 
 import ctypes
@@ -62,8 +62,8 @@ def forbidding(preparation: Preparation, packages: Collection[str]) -> Preparati
     if not packages:
         return preparation
     if preparation.rights is None:
-        told = f"nothing keeps forbidden packages ({', '.join(packages)}) from being imported"
-        return replace(preparation, reasons=(*preparation.reasons, told))
+        reason = f"nothing keeps forbidden packages ({', '.join(packages)}) from being imported"
+        return replace(preparation, reasons=(*preparation.reasons, reason))
     excluded = preparation.excluded | kept_from_candidates(packages)
     return replace(preparation, excluded=excluded, grants=tuple(shared_grants(excluded)))
 

@@ -84,7 +84,7 @@ def _answer(candidate: Candidate, asked: Mapping[str, Any], arrays: Mapping[str,
     except Stopped as stopped:
         raised = stopped.error
         if isinstance(raised, Refused):
-            told: dict[str, Any] = {
+            described: dict[str, Any] = {
                 "type": "",
                 "text": printable(str(raised), TEXT),
                 "traceback": "",
@@ -93,8 +93,8 @@ def _answer(candidate: Candidate, asked: Mapping[str, Any], arrays: Mapping[str,
                 "function": None,
             }
         else:
-            told = describe_raised(raised, candidate.origin)
-        run.reply["stopped"] = {"place": stopped.place, "node": stopped.node, "raised": told}
+            described = describe_raised(raised, candidate.origin)
+        run.reply["stopped"] = {"place": stopped.place, "node": stopped.node, "raised": described}
     return run.reply
 
 

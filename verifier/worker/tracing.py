@@ -82,7 +82,7 @@ class Tracing:
 
         return watched
 
-    def told(self, basket: Basket) -> dict[str, Any]:
+    def as_message(self, basket: Basket) -> dict[str, Any]:
         """What was set, in order: file, line, function, path, slot and the array's name; and whether that is all of it."""
         files = list(dict.fromkeys(file for file, *_ in self._settings))
         rows = []

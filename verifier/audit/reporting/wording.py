@@ -140,7 +140,7 @@ def closing(audit: Audit) -> list[str]:
     if audit.not_asked:
         asked = ", ".join(f"{short(name)} {output} {mutant}" for name, output, mutant in audit.not_asked[:12])
         more = f" and {len(audit.not_asked) - 12} more" if len(audit.not_asked) > 12 else ""
-        lines.append(f"Not asked for want of time, {len(audit.not_asked)}: {asked}{more}.")
+        lines.append(f"Not asked for lack of time, {len(audit.not_asked)}: {asked}{more}.")
     if audit.failing and audit.functions:
         lines.append(f"Left out, since they fail without any mutant: {', '.join(audit.failing)}.")
     return lines

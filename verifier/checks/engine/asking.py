@@ -126,10 +126,10 @@ class Asking:
             asked.append({"graph": to_message(renamed(graph, self.engine)), "arrays": names, "show": list(show)})
         self.asked += len(batch)
         message, answered = self._exchange.exchange({"graphs": asked}, arrays, "Asked for the gradients of a graph")
-        told = message.get("graphs")
-        if not isinstance(told, list) or len(told) != len(batch):
+        said = message.get("graphs")
+        if not isinstance(said, list) or len(said) != len(batch):
             return [Reply(stopped=Raised("died", "", "sent no answer for each graph")) for _ in batch]
-        replies = [_read(one, graph, answered) for one, graph in zip(told, batch, strict=True) if not _unasked(one)]
+        replies = [_read(one, graph, answered) for one, graph in zip(said, batch, strict=True) if not _unasked(one)]
         if replies and replies[-1].stopped is not None and replies[-1].stopped.place == "backward":
             self._exchange.restart()
         return replies or [Reply(stopped=Raised("died", "", "sent no answer"))]
@@ -154,44 +154,44 @@ def direction(graph: Graph, leaf: str) -> NDArray[np.float64]:
     return np.asarray(np.round(np.where(generator.random(shape) < 0.5, -1, 1) * generator.uniform(0.5, 1.5, shape) * 1024) / 1024)
 
 
-def _unasked(told: Any) -> bool:
-    return isinstance(told, Mapping) and told.get("unasked") is True
+def _unasked(said: Any) -> bool:
+    return isinstance(said, Mapping) and said.get("unasked") is True
 
 
-def _read(told: Any, graph: Graph, arrays: Mapping[str, Array]) -> Reply:
+def _read(said: Any, graph: Graph, arrays: Mapping[str, Array]) -> Reply:
     """A reply of the promised types, whatever was sent."""
-    if not isinstance(told, Mapping):
+    if not isinstance(said, Mapping):
         return Reply(stopped=Raised("died", "", "sent something else than an answer"))
-    passes = told.get("gradients")
+    passes = said.get("gradients")
     gradients = [_gradients(one, graph, arrays) for one in passes] if isinstance(passes, list) else []
-    changed = told.get("changed")
+    changed = said.get("changed")
     return Reply(
-        values=_named(told.get("values"), arrays),
+        values=_named(said.get("values"), arrays),
         gradients=tuple(one for one in gradients[: len(graph.passes)] if one is not None),
-        stopped=_stopped(told.get("stopped")),
+        stopped=_stopped(said.get("stopped")),
         changed=tuple(name for name in changed if name in graph.arrays) if isinstance(changed, list) else (),
-        cotangents=_named(told.get("cotangents"), arrays),
+        cotangents=_named(said.get("cotangents"), arrays),
     )
 
 
-def _gradients(told: Any, graph: Graph, arrays: Mapping[str, Array]) -> Mapping[str, Array | None] | None:
-    if not isinstance(told, Mapping) or any(name not in told for name in graph.leaves):
+def _gradients(said: Any, graph: Graph, arrays: Mapping[str, Array]) -> Mapping[str, Array | None] | None:
+    if not isinstance(said, Mapping) or any(name not in said for name in graph.leaves):
         return None
-    return {name: arrays.get(told[name]) if isinstance(told[name], str) else None for name in graph.leaves}
+    return {name: arrays.get(said[name]) if isinstance(said[name], str) else None for name in graph.leaves}
 
 
-def _named(told: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:
-    if not isinstance(told, Mapping):
+def _named(said: Any, arrays: Mapping[str, Array]) -> dict[str, Array]:
+    if not isinstance(said, Mapping):
         return {}
-    return {str(name): arrays[key] for name, key in told.items() if isinstance(key, str) and key in arrays}
+    return {str(name): arrays[key] for name, key in said.items() if isinstance(key, str) and key in arrays}
 
 
-def _stopped(told: Any) -> Raised | None:
-    if not isinstance(told, Mapping):
+def _stopped(said: Any) -> Raised | None:
+    if not isinstance(said, Mapping):
         return None
-    raised = told.get("raised")
+    raised = said.get("raised")
     kind, text = (str(raised.get(key, ""))[:LONGEST] for key in ("type", "text")) if isinstance(raised, Mapping) else ("", "")
-    return Raised(str(told.get("place"))[:20], str(told.get("node"))[:100], f"{kind}: {text}" if kind and text else kind or text)
+    return Raised(str(said.get("place"))[:20], str(said.get("node"))[:100], f"{kind}: {text}" if kind and text else kind or text)
 
 
 Ask = Callable[[Sequence[Graph]], list[Reply]]

@@ -56,7 +56,7 @@ def graph_outcome(answers: Answers, smallest: Smallest | None) -> Outcome:
     if answers.failed:
         first = answers.failed[0]
         shown = smallest if smallest is not None and smallest.check == "graphs" else None
-        words = told(shown.departure) if shown is not None else told(first.departure)
+        words = in_words(shown.departure) if shown is not None else in_words(first.departure)
         where = described(shown.graph if shown is not None else first.graph)
         comparison = (shown.departure if shown is not None else first.departure).comparison
         return Outcome(
@@ -94,8 +94,8 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
         f"{name} ({one.case.feature}): {one.words}" for name, questions in alone.asked.items() for one in questions if one.status == "late"
     }
     if late or answers.late:
-        told_late = "; ".join([*sorted(late), *answers.late][:SHOWN_NOTES])
-        notes.append(("operations", f"Refuses late: a backward pass raises where its forward pass answered. {told_late}"))
+        refused_late = "; ".join([*sorted(late), *answers.late][:SHOWN_NOTES])
+        notes.append(("operations", f"Refuses late: a backward pass raises where its forward pass answered. {refused_late}"))
     refusing = [name for name, questions in alone.asked.items() if all(one.status == "refuses" for one in questions)]
     if refusing:
         words = alone.asked[refusing[0]][0].words if alone.asked[refusing[0]] else "no question fits its options"
@@ -110,7 +110,7 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
     return notes
 
 
-def told(departure: Departure) -> str:
+def in_words(departure: Departure) -> str:
     """``the gradient of a[0, 1] is 2, should be 1``."""
     name = f"the {departure.what} of {departure.tensor}"
     if departure.comparison is None:
@@ -124,7 +124,7 @@ def told(departure: Departure) -> str:
 def sentence_of(asked: Asked) -> str:
     """What is wrong in a question about one operation."""
     departure = asked.departure
-    return "" if departure is None else f"{told(departure).capitalize()}, in {described(asked.graph)} with {shapes_of(asked.graph)}."
+    return "" if departure is None else f"{in_words(departure).capitalize()}, in {described(asked.graph)} with {shapes_of(asked.graph)}."
 
 
 def summary_of(verdict: str, outcomes: Sequence[Outcome], diagnosis: Sequence[Diagnosis], smallest: Smallest | None) -> str:
@@ -137,7 +137,7 @@ def summary_of(verdict: str, outcomes: Sequence[Outcome], diagnosis: Sequence[Di
         return first.message
     explained = f"{diagnosis[0].explanation} " if diagnosis else ""
     graph = f"{described(smallest.graph)} with {shapes_of(smallest.graph)}"
-    return f"{explained}On the smallest failing graph, {graph}, {told(smallest.departure)}."
+    return f"{explained}On the smallest failing graph, {graph}, {in_words(smallest.departure)}."
 
 
 def counterexample_of(smallest: Smallest) -> tuple[Counterexample, bytes]:

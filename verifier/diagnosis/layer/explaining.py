@@ -22,14 +22,14 @@ def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
     """One explanation for each gradient that is wrong, the first named first; exchanged ones count once."""
     found: list[Diagnosis] = []
     cases = cases_of(examined, asking)
-    told: set[str] = set()
+    explained: set[str] = set()
     for name in dict.fromkeys(departure.tensor for departure in examined.departures if departure.kind not in ("raised", "outputs")):
-        if name in told:
+        if name in explained:
             continue
         of_name = [departure for departure in examined.departures if departure.tensor == name]
         diagnosis = _explained(name, of_name, examined, cases)
         if diagnosis.fault == "exchanged":
-            told |= {other for other in examined.claims.differentiate if f"d{other} " in diagnosis.explanation}
+            explained |= {other for other in examined.claims.differentiate if f"d{other} " in diagnosis.explanation}
         found.append(diagnosis)
     return _together(sorted(found, key=lambda one: one.fault == NO_RELATION))
 

@@ -44,7 +44,7 @@ class Departure:
     """What the equations tell over all networks that were asked.
 
     Attributes:
-        equation: the first that departs, in the order of backpropagation; None where it cannot be told.
+        equation: the first that departs, in the order of backpropagation; None where nothing shows it.
         equations: all that depart, each on its own premises.
         layers: in which layers the first one does, as often as seen: `output`, `hidden`, `first`.
         batch: whether single samples are right and only batches are wrong.
@@ -66,11 +66,11 @@ def find_departure(claims: Claims, ask: Ask, *, seed: int) -> Departure:
     """The first wrong equation, by networks of one sample drawn for the purpose, then by batches."""
     answered = list(ask_about(draw_probes(claims, seed=seed, count=PROBES, batch=1), ask))
     found = [wrong_equations(one, claims) for one in answered]
-    told = _counted(found, weak=claims.bias == "none")
-    if told.showing or claims.batch == "single":
-        return told
-    told = _of_batches(claims, ask, seed=seed)
-    return told if told.showing else _of_batches(claims, ask, seed=seed, batch=LONG)
+    departure = _counted(found, weak=claims.bias == "none")
+    if departure.showing or claims.batch == "single":
+        return departure
+    departure = _of_batches(claims, ask, seed=seed)
+    return departure if departure.showing else _of_batches(claims, ask, seed=seed, batch=LONG)
 
 
 def find_departure_among(wrong: Sequence[Answered], claims: Claims, ask: Ask) -> Departure:

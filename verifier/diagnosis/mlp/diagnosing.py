@@ -141,8 +141,7 @@ def shows_the_same(diagnosed: Diagnosed, one: Answered, claims: Claims) -> bool:
     departure = diagnosed.departure
     if departure is None or departure.equation is None:
         return True
-    told = signature(one, claims)
-    return told[:1] == (("batch",) if departure.batch else (departure.equation,))
+    return signature(one, claims)[:1] == (("batch",) if departure.batch else (departure.equation,))
 
 
 def _needs_each(hypothesis: Hypothesis, one: Answered, claims: Claims) -> bool:
@@ -157,9 +156,9 @@ def _needs_each(hypothesis: Hypothesis, one: Answered, claims: Claims) -> bool:
 def _seen_by_checks(symptoms: Symptoms) -> Diagnosed:
     """What a check saw itself, named more precisely where a few calls in a row show which state is kept."""
     if any(diagnosis.fault == "state-kept-between-calls" for diagnosis in symptoms.shown):
-        told = _kept_between_calls(symptoms, symptoms.answered)
-        if told is not None:
-            return Diagnosed((told, *(shown for shown in symptoms.shown if shown.fault != told.fault)))
+        kept = _kept_between_calls(symptoms, symptoms.answered)
+        if kept is not None:
+            return Diagnosed((kept, *(shown for shown in symptoms.shown if shown.fault != kept.fault)))
     return Diagnosed(symptoms.shown)
 
 
@@ -188,7 +187,7 @@ def _kept_between_calls(symptoms: Symptoms, answered: Sequence[Answered]) -> Dia
 
 _REMEMBERED = (
     "It remembers an earlier network: part of what it computed there (activations, weights or targets) is used again. "
-    "Compute everything anew in each call; a cache must be emptied when weights, inputs or targets change."
+    "Compute everything again in each call; a cache must be emptied when weights, inputs or targets change."
 )
 
 
@@ -226,9 +225,9 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     departure = find_departure(claims, symptoms.ask, seed=symptoms.seed)
     if matches:
         return Diagnosed(_of_matches(matches, departure, claims), matches[0].hypothesis, departure)
-    told = _kept_between_calls(symptoms, answered)
-    if told is not None:
-        return Diagnosed((told,))
+    kept = _kept_between_calls(symptoms, answered)
+    if kept is not None:
+        return Diagnosed((kept,))
     if not departure.showing and "forward" not in symptoms.failed:
         departure = find_departure_among([one for one in answered if departs(one)], claims, symptoms.ask)
     return Diagnosed(_of_departure(departure, symptoms, closeness), None, departure)

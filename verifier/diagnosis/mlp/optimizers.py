@@ -49,7 +49,7 @@ def explain_by_a_rule(paths: Sequence[Path], claimed: Rule | None, *, seed: int)
         return None
     rule = find_rule(long, seed=seed)
     if rule is not None:
-        return None if rule == claimed or (claimed is None and rule.plain) else _told(rule, claimed)
+        return None if rule == claimed or (claimed is None and rule.plain) else _diagnosis(rule, claimed)
     before = _of_the_gradient_before(long)
     if before is not None:
         return before
@@ -147,7 +147,7 @@ def find_rule(paths: Sequence[Path], *, seed: int) -> Rule | None:
     return None
 
 
-def _told(rule: Rule, claimed: Rule | None) -> Diagnosis:
+def _diagnosis(rule: Rule, claimed: Rule | None) -> Diagnosis:
     said = "The manifest claims no optimiser" if claimed is None else f"The manifest claims {_named(claimed)}"
     fault = "update-with-momentum" if rule.name == "sgd" and rule.options["momentum"] else "update-by-another-rule"
     text = f"`update` steps by {_in_words(rule)}. {said}; if this rule is meant, declare it: `{rule.manifest_line}`."

@@ -110,17 +110,17 @@ def tell_multiples(wrong: Sequence[Answered]) -> Iterator[str]:
             if tensor.wrong:
                 groups[tensor.name if by_name else f"{tensor.place} {tensor.kind}"].append(_multiple(one, tensor.name))
     laws = {key: _law(multiples) for key, multiples in sorted(groups.items())}
-    told = [law for law in laws.values() if law is not None]
-    if groups and len(told) == len(laws):
-        if len(set(told)) == 1:
-            yield f"Every wrong tensor is {told[0]} the right one."
+    known = [law for law in laws.values() if law is not None]
+    if groups and len(known) == len(laws):
+        if len(set(known)) == 1:
+            yield f"Every wrong tensor is {known[0]} the right one."
         else:
-            yield f"{_listed([_told(key, law) for key, law in laws.items() if law is not None])}."
+            yield f"{_listed([_in_words(key, law) for key, law in laws.items() if law is not None])}."
     elif _one_factor_a_network(wrong):
         yield "On each network every wrong tensor is the same multiple of the right one, by another factor on each."
 
 
-def _told(key: str, law: str) -> str:
+def _in_words(key: str, law: str) -> str:
     return f"{key} is {law} the right one" if "[" in key else f"the gradients of {key} are {law} the right ones"
 
 

@@ -55,14 +55,14 @@ def tell_lengths(walked: Sequence[Walked]) -> Diagnosis | None:
             continue
         law = _law(walked, known)
         if law is not None and law != _RIGHT:
-            return _told(law, "" if len(kinds) == 2 else f" The other parameters step rightly; it is the {kinds[0]} that do not.")
+            return _diagnosis(law, "" if len(kinds) == 2 else f" The other parameters step rightly; it is the {kinds[0]} that do not.")
     return _decayed(walked)
 
 
 _RIGHT = "η"
 
 
-def _told(law: str, more: str) -> Diagnosis:
+def _diagnosis(law: str, more: str) -> Diagnosis:
     return Diagnosis(
         "update-of-another-length", "update", f"`update` steps along the right gradient by {law}, not by η.{more} W ← W - η ∂L/∂W."
     )
@@ -78,7 +78,7 @@ def _of_kinds(walked: Sequence[Walked]) -> Diagnosis | None:
             return None
         laws[kind] = law
     words = f"{laws['weights']} in the weights and by {laws['biases']} in the biases"
-    return _told(words, "") if laws["weights"] != laws["biases"] else None
+    return _diagnosis(words, "") if laws["weights"] != laws["biases"] else None
 
 
 def _moved(problem: Problem, after: Parameters, name: str) -> FloatArray:
@@ -178,11 +178,11 @@ def _decayed(walked: Sequence[Walked]) -> Diagnosis | None:
         for times, law in ((rates, "η λ W"), (np.ones_like(rates), "λ W, whatever η is")):
             shares = decays / times
             if np.all(np.abs(shares - shares[0, -1]) <= 1e-5 * abs(shares[0, -1])):
-                return _told_decay(float(shares[0, -1]), law, what)
+                return _decay_diagnosis(float(shares[0, -1]), law, what)
     return None
 
 
-def _told_decay(decay: float, law: str, what: str) -> Diagnosis:
+def _decay_diagnosis(decay: float, law: str, what: str) -> Diagnosis:
     declared = f'optimizer = {{ name = "sgd", weight_decay = {decay:.5g} }}'
     hint = f"Declare it, `{declared}`, if every parameter decays, or l2 in the loss, or leave it out." if law.startswith("η") else ""
     text = f"`update` also takes {law}, λ = {decay:.5g}, off the {what}: weight decay, which the loss does not have. {hint}"

@@ -27,15 +27,15 @@ def explain_by_a_step(answered: Sequence[Answered]) -> Diagnosis | None:
         factors = [_factor(one, kinds) for one in answered]
         if not any(factors) or None in factors:
             continue
-        told = _told([factor for factor in factors if factor is not None], answered)
-        if told is None:
+        law = _law([factor for factor in factors if factor is not None], answered)
+        if law is None:
             continue
-        text = f"What comes back is not the gradient but the {what} after a step, {told}. Return ∂L/∂W and ∂L/∂b themselves."
+        text = f"What comes back is not the gradient but the {what} after a step, {law}. Return ∂L/∂W and ∂L/∂b themselves."
         return Diagnosis("updated-parameters-returned", "update", text, f"So on all of {len(answered)} networks.")
     return None
 
 
-def _told(factors: Sequence[float], answered: Sequence[Answered]) -> str | None:
+def _law(factors: Sequence[float], answered: Sequence[Answered]) -> str | None:
     """W + c ∂L/∂W in words, by the law that c follows; None where W + ∂L/∂W may as well be a regularisation."""
     batches = [architecture_of(one.problem).batch for one in answered]
     for divided, words in (([1] * len(batches), ""), (batches, " × (batch size)"), ([1 / batch for batch in batches], " / (batch size)")):

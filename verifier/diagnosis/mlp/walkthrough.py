@@ -53,16 +53,16 @@ def claimed_of(
         equation: the one that is diagnosed; where it is a δ's, the products are right and tell δ; where it is the update, nothing does.
         hypothesis: the known mistake that predicts the gradients: what it makes of the stages is the candidate's.
     """
-    told = dict(stages)
+    known = dict(stages)
     if hypothesis is not None and equation != "update":
-        told = {**_stages_of(hypothesis, one, claims), **told}
+        known = {**_stages_of(hypothesis, one, claims), **known}
     elif equation.endswith("-delta") and one.problem.arrays["x"].shape[0] > 1:
-        told = {**solve_deltas(one), **told}
+        known = {**solve_deltas(one), **known}
     deltas = {} if equation == "update" else read_deltas(one, claims, products_right=equation.endswith("-delta"))
     for layer, delta in deltas.items():
-        told.setdefault(f"deltas[{layer}]", delta[None, :])
+        known.setdefault(f"deltas[{layer}]", delta[None, :])
     # Where the forward pass is another one and shows nothing but its loss, that line is the first of it.
-    return Claimed(one.claimed.loss, one.claimed.gradients, told, updated, "forward" if equation == "forward" else "loss")
+    return Claimed(one.claimed.loss, one.claimed.gradients, known, updated, "forward" if equation == "forward" else "loss")
 
 
 @np.errstate(all="ignore")

@@ -242,8 +242,8 @@ def _related(
     right[np.abs(right) <= known] = 0.0
     apart = np.abs(claimed - right) > known + found.wrong.tolerance + FLOAT64_EPSILON * np.abs(right)
     words = relation(claimed, right, _sizes(function, cotangents), cotangents=cotangents)
-    told_apart = float(known.max(initial=0.0)) <= DECISIVE * abs(found.wrong.claimed - found.wrong.estimated)
-    return replace(found, relation=words, wrong_elements=(max(1, int(apart.sum())), claimed.size) if told_apart else None)
+    distinct = float(known.max(initial=0.0)) <= DECISIVE * abs(found.wrong.claimed - found.wrong.estimated)
+    return replace(found, relation=words, wrong_elements=(max(1, int(apart.sum())), claimed.size) if distinct else None)
 
 
 def _sizes(function: Differentiable, cotangents: Sequence[FloatArray]) -> dict[str, int]:

@@ -222,30 +222,30 @@ class Judge:
         far = [name for name in right if not _near(claimed[name], right[name], self.epsilon)]
         if not far:
             return None
-        told: Wrong | None = None
+        wrong: Wrong | None = None
         allowed, kinks = truth.tolerances(cotangents, self.dtype, right, shared)
         for name in far:
             beyond = ~(np.abs(claimed[name] - right[name]) <= allowed[name])
             if not beyond.any():
-                told = told or (None if np.isfinite(allowed[name]).all() else Wrong("unjudged", name, UNJUDGED))
+                wrong = wrong or (None if np.isfinite(allowed[name]).all() else Wrong("unjudged", name, UNJUDGED))
                 continue
             is_output = name.startswith("output ")
             if not is_output and self._along(name, claimed[name], right[name], allowed[name]):
-                told = told or Wrong(
+                wrong = wrong or Wrong(
                     "precision", "", f"the gradient of {name} is right for matrices like the example, {self.sources[name].domain}"
                 )
                 continue
             if kinks and not is_output and shared is None and within_envelope(truth, name, claimed, allowed, cotangents):
                 continue
             if self._is_tf32(name, claimed, right, truth, cotangents):
-                told = told or Wrong(
+                wrong = wrong or Wrong(
                     "precision", "", f"{name} is right, but the operands of its products were rounded to TF32, not kept in float32"
                 )
                 continue
             what = "output" if is_output else "gradient"
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
             return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, claimed)
-        return told
+        return wrong
 
     def _along(self, name: str, claimed: Array, right: Array, allowed: Array) -> bool:
         """Whether the difference is one that no change of a symmetric or triangular argument sees: conventions differ in it."""

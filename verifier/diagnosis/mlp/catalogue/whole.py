@@ -343,14 +343,14 @@ PATTERNS: tuple[Fault, ...] = (
         "stale-forward-state",
         "forward",
         "The backward pass uses the forward pass of an earlier call.",
-        "Run the forward pass anew in each call; a cache must be emptied when the weights or the inputs change.",
+        "Run the forward pass again in each call; a cache must be emptied when the weights or the inputs change.",
         pattern=True,
     ),
     Fault(
         "random-between-calls",
         "forward",
         "The same call answers differently each time: something is random.",
-        "Is dropout left on, or are weights initialised anew?",
+        "Is dropout left on, or are weights initialised again?",
         pattern=True,
     ),
     *(

@@ -1,4 +1,4 @@
-"""A candidate watched line by line in a worker of its own, after its verdict, and the lines of its source that would mend it."""
+"""A candidate watched line by line in a worker of its own, after its verdict, and the lines of its source that would correct it."""
 
 import contextlib
 import time
@@ -72,7 +72,7 @@ class Watcher:
         arrays: dict[str, Any] = {}
         message: dict[str, Any] = {"calls": []}
         for put in puts:
-            message["calls"].append({**call.message(), "trace": {"record": recorded, "put": [_told(one, arrays) for one in put]}})
+            message["calls"].append({**call.message(), "trace": {"record": recorded, "put": [_as_message(one, arrays) for one in put]}})
         if self._put is not problem:
             message["put"], values = values_of(problem, self._claims)
             arrays |= values
@@ -103,7 +103,7 @@ class Watcher:
             return None
 
 
-def _told(put: Put, arrays: dict[str, Any]) -> dict[str, Any]:
+def _as_message(put: Put, arrays: dict[str, Any]) -> dict[str, Any]:
     choices = []
     for shape, wanted in put.choices.items():
         names = [f"put {len(arrays) + position}" for position in range(len(wanted))]
@@ -120,7 +120,7 @@ def find_own_lines(
     zygote: Zygote,
     limits: Limits,
 ) -> tuple[OwnLine, ...]:
-    """The lines of the candidate's source where another value would mend its gradients, or its step; empty where nothing can be said.
+    """The lines of the candidate's source where another value would correct its gradients, or its step; empty where nothing can be said.
 
     Asked after the verdict, of a candidate whose gradients or whose step are wrong.
     """
