@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from benchmarks.output import publish, versions
 from benchmarks.planted_networks import Network
+from verifier.arrays import FloatArray
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
 from verifier.contracts.calling import Call
 from verifier.contracts.mlp.calling import from_claimed, to_claimed, values_of
@@ -35,7 +36,7 @@ from verifier.diagnosis.mlp.selftesting import CONSTANTS
 from verifier.errors import AnswerError
 from verifier.oracles.reference import Answered
 from verifier.problems.program import Problem
-from verifier.results.evaluation import Evaluation, FloatArray
+from verifier.results.evaluation import Evaluation
 from verifier.verification.corpus import draw_corpus
 from verifier.verification.judging import judge
 from verifier.verification.profiles import PROFILES

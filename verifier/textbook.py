@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.problems.operations import OPERATIONS, Store, exact
 from verifier.problems.program import Node, Problem, Program
 from verifier.results.evaluation import Evaluation
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

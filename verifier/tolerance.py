@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating]
+from verifier.arrays import FloatArray
 
 SAFETY = 32.0  # largest error ÷ scatter of right code: 6.6 in 200,345 gradients, benchmarks/calibration; 18.9 in 1.6 million before
 FLOOR = 0.05  # an element counts as at least this part of its tensor's largest: few copies sample it, and may all be small by chance

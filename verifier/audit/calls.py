@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifier.audit.edits import Array
+from verifier.arrays import Array
 
 Layout = tuple[int, ...]
 

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.audit.calls import Layout
-from verifier.audit.edits import Array, Edit, edited
+from verifier.audit.edits import Edit, edited
 
 
 class Kit(Protocol):

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from verifier.arrays import Array
 from verifier.audit.calls import Call
-from verifier.audit.edits import Array, Edit, differs, edited
+from verifier.audit.edits import Edit, differs, edited
 from verifier.audit.kits import Compute, Kit
 from verifier.audit.mutations import Mutation
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.audit.calls import Call
-from verifier.audit.edits import Array, Edit
+from verifier.audit.edits import Edit
 
 TILE = 16  # the smallest block of the kernels among the published bugs
 LARGE = 8.0  # beyond this exp(-x) is below 1e-3 of what it is at 1: sigmoids and tanh are flat, and normal numbers never come here

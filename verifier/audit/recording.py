@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.audit.calls import Call
-from verifier.audit.edits import Array, differs, edited
+from verifier.audit.edits import differs, edited
 from verifier.audit.kits import TRACED
 from verifier.audit.listening import Heard
 from verifier.audit.mutations import CATALOGUE, LARGE, Mutation, watched

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks.check import Check
 from verifier.checks.examination import (
     Examination,
@@ -23,8 +23,6 @@ from verifier.problems.program import Problem, longest_sum
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
 from verifier.tolerance import compare, element_tolerance
-
-FloatArray = NDArray[np.floating]
 
 ID = "batch-additivity"
 SUMMARY = "the gradient of a batch is the mean (or sum) of its samples' gradients"

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.calling import Call, Read
 from verifier.contracts.catalogue import calling_of, family_of
 from verifier.oracles.finite_difference.problem import ProblemDifferences
@@ -16,8 +17,6 @@ from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement, Outcome, Status
 from verifier.results.report import Diagnosis
 from verifier.tolerance import SOURCE, Comparison, compare, safety
-
-FloatArray = NDArray[np.floating]
 
 
 class Unanswered(Exception):

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, outputs_call, skipped
 from verifier.oracles.finite_difference.line import DirectionResult
@@ -15,7 +15,6 @@ from verifier.problems.operations import OPERATIONS, exact
 from verifier.problems.program import Node, Problem, machine_epsilon
 from verifier.results.outcome import Measurement, Outcome, Status
 
-FloatArray = NDArray[np.floating]
 Gradients = Mapping[str, FloatArray]
 
 ID = "finite-difference"

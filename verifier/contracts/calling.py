@@ -8,13 +8,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
 
-FloatArray = NDArray[np.floating]
 Arrays = Mapping[str, NDArray[Any]]
 Tree = str | None | list[Any]
 

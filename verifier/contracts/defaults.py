@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.contracts.calling import Arrays, FloatArray, Tree
+from verifier.arrays import FloatArray
+from verifier.contracts.calling import Arrays, Tree
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 

@@ -3,12 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from verifier.arrays import FloatArray
 from verifier.problems.program import Problem
-
-FloatArray = NDArray[np.floating]
 
 
 class Shelf(NamedTuple):

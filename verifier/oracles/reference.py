@@ -4,16 +4,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.catalogue import family_of
 from verifier.oracles.scatter import Scatter, measure_scatter, touches_a_kink
 from verifier.problems.program import Problem, longest_sum, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import element_tolerance, safety
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.problems.operations import OPERATIONS, Store, exact
 from verifier.problems.program import Problem, Program, machine_epsilon
 from verifier.results.evaluation import Evaluation
-
-FloatArray = NDArray[np.floating]
 
 COPIES = 4
 SHARED = 2  # further copies whose noise is shared: equal samples round alike, and what rounds alike does not average out in a sum

@@ -9,15 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.oracles.reference import Reference
 from verifier.oracles.scatter import RELATIVE
 from verifier.problems.optimizers import Rule, State, take_step
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.tolerance import SAFETY, element_tolerance
 
-FloatArray = NDArray[np.floating]
 Arrays = Mapping[str, FloatArray]
 
 COPIES = 6

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.arrays import FloatArray
 from verifier.oracles.cotangents import Projection
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
 from verifier.oracles.functions.layouts import GARBAGE, Layout
 from verifier.oracles.functions.nests import leaves, rebuilt
-from verifier.results.evaluation import FloatArray
 
 COTANGENT = "the cotangent"
 ROOTS = ("Sqrt", "Rsqrt", "Pow", "Norm", "Div", "Log", "Acos", "Asin", "Reciprocal")

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import plugins
+from verifier.arrays import FloatArray
 
-FloatArray = NDArray[np.floating]
 Attributes = Mapping[str, float]
 
 

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.problems.optimizers import Rule
 
-FloatArray = NDArray[np.floating]
 Options = Mapping[str, Any]
 Walk = Callable[[Options, FloatArray, FloatArray], list[FloatArray]]
 

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.problems.operations import Store
 
-FloatArray = NDArray[np.floating]
 State = dict[str, FloatArray]  # what one tensor carries from step to step
 Options = Mapping[str, Any]
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Answer, Session, WorkerEnded
@@ -25,8 +26,6 @@ from verifier.verification.beginning import about_parameters, instead_of
 from verifier.verification.kept_answers import KeptAnswers, Result
 from verifier.verification.raising import said
 from verifier.verification.workers import Workers
-
-FloatArray = NDArray[np.floating]
 
 ARRAYS_SHOWN = 4  # of a list of arguments, whose shapes a message gives
 TOGETHER_ELEMENTS = (

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.checks.examination import Examination, Item
 from verifier.contracts.catalogue import family_of
-from verifier.results.evaluation import Evaluation, FloatArray
+from verifier.results.evaluation import Evaluation
 from verifier.results.report import Certificate
 from verifier.textbook import Applied, Back
 from verifier.tolerance import compare

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier import wire
+from verifier.arrays import FloatArray
 from verifier.checks.examination import Item
 from verifier.contracts.catalogue import family_of
 from verifier.contracts.contract import Claims
@@ -34,8 +35,6 @@ from verifier.tolerance import SAFETY, safety
 from verifier.verification.cache import corpora_folder, hold_below, mark_used
 from verifier.verification.profiles import Profile
 from verifier.verification.signing import SIGNATURE_LENGTH, sign, verifies
-
-FloatArray = NDArray[np.floating]
 
 FORMAT = 4
 CORPUS_BYTES = 1 << 30  # of all problems with their answers; where each is large there are fewer

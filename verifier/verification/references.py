@@ -17,11 +17,12 @@ from typing import Any, cast
 import numpy as np
 
 from verifier import wire
+from verifier.arrays import FloatArray
 from verifier.candidates.discovery import Candidate
 from verifier.checks.examination import Unanswered
 from verifier.contracts.reference.claims import Claims
 from verifier.errors import HarnessError, RequestError
-from verifier.results.evaluation import FloatArray, listed
+from verifier.results.evaluation import listed
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Note
 from verifier.verification.exchanging import Exchanging

@@ -8,13 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import Array
 from verifier.checks.examination import Unanswered
 from verifier.contracts.engine.alone import renamed
 from verifier.contracts.engine.claims import Engine, engine_of
 from verifier.contracts.engine.graph import Graph, to_message
 from verifier.errors import AnswerError
 
-Array = NDArray[Any]
 BATCH = 20
 LONG = 30  # a graph of more nodes goes alone: then it is known which one took too long
 ORDINARY = ("plain", "axis", "axes", "options", "point", "kink", "slice", "")

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from verifier.checks.engine.asking import Array, Reply, direction
+from verifier.arrays import Array
+from verifier.checks.engine.asking import Reply, direction
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.graph import Graph
 from verifier.oracles.graphs import Answered, GraphReference, refer_graph

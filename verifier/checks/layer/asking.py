@@ -9,13 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import Array, FloatArray
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem, cotangent_values, flattened
-from verifier.results.evaluation import FloatArray
 
-Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 FIRST_LENGTH = 4096  # of a cotangent before the output's size is known
 PLAIN = (bool, int, float, str, type(None))

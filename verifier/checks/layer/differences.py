@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.directions import direction_for
@@ -23,7 +24,6 @@ from verifier.oracles.functions.jumps import largest_jump
 from verifier.oracles.functions.projection import scale_of
 from verifier.oracles.functions.trial import moves_of
 from verifier.oracles.functions.wandering import FLOAT64_EPSILON, HIDDEN, JUMP, epsilon_shown_by, moved_inputs, unseen_share
-from verifier.results.evaluation import FloatArray
 from verifier.tolerance import FLOOR, SAFETY
 
 LAST_BITS = (4.0, -4.0, 8.0, -8.0)

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking, Raised, answer_patiently
 from verifier.checks.layer.differences import Differenced, difference, shows_float32
 from verifier.checks.layer.ties import Misplaced, misplaced
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.functions.wandering import FLOAT64_EPSILON, MORE_BITS, moved_inputs
-from verifier.results.evaluation import FloatArray
 from verifier.tolerance import SAFETY
 
 MOST_FAILURES = 12  # problems on which differences may fail before the others are not differenced any more

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import LayerAsking, answer_patiently
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.functions.projection import scale_of
-from verifier.results.evaluation import FloatArray
 
 STEP = 2.0**-12  # of an array's own size, and half of that: of fourth order, so that what bends sharply is known to 1e-8 too
 LARGEST = 160  # elements of all arrays that are differentiated

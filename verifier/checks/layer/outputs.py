@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Answered
 from verifier.checks.layer.examining import Departure, Examined
 from verifier.checks.layer.parts import Lying, axes_of_norm, layout_of, parts_of, roles_of
 from verifier.contracts.layer.drawing import LayerProblem, flattened
-from verifier.results.evaluation import FloatArray
 
 COMPARED = 4  # problems
 LEAST = 2  # of them that must depart: sizes at which a layer means something else are no mistake

@@ -9,13 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import Array
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.problems.sizes import ANY, Expression, Shape, parse_shape
 
-Array = NDArray[Any]
 BATCH = "N"
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Arrays, Exchange, Raised
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.oracles.steps import Stepped, follow
 from verifier.problems.optimizer_twists import Twist, twists_of
 from verifier.problems.sizes import parse_shape
-from verifier.results.evaluation import FloatArray
 
 STEPS = 50
 SIZES: Mapping[str, int] = {"N": 3, "D": 4}

@@ -12,11 +12,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.noise import machine_epsilon
-from verifier.results.evaluation import FloatArray
 
 STEPS = (2.0**-7, 2.0**-8, 2.0**-9)  # drawn ties are whole numbers, so that no step meets another one
 MOST_ELEMENTS = 64

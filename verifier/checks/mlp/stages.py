@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import msgspec
-import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
 from verifier.contracts.calling import Call
@@ -16,8 +16,6 @@ from verifier.contracts.mlp.claims import Claims
 from verifier.problems.program import Problem, Role
 from verifier.results.outcome import Measurement
 from verifier.tolerance import compare
-
-FloatArray = NDArray[np.floating]
 
 ID = "stages"
 SUMMARY = "what `forward` and `deltas` return are the stages of the equations"

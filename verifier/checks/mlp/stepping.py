@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks.examination import Examination
 from verifier.contracts.mlp.calling import read_update, update_call
 from verifier.contracts.mlp.network import with_arrays
 from verifier.oracles.reference import Reference, refer_if_deciding
 from verifier.oracles.steps import Path
 from verifier.problems.program import Problem
-
-FloatArray = NDArray[np.floating]
 
 
 def step(examination: Examination, problem: Problem, rate: float, *, where: str, goes_on: bool = False) -> dict[str, FloatArray]:

@@ -1,16 +1,14 @@
 """`unit-permutation`: do the gradients follow when hidden units are put in another order?"""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.problems.program import Problem
 from verifier.results.outcome import Measurement
 from verifier.tolerance import compare
-
-FloatArray = NDArray[np.floating]
 
 ID = "unit-permutation"
 SUMMARY = "the gradients follow when hidden units change places"

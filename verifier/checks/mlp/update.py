@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.checks.mlp import optimizer
@@ -18,8 +18,6 @@ from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
 from verifier.results.report import Diagnosis
 from verifier.tolerance import compare
-
-FloatArray = NDArray[np.floating]
 
 ID = "update"
 SUMMARY = "a step is W - η ∂L/∂W, at every learning rate and all along a path"

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.contracts.engine.endings import Ending, ended, values_of
-from verifier.contracts.engine.graph import Array, Graph, Node, Operand, Pass
+from verifier.contracts.engine.graph import Graph, Node, Operand, Pass
 from verifier.contracts.engine.operations.table import OPERATIONS
 from verifier.contracts.engine.steps import Features
 

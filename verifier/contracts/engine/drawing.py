@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.endings import Ending, ended
 from verifier.contracts.engine.graph import Graph, Node, Operand, Pass, rounded
-from verifier.contracts.engine.operations.operation import Array
 from verifier.contracts.engine.operations.table import OPERATIONS, value_of
 from verifier.contracts.engine.steps import Features, propose
 

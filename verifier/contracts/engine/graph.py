@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier import wire
+from verifier.arrays import Array
 from verifier.errors import RequestError
 
-Array = NDArray[Any]
 Operand = str | float
 FORMAT = "engine-graph-1"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.contracts.engine.graph import Array
+from verifier.arrays import Array
 from verifier.contracts.engine.operations.operation import Operation
 
 Shape = tuple[int, ...]

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.contracts.engine.graph import Operand
-from verifier.contracts.engine.operations.operation import Array, Operation
+from verifier.contracts.engine.operations.operation import Operation
 from verifier.contracts.engine.operations.table import OPERATIONS
 
 Features = Mapping[str, Collection[str]]

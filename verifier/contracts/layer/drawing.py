@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import Array
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.problems.sizes import Allowed, Expression, GrammarError, Shape, draw_sizes, meets
 
-Array = NDArray[Any]
 LARGEST = 1_000_000  # elements of all arrays of a problem
 RANKS: Sequence[tuple[int, ...]] = ((), (2,), (3, 2), (1,), (2, 1, 3))  # what "*" stands for, in turn
 LONG = (7, 9)  # steps of a sequence under the stress "long"

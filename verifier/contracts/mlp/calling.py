@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.contracts.calling import Arrays, Call, FloatArray, Tree
+from verifier.arrays import FloatArray
+from verifier.contracts.calling import Arrays, Call, Tree
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.errors import AnswerError

@@ -9,14 +9,12 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.errors import RequestError
 from verifier.problems.program import Node, Problem, Program, Role
-
-FloatArray = NDArray[np.floating]
 
 # The activations whose code has an exponential, where people clip the pre-activation.
 _EXPONENTIAL = ("sigmoid", "tanh", "softplus", "softmax")

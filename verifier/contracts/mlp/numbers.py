@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of, array_shapes, build_problem, build_program, is_logarithmic
 from verifier.problems.program import Problem
-
-FloatArray = NDArray[np.floating]
 
 # Beyond these pre-activations right textbook code overflows or loses its digits; benchmarks/calibration measures within them.
 ORDINARY_RANGE = {"float64": 30.0, "float32": 15.0}

@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.family import Shelf
 from verifier.contracts.mlp.claims import SOFTMAX_LOSSES, Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of, array_shapes, build_problem, roles_of, with_arrays
 from verifier.problems.program import Problem
-
-FloatArray = NDArray[np.floating]
 
 MOST_LAYERS, MOST_WIDTH, MOST_BATCH = 6, 3, 3
 LARGE = 10.0  # inputs, larger than the plain ones

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.checks.engine.alone import Alone, Asked
-from verifier.checks.engine.asking import Array
 from verifier.checks.engine.graphs import Answers, Failed, operations_in
 from verifier.checks.engine.shrinking import Smallest
 from verifier.contracts.engine.claims import Engine

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from verifier.results.evaluation import FloatArray
+from verifier.arrays import FloatArray
 
 CLOSE = 2.0**-20  # of the largest element: what differences of an ordinary function are right to; it names, and decides nothing
 SHOWN = 1e-3  # of the same: a gradient below it, such as batch norm's of two samples, says little of a factor

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.formulas.catalogue import formulas_of
 from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
 from verifier.diagnosis.layer.sizes import sizes_of
-from verifier.results.evaluation import FloatArray
 
 RELATIVE = 1e-5  # of a coefficient: what differences leave of it
 DEPENDENT = 1e-6  # of the largest singular value: terms that nothing tells apart on a problem

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import CLOSE, Case
-from verifier.results.evaluation import FloatArray
 
 Mask = NDArray[np.bool_]
 AXES = {1: ("element",), 2: ("row", "column"), 3: ("sample", "step", "feature"), 4: ("sample", "channel", "row", "column")}

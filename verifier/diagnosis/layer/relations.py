@@ -8,10 +8,10 @@ from itertools import permutations
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.matching import by_formula
 from verifier.diagnosis.layer.sizes import constant, sizes_of
-from verifier.results.evaluation import FloatArray
 
 Relation = Callable[[str, Sequence[Case]], str | None]
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, data_part
 from verifier.diagnosis.mlp.catalogue.pieces import right_slope
@@ -19,7 +20,7 @@ from verifier.diagnosis.mlp.probing import Ask, ask_about, draw_probes, sample_b
 from verifier.oracles.reference import Answered
 from verifier.problems.operations import exact
 from verifier.problems.program import machine_epsilon
-from verifier.textbook import Applied, FloatArray
+from verifier.textbook import Applied
 from verifier.tolerance import safety
 
 PROBES = 12

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.diagnosis.mlp.changing import tell_changes
 from verifier.diagnosis.mlp.departure import Departure, find_departure, find_departure_among, signature
@@ -37,7 +37,6 @@ from verifier.problems.program import Problem
 from verifier.results.report import Diagnosis
 
 Walk = Callable[[Problem], Path | None]
-FloatArray = NDArray[np.floating]
 
 CLEARLY = 10  # times what differences exclude: an error that they would have seen
 SLIGHT = 1e-3  # of the loss: beyond, a forward pass is another one

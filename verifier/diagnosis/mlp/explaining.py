@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity
 from verifier.checks.examination import Examination, Finding, Unanswered
 from verifier.checks.mlp import optimizer, stages, stepping, unit_permutation, update
@@ -23,7 +24,7 @@ from verifier.diagnosis.mlp.repair.own_lines import find_own_lines
 from verifier.oracles.reference import Answered
 from verifier.oracles.steps import Path
 from verifier.problems.program import Problem
-from verifier.results.evaluation import Evaluation, FloatArray
+from verifier.results.evaluation import Evaluation
 from verifier.results.report import Step
 
 if TYPE_CHECKING:

@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, data_part
 from verifier.diagnosis.mlp.hints import hint_for
 from verifier.oracles.reference import Answered
 from verifier.problems.program import Problem
 from verifier.results.report import Diagnosis
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,11 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.relations import tell_multiples, tell_tensors
 from verifier.oracles.reference import Answered
-
-FloatArray = NDArray[np.floating]
 
 MANY = 20  # numbers, before their decimals are counted
 MOST = 0.7  # of the networks: large inputs make the step longer than the weights

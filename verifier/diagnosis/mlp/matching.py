@@ -11,17 +11,15 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.faults import PREDICTING
 from verifier.diagnosis.mlp.variation import Constant, Fault, Hypothesis, Prediction, predict, predict_nominal
 from verifier.oracles.reference import Answered
 from verifier.problems.program import machine_epsilon
-
-FloatArray = NDArray[np.floating]
 
 SHOWN_ON = 10  # networks on which a fault must show before it is named
 PAIR_SHOWN_ON = 10

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.network import architecture_of
 from verifier.oracles.reference import Reference
 from verifier.oracles.steps import Path
@@ -21,8 +21,6 @@ from verifier.problems.optimizers import Rule, State, take_step
 from verifier.problems.program import machine_epsilon
 from verifier.results.report import Diagnosis
 from verifier.tolerance import SAFETY
-
-FloatArray = NDArray[np.floating]
 
 LEAST_STEPS = 4  # of a path: fewer show no rule
 NEAR = 1e-6  # of what a tensor moved: a filter before the tolerances

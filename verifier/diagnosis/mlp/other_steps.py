@@ -7,16 +7,15 @@ rightly.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.oracles.reference import Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.report import Diagnosis
 from verifier.tolerance import SAFETY
 
-FloatArray = NDArray[np.floating]
 Parameters = Mapping[str, FloatArray]
 Probes = Sequence[tuple[Problem, Reference, Parameters]]  # networks, and the parameters after one step of the candidate
 Law = Callable[[Problem, Parameters, float], Parameters]  # (network, its gradients, rate) -> what each parameter moves by

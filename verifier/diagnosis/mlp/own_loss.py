@@ -9,15 +9,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import LOSSES, SQUARED_LOSSES, Claims, goes_with
 from verifier.contracts.mlp.network import architecture_of, build_problem
 from verifier.oracles.reference import Answered, refer_if_deciding
 from verifier.results.report import Diagnosis
-
-FloatArray = NDArray[np.floating]
 
 ENOUGH = 10  # networks that decide
 LEAST = 1e-9  # a smaller penalty is none that anybody typed

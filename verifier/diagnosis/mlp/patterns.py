@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, build_problem
 from verifier.diagnosis.mlp.faults import BY_ID
@@ -16,8 +16,6 @@ from verifier.oracles.reference import Answered, Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import safety
-
-FloatArray = NDArray[np.floating]
 
 # A difference of two losses is a whole number of their last places; so near to one, times the step, a gradient must be.
 _STEPS = (

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.checks.examination import Unanswered
 from verifier.contracts.calling import Call
 from verifier.contracts.mlp.calling import to_claimed, values_of
@@ -19,7 +20,7 @@ from verifier.contracts.mlp.network import sample_of, with_arrays
 from verifier.diagnosis.mlp.patterns import gradients_with_state
 from verifier.diagnosis.mlp.variation import Fault, Hypothesis, Inapplicable, single, sweep_faulty
 from verifier.problems.program import Problem
-from verifier.results.evaluation import Evaluation, FloatArray
+from verifier.results.evaluation import Evaluation
 
 STEP = 1e-5  # of the planted numerical differentiation
 OWN_RATE, MOMENTUM = 0.3, 0.9

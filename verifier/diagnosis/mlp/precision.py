@@ -10,14 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.diagnosis.mlp.probing import Ask
 from verifier.oracles.reference import Answered, precision_ratio, refer
 from verifier.problems.program import Problem
-
-FloatArray = NDArray[np.floating]
 
 # A smaller error than this part of float32's tolerance, on the typical network, is something else (differences in place of backprop: 1e-4).
 TYPICAL = 1e-2 / 32

@@ -8,16 +8,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, build_problem
 from verifier.contracts.mlp.numbers import Recipe, draw_problem
 from verifier.oracles.reference import Answered, Reference, refer, refer_if_deciding
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
-
-FloatArray = NDArray[np.floating]
 
 Ask = Callable[[Problem], Evaluation | None]  # None where there is no usable answer
 ATTEMPTS = 10

@@ -5,12 +5,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.network import architecture_of
 from verifier.oracles.reference import Answered
-
-FloatArray = NDArray[np.floating]
 
 SHOWN = 3  # networks, or tensors of several elements, that a clause must rest on
 ALIKE = 1e-6  # how exactly a factor must follow its law

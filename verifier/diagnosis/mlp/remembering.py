@@ -8,16 +8,14 @@ weights, targets) does not matter.
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.diagnosis.mlp.matching import departs
 from verifier.diagnosis.mlp.probing import Ask, draw_probes
 from verifier.oracles.reference import Answered, refer
 from verifier.problems.program import Problem
-
-FloatArray = NDArray[np.floating]
 
 SHAPES = 8
 LEAST_BATCH, LEAST_WIDTH = 71, 9  # beyond every batch that a corpus draws: those shapes may be remembered already

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.factors import typed
 from verifier.oracles.reference import Reference
@@ -13,7 +13,6 @@ from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.report import Diagnosis
 from verifier.tolerance import SAFETY
 
-FloatArray = NDArray[np.floating]
 Parameters = dict[str, FloatArray]
 
 RATES = (2.0**-9, 2.0**-6, 0.125, 0.5, 2.0)

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.factors import typed
@@ -11,8 +10,6 @@ from verifier.oracles.reference import Answered
 from verifier.problems.program import machine_epsilon
 from verifier.results.report import Diagnosis
 from verifier.tolerance import safety
-
-FloatArray = NDArray[np.floating]
 
 ENOUGH = 10  # networks
 ALIKE = 1e-6  # how well the step's factor must agree from network to network

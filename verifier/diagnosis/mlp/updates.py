@@ -4,9 +4,9 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import sample_of, with_arrays
 from verifier.diagnosis.mlp.faults import BY_ID
@@ -20,7 +20,6 @@ from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.report import Diagnosis
 from verifier.tolerance import SAFETY
 
-FloatArray = NDArray[np.floating]
 Parameters = Mapping[str, FloatArray]
 Step = Callable[[Problem, float], Parameters | None]  # the parameters after one step at this rate; None without a usable answer
 

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.oracles.scatter import measure_scatter
@@ -20,7 +20,6 @@ from verifier.results.evaluation import Evaluation
 from verifier.textbook import Applied, Back, Sweep
 from verifier.tolerance import SAFETY, element_tolerance, safety
 
-FloatArray = NDArray[np.floating]
 Gradients = dict[str, FloatArray]
 
 

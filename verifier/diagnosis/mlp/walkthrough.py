@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.diagnosis.mlp.catalogue.whole import penalty_factor
@@ -19,8 +19,6 @@ from verifier.diagnosis.mlp.variation import Hypothesis, Inapplicable, sweep_fau
 from verifier.oracles.reference import Answered, Reference
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.report import Step
-
-FloatArray = NDArray[np.floating]
 
 RATE = 0.1
 MOST_LINES = 120  # a problem with more is too large to be worked by hand

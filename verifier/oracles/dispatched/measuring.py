@@ -13,19 +13,17 @@ Source: CESTAC (Vignes 1978), Monte Carlo arithmetic (Parker 1997).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from verifier.arrays import Array
 from verifier.oracles.dispatched.arithmetic import Arithmetic, Decisions
 from verifier.oracles.dispatched.noise import Noise, Sharing, Size
 from verifier.oracles.dispatched.running import Answer, Call, Cotangents, Given, run
 from verifier.tolerance import SAFETY, element_tolerance
-
-Array = NDArray[Any]
 
 COPIES = 4
 RELATIVE = 2.0**-40

@@ -7,17 +7,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils import _pytree as pytree
 
+from verifier.arrays import Array
 from verifier.oracles.cotangents import Projection
 from verifier.oracles.dispatched.arithmetic import Arithmetic, Generators, UndispatchableError, is_real, lifted
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
 from verifier.oracles.dispatched.noise import Noise
 
-Array = NDArray[Any]
 Call = Callable[[Mapping[str, Tensor]], Any]
 """From tensors by name to a tensor, or to any nest of tuples, lists and dictionaries with tensors in it."""
 Cotangents = Sequence[Tensor | Array | None] | None

@@ -6,16 +6,15 @@ varies slowly would hide in what a region shows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from verifier.arrays import Array
 from verifier.oracles.dispatched.noise import Noise, Size
 
-Array = NDArray[Any]
 Ask = Callable[[Mapping[str, Tensor]], Mapping[str, Array]]
 """From tensors by name to the candidate's outputs and gradients, by names of any kind."""
 

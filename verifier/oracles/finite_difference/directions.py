@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from verifier.results.evaluation import FloatArray
+from verifier.arrays import FloatArray
 
 LARGEST_MOVE = 1.0  # of a pre-activation: every smooth activation is well within its Taylor series there
 LARGEST_EXPONENT = 4  # where nothing moves (zero inputs) a larger step would only leave the problem's own scale

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.line import DirectionResult
-from verifier.results.evaluation import FloatArray
 
 SMALL = 16  # elements; above, halving costs less than one by one: 2·log2(n) lines against n
 

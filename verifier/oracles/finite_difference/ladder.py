@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
-from verifier.results.evaluation import FloatArray
+from verifier.arrays import FloatArray
 
 REFINEMENT = 4.0  # ratio of successive steps; central differences then extrapolate with (16 D_{k+1} - D_k) / 15
 KAPPA = 8.0  # safety on E, in Lepski's rule and in the verdict: 0 false alarms, benchmarks/slope_coverage.py

@@ -11,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import DTypeLike
 
+from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.ladder import (
     KAPPA,
     Slope,
@@ -26,7 +27,6 @@ from verifier.oracles.finite_difference.noise import (
     noise_of_stairs,
     shown_epsilon,
 )
-from verifier.results.evaluation import FloatArray
 
 Points = Callable[[Mapping[str, FloatArray], FloatArray], FloatArray]
 """(direction by tensor, steps t) -> losses φ(t) = loss(θ + t·v) in the candidate's dtype, as float64; tensors without a direction stay."""

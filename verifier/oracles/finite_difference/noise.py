@@ -9,7 +9,7 @@ that the losses show: one computed in float32 inside a float64 program has 24 bi
 import numpy as np
 from numpy.typing import DTypeLike
 
-from verifier.results.evaluation import FloatArray
+from verifier.arrays import FloatArray
 
 NEAR_POINTS = 7  # as ECNoise, Moré & Wild (2012): enough to see noise, few enough to pay for
 SCATTER_SAFETY = 4.0  # the scatter is the largest of a few perturbed copies

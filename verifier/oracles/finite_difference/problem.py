@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import DTypeLike
 
+from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.directions import (
     SPREAD,
     combined_direction,
@@ -25,7 +26,6 @@ from verifier.oracles.finite_difference.line import (
     Status,
     check_direction,
 )
-from verifier.results.evaluation import FloatArray
 
 LARGE = 5_000  # parameters above which an evaluation is dear, and no second line is asked where the first decides every tensor
 BUDGET = 40  # losses for a gradient that passes: an evaluation may be a whole forward and backward pass in pure Python

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE
-from verifier.results.evaluation import FloatArray
 
 STEPS = 4.0 ** -np.arange(0.5, 17)  # of the input's own size: 1/2 … 2^-33
 EXACT = 2.0**-17  # of the outputs: what contradicts the claim must be more than rounding of anything the outputs come from

@@ -13,6 +13,7 @@ from functools import partial
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.directions import SMALLEST_EXPONENT, direction_for
 from verifier.oracles.finite_difference.elements import WrongElement
 from verifier.oracles.finite_difference.ladder import KAPPA
@@ -34,7 +35,6 @@ from verifier.oracles.functions.wandering import (
     moved_inputs,
     unseen_share,
 )
-from verifier.results.evaluation import FloatArray
 from verifier.tolerance import FLOOR, SAFETY
 
 MOST_ALONE = 8  # inputs that are asked about alone where the directions through all do not decide them

@@ -10,8 +10,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.oracles.functions.layouts import Layout
-from verifier.results.evaluation import FloatArray
 
 Arrays = Mapping[str, FloatArray]
 Outputs = tuple[NDArray[np.floating], ...]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.elements import WrongElement
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE
@@ -26,7 +27,6 @@ from verifier.oracles.functions.projection import Projection, cotangents_for, fl
 from verifier.oracles.functions.relations import relation
 from verifier.oracles.functions.rounding import compare_by_jitter
 from verifier.oracles.functions.wandering import COPIES, FLOAT32_EPSILON, FLOAT64_EPSILON, HIDDEN, MORE_BITS, moved_inputs
-from verifier.results.evaluation import FloatArray
 from verifier.tolerance import SAFETY, Comparison
 
 SECOND_FACTOR = -64.0  # of the cotangents of the second call: a power of two, so that a linear gradient is the same to the last bit

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from verifier.results.evaluation import FloatArray
+from verifier.arrays import FloatArray
 
 HALVINGS = 30
 BEYOND = 2.0  # times the first step: there the trial found that the line is no longer smooth

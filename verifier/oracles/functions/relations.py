@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.results.evaluation import FloatArray
+from verifier.arrays import FloatArray
 
 NARROWER = "It is right to {} digits: is a part of it computed in a narrower type, or a constant too short?"
 FLOAT64_DIGITS = 1e-12

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from verifier.results.evaluation import FloatArray
+from verifier.arrays import FloatArray
 from verifier.tolerance import Comparison, compare, element_tolerance
 
 # Relative moves of the inputs: of last bits, so that each later rounding differs. Not further: a wrong term that varies would hide.

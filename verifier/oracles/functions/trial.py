@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.ladder import REFINEMENT
-from verifier.results.evaluation import FloatArray
 
 LARGEST_DEPARTURE = 0.25  # sin departs by about this when its argument moves by 1, which is as far as the mlp contract goes
 LARGEST_STEP = 1.0  # of an input's own size: further out even a flat function would be known better than its gradient can be computed

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.line import DirectionResult
 from verifier.oracles.finite_difference.noise import NARROWER_TYPES, machine_epsilon
-from verifier.results.evaluation import FloatArray
 
 HIDDEN = 1.0  # outputs may be what is left of numbers of size 1 that cancelled (1 - cos x); nothing shows it where they are smooth
 COPIES = 4  # of outputs, of the claim, at inputs moved by their last bits

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.arrays import FloatArray
 from verifier.oracles.dispatched.measuring import measure
 from verifier.oracles.layer_operations import elementwise, losses, normalisation, products, recurrent, windows
 from verifier.oracles.layer_operations.reference import Reference
-from verifier.results.evaluation import FloatArray
 
 REFERENCES: Mapping[str, Reference] = {
     **products.REFERENCES,

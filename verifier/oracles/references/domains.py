@@ -1,13 +1,10 @@
 """What an example shows of the numbers that are allowed, and numbers of the same kind."""
 
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-Array = NDArray[Any]
+from verifier.arrays import Array
 
 SMALLER = 256.0
 LARGER = 6.0  # times as large: functions saturate there, and PyTorch's softplus is not yet its argument, which it is above 20

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from verifier.contracts.engine.operations.operation import MARGIN, NOT_ZERO, POSITIVE, REAL, Array, Domain, Operation
+from verifier.arrays import Array
+from verifier.contracts.engine.operations.operation import MARGIN, NOT_ZERO, POSITIVE, REAL, Domain, Operation
 
 ONE = Domain(-0.9, 0.9)
 ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805  # of selu (Klambauer et al. 2017)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from verifier.contracts.engine.operations.operation import MARGIN, NOT_ZERO, REAL, Array, Domain, Operation
+from verifier.arrays import Array
+from verifier.contracts.engine.operations.operation import MARGIN, NOT_ZERO, REAL, Domain, Operation
 
 Axis = int | Sequence[int] | None
 _PRODUCT = Domain(-2.0, 2.0, 0.3)

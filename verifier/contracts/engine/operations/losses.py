@@ -5,9 +5,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from verifier.arrays import Array
 from verifier.contracts.engine.operations.elementwise import softplus
 from verifier.contracts.engine.operations.joining import log_softmax
-from verifier.contracts.engine.operations.operation import REAL, Array, Domain, Operation
+from verifier.contracts.engine.operations.operation import REAL, Domain, Operation
 
 PROBABILITY = Domain(0.1, 0.9)
 

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from verifier.arrays import Array
 from verifier.contracts.engine.graph import rounded
 
-Array = NDArray[Any]
 Kind = Literal["unary", "binary", "choice", "product", "reduction", "scan", "axis", "shape", "index", "list", "loss", "labels", "layer"]
 MARGIN = 1 / 64  # how far an operand keeps from a kink: far beyond rounding, in float32 too
 

@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.contracts.engine.operations.elementwise import BINARY, CHOICE, UNARY
 from verifier.contracts.engine.operations.joining import LISTS, PRODUCTS, REDUCTIONS, SCANS, SHAPES
 from verifier.contracts.engine.operations.losses import LAYERS, LOSSES
-from verifier.contracts.engine.operations.operation import Array, Operation
+from verifier.contracts.engine.operations.operation import Operation
 from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
 
 OPERATIONS: Mapping[str, Operation] = {

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.contracts.engine.operations.elementwise import sigmoid, softplus
 from verifier.contracts.engine.operations.joining import Axis, log_softmax
-from verifier.contracts.engine.operations.operation import Array
 
 VARIANT = "variant"
 KEPT = "its axes are kept"

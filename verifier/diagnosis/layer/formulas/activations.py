@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.formulas.formula import Formula, Formulas, Given, Terms
-from verifier.results.evaluation import FloatArray
 
 
 def _slopes(slope: Callable[[FloatArray, Mapping[str, Any]], Terms], instead: Callable[[FloatArray, Mapping[str, Any]], Terms]) -> Formulas:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.formulas.activations import softmax
 from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
-from verifier.results.evaluation import FloatArray
 
 
 def _swapped(one: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from verifier.results.evaluation import FloatArray
+from verifier.arrays import FloatArray
 
 Terms = Mapping[str, FloatArray]
 

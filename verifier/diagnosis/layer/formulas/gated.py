@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
-from verifier.results.evaluation import FloatArray
 
 NAMES = {
     "lstm": {"i": "the input gate", "f": "the forget gate", "o": "the output gate", "g": "the candidate g"},

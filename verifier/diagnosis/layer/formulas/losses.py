@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.formulas.activations import softmax
 from verifier.diagnosis.layer.formulas.formula import Formula, Formulas, Given, Terms
-from verifier.results.evaluation import FloatArray
 
 
 def _hot(given: Given) -> FloatArray:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.formulas.formula import Formula, Formulas, Given, Terms
-from verifier.results.evaluation import FloatArray
 
 
 def _normal(given: Given) -> tuple[FloatArray, FloatArray, FloatArray]:

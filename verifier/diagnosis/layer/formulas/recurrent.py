@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.formulas.activations import tanh_instead
 from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
-from verifier.results.evaluation import FloatArray
 
 Slope = Callable[[FloatArray, FloatArray], FloatArray]
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
-from verifier.results.evaluation import FloatArray
 
 
 def _convolved_x(given: Given, weight: FloatArray) -> FloatArray:

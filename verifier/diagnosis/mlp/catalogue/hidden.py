@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.mlp.catalogue.pieces import (
     CARRIED,
     WEIGHTS,
@@ -20,8 +20,6 @@ from verifier.diagnosis.mlp.catalogue.pieces import (
 )
 from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault, Inapplicable
 from verifier.textbook import Applied, Back
-
-FloatArray = NDArray[np.floating]
 
 _ID = "hidden-delta"
 

@@ -3,14 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.mlp.catalogue.pieces import layer_of, on_loss, scaled_loss
 from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault
 from verifier.problems.operations import OPERATIONS
 from verifier.textbook import Applied, Back
-
-FloatArray = NDArray[np.floating]
 
 _ID = "output-delta"
 _EPSILONS = (*(10.0**-power for power in range(4, 16)), float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps))

@@ -3,13 +3,11 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.mlp.variation import BackPiece, Context, Inapplicable
 from verifier.problems.operations import OPERATIONS
 from verifier.textbook import Applied, Back
-
-FloatArray = NDArray[np.floating]
 
 CARRIED, WEIGHTS, BIASES = 0, 1, 2  # what the vjp of an affine node gives: for the activation below, for the weights, for the biases
 Part = Callable[[Applied, FloatArray, Context], FloatArray]

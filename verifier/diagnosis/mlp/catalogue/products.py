@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.mlp.catalogue.pieces import (
     BIASES,
     WEIGHTS,
@@ -23,8 +23,6 @@ from verifier.diagnosis.mlp.catalogue.pieces import (
 from verifier.diagnosis.mlp.variation import Context, Fault, FinishPiece, Gradients, Inapplicable
 from verifier.problems.program import Program
 from verifier.textbook import Applied, Back, Sweep
-
-FloatArray = NDArray[np.floating]
 
 _W, _B = "weight-gradient", "bias-gradient"
 

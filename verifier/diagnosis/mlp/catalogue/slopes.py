@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.mlp.catalogue.pieces import Slope, on_slope, right_slope
 from verifier.diagnosis.mlp.variation import Constant, Context, Fault
 from verifier.problems.operations import OPERATIONS, sigmoid
 from verifier.textbook import Applied
-
-FloatArray = NDArray[np.floating]
 
 _WHERE = {"every": "in every layer", "hidden": "in the hidden layers", "output": "at the output layer"}
 _EQUATION = {"every": "output-delta", "hidden": "hidden-delta", "output": "output-delta"}

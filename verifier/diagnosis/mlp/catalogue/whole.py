@@ -4,13 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault, FinishPiece, Gradients, Inapplicable
 from verifier.problems.program import Node, Program
 from verifier.textbook import Applied, Back, Sweep
-
-FloatArray = NDArray[np.floating]
 
 _W, _B = "weight-gradient", "bias-gradient"
 

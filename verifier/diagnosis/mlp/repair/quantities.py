@@ -5,16 +5,15 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier import textbook
+from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.variation import unfused
 from verifier.problems.operations import OPERATIONS, exact
 from verifier.problems.program import Problem
 
-FloatArray = NDArray[np.floating]
 Shape = tuple[int, ...]
 
 FORWARD = ("pre-activation", "activation")

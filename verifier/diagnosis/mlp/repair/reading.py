@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.mlp.repair.quantities import FORWARD, SYMBOLS, Quantities, Quantity
 from verifier.diagnosis.mlp.repair.watching import Setting, Slot
-
-FloatArray = NDArray[np.floating]
 
 CLOSE = {"float64": 1e-9, "float32": 1e-4}  # of the largest element: nearer, a value is taken for a quantity. It decides no verdict
 

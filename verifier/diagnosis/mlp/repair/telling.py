@@ -3,13 +3,11 @@
 import re
 
 import numpy as np
-from numpy.typing import NDArray
 
+from verifier.arrays import FloatArray
 from verifier.diagnosis.mlp.repair.quantities import SYMBOLS, WITHOUT_LAYER, Quantity
 from verifier.diagnosis.mlp.repair.reading import Known
 from verifier.diagnosis.mlp.repair.search import Found
-
-FloatArray = NDArray[np.floating]
 
 RATIO = 1e-9  # to which two arrays are one a multiple of the other: words, no verdict
 

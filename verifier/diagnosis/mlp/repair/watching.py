@@ -3,13 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from verifier.arrays import FloatArray
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
-
-FloatArray = NDArray[np.floating]
 
 
 @dataclass(frozen=True)
