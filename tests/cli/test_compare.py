@@ -1,12 +1,15 @@
+import io
 import json
+import sys
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from verifier.cli import main
+from verifier.cli.encoding import write_every_sign
 from verifier.results.outcome import Measurement, Outcome
-from verifier.results.report import CandidateRecord, Isolation, Report, to_json
+from verifier.results.report import CandidateRecord, Diagnosis, Isolation, OwnLine, Report, to_json
 
 
 @pytest.fixture
@@ -37,6 +40,33 @@ def test_what_got_worse_and_better_is_told_and_the_status_is_1(run, capsys):
     assert "autograd: worse in its last bits: largest error 0.1 → 0.8 of its tolerance (3.0 bits lost)" in shown
     assert "  d  " not in shown
     assert shown.endswith("4 candidates: 1 worse, 1 better, 2 the same; 1 lost accuracy\n")
+
+
+def test_a_new_mistake_is_explained_with_its_place(run, capsys):
+    old, new = run("old", a=("pass", 0.1)), run("new", a=("fail", 0.1), b=("fail", 0.1))
+    for name in "ab":
+        file = Path(new) / name / "report.json"
+        named = Diagnosis("sign", "output-delta", "Every gradient has the wrong sign. Step along it and the loss grows.")
+        line = OwnLine("a.py", 7, "backprop", "delta = y - a", 0, 13, "delta", "δ[0]", "", None, 0.5, 2)
+        report = msgspec.structs.replace(
+            msgspec.json.decode(file.read_bytes(), type=Report), diagnosis=(named,), own_lines=(line,), place=line.place
+        )
+        file.write_bytes(to_json(report))
+    assert main(["compare", old, new]) == 1
+    said = "          mistake: sign\n          Every gradient has the wrong sign. (a.py, line 7, in backprop)\n"
+    shown = capsys.readouterr().out
+    assert shown.count(said) == 2
+    assert "NEW       b  fail\n" in shown
+
+
+def test_one_candidate_is_counted_as_one(run, monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="ascii"))
+    write_every_sign()
+    main(["compare", run("old", a=("pass", 0.1)), run("new", a=("fail", 0.1))])
+    sys.stdout.flush()
+    assert b"WORSE     a  pass -> fail" in written.getvalue()
+    assert written.getvalue().endswith(b"1 candidate: 1 worse\n")
 
 
 def test_lost_bits_alone_fail_only_where_it_is_asked_for(run):

@@ -18,6 +18,7 @@ from verifier.checks.examination import (
     skipped,
 )
 from verifier.contracts.catalogue import family_of
+from verifier.counting import counted
 from verifier.oracles.scatter import gradients_with_scatter
 from verifier.problems.program import Problem, longest_sum
 from verifier.results.evaluation import Evaluation
@@ -39,7 +40,10 @@ def check(examination: Examination) -> Finding:
     for item in items:
         found += _compare(examination, item)
     return concluded(
-        ID, found, passed=f"Batches add up on {len(items)} networks.", failed=lambda worst, wrong: _failed(worst, wrong, len(items))
+        ID,
+        found,
+        passed=f"Batches add up on {counted(len(items), 'network')}.",
+        failed=lambda worst, wrong: _failed(worst, wrong, len(items)),
     )
 
 

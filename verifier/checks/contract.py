@@ -7,6 +7,7 @@ from typing import Protocol
 
 from verifier.checks.check import Check
 from verifier.checks.examination import Asking, Finding, Item, Unanswered
+from verifier.counting import counted
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Outcome
 
@@ -83,9 +84,10 @@ def _outcome(found: _Asked) -> Outcome:
     if not found.errors:
         return Outcome(ID, "pass", _passed(found), problems=found.asked, notes=shown)
     problem, text = _leading(found.errors)
-    others = f" So on {len(found.errors)} of {found.asked} networks." if len(found.errors) > 1 else ""
+    others = f" So on {len(found.errors)} of {counted(found.asked, 'network')}." if len(found.errors) > 1 else ""
     if found.never_asked:
-        others += f" Then the candidate was given up: {found.never_asked} networks were never asked."
+        were = "was" if found.never_asked == 1 else "were"
+        others += f" Then the candidate was given up: {counted(found.never_asked, 'network')} {were} never asked."
     return Outcome(ID, "error", text + others, problems=found.asked, failed=len(found.errors), problem=problem, notes=shown)
 
 

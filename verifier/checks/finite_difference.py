@@ -9,6 +9,7 @@ from verifier import textbook
 from verifier.arrays import FloatArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, outputs_call, skipped
+from verifier.counting import counted
 from verifier.oracles.finite_difference.line import DirectionResult
 from verifier.oracles.finite_difference.problem import Moves, ProblemDifferences, check_problem
 from verifier.problems.operations import OPERATIONS, exact
@@ -136,7 +137,7 @@ def conclude(done: Sequence[Differenced], unanswered: Sequence[str] = ()) -> Fin
         status = "inconclusive" if unseen else "pass"
         message, worst = (_inconclusive(unseen, done) if unseen else _passed(done, resolves)), None
     if unanswered:
-        message += f" {len(unanswered)} networks could not be asked: {unanswered[0]}"
+        message += f" {counted(len(unanswered), 'network')} could not be asked: {unanswered[0]}"
         status = "error" if status == "pass" else status
     outcome = Outcome(
         ID,
@@ -211,7 +212,7 @@ def _inconclusive(unseen: Sequence[str], done: Sequence[Differenced]) -> str:
 
 def _passed(done: Sequence[Differenced], resolves: float | None) -> str:
     power = "" if resolves is None else f"; this pass excludes errors above {resolves:.1g} of a tensor's largest element (median)"
-    return f"The gradients are the derivative of the candidate's own loss on {len(done)} networks{power}."
+    return f"The gradients are the derivative of the candidate's own loss on {counted(len(done), 'network')}{power}."
 
 
 def derivative_of_the_loss(item: Item) -> Mapping[str, FloatArray]:

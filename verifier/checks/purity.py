@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, compare_gradients, concluded, departs, own_rounding, skipped
 from verifier.contracts.catalogue import calling_of
+from verifier.counting import counted
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis
@@ -48,7 +49,7 @@ def check(examination: Examination) -> Finding:
         if not notes and any(again.gradients[n].tobytes() != first.gradients[n].tobytes() for n in again.gradients):
             notes.append(f"The same call gives other last bits the second time (network {item.index}).")
     finding = concluded(
-        ID, found, passed=f"The same answers again on {len(items)} networks, arguments unchanged.", failed=_failed, notes=notes
+        ID, found, passed=f"The same answers again on {counted(len(items), 'network')}, arguments unchanged.", failed=_failed, notes=notes
     )
     return replace(finding, diagnosis=_KEPT) if finding.outcome.status == "fail" else finding
 
@@ -114,7 +115,8 @@ def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:
 
 
 def _failed(worst: Measurement, wrong: int) -> str:
-    return f"The same call answers differently the second time: {departs(worst)} On {wrong} networks. Something is kept between calls."
+    where = counted(wrong, "network")
+    return f"The same call answers differently the second time: {departs(worst)} On {where}. Something is kept between calls."
 
 
 CHECK = Check(ID, SUMMARY, check, needs=frozenset({"gradients"}), headline=0, shrinkable=True)

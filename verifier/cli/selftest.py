@@ -8,6 +8,7 @@ import click
 
 from verifier.cli.exit_status import UNDECIDED
 from verifier.cli.progress import ProgressBar
+from verifier.counting import counted
 from verifier.errors import RequestError
 
 if TYPE_CHECKING:
@@ -68,4 +69,4 @@ def _names(trial: Trial) -> str:
 def summary(trials: list[Trial]) -> str:
     """How many were found and named."""
     found, rightly, wrongly = (sum(getattr(trial, name) for trial in trials) for name in ("found", "rightly", "wrongly"))
-    return f"{len(trials)} mistakes: {found} found, {rightly} named rightly (itself or its group), {wrongly} named wrongly."
+    return f"{counted(len(trials), 'mistake')}: {found} found, {rightly} named rightly (itself or its group), {wrongly} named wrongly."

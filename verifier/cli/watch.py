@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from verifier.cli.exit_status import WRONG_REQUEST, status_of
+from verifier.counting import counted
 from verifier.errors import RequestError
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def judge_once(candidate: str, *, profile: str, assignment: str | None, isolatio
     except RequestError as error:
         return error
     if len(answers) != 1:
-        return RequestError(f"{candidate} has {len(answers)} candidates: watch takes one")
+        return RequestError(f"{candidate} has {counted(len(answers), 'candidate')}: watch takes one")
     answer = answers[0]
     if isinstance(answer, RequestError):
         return answer
@@ -137,6 +138,6 @@ def show_screen(answer: Report | RequestError, seconds: float, candidate: str, c
     lines = captured.get().rstrip("\n").split("\n")
     room = console.height - 2 if console.is_terminal else len(lines)
     if len(lines) > room:
-        lines = [*lines[: room - 1], f"… {len(lines) - room + 1} more lines: verifier check {candidate}"]
+        lines = [*lines[: room - 1], f"… {counted(len(lines) - room + 1, 'more line')}: verifier check {candidate}"]
     console.file.write("\n".join(lines) + "\n")
     console.print(f"{time.strftime('%H:%M:%S')}, {seconds:.1f} s. Watching {one_line(candidate)}: save it to run again, Ctrl-C ends.")

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
+from verifier.counting import counted
 from verifier.reports.markdown import code, escape, fitting, table
 from verifier.reports.untrusted import one_line
-from verifier.reports.wording import NOTHING, number
+from verifier.reports.wording import NOTHING, first_sentence, number
 from verifier.results.comparison import Accuracy, CandidateChange
 
 ORDER = ("worse", "gone", "new", "other", "better", "same")
@@ -32,9 +33,9 @@ def write(changes: Sequence[CandidateChange], form: str) -> str:
 def tally(changes: Sequence[CandidateChange]) -> str:
     """How many candidates changed how, and how many lost last bits."""
     kinds = [one.change for one in changes]
-    counted = [f"{kinds.count(kind)} {WORDS[kind]}" for kind in ORDER if kind in kinds]
+    parts = [f"{kinds.count(kind)} {WORDS[kind]}" for kind in ORDER if kind in kinds]
     lost = sum(one.lost_accuracy for one in changes)
-    return f"{len(changes)} candidates: {', '.join(counted)}" + (f"; {lost} lost accuracy" if lost else "")
+    return f"{counted(len(changes), 'candidate')}: {', '.join(parts)}" + (f"; {lost} lost accuracy" if lost else "")
 
 
 def _ordered(changes: Sequence[CandidateChange]) -> list[CandidateChange]:
@@ -66,7 +67,9 @@ def _details(one: CandidateChange) -> Iterator[str]:
         yield f"{one_line(check.check)}: {check.old} → {check.new}"
     if one.mistake is not None:
         before, after = (one_line(fault) or "not recognised" for fault in one.mistake)
-        yield f"mistake: {after}" if one.old == "pass" else f"mistake: {before} → {after}"
+        yield f"mistake: {after}" if one.old in (None, "pass") else f"mistake: {before} → {after}"
+    if one.found:
+        yield first_sentence(one.found) + (f" ({one_line(one.place)})" if one.place else "")
     for accuracy in one.accuracy:
         if accuracy.change != "same":
             yield _accuracy(accuracy)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from verifier.counting import counted
 from verifier.reports.markdown import MARKS, MOST_BYTES, blocks, code, escape, fitting, table, write
 from verifier.reports.untrusted import one_line
 from verifier.reports.wording import NOTHING, deciding_check, first_sentence
@@ -23,7 +24,7 @@ def write_together(run: Gathering) -> str:
     if ordered:
         head.append(table(("candidate", "verdict", "failing check", "mistake", "what was found"), map(_row, ordered[:ROWS_SHOWN]), "lllll"))
     if len(ordered) > ROWS_SHOWN:
-        head.append(f"And {len(ordered) - ROWS_SHOWN} more candidates.")
+        head.append(f"And {counted(len(ordered) - ROWS_SHOWN, 'more candidate')}.")
     length = sum(len(block.encode()) + 2 for block in head)
     details, left_out = _details([report for report in ordered if report.verdict != "pass"], MOST_BYTES - length)
     if left_out:
@@ -33,16 +34,16 @@ def write_together(run: Gathering) -> str:
 
 def _headline(run: Gathering) -> str:
     verdicts = [report.verdict for report in run.reports]
-    counted = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", *GRAVITY) if verdict in verdicts]
+    parts = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", *GRAVITY) if verdict in verdicts]
     if run.unjudged:
-        counted.append(f"{len(run.unjudged)} not judged")
+        parts.append(f"{len(run.unjudged)} not judged")
     worst = min(verdicts, key=lambda verdict: GRAVITY[verdict], default="error")
     if all(report.verdict == "pass" or report.candidate.name in run.known for report in run.reports):
         worst = "fail" if run.unexpected else "error" if run.unjudged else "pass"
     if run.known:
-        counted.append(f"{len(run.known)} known")
+        parts.append(f"{len(run.known)} known")
     number = len(run.reports) + len(run.unjudged)
-    return f"# {MARKS[worst]} {number} candidate{'' if number == 1 else 's'}: {', '.join(dict.fromkeys(counted))}"
+    return f"# {MARKS[worst]} {counted(number, 'candidate')}: {', '.join(dict.fromkeys(parts))}"
 
 
 def _unjudged(messages: Sequence[str]) -> list[str]:

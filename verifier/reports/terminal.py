@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from verifier.counting import counted
 from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.operations import HEADINGS as OPERATION_HEADINGS
 from verifier.reports.operations import is_wrong, operations_of
@@ -130,7 +131,7 @@ def show_short(report: Report, console: Console, *, folder: Path | None = None, 
     if report.verdict == "pass":
         line = _headline(report, console.width)
         if report.notes:
-            line.append(f"  ({len(report.notes)} {'note' if len(report.notes) == 1 else 'notes'})", "dim")
+            line.append(f"  ({counted(len(report.notes), 'note')})", "dim")
         console.print(line, soft_wrap=True)
         return
     console.print(_headline(report, console.width), soft_wrap=True)
@@ -201,8 +202,8 @@ def _score(report: Report) -> str:
 def tally(reports: Sequence[Report]) -> str:
     """How many candidates got which verdict: ``12 pass, 3 fail``."""
     words = [outcome_word(report).lower() for report in reports]
-    counted = [f"{words.count(word)} {word}" for word in OUTCOMES if word in words]
-    return f"{len(reports)} candidates: {', '.join(counted)}"
+    parts = [f"{words.count(word)} {word}" for word in OUTCOMES if word in words]
+    return f"{counted(len(reports), 'candidate')}: {', '.join(parts)}"
 
 
 def _headline(report: Report, width: int) -> Text:
@@ -256,7 +257,7 @@ def _show_walkthrough(report: Report, console: Console) -> None:
     console.print(Text.assemble(("By hand", "bold cyan"), f" on that {problem_word(report)} (✓ the candidate agrees, ✗ it parts):"))
     show_worked(shown, console)
     if left_out:
-        console.print(Text(f"      … {left_out} more lines in the report.", "dim"))
+        console.print(Text(f"      … {counted(left_out, 'more line')} in the report.", "dim"))
 
 
 def show_worked(lines: Sequence[Line], console: Console) -> None:

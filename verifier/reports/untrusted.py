@@ -7,6 +7,8 @@ characters and invisible direction marks are taken out; each format then escapes
 import re
 import unicodedata
 
+from verifier.counting import counted
+
 # CSI sequences, OSC and the other strings (ended by BEL or ST), and two-byte escapes: removed whole, or their remains stay readable.
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?")
 _INVISIBLE = frozenset({"Cc", "Cf"})  # control characters, and formats such as right-to-left overrides
@@ -34,7 +36,7 @@ def _shown(character: str) -> str:
 def one_line(text: str, limit: int = LONGEST_MESSAGE) -> str:
     """The plain text on one line, at most `limit` characters of it."""
     line = " ".join(plain(text).split())
-    return line if len(line) <= limit else f"{line[:limit]} … ({len(line) - limit:,} more characters)"
+    return line if len(line) <= limit else f"{line[:limit]} … ({counted(len(line) - limit, 'more character')})"
 
 
 def last_lines(text: str, count: int, width: int = 500) -> list[str]:
@@ -42,4 +44,4 @@ def last_lines(text: str, count: int, width: int = 500) -> list[str]:
     lines = plain(text).expandtabs(4).rstrip("\n").split("\n")
     shown = [line if len(line) <= width else line[:width] + " …" for line in lines[-count:]]
     left_out = len(lines) - len(shown)
-    return [f"… ({left_out:,} lines before)", *shown] if left_out else shown
+    return [f"… ({counted(left_out, 'line')} before)", *shown] if left_out else shown

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from verifier.counting import counted
 from verifier.reports.untrusted import one_line, plain
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Isolation, OwnLine, Report
@@ -263,7 +264,7 @@ def plain_source(text: str) -> str:
 
 def own_line_sentence(line: OwnLine) -> str:
     """What should stand there, and on how many networks it was tried."""
-    tried = "1 other network" if line.confirmed == 1 else f"{line.confirmed} other networks"
+    tried = counted(line.confirmed, "other network")
     return f"{one_line(line.sentence)} With that, every gradient comes right; tried on {tried} too."
 
 

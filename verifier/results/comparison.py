@@ -61,7 +61,8 @@ class CandidateChange:
 
     Attributes:
         old, new: the verdicts; None where a run does not have the candidate.
-        same_networks: whether accuracy could be compared; `why_not` says why it could not.
+        why_not: why accuracy could not be compared; "" where it was.
+        mistake: the diagnosis before and now, where they differ; `found` says what the one of now means, and `place` where it stands.
     """
 
     name: str
@@ -71,6 +72,8 @@ class CandidateChange:
     accuracy: tuple[Accuracy, ...] = ()
     why_not: str = ""
     mistake: tuple[str, str] | None = None
+    found: str = ""
+    place: str = ""
 
     @property
     def change(self) -> Change:
@@ -101,10 +104,12 @@ def compare(old: Sequence[Report], new: Sequence[Report]) -> tuple[CandidateChan
 
 def _candidate(old: Report | None, new: Report) -> CandidateChange:
     if old is None:
-        return CandidateChange(new.candidate.name, None, new.verdict)
+        mistake, found, place = _mistake("", new)
+        return CandidateChange(new.candidate.name, None, new.verdict, mistake=mistake, found=found, place=place)
     why_not = _other_networks(old, new)
     accuracy = () if why_not else tuple(_accuracies(old.measurements, new.measurements))
-    return CandidateChange(new.candidate.name, old.verdict, new.verdict, tuple(_checks(old, new)), accuracy, why_not, _mistakes(old, new))
+    mistake, found, place = _mistake(old.diagnosis[0].fault if old.diagnosis else "", new, passed=old.verdict == "pass")
+    return CandidateChange(new.candidate.name, old.verdict, new.verdict, tuple(_checks(old, new)), accuracy, why_not, mistake, found, place)
 
 
 def _checks(old: Report, new: Report) -> Iterator[CheckChange]:
@@ -119,9 +124,13 @@ def _checks(old: Report, new: Report) -> Iterator[CheckChange]:
         yield CheckChange(outcome.id, status, outcome.status, change)
 
 
-def _mistakes(old: Report, new: Report) -> tuple[str, str] | None:
-    before, after = (report.diagnosis[0].fault if report.diagnosis else "" for report in (old, new))
-    return (before, after) if before != after and new.verdict != "pass" else None
+def _mistake(before: str, new: Report, *, passed: bool = True) -> tuple[tuple[str, str] | None, str, str]:
+    """The diagnosis before and now, what the one of now says, and its place; nothing where it is the same or the candidate passes."""
+    best = new.diagnosis[0] if new.diagnosis else None
+    after = "" if best is None else best.fault
+    if new.verdict == "pass" or (before == after and not passed):
+        return None, "", ""
+    return (before, after) if before != after else None, new.summary if best is None else best.explanation, new.place
 
 
 def _other_networks(old: Report, new: Report) -> str:

@@ -17,6 +17,7 @@ from verifier.checks.engine.table import rows_of
 from verifier.checks.examination import Unanswered
 from verifier.contracts.engine.graph import Graph, from_bytes
 from verifier.contracts.engine.manifest import Claims
+from verifier.counting import counted
 from verifier.diagnosis.engine.explaining import explain
 from verifier.errors import RequestError
 from verifier.results.outcome import Outcome
@@ -105,7 +106,10 @@ def _contract(asking: Asking, alone: Alone) -> Outcome:
         words = next((one.words for questions in alone.asked.values() for one in questions if one.words), "there is no operation")
         return Outcome("contract", "error", f"No question was answered. The first refusal: {words}.", problems=asked)
     return Outcome(
-        "contract", "pass", f"{len(alone.asked)} operations; {answered} of {asked} questions about them are answered.", problems=asked
+        "contract",
+        "pass",
+        f"{counted(len(alone.asked), 'operation')}; {answered} of {asked} questions about them are answered.",
+        problems=asked,
     )
 
 

@@ -11,6 +11,7 @@ from verifier.checks.layer.asking import LayerAsking, Raised
 from verifier.checks.layer.examining import Departure, Examined, is_missing
 from verifier.checks.layer.outputs import COMPARED, EXACT, Beside, beside_reference
 from verifier.contracts.layer.drawing import LayerProblem
+from verifier.counting import counted
 from verifier.diagnosis.layer.counterexample import smallest_example
 from verifier.diagnosis.layer.explaining import explain_layer, where_shown
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
@@ -177,16 +178,18 @@ def _conclude_contract(judgement: Judgement, examined: Examined) -> None:
         )
         judgement.add("contract", "fail", message, problems=asked, failed=len(raised), problem=first.problem.index)
     elif len(examined.left_out) > asked / 2:
-        judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {asked} problems. {_why(examined)}", problems=asked)
+        judgement.add(
+            "contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}. {_why(examined)}", problems=asked
+        )
     elif examined.claims.entry is not None and _unexpected(examined):
         problem, why = _unexpected(examined)[0]
         where = where_shown({problem.index for problem, _ in _unexpected(examined)}, examined, everywhere=True)
         message = f"The forward pass raises{' ' if where else ''}{where}: {why} At {problem.describe()}."
         judgement.add("contract", "fail", message, problems=asked, failed=len(_unexpected(examined)), problem=problem.index)
     else:
-        judgement.add("contract", "pass", f"It answers at {len(examined.answers)} of {asked} problems.", problems=asked)
+        judgement.add("contract", "pass", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.", problems=asked)
         if examined.left_out:
-            examined.note("contract", f"Left out {len(examined.left_out)} of {asked} problems. {_why(examined)}")
+            examined.note("contract", f"Left out {len(examined.left_out)} of {counted(asked, 'problem')}. {_why(examined)}")
 
 
 def _unexpected(examined: Examined) -> list[tuple[LayerProblem, Raised]]:

@@ -15,6 +15,7 @@ from verifier.checks.layer.examining import examine, is_missing, is_not_written
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems
+from verifier.counting import counted
 from verifier.errors import RequestError
 from verifier.problems.sizes import GrammarError
 from verifier.results.outcome import Outcome, Verdict
@@ -198,8 +199,8 @@ def _summary(verdict: Verdict, judgements: Sequence[Judgement]) -> str:
     alike = [judgement for judgement in judgements if judgement.verdict == verdict]
     if verdict == "pass":
         problems = sum(max((outcome.problems for outcome in judgement.outcomes), default=0) for judgement in judgements)
-        what = f"{len(judgements)} layers" if several else judgements[0].name
-        return f"Right: {what}, on {problems} problems."
+        what = counted(len(judgements), "layer") if several else judgements[0].name
+        return f"Right: {what}, on {counted(problems, 'problem')}."
     first = alike[0]
     if verdict == "inconclusive":
         said = first.sentence or f"nothing decides the gradient of {', '.join(first.undecided)}."

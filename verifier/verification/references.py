@@ -21,6 +21,7 @@ from verifier.arrays import FloatArray
 from verifier.candidates.discovery import Candidate
 from verifier.checks.examination import Unanswered
 from verifier.contracts.reference.claims import Claims
+from verifier.counting import counted
 from verifier.errors import HarnessError, RequestError
 from verifier.results.evaluation import listed
 from verifier.results.outcome import Measurement, Outcome
@@ -151,12 +152,12 @@ def _outcomes(candidate: Candidate, done: Mapping[str, Any]) -> list[Outcome]:
     asked, message = int(done["asked"]), str(done["message"])
     if done["undecided"]:
         return [Outcome("contract", "inconclusive", done["undecided"])]
-    answers = Outcome("contract", "pass", f"The candidate answered at {asked} drawn points.", problems=asked)
+    answers = Outcome("contract", "pass", f"The candidate answered at {counted(asked, 'drawn point')}.", problems=asked)
     wrong = CHECK_OF.get(done.get("what", ""), "autograd") if message else ""
     text = message.replace("\n", " ")
     passed = {
-        "forward": f"Outputs are the reference's at {asked} points.",
-        "autograd": f"Gradients are those of the reference at {asked} points ({', '.join(done['axes'][:4])}, …).",
+        "forward": f"Outputs are the reference's at {counted(asked, 'point')}.",
+        "autograd": f"Gradients are those of the reference at {counted(asked, 'point')} ({', '.join(done['axes'][:4])}, …).",
         "purity": "Nothing that it was given was changed, and the same call gave the same answer.",
     }
     found = [answers]
@@ -188,7 +189,7 @@ def _written(
         exchanging,
         outcomes,
         verdict=verdict,
-        summary=f"Right beside its reference at {asked} drawn points." if verdict == "pass" else failed.message,
+        summary=f"Right beside its reference at {counted(asked, 'drawn point')}." if verdict == "pass" else failed.message,
         seconds={"asking": seconds},
         measurements=_measurements(done, arrays, failed.id) if failed.status == "fail" else (),
         notes=tuple(

@@ -9,6 +9,7 @@ from verifier.checks import contract
 from verifier.checks.examination import Differenced, Examination, Finding
 from verifier.checks.finite_difference import derivative_of_the_loss, predicted_error
 from verifier.contracts.convention import Convention
+from verifier.counting import counted
 from verifier.results.outcome import Outcome, Verdict
 
 
@@ -106,7 +107,7 @@ def _another_forward(finding: Finding, testimony: Testimony, examination: Examin
     if arbitrated:
         return _with(
             finding,
-            message=f"{text} Yet the gradients are the derivative of the candidate's own loss ({len(arbitrated)} networks): "
+            message=f"{text} Yet the gradients are the derivative of the candidate's own loss ({counted(len(arbitrated), 'network')}): "
             "the backward pass fits its forward pass, and that computes something else than the manifest claims.",
         )
     return _with(finding, message=f"{text} The error is too small for finite differences to arbitrate.")

@@ -10,6 +10,7 @@ from verifier.checks import autograd, contract, forward, stability
 from verifier.checks.catalogue import check_ids, check_of
 from verifier.checks.examination import Examination, Finding, departs
 from verifier.contracts.convention import Convention
+from verifier.counting import counted
 from verifier.problems.storage import problem_to_bytes
 from verifier.results.evaluation import listed
 from verifier.results.outcome import Measurement, Outcome, Verdict
@@ -140,7 +141,7 @@ def _passed(by_id: Mapping[str, Outcome], asked: Asked) -> str:
         noted = f" Its gradient is that of the loss without {convention.manifest_line}."
     elif convention is not None:
         noted = f" It uses a convention that it does not declare: {convention.manifest_line}."
-    return f"Right on {networks} networks in {len(passed)} checks{power}.{noted}"
+    return f"Right on {counted(networks, 'network')} in {counted(len(passed), 'check')}{power}.{noted}"
 
 
 def _notes(verdict: Verdict, outcomes: Sequence[Outcome], convention: Convention | None) -> tuple[Note, ...]:

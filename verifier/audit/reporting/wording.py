@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from verifier.audit.recording import EVERY
 from verifier.audit.results import FINDINGS, Audit, Function, Mutant, Outcome
+from verifier.counting import counted
 
 WORDS: dict[Outcome, str] = {
     "noticed": "noticed",
@@ -72,7 +73,7 @@ def headline(audit: Audit) -> str:
         return f"Nothing was decided: {_tests(len(audit.failing))} fail without any mutant."
     counts = ", ".join(f"{audit.count(outcome)} {word}" for outcome, word in WORDS.items() if audit.count(outcome) or outcome == "noticed")
     passes = f"{len(audit.functions)} backward pass{'es' if len(audit.functions) != 1 else ''}"
-    return f"{len(audit.mutants)} mutants of {passes}: {counts} ({audit.percent:.0f} % noticed)."
+    return f"{counted(len(audit.mutants), 'mutant')} of {passes}: {counts} ({audit.percent:.0f} % noticed)."
 
 
 def _tests(count: int) -> str:

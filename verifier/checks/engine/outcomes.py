@@ -11,6 +11,7 @@ from verifier.checks.engine.comparing import Departure
 from verifier.checks.engine.graphs import Answers
 from verifier.checks.engine.shrinking import Smallest
 from verifier.contracts.engine.graph import call_of, described, shapes_of, to_bytes
+from verifier.counting import counted
 from verifier.results.outcome import Outcome, Status
 from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Diagnosis, GraphNode, Step
 
@@ -24,7 +25,9 @@ def operations_outcome(alone: Alone) -> Outcome:
     answered = [one for one in asked if one.status not in ("refuses", "late")]
     if not wrong:
         right = _right(alone)
-        words = f"{right} of {len(alone.asked)} operations are right alone, on {len(answered)} graphs of one operation."
+        words = (
+            f"{right} of {counted(len(alone.asked), 'operation')} are right alone, on {counted(len(answered), 'graph')} of one operation."
+        )
         if 2 * right < len(alone.asked):
             why = next((one.words for one in asked if one.words and one.status in ("refuses", "late")), "no question fits their options")
             return Outcome("operations", "inconclusive", f"{words} The others are refused: {why[:300]}.", problems=len(asked))
@@ -75,7 +78,7 @@ def graph_outcome(answers: Answers, smallest: Smallest | None) -> Outcome:
         words = f"Only {answers.right} of {answers.asked} graphs were answered: {why[:300]}."
         return Outcome("graphs", "inconclusive", words, problems=answers.asked)
     refusals = f" {refused} more were refused." if refused else ""
-    words = f"Right on {answers.right} graphs of operations that are right alone.{refusals}"
+    words = f"Right on {counted(answers.right, 'graph')} of operations that are right alone.{refusals}"
     resolves = float(np.median(answers.resolves)) if answers.resolves else None
     return Outcome("graphs", "pass", words, problems=answers.asked, resolves=resolves)
 

@@ -6,6 +6,7 @@ from verifier.arrays import FloatArray
 from verifier.checks.check import Check
 from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
 from verifier.contracts.mlp.network import architecture_of, with_arrays
+from verifier.counting import counted
 from verifier.problems.program import Problem
 from verifier.results.outcome import Measurement
 from verifier.tolerance import compare
@@ -27,7 +28,7 @@ def check(examination: Examination) -> Finding:
     return concluded(
         ID,
         found,
-        passed=f"Gradients follow their units on {len(items)} networks.",
+        passed=f"Gradients follow their units on {counted(len(items), 'network')}.",
         failed=lambda worst, wrong: _failed(worst, wrong, len(items)),
     )
 

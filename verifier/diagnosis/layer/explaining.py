@@ -7,6 +7,7 @@ from msgspec import structs
 from verifier.checks.layer.asking import LayerAsking
 from verifier.checks.layer.examining import Departure, Examined
 from verifier.contracts.layer.drawing import flattened
+from verifier.counting import counted
 from verifier.diagnosis.layer.axes import shown_when
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.cases import cases_of
@@ -68,7 +69,7 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
     region = "" if relation is not None else region_of(name, wrong)
     where = f" {axes}" if axes else ""
     asked = len({*examined.compared, *failing})
-    evidence = f"On {len(failing)} of {asked} problems."
+    evidence = f"On {len(failing)} of {counted(asked, 'problem')}."
     label = f"d{name}"
     if of_form:
         says = f"{label} {departures[0].says}{',' if where else ''}{where}."

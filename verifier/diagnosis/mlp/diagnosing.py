@@ -13,6 +13,7 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
+from verifier.counting import counted
 from verifier.diagnosis.mlp.changing import tell_changes
 from verifier.diagnosis.mlp.departure import Departure, find_departure, find_departure_among, signature
 from verifier.diagnosis.mlp.factors import explain_by_a_factor
@@ -327,7 +328,7 @@ def _matched(match: Match, departure: Departure, claims: Claims) -> Diagnosis:
     equation = next((equation for equation in departure.equations if equation in equations), equations[0])
     if equation == "output-delta" and departure.equations and departure.equations[0] == "hidden-delta":
         equation = "hidden-delta"  # a wrong σ' everywhere, where the output's is 1
-    evidence = f"It predicts every gradient on {match.asked} networks; on {match.shown_on} of them it shows."
+    evidence = f"It predicts every gradient on {counted(match.asked, 'network')}; on {match.shown_on} of them it shows."
     return Diagnosis(match.hypothesis.id, equation, explanation, evidence)
 
 
