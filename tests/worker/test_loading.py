@@ -4,6 +4,7 @@ import pytest
 
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Target
+from verifier.worker.stand_ins import Absent
 
 
 def test_the_hello_names_the_functions_with_their_lines(start):
@@ -91,6 +92,40 @@ def test_a_module_below_the_import_root_is_imported_by_name(zygote, tmp_path):
     (tmp_path / "package" / "other.py").write_text("x = 5\n")
     with zygote.start(Target(None, tmp_path, (tmp_path,), module="package.net"), Limits()) as session:
         assert session.hello["functions"] == {"backprop": 2}
+
+
+def test_what_plots_at_the_top_of_a_file_is_loaded_and_draws_nothing(start):
+    session = start(
+        """
+        import matplotlib
+        import matplotlib.pyplot as plt
+        import seaborn as sns
+        from IPython.display import clear_output
+        matplotlib.use("TkAgg")
+        sns.set_theme()
+        figure, (left, right) = plt.subplots(1, 2)
+        (line,) = left.plot([1, 2], label="loss")
+        counts, edges, patches = plt.hist([1, 2])
+        plt.show()
+        def backprop(weights, biases, x, y):
+            pass
+        """
+    )
+    assert session.hello["functions"] == {"backprop": 12}
+
+
+def test_a_module_beside_the_file_is_no_library_that_plots(zygote, tmp_path):
+    (tmp_path / "plotly.py").write_text("half = 0.5\n")
+    file = tmp_path / "net.py"
+    file.write_text("from plotly import half\nvalue = 1 / half\ndef backprop(weights, biases, x, y):\n    pass\n")
+    with zygote.start(Target(file, tmp_path, (tmp_path,)), Limits()) as session:
+        assert session.hello["functions"] == {"backprop": 3}
+
+
+def test_a_progress_bar_that_is_not_there_gives_what_it_counts():
+    bar = Absent("tqdm.tqdm")
+    assert list(bar([3, 4], desc="epoch")) == [3, 4]
+    assert list(Absent("tqdm.trange")(2, 5)) == [2, 3, 4]
 
 
 def test_two_workers_draw_the_same_random_numbers(start):

@@ -13,8 +13,8 @@ from typing import Any
 
 from verifier.notebook import SUFFIX as NOTEBOOK
 from verifier.notebook import split_place
-from verifier.worker.notebook import SHOWING, run_notebook
-from verifier.worker.stand_ins import restore_numpy_names, stand_in
+from verifier.worker.notebook import run_notebook
+from verifier.worker.stand_ins import SHOWING, restore_numpy_names, stand_in
 
 TEXT = 2000  # characters of an exception's text
 PACKAGE_FILE = "__init__.py"
@@ -73,7 +73,8 @@ class Candidate:
 def load(origin: Origin) -> Candidate:
     """Run the candidate's module. Whatever it raises passes through; AttributeError where the entry's holder is missing."""
     sys.path[:0] = [*([origin.import_root] if origin.import_root is not None else []), *origin.path]
-    stand_in(origin.stand_ins)
+    own = [] if origin.import_root is None else [origin.import_root]
+    stand_in([*origin.stand_ins, *(name for name in SHOWING if not _is_there(name, own))])
     if origin.numpy_aliases:
         restore_numpy_names()
     holder: Any = None
@@ -81,7 +82,7 @@ def load(origin: Origin) -> Candidate:
     if origin.module is not None:
         holder = _import(origin.module, origin.import_root)
     elif str(origin.file).endswith(NOTEBOOK):
-        stand_in(["google.colab", *(name for name in SHOWING if not _is_installed(name))])
+        stand_in(["google.colab", *(name for name in ("google", "tqdm") if not _is_there(name))])
         holder = sys.modules["candidate"] = ModuleType("candidate")
         left_out = run_notebook(str(origin.file), holder, origin.entry)
     else:
@@ -132,8 +133,9 @@ def _import(module: str, root: str | None) -> ModuleType:
     return importlib.import_module(module)
 
 
-def _is_installed(name: str) -> bool:
-    return importlib.machinery.PathFinder.find_spec(name) is not None
+def _is_there(name: str, folders: list[str] | None = None) -> bool:
+    """Whether these folders have such a module; by default all that are searched."""
+    return importlib.machinery.PathFinder.find_spec(name, folders) is not None
 
 
 def _may_list(folder: str) -> bool:

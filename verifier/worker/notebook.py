@@ -20,7 +20,6 @@ DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, 
 ASSIGNMENTS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
 COMPOUND = (ast.If, ast.Try, ast.With)
 SETTING_UP = ("sys", "warnings", "np", "numpy", "random")  # sys.path.append(…), np.seterr(…), random.seed(…)
-SHOWING = ("matplotlib", "seaborn", "plotly", "IPython", "ipywidgets", "tqdm", "google")  # may be absent: nothing is computed with them
 READS = ("LOAD_NAME", "LOAD_GLOBAL", "LOAD_FROM_DICT_OR_GLOBALS")
 
 

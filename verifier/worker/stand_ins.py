@@ -19,6 +19,10 @@ GONE: dict[str, Any] = {
     **{"msort": lambda array: np.sort(array, axis=0), "trapz": getattr(np, "trapezoid", None), "mat": np.asmatrix},
 }
 """NumPy's names that are gone, by what they were."""
+SHOWING = ("matplotlib", "seaborn", "plotly", "IPython", "ipywidgets")
+"""What draws or shows, and computes nothing. The real ones need folders to write in, which a candidate does not have."""
+
+GIVES = {"plot": 1, "hist": 3, "pie": 3}
 
 
 class Absent(ModuleType):
@@ -32,12 +36,17 @@ class Absent(ModuleType):
         return Absent(f"{self.__name__}.{name}")
 
     def __call__(self, *arguments: Any, **_: Any) -> Any:
-        """A function alone is given back, as decorators do (`@jit`); else another thing that is not there (`@jit(nopython=True)`)."""
+        """A function alone is given back, as decorators do (`@jit`); else another thing that is not there (`@jit(nopython=True)`).
+
+        What a progress bar counts is given back too: it is looped over.
+        """
+        if self.__name__.startswith("tqdm") and arguments:
+            return range(*arguments) if self.__name__.endswith("trange") else arguments[0]
         return arguments[0] if len(arguments) == 1 and callable(arguments[0]) and not isinstance(arguments[0], Absent) else self
 
     def __iter__(self) -> Iterator["Absent"]:
-        """Two, as in `figure, axes = plt.subplots()`."""
-        return iter((self, self))
+        """Two, as in `figure, axes = plt.subplots()`, or as many as the function of that name gives."""
+        return iter((self,) * GIVES.get(self.__name__.rpartition(".")[2], 2))
 
     def __getitem__(self, _: Any) -> "Absent":
         return self
@@ -66,6 +75,7 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def exec_module(self, module: ModuleType) -> None:
         module.__path__ = []
+        vars(module)["__version__"] = "0"  # libraries ask what is installed for it
 
 
 def stand_in(names: Sequence[str]) -> None:
