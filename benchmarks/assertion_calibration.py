@@ -1,6 +1,6 @@
 """`assert_gradients` on 10,000 random functions whose gradient is right, and on the same with one planted error: who is accused?
 
-    python -m benchmarks.assertion_calibration [functions] [seed]
+    python -m benchmarks.assertion_calibration [--functions 10000] [--seed 0] [--share 1/4] [--minutes 15]
 
 The functions are random compositions in PyTorch, differentiated by autograd: smooth and with kinks, poles and saturation, with large
 offsets and scales, cancellation, parts in float32, inputs that are zero, equal, huge or tiny; a fifth in float32. A function for which
@@ -10,12 +10,14 @@ rounding there is none to plant.
 Its result is kept in benchmarks/results/assertion_calibration.txt.
 """
 
+import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from multiprocessing import get_context
 
 import numpy as np
@@ -23,7 +25,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.output import progress, publish, versions
+from benchmarks.output import Share, progress, publish, versions
 from verifier.assertions import assert_gradients
 from verifier.errors import Inconclusive
 
@@ -31,7 +33,7 @@ FUNCTIONS = 10_000
 DELTAS = (1.0, 1e-2, 1e-4, 1e-6)
 REDRAWS = 30
 ROUNDING = {"float64": 1e-12, "float32": 1e-4}  # of the outputs' size
-BLOCK = 250
+BLOCK = 50
 
 Array = NDArray[np.floating]
 Unary = Callable[[Tensor], Tensor]
@@ -244,20 +246,28 @@ def judge(seed: int, indices: range) -> Tally:
 
 
 def main() -> int:
-    functions = int(sys.argv[1]) if len(sys.argv) > 1 else FUNCTIONS
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--functions", type=int, default=FUNCTIONS)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--processes", type=int, default=2)
+    Share.add_options(parser)
+    arguments = parser.parse_args()
+    functions, seed, share = arguments.functions, arguments.seed, Share.of(arguments)
     blocks = [range(start, min(start + BLOCK, functions)) for start in range(0, functions, BLOCK)]
-    whole = Tally()
+    whole, asked = Tally(), 0
     tell = progress("functions", functions)
-    with ProcessPoolExecutor(max_workers=2, mp_context=get_context("spawn")) as pool:
-        for block, tally in zip(blocks, pool.map(partial(judge, seed), blocks), strict=True):
-            whole.add(tally)
-            for accused in tally.accused:
-                print(f"FALSE ALARM {accused}", file=sys.stderr, flush=True)
-            tell(block.stop)
-    text = report(functions, seed, whole.verdicts, whole.found, whole.by_step)
+    with ProcessPoolExecutor(max_workers=arguments.processes, mp_context=get_context("spawn")) as pool:
+        units = share.units(blocks)
+        while together := list(islice(units, arguments.processes)):
+            for tally in pool.map(partial(judge, seed), together):
+                whole.add(tally)
+                for accused in tally.accused:
+                    print(f"FALSE ALARM {accused}", file=sys.stderr, flush=True)
+            asked += sum(map(len, together))
+            tell(asked)
+    text = f"{report(asked, seed, whole.verdicts, whole.found, whole.by_step)}\n\n{share} A unit has {BLOCK} functions."
     if functions == FUNCTIONS:
-        publish("assertion_calibration", f"{text}\n\n{versions('numpy', 'torch')}")
+        publish(share.name("assertion_calibration"), f"{text}\n{versions('numpy', 'torch')}")
     else:
         print(text)
     return 1 if whole.accused else 0

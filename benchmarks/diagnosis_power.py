@@ -1,6 +1,6 @@
 """How often a known mistake, planted in code written apart, is found and named; pairs of mistakes; right code; unknown mistakes.
 
-    python -m benchmarks.diagnosis_power [--implementations 3] [--pairs 100] [--right 1000] [--fault FAULT]
+    python -m benchmarks.diagnosis_power [--implementations 3] [--pairs 100] [--right 1000] [--fault FAULT] [--share 1/4] [--minutes 15]
 
 Every fault of the catalogue is planted in several right implementations (other layout, batch convention, activation, way to sum) where it
 shows, on the 40 networks of the profile quick. Named rightly: first in the diagnosis, or in the group that no network tells apart.
@@ -10,7 +10,7 @@ Writes benchmarks/results/diagnosis_power.txt.
 import argparse
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.output import publish, versions
+from benchmarks.output import Share, publish, versions
 from benchmarks.planted_networks import Network
 from verifier.arrays import FloatArray
 from verifier.checks.examination import Examination, Finding, Item, Unanswered
@@ -261,7 +261,7 @@ def _same_gradients(place: int, examination: Examination, named: tuple[str, ...]
     return True
 
 
-def try_singles(names: Sequence[str], implementations: int) -> Iterator[Result]:
+def try_singles(names: Iterable[str], implementations: int) -> Iterator[Result]:
     """Every fault in the first few implementations on which it shows."""
     for name in names:
         places = list(islice((place for place in _worth_trying(name) if shows(place, (name,))), implementations))
@@ -283,12 +283,12 @@ def _worth_trying(name: str) -> Iterator[int]:
     return iter(sorted(order, key=lambda place: bool(IMPLEMENTATIONS[place][1].sizes)))
 
 
-def try_pairs(count: int) -> Iterator[Result]:
-    """Random pairs of faults that differ from the truth and from each of the two alone."""
+def try_pairs(count: int, share: Share) -> Iterator[Result]:
+    """Random pairs of faults that differ from the truth and from each of the two alone; a share of them is the first ones."""
     generator = np.random.default_rng(0)
     names = [fault.id for fault in FAULTS if not fault.pattern]
-    done = 0
-    while done < count:
+    done, count = 0, round(count * share.part)
+    while done < count and not share.over:
         first, second = sorted(generator.choice(len(names), size=2, replace=False).tolist())
         place = int(generator.integers(len(IMPLEMENTATIONS)))
         pair = (names[first], names[second])
@@ -374,6 +374,8 @@ def summary_of(results: Sequence[Result], what: str) -> list[str]:
         rightly=sum(result.rightly for result in results),
         wrongly=sum(result.wrongly for result in results),
     )
+    if not results:
+        return [f"{what}: none was asked"]
     small = [result.smallest for result in results if result.smallest is not None]
     lines = [
         f"{what}: {len(results)} planted, {counts['found']} found, {counts['rightly']} named rightly "
@@ -399,16 +401,19 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--right", type=int, default=1000)
     parser.add_argument("--fault", action="append", default=[], help="only these faults, and nothing else")
+    Share.add_options(parser)
     arguments = parser.parse_args()
+    share = Share.of(arguments)
     lines = [f"Diagnosis of planted mistakes. {versions('numpy', 'torch')}", ""]
     names = arguments.fault or [fault.id for fault in FAULTS]
     if arguments.implementations:
-        lines += summary_of(list(try_singles(names, arguments.implementations)), "Single faults")
+        lines += summary_of(list(try_singles(share.units(names), arguments.implementations)), f"Single faults, {len(names)} known")
+        lines.append(f"  {share}")
     if arguments.fault:
         print("\n".join(lines))
         return
     if arguments.pairs:
-        lines += ["", *summary_of(list(try_pairs(arguments.pairs)), "Pairs of faults")]
+        lines += ["", *summary_of(list(try_pairs(arguments.pairs, Share.of(arguments))), "Pairs of faults")]
     asked, told = accused_right_code(arguments.right)
     lines += ["", f"Right code: {asked} networks of one sample, with and without biases: {len(told)} accusations", *told]
     outside = outside_the_catalogue()
@@ -418,7 +423,7 @@ def main() -> None:
     if not arguments.implementations:
         print("\n".join(lines))
         return
-    publish("diagnosis_power", "\n".join(lines))
+    publish(share.name("diagnosis_power"), "\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Every faulty implementation × every check of ours × every peer: found or missed, and after how many networks.
 
-    python -m benchmarks.fault_matrix [--profile ci] [--peer-networks 10]
+    python -m benchmarks.fault_matrix [--profile ci] [--peer-networks 10] [--share 1/4] [--minutes 15]
 
 Ours is a run of the command's own path with real workers. The peers get the candidate's loss and gradient by a plain import (these files
 are ours), on the first small networks of the same corpus; a rejection counts only where the peer accepts six right implementations there.
@@ -20,7 +20,7 @@ from typing import Any, cast
 import numpy as np
 
 from benchmarks.arithmetic import Array
-from benchmarks.output import draw, progress, publish, table, versions
+from benchmarks.output import Share, draw, progress, publish, table, versions
 from benchmarks.peers import PEERS, Question
 from benchmarks.right_code import VARIANTS, Variant, backprop
 from verifier.candidates.discovery import Candidate, find_candidates
@@ -133,11 +133,11 @@ def _over(problem: Problem, gradients: Mapping[str, Array], loss: Callable[[Mapp
     return Question(loss, {name: problem.arrays[name] for name in names}, {name: gradients[name] for name in names})
 
 
-def measure(profile: str, networks: int, folder: Path) -> list[Row]:
-    """A row for every candidate of the folder."""
+def measure(profile: str, networks: int, folder: Path, share: Share) -> list[Row]:
+    """A row for every candidate of the folder, or of a share of them."""
     candidates, _ = find_candidates([str(folder)])
     rows, tell = [], progress("implementations", len(candidates))
-    for done, candidate in enumerate(candidates, start=1):
+    for done, candidate in enumerate(share.units(candidates), start=1):
         (judged,) = judge([candidate.path], profile=profile, seed=SEED)
         if isinstance(judged, RequestError | HarnessError):
             raise judged
@@ -220,10 +220,12 @@ def main() -> None:
     parser.add_argument("--profile", choices=tuple(PROFILES), default="ci")
     parser.add_argument("--peer-networks", type=int, default=10)
     parser.add_argument("--folder", type=Path, default=FAULTY)
+    Share.add_options(parser)
     arguments = parser.parse_args()
-    rows = measure(arguments.profile, arguments.peer_networks, arguments.folder)
-    publish("fault_matrix", report(rows, arguments.profile, arguments.peer_networks))
-    draw("fault_matrix", paint(rows), size=(8.0, 11.0))
+    share = Share.of(arguments)
+    rows = sorted(measure(arguments.profile, arguments.peer_networks, arguments.folder, share), key=lambda row: row.name)
+    publish(share.name("fault_matrix"), f"{report(rows, arguments.profile, arguments.peer_networks)}\n{share}")
+    draw(share.name("fault_matrix"), paint(rows), size=(8.0, 11.0))
 
 
 if __name__ == "__main__":

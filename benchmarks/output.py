@@ -1,13 +1,66 @@
 """How a benchmark writes down what it found: a text beside a picture, under benchmarks/results/."""
 
+import argparse
 import platform
+import random
 import sys
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 RESULTS = Path(__file__).resolve().parent / "results"
+Unit = TypeVar("Unit")
+
+
+@dataclass
+class Share:
+    """A seeded part of a long run, each unit as it is in the whole run; with `minutes`, no further unit is begun once they are over."""
+
+    part: Fraction = Fraction(1)
+    minutes: float = float("inf")
+    asked: int = 0
+    whole: int = 0
+
+    def __post_init__(self) -> None:
+        self._began = time.monotonic()
+
+    @staticmethod
+    def add_options(parser: argparse.ArgumentParser) -> None:
+        """`--share` and `--minutes`."""
+        parser.add_argument("--share", type=Fraction, default=Fraction(1), help="a seeded part of the run, as 1/4")
+        parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing after so many minutes")
+
+    @classmethod
+    def of(cls, arguments: argparse.Namespace) -> "Share":
+        """The share that the options ask for."""
+        return cls(arguments.share, arguments.minutes)
+
+    def units(self, whole: Sequence[Unit]) -> Iterator[Unit]:
+        """The units of the share; where time may end it, in a random order, so that what was asked is a fair part."""
+        places = random.Random(0).sample(range(len(whole)), round(len(whole) * self.part))
+        self.whole += len(whole)
+        for place in sorted(places) if self.minutes == float("inf") else places:
+            if self.over:
+                return
+            self.asked += 1
+            yield whole[place]
+
+    @property
+    def over(self) -> bool:
+        """Whether the minutes are over."""
+        return time.monotonic() - self._began > 60 * self.minutes
+
+    def name(self, whole: str) -> str:
+        """Where the result is kept: a share's beside that of the whole run, which stays until it is run again."""
+        return whole if self.asked == self.whole else f"{whole}_share"
+
+    def __str__(self) -> str:
+        what = "All" if self.asked == self.whole else f"A seeded share: {self.asked} of"
+        return f"{what} {self.whole} units, {time.monotonic() - self._began:.0f} s."
 
 
 def table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> str:
