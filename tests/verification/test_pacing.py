@@ -31,6 +31,7 @@ def backprop(weights, biases, x, y):
         delta = (delta @ weights[l]) * a[l] * (1 - a[l])
     return ((a[-1] - y) ** 2).sum() / len(x), gw, gb
 """
+QUICKER = SLOW.replace("0.01", "0.003")
 
 
 @pytest.fixture
@@ -56,6 +57,28 @@ def test_a_slow_candidate_is_asked_about_fewer_networks_and_the_command_asks_the
     assert whole.rung == 0
     (change,) = compare([whole], [limited])
     assert change.why_not == f"rung 0 of the profile, then rung {limited.rung}"
+
+
+def test_a_slow_wrong_candidate_is_settled_by_both_witnesses_on_ten_networks(tmp_path):
+    (tmp_path / "wrong.py").write_text(QUICKER.replace("delta = 2 *", "delta = 3 *"), encoding="utf-8")
+    settled = report_of(str(tmp_path / "wrong.py"), time_limit=2.0)
+    by_check = {outcome.id: outcome for outcome in settled.checks}
+    assert (settled.verdict, settled.rung) == ("fail", pacing.SETTLED)
+    assert (by_check["finite-difference"].failed, by_check["finite-difference"].problems) == (10, 10)
+    assert 10 <= by_check["autograd"].failed <= by_check["autograd"].problems < 40
+    assert "10 of them settle that it is wrong (--rung 6)" in settled.notes[0].message
+    assert settled.diagnosis and settled.diagnosis[0].fault == "constant-factor"
+    again = report_of(str(tmp_path / "wrong.py"), rung=settled.rung)
+    assert figures_of(again) == figures_of(settled)
+    (tmp_path / "wrong.py").write_text(QUICKER, encoding="utf-8")
+    assert report_of(str(tmp_path / "wrong.py"), rung=pacing.SETTLED).rung == pacing.RUNGS - 1, "corrected, it is asked the last rung"
+
+
+def test_nothing_is_settled_where_the_gradient_is_that_of_the_candidates_own_other_loss(tmp_path):
+    other = QUICKER.replace("delta = 2 *", "delta = 3 *").replace("return ((a", "return 1.5 * ((a")
+    (tmp_path / "other.py").write_text(other, encoding="utf-8")
+    report = report_of(str(tmp_path / "other.py"), time_limit=2.0)
+    assert (report.verdict, report.rung in range(1, pacing.RUNGS)) == ("fail", True)
 
 
 def figures_of(report):

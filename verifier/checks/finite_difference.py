@@ -39,7 +39,7 @@ def check(examination: Examination) -> Finding:
             continue
         try:
             found = sum(one.differences.status == "fail" for one in done)
-            done.append(Differenced(item, _differences(examination, item, locate=found < LOCATED)))
+            done.append(Differenced(item, difference(examination, item, locate=found < LOCATED)))
         except Unanswered as error:
             unanswered.append(str(error))
             if error.fatal:
@@ -56,7 +56,8 @@ def chosen(examination: Examination) -> list[Item]:
     return order[: examination.differences]
 
 
-def _differences(examination: Examination, item: Item, *, locate: bool) -> ProblemDifferences:
+def difference(examination: Examination, item: Item, *, locate: bool) -> ProblemDifferences:
+    """What differences of the candidate's loss say of its gradient on one network; with `locate`, of the wrong element too."""
     problem = item.problem
     theta = {name: problem.arrays[name] for name in problem.program.differentiate}
 

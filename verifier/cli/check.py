@@ -99,7 +99,7 @@ def _as_option(name: str, value: Any) -> str:
 @click.option("--jobs", type=click.IntRange(min=1), help="How many candidates side by side; by default one a processor.")
 @click.option("--dask", "cluster", metavar="ADDRESS", help="A Dask scheduler, or its scheduler file: judge on that cluster.")
 @click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of one candidate: fewer networks.")
-@click.option("--rung", type=click.IntRange(0, 5), help="Ask a half (1), a quarter (2), … of the networks, as an earlier run did.")
+@click.option("--rung", type=click.IntRange(0, 6), help="Ask a half (1), a quarter (2), … of the networks, as an earlier run did.")
 @click.option("--run-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of the whole run.")
 @click.option("--fresh", is_flag=True, help="Judge again what has not changed since an earlier run of the same assignment.")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")

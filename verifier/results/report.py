@@ -238,7 +238,8 @@ class Report(msgspec.Struct, frozen=True):
         hints: how much of it a student is shown: "verdict", "equation" or "line".
         message: what the assignment says to every student.
         own_lines: the lines that would fix it, where that could be found out; `place` is then the first of them.
-        rung: of a run within a time limit: 1, 2, 3, … where it asked about a half, a quarter, an eighth of the profile's networks.
+        rung: of a run within a time limit: 1, 2, 3, … where it asked about a half, a quarter, an eighth of the profile's networks;
+            6 where ten networks settled that it is wrong.
     """
 
     schema_version: int

@@ -1,6 +1,5 @@
 """One candidate, its corpus, the checks in order -> a report. A function of its arguments, without globals or signal handlers."""
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -32,6 +31,7 @@ from verifier.verification.corpus import Corpus
 from verifier.verification.explaining import Diagnosed, explaining_of
 from verifier.verification.raising import note_on_cells
 from verifier.verification.record import Clock, Judged, Request
+from verifier.verification.settling import Settled
 from verifier.verification.shrinking import Shrunk, shrink
 from verifier.verification.sparing import Spared
 from verifier.verification.witnesses import Testimony, contradicts, heard_again, weigh
@@ -98,7 +98,12 @@ def _ask(
     clock.lap("loading")
     corpus = draw()
     clock.lap("corpus")
-    request, corpus, pace = _paced(candidate, interview, request, corpus, progress)
+
+    def tell(pace: str) -> None:
+        progress(f"{candidate.name}: {pace}", 0, 1)
+
+    paced = pacing.fit(candidate.claims, interview.entry, interview, request, corpus, tell)
+    request, corpus = paced.request, paced.corpus
     items = (*corpus.items, *corpus.extreme)
     # A `forward` that only shows what the last `predict` stored is found out because it comes first.
     offers = contract_of(candidate.contract).offers
@@ -133,10 +138,10 @@ def _ask(
         return Asked(_with_skipped({contract.ID: asked}, request, "No problem was answered."), None)
     if all(evaluation.loss is None for evaluation in evaluations.values()):
         interview.use_predict_for_losses()
-    notes = (pace, note_on_cells(interview.left_out), interview.note_on_loading)
+    notes = (paced.said, note_on_cells(interview.left_out), interview.note_on_loading)
     findings = {contract.ID: reduce(_noting, notes, _noting_few_networks(asked, corpus))}
     found(findings[contract.ID].outcome)
-    rest = _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock)
+    rest = _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock, paced.settled)
     return replace(rest, rung=request.rung or 0)
 
 
@@ -164,6 +169,7 @@ def _ask_the_rest(
     progress: Progress,
     found: Callable[[Outcome], None],
     clock: Clock,
+    settled: Settled | None,
 ) -> Asked:
     offers = contract_of(candidate.contract).offers
     checks: dict[str, Ask] = {}
@@ -179,7 +185,9 @@ def _ask_the_rest(
         clock.lap("cost of a gradient")
     if cost and request.requires:
         findings[contract.ID] = Finding(structs.replace(findings[contract.ID].outcome, status="fail", message=f"{cost} {REQUIRED}"))
-    if cost and finite_difference.ID in checks:
+    if settled is not None and finite_difference.ID in checks:
+        checks[finite_difference.ID] = lambda examination: settled.differences
+    elif cost and finite_difference.ID in checks:
         checks[finite_difference.ID] = lambda examination: finite_difference.check(_with_fewer(examination))
     if not any(evaluation.gradients for evaluation in examination.evaluations.values()):
         checks = {check: ask if "step" in check_of(check).needs else _judged_by_steps(check) for check, ask in checks.items()}
@@ -250,21 +258,6 @@ def _own_lines(candidate: Candidate, asked: Asked, zygote: Zygote, limits: Limit
         return ()
     explaining = explaining_of(asked.examination.claims.contract)
     return explaining.find_own_lines(candidate, asked.examination, asked.findings, asked.diagnosed, zygote, limits)
-
-
-def _paced(candidate: Candidate, interview: Interview, request: Request, corpus: Corpus, progress: Progress) -> tuple[Request, Corpus, str]:
-    """The request and the corpus as far as the time limit goes, or an earlier run's rung; and what is to be said of it."""
-    rung, profile = request.rung, request.profile
-    if rung is None and math.isfinite(request.time_limit):
-        seconds = pacing.seconds_a_call(interview, corpus.items)
-        rung = pacing.rung_within(profile, seconds, request.time_limit)
-        whole = seconds * pacing.calls_of(profile)
-        progress(f"{candidate.name}: {whole:.0f} s for the whole profile, {whole / 2**rung:.0f} s as it is asked", 0, 1)
-    if not rung:
-        return replace(request, rung=0), corpus, ""
-    part = pacing.part_of(corpus, pacing.on_rung(profile, rung))
-    said = f"Within the time limit it was asked about {len(part.items)} of the profile's {len(corpus.items)} networks (--rung {rung})."
-    return replace(request, profile=pacing.on_rung(profile, rung), rung=rung), part, said
 
 
 def _noting(finding: Finding, note: str) -> Finding:
