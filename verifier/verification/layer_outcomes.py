@@ -9,7 +9,7 @@ from msgspec import structs
 from verifier.checks.examination import digits_apart
 from verifier.checks.layer.asking import LayerAsking, Raised
 from verifier.checks.layer.examining import Departure, Examined, is_missing
-from verifier.checks.layer.outputs import COMPARED, EXACT, Beside, beside_reference
+from verifier.checks.layer.outputs import COMPARED, Beside, beside_reference
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.counting import counted
 from verifier.diagnosis.layer.counterexample import smallest_example
@@ -21,6 +21,7 @@ from verifier.verification.witnesses import verdict_of
 SOURCE = "8 x error bound of the difference"
 DECISIVE = 1e-2
 REFUSALS = ("AssertionError", "NotImplementedError")  # exceptions that say: not these sizes
+REDUCTIONS = {"mean": "the mean over the samples", "sum": "the sum over the samples", "all": "the mean over all elements"}
 SHOWN = 3  # departures of a layer that become measurements
 
 
@@ -73,11 +74,11 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
         judgement.undecided = ["all"]
         judgement.sentence = why
         return
-    beside = beside_reference(examined, asking.outputs)
+    beside = beside_reference(examined, asking)
     judgement.forward = "pass" if beside.outputs == "near" else beside.outputs
     if beside.outputs == "near":
         examined.departures = [departure for departure in examined.departures if departure.kind != "differences"]
-        examined.resolves |= dict.fromkeys(next(iter(examined.answers.values())).gradients, EXACT)
+        examined.resolves |= beside.resolves
     _conclude_outputs(judgement, examined, beside)
     checks = [("finite-difference", examined.differenced), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
     for check, asked in checks:
@@ -113,6 +114,11 @@ def _which_pass(found: list[Diagnosis], judgement: Judgement, beside: Beside) ->
     if beside.backward:
         forward = next(outcome for outcome in judgement.outcomes if outcome.id == "forward")
         return [Diagnosis("forward", "", forward.message, layer=judgement.name)]
+    if beside.reduced is not None:
+        of_gradient, of_loss = (REDUCTIONS.get(one, one) for one in beside.reduced)
+        says = f"d{found[0].tensor} is the gradient of {of_gradient}, and the loss is {of_loss}"
+        says += ": the division by their number is missing." if beside.reduced == ("sum", "mean") else "."
+        return [structs.replace(found[0], fault="factor", explanation=says, region="")]
     if beside.outputs != "pass" or not found:
         return found
     outputs = next(outcome.message for outcome in judgement.outcomes if outcome.id == "forward")
@@ -128,10 +134,11 @@ def _conclude_outputs(judgement: Judgement, examined: Examined, beside: Beside) 
         judgement.add("forward", "pass", f"Its outputs are PyTorch's {name}{chosen}.", problems=COMPARED)
     if beside.outputs == "near":
         said = (
-            f"Its gradients are those of {name} itself; its outputs are too, but for {beside.chosen} of their size, "
-            "as with an ε inside a logarithm. To declare it: epsilon = 1e-8, or whatever it is."
+            f"Its gradients are those of {name} itself; its outputs are too, but for {beside.chosen}. "
+            "To declare it: epsilon = 1e-8, or whatever it is."
         )
-        judgement.notes.append(Note("forward", f"{judgement.name}: {said}"))
+        if examined.claims.epsilon is None:
+            judgement.notes.append(Note("forward", f"{judgement.name}: {said}"))
         judgement.add("forward", "pass", said, problems=COMPARED)
     if beside.outputs != "fail":
         return

@@ -62,7 +62,7 @@ def judge_layers(
         else:
             for number, layer in enumerate(claims.layers):
                 progress(f"{candidate.name}: {layer.name}", number, len(claims.layers))
-                judgement = _judge_layer(layer, exchanging, request)
+                judgement = _judge_layer(layer, claims.dtypes, exchanging, request)
                 if claims.partial and judgement.missing:
                     missing.append(layer.name)
                     continue
@@ -95,12 +95,12 @@ def _unloaded(why: str, reason: str = "") -> Judgement:
     return judgement
 
 
-def _judge_layer(layer: LayerClaims, exchanging: Exchanging, request: Request) -> Judgement:
+def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchanging, request: Request) -> Judgement:
     judgement = Judgement(layer.name, operation=layer.operation or "")
     if layer.optimizer is not None:
         return _judge_step(judgement, layer, exchanging, request)
     try:
-        problems = draw_problems(layer, PROBLEMS[request.profile.name], request.seed)
+        problems = draw_problems(layer, PROBLEMS[request.profile.name], request.seed, dtypes)
     except GrammarError as error:
         judgement.add("contract", "error", str(error))
         judgement.sentence = str(error)

@@ -179,17 +179,53 @@ def softmax_loss(x, y):
 """
 
 
-def test_an_epsilon_in_a_logarithm_that_the_gradient_leaves_out_is_a_note(judge):
-    report = judge(SOFTMAX_LOSS, 'operation = "softmax_loss"')
+BINARY_LOSS = """
+def loss_forward(x, y):
+    return -np.mean(y * np.log(x + 1e-8) + (1 - y) * np.log(1 - x + 1e-8))
+
+def loss_backward(x, y):
+    return (x - y) / (x * (1 - x)) / x.size
+"""
+OF_PROBABILITIES = [
+    'operation = "binary_cross_entropy"',
+    'arrays = { x = "prob N 1", y = "bool N 1" }',
+    'differentiate = ["x"]',
+    'forward = "loss = loss_forward(x, y)"',
+    'backward = "dx = loss_backward(x, y)"',
+]
+LEFT_OUT = [
+    (SOFTMAX_LOSS, ['operation = "softmax_loss"'], "dx / len(x)"),
+    (BINARY_LOSS, OF_PROBABILITIES, "(x - y) / (x * (1 - x)) / x.size"),
+]
+
+
+@pytest.mark.parametrize("epsilon", ["1e-12", "1e-07", "1e-05"])
+@pytest.mark.parametrize(("source", "keys", "gradient"), LEFT_OUT)
+def test_an_epsilon_in_a_logarithm_that_the_gradient_leaves_out_is_a_note(judge, source, keys, gradient, epsilon):
+    report = judge(source.replace("1e-8", epsilon), *keys)
     assert report.verdict == "pass", report.summary
-    assert any("an ε inside a logarithm" in note.message for note in report.notes)
-    wrong = judge(planted(SOFTMAX_LOSS, "dx / len(x)", "dx / len(x) * 1.0001"), 'operation = "softmax_loss"')
-    assert wrong.verdict == "fail"
+    assert any(f"an ε of {epsilon} inside its logarithm" in note.message for note in report.notes)
+
+
+@pytest.mark.parametrize("factor", ["1.0001", "(1 + 1e-11)"])
+@pytest.mark.parametrize(("source", "keys", "gradient"), LEFT_OUT)
+def test_beside_an_epsilon_in_a_logarithm_a_gradient_is_held_to_rounding(judge, source, keys, gradient, factor):
+    report = judge(planted(source, gradient, f"{gradient} * {factor}"), *keys)
+    assert report.verdict == "fail"
+    assert "forward pass is wrong" not in report.summary
+
+
+@pytest.mark.parametrize("shape", ["N", "1 N", "N 1", "N D"])
+def test_single_probabilities_may_lie_in_any_layout(judge, shape):
+    keys = [key.replace("prob N 1", f"prob {shape}").replace("bool N 1", f"bool {shape}") for key in OF_PROBABILITIES]
+    report = judge(BINARY_LOSS, *keys)
+    assert (report.verdict, report.outcome("forward").status) == ("pass", "pass"), report.summary
 
 
 def test_a_mean_that_the_gradient_forgets_beside_an_epsilon_is_no_wrong_forward_pass(judge):
     """The gradient is then that of the summed loss, the loss nearly the mean: each is the operation's, and only one is what is computed."""
     report = judge(planted(SOFTMAX_LOSS, "dx / len(x)", "dx"), 'operation = "softmax_loss"')
     assert report.verdict == "fail"
-    assert "forward pass is wrong" not in report.summary
-    assert report.summary.startswith("softmax_loss: dx is wrong: ")
+    assert report.summary.startswith(
+        "softmax_loss: dx is the gradient of the sum over the samples, and the loss is the mean over the samples: "
+    )

@@ -93,6 +93,18 @@ def test_a_planted_mistake_is_found(judge, source, operation, right, wrong, expe
     assert expected in failed(report)
 
 
+def test_the_types_that_are_declared_go_in(judge):
+    source = AFFINE.replace(
+        "    return x @ w + b", "    seen = {x.dtype.name, w.dtype.name, b.dtype.name}\n    assert seen == {TYPE}\n    return x @ w + b"
+    )
+    for dtype in ("float32", "float64"):
+        keys = 'operation = "affine"', f'dtypes = ["{dtype}"]'
+        right = judge(f'TYPE = "{dtype}"\n{source}', *keys)
+        assert right.verdict == "pass", right.summary
+        wrong = judge(f'TYPE = "{dtype}"\n{source.replace("x.T @ dout", "1.01 * x.T @ dout")}', *keys)
+        assert ("finite-difference", "w") in failed(wrong)
+
+
 def test_another_forward_pass_fails_although_its_backward_pass_fits(judge):
     source = RELU.replace("np.maximum(0, x)", "np.maximum(0, 2 * x)").replace("dout * (x > 0)", "2 * dout * (x > 0)")
     report = judge(source, 'operation = "relu"')

@@ -74,7 +74,6 @@ class LayerAsking:
         one_sign: bool = False,
         variant: int = 0,
         layout: str = "C",
-        dtype: str = "float64",
         factor: float = 1.0,
     ) -> Answered:
         """A pass and its backward, with the problem's cotangents.
@@ -84,14 +83,13 @@ class LayerAsking:
             one_sign: cotangents of positive numbers alone.
             variant: another draw of cotangents.
             layout: of the cotangents in memory.
-            dtype: of the real arrays that go in.
             factor: of the cotangents.
         Raises:
             Raised: the candidate raised, or gave what cannot be taken.
             Unanswered: the worker ended.
         """
         self.outputs = self.outputs or self.claims.ties.outputs
-        given = {name: _typed(array, dtype) for name, array in (arrays or problem.arrays).items()}
+        given = {name: _typed(array, problem.dtype) for name, array in (arrays or problem.arrays).items()}
         carried = {f"array {name}": array for name, array in given.items()}
         wanted = self.outputs or self.claims.ties.candidates
         actions: list[dict[str, Any]] = [self._program(), self._pass(problem, given, wanted)]
@@ -104,11 +102,11 @@ class LayerAsking:
         outputs = self._outputs(replies[1], answered)
         if not self.outputs:
             self.outputs = _the_scalar(outputs)
-            return self.answer(problem, arrays=arrays, one_sign=one_sign, variant=variant, layout=layout, dtype=dtype, factor=factor)
+            return self.answer(problem, arrays=arrays, one_sign=one_sign, variant=variant, layout=layout, factor=factor)
         longest = max(output.size for output in outputs.values())
         if longest > self.length:
             self.length = longest
-            return self.answer(problem, arrays=arrays, one_sign=one_sign, variant=variant, layout=layout, dtype=dtype, factor=factor)
+            return self.answer(problem, arrays=arrays, one_sign=one_sign, variant=variant, layout=layout, factor=factor)
         shaped = {name: self._shaped_cotangent(name, outputs[name], cotangents[name]) for name in self.outputs}
         values = replies[2]["values"]
         found = {name: None if leaf is None else answered[leaf].astype(np.float64) for name, leaf in values.items()}

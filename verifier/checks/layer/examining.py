@@ -3,18 +3,17 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from verifier.arrays import FloatArray
+from verifier.arrays import Array, FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking, Raised, answer_patiently
 from verifier.checks.layer.differences import Differenced, difference, shows_float32
 from verifier.checks.layer.ties import Misplaced, misplaced
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem
-from verifier.oracles.functions.wandering import FLOAT64_EPSILON, MORE_BITS, moved_inputs
+from verifier.oracles.finite_difference.noise import machine_epsilon
+from verifier.oracles.functions.wandering import MORE_BITS, moved_inputs
 from verifier.tolerance import SAFETY
 
 MOST_FAILURES = 12  # problems on which differences may fail before the others are not differenced any more
@@ -83,6 +82,10 @@ class Examined:
     not_done: bool = False
     unrepeatable: bool = False
     inside: str = "float64"
+
+    def inside_of(self, problem: LayerProblem) -> str:
+        """The type that it computes in on this problem."""
+        return "float32" if problem.dtype == "float32" else self.inside
 
     def wrong(self, check: str) -> list[Departure]:
         """The departures that a check found."""
@@ -163,7 +166,7 @@ def _begin(asking: LayerAsking, problem: LayerProblem, answered: Answered, found
     """What the first answer shows: which gradients a mapping has, the type that it computes in, whether the pass repeats."""
     if asking.claims.gradients:
         _drop_unclaimed(asking, answered)
-    if found.inside == "float64" and shows_float32(answered, asking.outputs):
+    if found.inside_of(problem) == "float64" and shows_float32(answered, asking.outputs):
         found.inside = "float32"
         found.note("contract", 'It computes in float32, whatever goes in; differences are held to that. To declare it: inside = "float32".')
     again = answer_patiently(asking, problem, one_sign=problem.stress in ONE_SIGN)
@@ -203,7 +206,7 @@ def _look_at_form(problem: LayerProblem, answered: Answered, found: Examined) ->
         found.note("purity", f"The backward pass writes into {name}.")
 
 
-def _claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, NDArray[Any]]) -> Mapping[str, FloatArray]:
+def _claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, Array]) -> Mapping[str, FloatArray]:
     try:
         answered = answer_patiently(asking, problem, arrays=arrays, one_sign=problem.stress in ONE_SIGN)
     except Raised:
@@ -223,7 +226,14 @@ def _ask_differences(
     stand = sum(departure.kind == "differences" and departure.index is not None for departure in found.departures)
     try:
         differenced = difference(
-            asking, problem, given, again, seed=seed, inside=found.inside, every_tensor=every_tensor, convicted=stand >= CONVICTED
+            asking,
+            problem,
+            given,
+            again,
+            seed=seed,
+            inside=found.inside_of(problem),
+            every_tensor=every_tensor,
+            convicted=stand >= CONVICTED,
         )
     except Raised as raised:
         found.note("finite-difference", f"Problem {problem.index} was not differenced: {raised}")
@@ -260,7 +270,7 @@ def _ask_ties(asking: LayerAsking, problem: LayerProblem, answered: Answered, fo
     known = entry is not None and entry.kinks in ("zero", "ties")
     of_equals = entry is not None and entry.kinks == "ties"
     try:
-        outside = misplaced(asking, problem, answered, seed=seed, elements=known, inside=found.inside)
+        outside = misplaced(asking, problem, answered, seed=seed, elements=known, inside=found.inside_of(problem))
     except Raised:
         return
     by_array: dict[str, Misplaced] = {}
@@ -334,7 +344,7 @@ def _ask_layouts(asking: LayerAsking, problem: LayerProblem, found: Examined) ->
             if gradient is None or again is None or again.shape != gradient.shape:
                 continue
             error, allowed = _apart(gradient, again)
-            if error > allowed and error > _wandering(asking, problem, name, gradient):
+            if error > allowed and error > _largest_wandering(asking, problem, name, gradient, found):
                 says = f"changes where the cotangent is {_LAYOUT_WORDS[layout]} in memory"
                 found.departures.append(Departure("cotangent", name, problem, says, "layout", error, allowed))
 
@@ -351,7 +361,7 @@ def _ask_double(asking: LayerAsking, problem: LayerProblem, found: Examined) -> 
         if gradient is None or again is None or again.shape != gradient.shape or name in found.claims.mean:
             continue
         error, allowed = _apart(2 * gradient, again)
-        if error > allowed and error > _wandering(asking, problem, name, gradient):
+        if error > allowed and error > _largest_wandering(asking, problem, name, gradient, found):
             says = "is not linear in the cotangent: twice the cotangent does not give twice the gradient"
             found.departures.append(Departure("cotangent", name, problem, says, "linear", error, allowed))
 
@@ -377,15 +387,21 @@ def _same(one: FloatArray, other: FloatArray) -> bool:
     return bool(error <= allowed)
 
 
-def _wandering(asking: LayerAsking, problem: LayerProblem, name: str, gradient: FloatArray) -> float:
-    """What last bits of the inputs do to a gradient that is claimed, times the safety factor: what cancels is known no better."""
-    wandered = 0.0
+def wandering(asking: LayerAsking, problem: LayerProblem, name: str, gradient: FloatArray, amount: float) -> FloatArray:
+    """What inputs that move by this share of themselves do to a claimed gradient, times the safety factor: it is known no better."""
+    wandered = np.zeros(gradient.shape)
     real = [one for one, array in problem.arrays.items() if array.dtype.kind == "f"]
-    for moved in moved_inputs(problem.arrays, real, MORE_BITS * FLOAT64_EPSILON):
+    for moved in moved_inputs(problem.arrays, real, amount):
         again = _claim_again(asking, problem, moved).get(name)
-        if again is not None and again.shape == gradient.shape and again.size:
-            wandered = max(wandered, float(np.nanmax(np.abs(again - gradient))))
+        if again is not None and again.shape == gradient.shape:
+            wandered = np.fmax(wandered, np.abs(again - gradient))
     return SAFETY * wandered
+
+
+def _largest_wandering(asking: LayerAsking, problem: LayerProblem, name: str, gradient: FloatArray, found: Examined) -> float:
+    """What cancels is known no better."""
+    amount = MORE_BITS * machine_epsilon(found.inside_of(problem))
+    return float(wandering(asking, problem, name, gradient, amount).max(initial=0.0))
 
 
 def _tell_why(found: Examined) -> None:

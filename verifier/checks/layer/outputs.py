@@ -5,24 +5,26 @@ Where none does, outputs are called wrong only if nothing was left to choose and
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import permutations, product
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from verifier.arrays import FloatArray
-from verifier.checks.layer.asking import Answered
-from verifier.checks.layer.examining import Departure, Examined
+from verifier.arrays import Array, FloatArray
+from verifier.checks.layer.asking import Answered, LayerAsking
+from verifier.checks.layer.examining import Departure, Examined, wandering
 from verifier.checks.layer.parts import Lying, axes_of_norm, layout_of, parts_of, roles_of
 from verifier.contracts.layer.drawing import LayerProblem, flattened
+from verifier.oracles.finite_difference.noise import machine_epsilon
 
 COMPARED = 4  # problems
 LEAST = 2  # of them that must depart: sizes at which a layer means something else are no mistake
-LIKELY = 1e-5  # of the largest output: a variant that is further off is another one; of float32 a thousand times as much
-NEAR = 1e-3  # of the largest output: what an ε in a logarithm can make of a loss
-EXACT = 1e-10  # of the largest element: a gradient that is the operation's own, of float32 some 10⁴ times as much
+# Of the largest element: variants are conventions (a mean for a sum, another gate's place) and differ by whole shares. What is this close
+# says which of them is meant, or which pass is wrong, and decides nothing. NEAR is that of a loss with an ε in its logarithm, since 1e-3
+# is the most that was met: whether its gradients are the variant's own is then decided by their scatter.
+LIKELY, NEAR = 1e-5, 1e-3
+EXPONENTS = range(-2, -17, -1)  # of ten: an ε that is smaller changes no loss of float64
 KNOWN_AS = {  # what manifests call a parameter
     "pad": ("padding", "p", "P", "pad_size"),
     "stride": ("strides", "s", "S", "step"),
@@ -43,11 +45,15 @@ class Beside:
             "fail"; "skipped", where nothing says what is right.
         chosen: what right code may choose and this one chose, in words.
         backward: whether the gradients that are wrong for its outputs are those of the operation: it is the forward pass that is wrong.
+        resolves: of outputs that are near, by array, the smallest relative error of its gradient that would have shown.
+        reduced: where the loss is near one of another reduction than its gradients: theirs, and the loss's.
     """
 
     outputs: str = "skipped"
     chosen: str = ""
     backward: bool = False
+    resolves: Mapping[str, float] = field(default_factory=dict)
+    reduced: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +63,18 @@ class _Compared:
     problem: LayerProblem
     answered: Answered
     outputs: tuple[FloatArray, ...]
-    arrays: Mapping[str, NDArray[Any]]
+    arrays: Mapping[str, Array]
     values: Mapping[str, Any]
 
+    @property
+    def claimed(self) -> Mapping[str, FloatArray]:
+        """The gradients that are there."""
+        return {name: gradient for name, gradient in self.answered.gradients.items() if gradient is not None}
 
-def beside_reference(examined: Examined, names: Sequence[str]) -> Beside:
+
+def beside_reference(examined: Examined, asking: LayerAsking) -> Beside:
     """Compare; where outputs are wrong their departures are added to `examined`."""
-    entry = examined.claims.entry
+    entry, names = examined.claims.entry, asking.outputs
     from verifier.oracles.layer_operations.catalogue import REFERENCES  # PyTorch, for those that need it
 
     if entry is None or entry.name not in REFERENCES:
@@ -78,27 +89,71 @@ def beside_reference(examined: Examined, names: Sequence[str]) -> Beside:
         return Beside()
     open_needs = [need for need in needs if any(need not in one.values for one in compared)]
     variants = [dict(zip(open_needs, chosen, strict=True)) for chosen in product(*(entry.variants[need] for need in open_needs))]
-    fitting = [(apart, variant) for variant in variants if (apart := _apart(entry.name, compared, variant, examined.inside)) is not None]
+    fitting = [(apart, variant) for variant in variants if (apart := _apart(entry.name, compared, variant, examined)) is not None]
     if fitting:
         best = min(fitting, key=lambda one: one[0])[1]
-        if not list(_departures(entry.name, compared, best, examined.inside)):
+        if not list(_departures(entry.name, compared, best, examined)):
             return Beside("pass", ", ".join(f"{name} = {value}" for name, value in best.items() if len(entry.variants[name]) > 2))
     wrong = {departure.problem.index for departure in examined.departures if departure.kind == "differences"}
     if wrong and entry.name in LOGARITHMS:
-        asked = [*compared, *_compared(examined, names, layout, wrong)]
-        for variant in variants:
-            apart = _apart(entry.name, asked, variant, examined.inside, NEAR)
-            if apart is not None and all(_gradients_fit(entry.name, one, layout, variant, examined, EXACT) for one in asked):
-                return Beside("near", f"{apart:.0e}")
+        near = _but_for_an_epsilon(entry.name, [*compared, *_compared(examined, names, layout, wrong)], layout, variants, examined, asking)
+        if near is not None:
+            return near
     backward = bool(wrong) and _has_the_gradients_of_another(entry.name, compared, layout, variants, examined)
     exhaustive = reference.settled and not set(open_needs) & {"stride", "pad", "window"}
     own_letters = layout is not None and all(lying.joined < 0 and not lying.single for lying in layout.values())
     if backward or (exhaustive and own_letters and _says_its_letters(examined)):
-        least = min((list(_departures(entry.name, compared, one, examined.inside)) for one in variants), key=len)
+        least = min((list(_departures(entry.name, compared, one, examined)) for one in variants), key=len)
         if len(least) >= LEAST or (backward and least):
             examined.departures += least
             return Beside("fail", backward=backward)
     return Beside()
+
+
+def _but_for_an_epsilon(
+    name: str,
+    asked: Sequence[_Compared],
+    layout: Mapping[str, Lying] | None,
+    variants: Sequence[Mapping[str, Any]],
+    examined: Examined,
+    asking: LayerAsking,
+) -> Beside | None:
+    """What holds where the loss is nearly a variant's: its gradients to the last bits, or those of the same loss reduced otherwise."""
+
+    def own(variant: Mapping[str, Any]) -> Mapping[str, float] | None:
+        found: dict[str, float] = {}
+        for one in asked:
+            resolved = _within_rounding(name, one, layout, variant, examined, asking)
+            if resolved is None:
+                return None
+            found |= {array: min(error, found.get(array, error)) for array, error in resolved.items()}
+        return found
+
+    # An ε that explains the loss to its last bits is said; beside one that stands elsewhere it is near all the same.
+    fitted = {number: _epsilon(name, asked, variant, examined) for number, variant in enumerate(variants)}
+    near = [
+        (f"an ε of {fitted[number]:g} inside its logarithm" if fitted[number] else "an ε inside a logarithm", variant)
+        for number, variant in enumerate(variants)
+        if fitted[number] or _apart(name, asked, variant, examined, NEAR) is not None
+    ]
+    for epsilon, variant in near:
+        resolves = own(variant)
+        if resolves is not None:
+            return Beside("near", epsilon, resolves=resolves)
+    for _, variant in near:
+        for other in variants:
+            if other != variant and {**other, "reduction": variant.get("reduction")} == variant and own(other) is not None:
+                return Beside(reduced=(str(other["reduction"]), str(variant["reduction"])))
+    return Beside() if near else None  # nearly right outputs are no wrong forward pass
+
+
+def _epsilon(name: str, asked: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined) -> float | None:
+    """The usual ε that, inside the logarithm, makes this variant's outputs those that were answered, within rounding."""
+    for exponent in EXPONENTS:
+        tried = {**variant, "inside_log": 10.0**exponent}
+        if _apart(name, asked, tried, examined) is not None and not list(_departures(name, asked, tried, examined)):
+            return float(tried["inside_log"])
+    return None
 
 
 def _says_its_letters(examined: Examined) -> bool:
@@ -143,7 +198,9 @@ def _named(values: Mapping[str, Any], examined: Examined) -> dict[str, Any]:
     return found
 
 
-def _apart(name: str, compared: Sequence[_Compared], variant: Mapping[str, Any], inside: str, likely: float = LIKELY) -> float | None:
+def _apart(
+    name: str, compared: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined, likely: float = LIKELY
+) -> float | None:
     """How far the outputs are from this variant's, relative to the largest; None where they are not it."""
     from verifier.oracles.layer_operations.catalogue import outputs_of
 
@@ -156,7 +213,7 @@ def _apart(name: str, compared: Sequence[_Compared], variant: Mapping[str, Any],
             orders = _orders(reference, claimed)
             errors = [float(np.abs(claimed - _turned(reference, order)).max(initial=0.0)) for order in orders]
             largest = float(np.abs(reference).max(initial=0.0)) or 1.0
-            if not errors or not min(errors) <= likely * largest * (1000 if inside == "float32" else 1):
+            if not errors or not min(errors) <= likely * largest * _coarser(examined, one.problem):
                 return None
             worst = max(worst, min(errors) / largest)
     return worst
@@ -176,7 +233,7 @@ def _turned(reference: FloatArray, order: tuple[int, ...] | None, *, like: Float
     return reference.transpose(order)
 
 
-def _departures(name: str, compared: Sequence[_Compared], variant: Mapping[str, Any], inside: str) -> Iterator[Departure]:
+def _departures(name: str, compared: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined) -> Iterator[Departure]:
     """The problems on which outputs are beyond the tolerance."""
     from verifier.oracles.layer_operations.catalogue import outputs_of, tolerances_of
 
@@ -185,12 +242,12 @@ def _departures(name: str, compared: Sequence[_Compared], variant: Mapping[str, 
         references = outputs_of(name, one.arrays, values)
         if references is None:
             continue
-        tolerances = tolerances_of(name, one.arrays, values, dtype=inside)
+        tolerances = tolerances_of(name, one.arrays, values, dtype=examined.inside_of(one.problem))
         for reference, tolerance, claimed in zip(references, tolerances, one.outputs, strict=False):
             judged = _judge(claimed, reference, tolerance)
             if judged is not None and judged[0] > 1:
-                error, allowed, given, right = judged[1:]
-                yield Departure("forward", "", one.problem, f"are not those of {name}", "outputs", error, allowed, given, right)
+                error, allowed, told, right = judged[1:]
+                yield Departure("forward", "", one.problem, f"are not those of {name}", "outputs", error, allowed, told, right)
                 break
 
 
@@ -217,7 +274,7 @@ def _has_the_gradients_of_another(
     """Whether gradients are the operation's own and outputs are not: not where outputs are those of one variant, gradients of another."""
     own = [_has_its_gradients(name, compared, layout, variant, examined) for variant in variants]
     outputs = [variant for variant, has in zip(variants, own, strict=True) if not has]
-    return any(own) and all(_apart(name, compared, variant, examined.inside, NEAR) is None for variant in outputs)
+    return any(own) and all(_apart(name, compared, variant, examined, NEAR) is None for variant in outputs)
 
 
 def _has_its_gradients(
@@ -227,52 +284,89 @@ def _has_its_gradients(
     return all(_gradients_fit(name, one, layout, variant, examined) for one in compared)
 
 
-def _gradients_fit(
-    name: str,
-    one: _Compared,
-    layout: Mapping[str, Lying] | None,
-    variant: Mapping[str, Any],
-    examined: Examined,
-    within: float = LIKELY,
-) -> bool:
-    from verifier.oracles.layer_operations.catalogue import gradients_of, outputs_of
+def _gradients_fit(name: str, one: _Compared, layout: Mapping[str, Lying] | None, variant: Mapping[str, Any], examined: Examined) -> bool:
+    from verifier.oracles.layer_operations.catalogue import gradients_of
 
-    values = {**variant, **one.values}
-    references = outputs_of(name, one.arrays, values)
-    if references is None or len(references) < len(one.outputs) or any(one.answered.gradients[name] is None for name in _claimed(one)):
-        return False
-    parts = layout or {}
-    roles = {lying.name: role for role, lying in parts.items()} or {found: role for role, found in roles_of(examined.claims).items()}
-    asked = [roles[array] for array in _claimed(one)]
-    for orders in product(*(_orders(reference, claimed) for reference, claimed in zip(references, one.outputs, strict=False))):
-        cotangents = [
-            _untwisted(cotangent, order, reference)
-            for cotangent, order, reference in zip(one.answered.cotangents.values(), orders, references, strict=False)
-        ]
-        found = gradients_of(name, one.arrays, values, cotangents, asked)
+    values, roles, parts = {**variant, **one.values}, _roles_by_array(layout, examined), layout or {}
+    for cotangents in _usual_cotangents(name, one, values):
+        found = gradients_of(name, one.arrays, values, cotangents, [roles[array] for array in one.claimed])
         if found is None:
             continue
-        fits = [_is(one, array, found[roles[array]], parts.get(roles[array]), examined.inside, within) for array in _claimed(one)]
-        if all(fits):
+        alike = [_as_claimed(found[roles[array]], parts.get(roles[array]), one.claimed[array]) for array in one.claimed]
+        if all(
+            _is_likely(right, claimed, _coarser(examined, one.problem)) for right, claimed in zip(alike, one.claimed.values(), strict=True)
+        ):
             return True
     return False
 
 
-def _claimed(one: _Compared) -> list[str]:
-    return list(one.answered.gradients)
+def _within_rounding(
+    name: str, one: _Compared, layout: Mapping[str, Lying] | None, variant: Mapping[str, Any], examined: Examined, asking: LayerAsking
+) -> Mapping[str, float] | None:
+    """By array, the error that would have shown, relative to the largest element; None where a gradient is not the operation's own.
+
+    The tolerance is that of the operation's scatter, or of what the candidate's own answer shows of its rounding at this point.
+    """
+    from verifier.oracles.layer_operations.catalogue import gradients_with_tolerances
+
+    values, roles, parts = {**variant, **one.values}, _roles_by_array(layout, examined), layout or {}
+    dtype = examined.inside_of(one.problem)
+    for cotangents in _usual_cotangents(name, one, values):
+        asked = [roles[array] for array in one.claimed]
+        found = gradients_with_tolerances(name, one.arrays, values, cotangents, asked, dtype=dtype)
+        resolved: dict[str, float] = {}
+        for array, claimed in one.claimed.items() if found is not None else ():
+            assert found is not None
+            right, tolerance = (_as_claimed(part, parts.get(roles[array]), claimed) for part in found[roles[array]])
+            if right is None or tolerance is None:
+                break
+            if not np.all(np.abs(claimed - right) <= tolerance):
+                tolerance = np.maximum(tolerance, wandering(asking, one.problem, array, claimed, machine_epsilon(dtype)))
+            if not np.all(np.abs(claimed - right) <= tolerance):
+                break
+            resolved[array] = float(tolerance.max(initial=0.0)) / (float(np.abs(right).max(initial=0.0)) or 1.0)
+        else:
+            return resolved if found is not None else None
+    return None
+
+
+def _usual_cotangents(name: str, one: _Compared, values: Mapping[str, Any]) -> Iterator[list[FloatArray]]:
+    """The cotangents in the operation's own order of axes, one list for each order in which its outputs fit."""
+    from verifier.oracles.layer_operations.catalogue import outputs_of
+
+    references = outputs_of(name, one.arrays, values)
+    if references is None or len(references) < len(one.outputs) or len(one.claimed) < len(one.answered.gradients):
+        return
+    for orders in product(*(_orders(reference, claimed) for reference, claimed in zip(references, one.outputs, strict=False))):
+        yield [
+            _untwisted(cotangent, order, reference)
+            for cotangent, order, reference in zip(one.answered.cotangents.values(), orders, references, strict=False)
+        ]
+
+
+def _roles_by_array(layout: Mapping[str, Lying] | None, examined: Examined) -> Mapping[str, str]:
+    if layout is not None:
+        return {lying.name: role for role, lying in layout.items()}
+    return {found: role for role, found in roles_of(examined.claims).items()}
 
 
 def _untwisted(cotangent: FloatArray, order: tuple[int, ...] | None, reference: FloatArray) -> FloatArray:
     return cotangent.reshape(reference.shape) if order is None else np.ascontiguousarray(cotangent.transpose(np.argsort(order)))
 
 
-def _is(one: _Compared, array: str, usual: FloatArray, lying: Lying | None, inside: str, within: float) -> bool:
-    claimed = one.answered.gradients[array]
-    if claimed is None:
-        return False
-    right = usual if lying is None else lying.as_it_lies(usual, claimed.shape) if usual.size == claimed.size else usual
-    if right.size != claimed.size:
+def _as_claimed(usual: FloatArray, lying: Lying | None, claimed: FloatArray) -> FloatArray | None:
+    """The operation's array as the candidate has it; None where it has another size."""
+    if usual.size != claimed.size:
+        return None
+    return usual.reshape(claimed.shape) if lying is None else lying.as_it_lies(usual, claimed.shape)
+
+
+def _is_likely(right: FloatArray | None, claimed: FloatArray, coarser: float) -> bool:
+    if right is None:
         return False
     largest = float(np.abs(right).max(initial=0.0)) or 1.0
-    allowed = within * largest * (1e4 if inside == "float32" else 1)
-    return bool(np.all(np.abs(claimed - right.reshape(claimed.shape)) <= allowed))
+    return bool(np.all(np.abs(claimed - right) <= LIKELY * largest * coarser))
+
+
+def _coarser(examined: Examined, problem: LayerProblem) -> float:
+    return 1000.0 if examined.inside_of(problem) == "float32" else 1.0

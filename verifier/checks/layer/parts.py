@@ -1,7 +1,8 @@
 """Which array of a manifest plays which part of its operation, and how it lies beside the operation's usual layout.
 
 Letters tell: x = "N H V C" has the usual "N C H W" in another order, V for W. Letters that the operation does not know stand, in their
-order, for those that are left; axes of 1 are left out; a product such as "P*Q" joins axes; without "N" there is one sample.
+order, for those that are left; axes of 1 are left out where the usual
+layout has fewer; a product such as "P*Q" joins axes; without "N" there is one sample.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,9 +14,10 @@ import numpy as np
 from verifier.arrays import Array
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem
+from verifier.contracts.layer.operations.operation import Operation
 from verifier.problems.sizes import ANY, Expression, Shape, parse_shape
 
-BATCH = "N"
+BATCH, LABELS = "N", "y"
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,30 @@ def layout_of(claims: LayerClaims) -> Mapping[str, Lying] | None:
     texts = {one for shape in claims.shapes.values() for one in _texts(shape)}
     for role, name in roles.items():
         own, joined = _joined(_texts(claims.shapes[name]), texts)
-        usual = [text for text in _texts(parse_shape(entry.arrays[role])) if text != "1"]
-        if claims.shapes[name].kind != parse_shape(entry.arrays[role]).kind or ANY in own:
+        usual = _usual_axes(entry, role, claims.shapes[name])
+        if usual is None or ANY in own:
             return None
+        if len(own) < len(usual) == len(claims.shapes[name].dimensions):
+            own = _texts(claims.shapes[name])  # an axis that is always 1 stands for one of the usual ones
+        elif own == [BATCH] and entry.of_numbers:
+            usual = usual[:1]
         single = len(own) == len(usual) - 1 and usual[0] == BATCH and BATCH not in own
         order = _order(own, usual[1:] if single else usual, meaning)
         if order is None:
             return None
         found[role] = Lying(name, joined, order, single)
     return found
+
+
+def _usual_axes(entry: Operation, role: str, claimed: Shape) -> list[str] | None:
+    """The usual layout of a part; of classes that are claimed as rows of numbers, one for each class. None for another kind of array."""
+    usual = parse_shape(entry.arrays[role])
+    axes = [text for text in _texts(usual) if text != "1"]
+    if claimed.kind == usual.kind:
+        return axes
+    if role != LABELS or claimed.kind not in (None, "real", "bool", "prob"):
+        return None
+    return axes if usual.below is None else [*axes, usual.below.text]
 
 
 def _texts(shape: Shape) -> list[str]:

@@ -7,7 +7,7 @@ of the operation comes; the rest is drawn at random, axes combined. The same cla
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +39,8 @@ class LayerProblem:
         stress: "" or what is special: "ties", "zeros", "undivided", "tiny", "long".
         special: the axes that are not ordinary, in words: "N = 1", "stride = 2".
         seed: for NumPy's global generator before each pass.
+        sizes: which of the values are sizes.
+        dtype: in which real arrays go in; their numbers are exact in it.
     """
 
     index: int
@@ -49,6 +51,7 @@ class LayerProblem:
     special: tuple[str, ...] = ()
     seed: int = 0
     sizes: tuple[str, ...] = field(default=())
+    dtype: str = "float64"
 
     def describe(self) -> str:
         """Its sizes and options on one line: ``N = 3, D = 4, M = 2, stride = 2``."""
@@ -57,14 +60,16 @@ class LayerProblem:
             words.append(f"* = {' x '.join(map(str, self.rest))}")
         if self.stress:
             words.append(WORDS[self.stress])
+        if self.dtype != "float64":
+            words.append(self.dtype)
         return ", ".join(words) or "one number"
 
 
 WORDS = {"ties": "equal elements", "zeros": "zeros", "undivided": "a stride that does not divide", "tiny": "small numbers", "long": "long"}
 
 
-def draw_problems(claims: LayerClaims, count: int, seed: int) -> list[LayerProblem]:
-    """So many problems; fewer where the sizes and options allow no more that meet the conditions.
+def draw_problems(claims: LayerClaims, count: int, seed: int, dtypes: Sequence[str] = ("float64",)) -> list[LayerProblem]:
+    """So many problems, in these types by turns; fewer where the sizes and options allow no more that meet the conditions.
 
     Raises:
         GrammarError: no sizes meet what is required, or a shape cannot be worked out.
@@ -74,7 +79,7 @@ def draw_problems(claims: LayerClaims, count: int, seed: int) -> list[LayerProbl
     for index, plan in enumerate(drawer.plans(count)):
         problem = drawer.draw(index, plan)
         if problem is not None:
-            found.append(problem)
+            found.append(_in_type(problem, dtypes[index % len(dtypes)]))
     if not found:
         conditions = ", ".join(condition.text for condition in claims.require) or "the shapes"
         raise GrammarError(f"no sizes from 1 to 6 meet {conditions} with at most {LARGEST:,} elements: say sizes or cases.")
@@ -86,9 +91,19 @@ def redraw(claims: LayerClaims, seed: int, problem: LayerProblem, sizes: Mapping
     drawer = _Drawer.of(claims, seed)
     own = {name: int(problem.values[name]) for name in problem.sizes}
     fixed = {name: value for name, value in problem.values.items() if name not in own}
-    return drawer.draw(
-        problem.index, _Plan(problem.stress, (), fixed, rank=RANKS.index(problem.rest), unequal=False, sizes={**own, **sizes})
-    )
+    plan = _Plan(problem.stress, (), fixed, rank=RANKS.index(problem.rest), unequal=False, sizes={**own, **sizes})
+    drawn = drawer.draw(problem.index, plan)
+    return None if drawn is None else _in_type(drawn, problem.dtype)
+
+
+def _in_type(problem: LayerProblem, dtype: str) -> LayerProblem:
+    """The problem with numbers that are exact in this type."""
+    if dtype == "float64":
+        return problem
+    rounded = {
+        name: array.astype(dtype).astype(array.dtype) if array.dtype.kind == "f" else array for name, array in problem.arrays.items()
+    }
+    return replace(problem, arrays=rounded, dtype=dtype)
 
 
 @dataclass(frozen=True)
@@ -209,7 +224,9 @@ class _Drawer:
             return _mask(dimensions, generator)
         if shape.kind == "prob":
             drawn = np.exp(generator.normal(size=dimensions))
-            return np.asarray(drawn / (drawn + 1 if _is_alone(shape) else drawn.sum(axis=-1, keepdims=True)))
+            return np.asarray(
+                drawn / (drawn + 1 if _is_alone(shape) or (entry is not None and entry.of_numbers) else drawn.sum(axis=-1, keepdims=True))
+            )
         if shape.kind == "positive":
             return np.exp(0.5 * generator.normal(size=dimensions))
         tied = entry is None or not entry.tied or self._role(name) in entry.tied

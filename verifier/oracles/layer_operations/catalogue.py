@@ -7,7 +7,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+<<<<<<< HEAD
 from verifier.arrays import FloatArray
+=======
+from verifier.oracles.dispatched.arithmetic import UndispatchableError
+>>>>>>> 00f2555 (Hold a loss's gradients beside an ε to their scatter, and let float32 in)
 from verifier.oracles.dispatched.measuring import measure
 from verifier.oracles.layer_operations import elementwise, losses, normalisation, products, recurrent, windows
 from verifier.oracles.layer_operations.reference import Reference
@@ -54,6 +58,20 @@ def tolerances_of(operation: str, arrays: Arrays, values: Mapping[str, Any], *, 
     narrow = torch.float32 if dtype == "float32" else torch.float64
     found = measure(lambda given: REFERENCES[operation].call(given, values), _tensors(arrays), None, differentiate=(), dtype=narrow)
     return [found.output_tolerance(name) for name in found.outputs]
+
+
+def gradients_with_tolerances(
+    operation: str, arrays: Arrays, values: Mapping[str, Any], cotangents: Sequence[FloatArray], names: Sequence[str], *, dtype: str
+) -> Mapping[str, tuple[FloatArray, FloatArray]] | None:
+    """By name, the gradient of Σ cotangent · output and its tolerance for a candidate that computes in `dtype`; None as `gradients_of`."""
+    narrow = torch.float32 if dtype == "float32" else torch.float64
+    try:
+        found = measure(
+            lambda given: REFERENCES[operation].call(given, values), _tensors(arrays), list(cotangents), differentiate=names, dtype=narrow
+        )
+    except (*UNFIT, UndispatchableError):
+        return None
+    return {name: (found.gradients[name], found.gradient_tolerance(name)) for name in names}
 
 
 def _several(found: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

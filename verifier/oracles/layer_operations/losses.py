@@ -20,6 +20,13 @@ def _of_elements(each: Tensor, values: Values) -> Tensor:
     return _reduced(values, each, each.shape[0] if each.ndim else 1, each.numel())
 
 
+def _logarithms(scores: Tensor, values: Values) -> Tensor:
+    """log softmax; with an ε beside the probability where the value "inside_log" says one."""
+    if "inside_log" in values:
+        return torch.log(torch.softmax(scores, -1) + float(values["inside_log"]))
+    return torch.log_softmax(scores, -1)
+
+
 def _hot(given: Tensors) -> Tensor:
     x, y = given["x"], given["y"]
     return functional.one_hot(y, x.shape[-1]).to(x.dtype) if y.ndim < x.ndim else y.to(x.dtype)
@@ -27,7 +34,7 @@ def _hot(given: Tensors) -> Tensor:
 
 def cross_entropy(given: Tensors, values: Values) -> Tensor:
     """Softmax and cross-entropy of scores x, for classes or rows of probabilities y."""
-    each = -_hot(given) * torch.log_softmax(given["x"], -1)
+    each = -_hot(given) * _logarithms(given["x"], values)
     return _reduced(values, each, given["x"].shape[0], given["x"].numel())
 
 
@@ -43,12 +50,14 @@ def _smooth_l1(given: Tensors, values: Values) -> Tensor:
 
 
 def _probabilities(given: Tensors, values: Values) -> Tensor:
-    x, y = given["x"], given["y"].to(given["x"].dtype)
-    return _of_elements(-(y * torch.log(x) + (1 - y) * torch.log1p(-x)), values)
+    x, y, beside = given["x"], given["y"].to(given["x"].dtype), float(values.get("inside_log", 0.0))
+    return _of_elements(-(y * torch.log(x + beside) + (1 - y) * torch.log1p(-x + beside)), values)
 
 
 def _logits(given: Tensors, values: Values) -> Tensor:
     y = given["y"].to(given["x"].dtype)
+    if "inside_log" in values:
+        return _probabilities({"x": torch.sigmoid(given["x"]), "y": y}, values)
     return _of_elements(functional.binary_cross_entropy_with_logits(given["x"], y, reduction="none"), values)
 
 

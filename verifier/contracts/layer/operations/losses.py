@@ -29,6 +29,7 @@ OPERATIONS = (
     ),
     Operation(
         "mse_loss",
+        of_numbers=True,
         arrays={"x": "N D", "y": "real N D"},
         outputs={"loss": ""},
         aliases=("mse", "squared_error", "mean_squared_error", "l2_loss"),
@@ -37,6 +38,7 @@ OPERATIONS = (
     ),
     Operation(
         "l1_loss",
+        of_numbers=True,
         arrays={"x": "N D", "y": "real N D"},
         outputs={"loss": ""},
         aliases=("mae", "mean_absolute_error"),
@@ -46,6 +48,7 @@ OPERATIONS = (
     ),
     Operation(
         "smooth_l1_loss",
+        of_numbers=True,
         arrays={"x": "N D", "y": "real N D"},
         outputs={"loss": ""},
         aliases=("huber_loss", "huber", "smooth_l1"),
@@ -55,6 +58,7 @@ OPERATIONS = (
     ),
     Operation(
         "binary_cross_entropy",
+        of_numbers=True,
         arrays={"x": "prob N D", "y": "bool N D"},
         outputs={"loss": ""},
         aliases=("bce", "log_loss"),
@@ -63,6 +67,7 @@ OPERATIONS = (
     ),
     Operation(
         "binary_cross_entropy_with_logits",
+        of_numbers=True,
         arrays={"x": "N D", "y": "bool N D"},
         outputs={"loss": ""},
         aliases=("sigmoid_cross_entropy", "bce_with_logits", "sigmoid_loss", "sigmoid_with_loss"),

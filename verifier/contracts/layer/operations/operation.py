@@ -29,6 +29,7 @@ class Operation:
         constant: arrays that are not differentiated, whatever they hold.
         tied: the arrays that ties and zeros are drawn for.
         stresses: what is drawn beside ordinary numbers.
+        of_numbers: whether each number of its arrays is for itself: a probability is then no part of a row, and one axis is enough.
         variants: by parameter that a manifest need not say, the values that right code uses; the one that fits its outputs is taken.
     """
 
@@ -48,6 +49,7 @@ class Operation:
     constant: tuple[str, ...] = ()
     tied: tuple[str, ...] = ()
     stresses: tuple[Stress, ...] = ()
+    of_numbers: bool = False
     variants: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
 
