@@ -246,8 +246,8 @@ def _departures(name: str, compared: Sequence[_Compared], variant: Mapping[str, 
         for reference, tolerance, claimed in zip(references, tolerances, one.outputs, strict=False):
             judged = _judge(claimed, reference, tolerance)
             if judged is not None and judged[0] > 1:
-                error, allowed, told, right = judged[1:]
-                yield Departure("forward", "", one.problem, f"are not those of {name}", "outputs", error, allowed, told, right)
+                error, allowed, seen, right = judged[1:]
+                yield Departure("forward", "", one.problem, f"are not those of {name}", "outputs", error, allowed, seen, right)
                 break
 
 

@@ -1,8 +1,8 @@
 """Which array of a manifest plays which part of its operation, and how it lies beside the operation's usual layout.
 
 Letters tell: x = "N H V C" has the usual "N C H W" in another order, V for W. Letters that the operation does not know stand, in their
-order, for those that are left; axes of 1 are left out where the usual
-layout has fewer; a product such as "P*Q" joins axes; without "N" there is one sample.
+order, for those that are left; axes of 1 are left out where the usual layout has fewer; a product such as "P*Q" joins axes; without "N"
+there is one sample.
 """
 
 from collections.abc import Mapping, Sequence

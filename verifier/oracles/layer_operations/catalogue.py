@@ -7,11 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-<<<<<<< HEAD
 from verifier.arrays import FloatArray
-=======
 from verifier.oracles.dispatched.arithmetic import UndispatchableError
->>>>>>> 00f2555 (Hold a loss's gradients beside an ε to their scatter, and let float32 in)
 from verifier.oracles.dispatched.measuring import measure
 from verifier.oracles.layer_operations import elementwise, losses, normalisation, products, recurrent, windows
 from verifier.oracles.layer_operations.reference import Reference
