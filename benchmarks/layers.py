@@ -1,9 +1,11 @@
 """Layers that are right, over seeds, and the mistakes planted in them: how many are accused, found, and named in the first sentence.
 
     python -m benchmarks.layers [--seeds 20] [--profile quick] [--file NAME] [--layer NAME]
+    python -m benchmarks.layers --right --seeds 20 --every 4 --minutes 25
 
 Every layer of reference_impls/layers/correct is judged with each seed in the real worker, alone, in float64 and float32; then each of the
-mistakes of `planted_layers` with the first seed. Writes results/layers.txt where nothing is left out.
+mistakes of `planted_layers` with the first seed. Writes results/layers.txt where nothing is left out. With --right no mistakes; with
+--every 4 each seed judges another quarter of the layers; after --minutes it ends and says how far it came (results/right_layers.txt).
 """
 
 import argparse
@@ -92,12 +94,20 @@ def _chosen(plants: Sequence[Plant], file: str, layer: str) -> list[Plant]:
     return [plant for plant in plants if file in ("", plant.file) and layer in ("", plant.layer)]
 
 
-def _right(judging: Judging, seeds: int, file: str, layer: str) -> Iterator[tuple[str, str, int, str, Report]]:
-    for path in sorted(RIGHT.glob(f"{file or '*'}.py")):
-        for name in judging.layers_of(path.stem):
-            for seed in range(seeds) if layer in ("", name) else ():
-                for dtype in ("float64", "float32"):
-                    yield path.stem, name, seed, dtype, judging.judge(path.stem, name, seed=seed, dtype=dtype)
+def _right(judging: Judging, given: argparse.Namespace) -> Iterator[tuple[str, str, int, str]]:
+    """What is judged: file, layer, seed, type."""
+    files = [path.stem for path in sorted(RIGHT.glob(f"{given.file or '*'}.py"))]
+    runs = [
+        (file, name, dtype)
+        for file in files
+        for name in judging.layers_of(file)
+        if given.layer in ("", name)
+        for dtype in ("float64", "float32")
+    ]
+    for seed in range(given.seeds):
+        for number, (file, name, dtype) in enumerate(runs):
+            if (number + seed) % given.every == 0:
+                yield file, name, seed, dtype
 
 
 def main() -> None:
@@ -107,27 +117,36 @@ def main() -> None:
     parser.add_argument("--profile", default="quick")
     parser.add_argument("--file", default="")
     parser.add_argument("--layer", default="")
+    parser.add_argument("--right", action="store_true")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     given = parser.parse_args()
     began = time.perf_counter()
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as folder, closing(Judging(given.profile, Path(folder))) as judging:
-        for line in chain(_over_right_ones(judging, given), _over_plants(judging, given)):
+        for line in chain(_over_right_ones(judging, given), () if given.right else _over_plants(judging, given)):
             print(line, flush=True)
             lines.append(line)
     lines.append(f"{time.perf_counter() - began:.0f} s. {versions('numpy', 'torch')}")
     if not given.file and not given.layer:
-        publish("layers", "\n".join(lines))
+        publish("right_layers" if given.right else "layers", "\n".join(lines))
 
 
 def _over_right_ones(judging: Judging, given: argparse.Namespace) -> Iterator[str]:
     runs = draws = accused = 0
-    for file, layer, seed, dtype, report in _right(judging, given.seeds, given.file, given.layer):
+    ends, wanted = time.monotonic() + 60 * given.minutes, list(_right(judging, given))
+    seeds = set()
+    for file, layer, seed, dtype in wanted:
+        if time.monotonic() > ends:
+            break
+        report = judging.judge(file, layer, seed=seed, dtype=dtype)
         runs += 1
+        seeds.add(seed)
         draws += max((outcome.problems for outcome in report.checks), default=0)
         if report.verdict != "pass":
             accused += 1
             yield f"NOT PASSED {file} {layer}, seed {seed}, {dtype}: {report.verdict}: {report.summary}"
-    yield f"Right layers: {runs} runs, {draws} problems; not passed: {accused}."
+    yield f"Right layers: {runs} of {len(wanted)} runs, {len(seeds)} seeds, {draws} problems; not passed: {accused}."
 
 
 def _over_plants(judging: Judging, given: argparse.Namespace) -> Iterator[str]:
