@@ -195,7 +195,7 @@ OF_PROBABILITIES = [
 ]
 LEFT_OUT = [
     (SOFTMAX_LOSS, ['operation = "softmax_loss"'], "dx / len(x)", "1e-05"),
-    (BINARY_LOSS, OF_PROBABILITIES, "(x - y) / (x * (1 - x)) / x.size", "1e-12"),
+    (BINARY_LOSS, OF_PROBABILITIES, "(x - y) / (x * (1 - x)) / x.size", "1e-08"),
 ]
 
 
