@@ -20,7 +20,7 @@ def test_a_stored_problem_is_worked_line_by_line(tmp_path, capsys):
     assert "z[0] = W[0] x + b[0]" in capsys.readouterr().out
     assert main(["explain", str(folder)]) == 0
     shown = capsys.readouterr().out
-    assert "They part here: equation hidden-delta." in shown
+    assert "The first difference: equation hidden-delta." in shown
     assert shown.index("✓ δ[1]") < shown.index("✗ δ[0]")
 
 

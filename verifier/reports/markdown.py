@@ -256,9 +256,9 @@ def _counterexample(report: Report) -> Iterator[str]:
     if example.walkthrough:
         yield "### Worked by hand"
         yield fence(line.whole for line in lines_of(example.walkthrough))
-        parting = next((line for line in lines_of(example.walkthrough) if line.first), None)
-        if parting is not None:
-            yield f"The first line where the candidate parts belongs to {code(parting.equation)}: {escape(parting.text)}."
+        difference = next((line for line in lines_of(example.walkthrough) if line.first), None)
+        if difference is not None:
+            yield f"The first line where the candidate differs belongs to {code(difference.equation)}: {escape(difference.text)}."
     if example.file:
         yield f"Stored beside this report as {code(example.file)}."
 

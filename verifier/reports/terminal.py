@@ -22,7 +22,7 @@ from verifier.reports.operations import HEADINGS as OPERATION_HEADINGS
 from verifier.reports.operations import is_wrong, operations_of
 from verifier.reports.operations import row_of as operation_row
 from verifier.reports.untrusted import last_lines, one_line
-from verifier.reports.walkthrough import Line, around_the_parting, first_parting, lines_of
+from verifier.reports.walkthrough import Line, around_the_difference, first_difference, lines_of
 from verifier.reports.wording import (
     NOTHING,
     certificate_lines,
@@ -250,9 +250,9 @@ def _show_own_lines(report: Report, console: Console) -> None:
 def _show_walkthrough(report: Report, console: Console) -> None:
     """The counterexample worked by hand, around the first line where the candidate parts from it."""
     example = report.counterexample
-    if example is None or first_parting(example.walkthrough) is None:
+    if example is None or first_difference(example.walkthrough) is None:
         return
-    shown, left_out = around_the_parting(lines_of(example.walkthrough), WORKED_LINES)
+    shown, left_out = around_the_difference(lines_of(example.walkthrough), WORKED_LINES)
     console.print()
     console.print(Text.assemble(("By hand", "bold cyan"), f" on that {problem_word(report)} (✓ the candidate agrees, ✗ it parts):"))
     show_worked(shown, console)
@@ -269,7 +269,7 @@ def show_worked(lines: Sequence[Line], console: Console) -> None:
         if not fits and line.mark == "✗":
             console.print(Text(f"        candidate: {line.claimed}", style), soft_wrap=True)
         if line.first:
-            console.print(Text(f"        They part here: equation {line.equation}.", "red"), soft_wrap=True)
+            console.print(Text(f"        The first difference: equation {line.equation}.", "red"), soft_wrap=True)
 
 
 def _table(*headings: str) -> Table:

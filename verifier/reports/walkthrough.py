@@ -43,11 +43,11 @@ class Line:
 
 def lines_of(steps: Sequence[Step]) -> list[Line]:
     """Every step in order; `first` marks the first that parts."""
-    parting = first_parting(steps)
-    return [_line(step, step is parting) for step in steps]
+    difference = first_difference(steps)
+    return [_line(step, step is difference) for step in steps]
 
 
-def first_parting(steps: Sequence[Step]) -> Step | None:
+def first_difference(steps: Sequence[Step]) -> Step | None:
     """The first line where the candidate's number is not the right one."""
     return next((step for step in steps if step.parts), None)
 
@@ -58,7 +58,7 @@ def _line(step: Step, first: bool) -> Line:
     return Line(step.equation, mark, one_line(step.text, 400), number(step.right, DIGITS), claimed, first)
 
 
-def around_the_parting(lines: Sequence[Line], most: int) -> tuple[list[Line], int]:
+def around_the_difference(lines: Sequence[Line], most: int) -> tuple[list[Line], int]:
     """The lines up to the first that parts and a few beyond, at most so many, and how many are left out."""
     if len(lines) <= most:
         return list(lines), 0

@@ -25,7 +25,6 @@ class Submission:
         beside_defaults: the claims that differ from the contract's defaults, by key.
         seconds: that the judging took.
         fingerprint: equal for two submissions of the same code, names and comments apart; "" where it is not known.
-        for_a_person: whether nothing could be decided, so that somebody has to look.
     """
 
     name: str
@@ -51,10 +50,6 @@ class Submission:
     def where(self) -> str:
         """The place without the path."""
         return without_path(self.place, self.path)
-
-    @property
-    def for_a_person(self) -> bool:
-        return self.verdict == "inconclusive"
 
     @property
     def outcome(self) -> str:

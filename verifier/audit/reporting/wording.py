@@ -13,11 +13,6 @@ WORDS: dict[Outcome, str] = {
     "not-noticed": "NOT NOTICED",
     "not-reached": "not reached",
 }
-CURES: dict[Outcome, str] = {
-    "not-noticed": "the tests' inputs show it, and what they compare lets it pass: a tighter tolerance, or a check of the gradient itself",
-    "never-shown": "it changes nothing for the inputs that the tests have: other inputs",
-    "not-reached": "no test computes this gradient: a test",
-}
 
 
 @dataclass(frozen=True)
