@@ -11,7 +11,7 @@ import pytest
 from verifier import textbook
 from verifier.checks import autograd, batch_additivity, forward, purity
 from verifier.checks.examination import Examination, Item
-from verifier.checks.mlp import unit_permutation
+from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.contracts.catalogue import calling_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture
@@ -90,6 +90,81 @@ def bound(check, nudged, item, place, tolerance):
     (measurement,) = [one for one in found.measurements if one.tensor == place[0]]
     assert measurement.tolerance < 20 * tolerance
     return max(measurement.tolerance, tolerance)
+
+
+@dataclass
+class ShowsStages(Textbook):
+    """Shows the right stages, but for what is added to one element."""
+
+    functions: tuple[str, ...] = ("backprop", "forward", "deltas")
+
+    def call(self, problem, call, read, *, where):
+        shown = {"forward": ("pre_activations", "activations"), "deltas": ("deltas",)}[call.function]
+        right = {name: stage.copy() for name, stage in textbook.evaluate(problem).stages.items() if name.startswith(shown)}
+        for (name, index), amount in self.added.items():
+            if name in right:
+                right[name][index] += amount
+        return right
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_a_stage_off_by_three_tolerances_fails_and_by_a_third_passes(dtype):
+    item = drawn(dtype)
+
+    def asked(added):
+        return stages.check(examination(item, Textbook().gradients(item.problem, where=""), ShowsStages(added)))
+
+    right = asked({})
+    assert right.outcome.status == "pass"
+    assert {one.tensor.partition("[")[0] for one in right.measurements} == {"pre_activations", "activations", "deltas"}
+    for one in right.measurements:
+        place = one.tensor, one.index
+        assert one.tolerance < 2**13 * np.finfo(dtype).eps * np.abs(item.reference.stages[one.tensor]).max()
+        assert asked({place: one.tolerance / 3}).outcome.status == "pass", place
+        wrong = asked({place: -3 * one.tolerance})
+        assert (wrong.outcome.status, wrong.outcome.tensor) == ("fail", one.tensor)
+        assert wrong.equation == ("forward" if "activation" in one.tensor else f"{'output' if '[1]' in one.tensor else 'hidden'}-delta")
+
+
+@dataclass
+class Steps(Textbook):
+    """Steps right, but for what is added to one parameter at one of the rates, in the order in which they come."""
+
+    functions: tuple[str, ...] = ("backprop", "update")
+    at: int = 0
+    rates: list[float] = field(default_factory=list)
+
+    def call(self, problem, call, read, *, where):
+        (rate,) = call.numbers
+        if rate not in self.rates:
+            self.rates.append(rate)
+        gradients = textbook.evaluate(problem).gradients
+        after = {name: problem.arrays[name].astype(np.float64) - rate * gradient for name, gradient in gradients.items()}
+        for (name, index), amount in self.added.items():
+            after[name][index] += amount if self.rates.index(rate) == self.at else 0
+        return after
+
+
+FIRST, SECOND, PATH = 0, 1, 2
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("at", [FIRST, SECOND, PATH])
+def test_a_step_off_by_three_tolerances_fails_and_by_a_third_passes(at, dtype):
+    """At the rate that gradients are recovered at, at the second, and along the path, whose bound is that of a step."""
+    item = drawn(dtype)
+    right = Textbook().gradients(item.problem, where="")
+    steps = Steps()
+    found = update.check(examination(item, right, steps))
+    assert found.outcome.status == "pass"
+    tensors = len(item.reference.gradients)
+    assert len(found.measurements) == (2 + update.PATH_STEPS) * tensors
+    for one in found.measurements[at * tensors : (at + 1) * tensors]:
+        tolerance = one.tolerance * (1 if at == PATH else steps.rates[at])
+        for factor, status in ((1 / 3, "pass"), (-1 / 3, "pass"), (3, "fail"), (-3, "fail")):
+            added = {(one.tensor, one.index): factor * tolerance}
+            outcome = update.check(examination(item, right, Steps(added, at=at))).outcome
+            assert outcome.status == status, (one.tensor, factor)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
