@@ -119,9 +119,9 @@ def test_a_stage_off_by_three_tolerances_fails_and_by_a_third_passes(dtype):
     assert {one.tensor.partition("[")[0] for one in right.measurements} == {"pre_activations", "activations", "deltas"}
     for one in right.measurements:
         place = one.tensor, one.index
-        assert one.tolerance < 2**13 * np.finfo(dtype).eps * np.abs(item.reference.stages[one.tensor]).max()
-        assert asked({place: one.tolerance / 3}).outcome.status == "pass", place
-        wrong = asked({place: -3 * one.tolerance})
+        tolerance = item.reference.stage_tolerance(one.tensor)[one.index]
+        assert asked({place: tolerance / 3}).outcome.status == "pass", place
+        wrong = asked({place: -3 * tolerance})
         assert (wrong.outcome.status, wrong.outcome.tensor) == ("fail", one.tensor)
         assert wrong.equation == ("forward" if "activation" in one.tensor else f"{'output' if '[1]' in one.tensor else 'hidden'}-delta")
 
@@ -150,18 +150,22 @@ FIRST, SECOND, PATH = 0, 1, 2
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("at", [FIRST, SECOND, PATH])
-def test_a_step_off_by_three_tolerances_fails_and_by_a_third_passes(at, dtype):
-    """At the rate that gradients are recovered at, at the second, and along the path, whose bound is that of a step."""
+def test_a_step_off_by_three_tolerances_fails_and_by_a_third_passes(at, dtype, monkeypatch):
+    """At the rate that gradients are recovered at, at the second, and along the path: the rate's share of the gradient's, and rounding."""
+    monkeypatch.setattr(update, "PATH_STEPS", 2)
     item = drawn(dtype)
     right = Textbook().gradients(item.problem, where="")
     steps = Steps()
     found = update.check(examination(item, right, steps))
     assert found.outcome.status == "pass"
     tensors = len(item.reference.gradients)
-    assert len(found.measurements) == (2 + update.PATH_STEPS) * tensors
+    assert len(found.measurements) == 4 * tensors
+    rate, epsilon = steps.rates[at], np.finfo(dtype).eps
     for one in found.measurements[at * tensors : (at + 1) * tensors]:
-        tolerance = one.tolerance * (1 if at == PATH else steps.rates[at])
-        for factor, status in ((1 / 3, "pass"), (-1 / 3, "pass"), (3, "fail"), (-3, "fail")):
+        before, gradient = item.problem.arrays[one.tensor][one.index], item.reference.gradients[one.tensor][one.index]
+        rounding = epsilon * max(abs(before), abs(before - rate * gradient))
+        tolerance = rate * item.reference.gradient_tolerance(one.tensor)[one.index] + rounding
+        for factor, status in ((1 / 3, "pass"), (3, "fail"), (-3, "fail")):
             added = {(one.tensor, one.index): factor * tolerance}
             outcome = update.check(examination(item, right, Steps(added, at=at))).outcome
             assert outcome.status == status, (one.tensor, factor)
