@@ -109,6 +109,7 @@ def assert_gradients(
     __tracebackhide__ = True
     truth = reference if instead_of is None else instead_of
     if truth is not None:
+        # Here and not at the top: who tests NumPy functions does not pay for the import of PyTorch.
         from verifier.oracles.references.asking import Said
 
         said = Said(shapes, sizes, options, integers, tuple(masks), tuple(require), draw, zero_at, seed, draws, time_limit, precision)

@@ -67,11 +67,13 @@ def forked(perform: Callable[[Job, Callable[[Mapping[str, Any]], None]], None]) 
         if pid:
             return pid
         try:
+            # A group of its own: what the tests start is ended with it.
             os.setpgid(0, 0)
             perform(job, lambda message: _write(pipe, message))
         except BaseException as error:
             _write(pipe, {"broke": f"{type(error).__name__}: {error}"})
             os._exit(1)
+        # Without clean-up: buffers and exit handlers are copies of the parent's, which runs them itself.
         os._exit(0)
 
     return start
@@ -113,6 +115,7 @@ def run(jobs: Iterable[Job], start: Start, *, at_once: int, patience: Callable[[
                     selector.register(child.pipe, selectors.EVENT_READ)
                 if not children:
                     return
+                # Not longer, so that a process that is silent for too long is seen soon.
                 for key, _ in selector.select(timeout=0.2):
                     child = children[key.fd]
                     if not _listen(child):
@@ -134,6 +137,7 @@ def run(jobs: Iterable[Job], start: Start, *, at_once: int, patience: Callable[[
 def _begin(job: Job, start: Start, patience: float) -> _Child:
     reading, writing = os.pipe()
     pid = start(job, writing)
+    # Else the pipe would not end with the child.
     os.close(writing)
     now = time.monotonic()
     return _Child(job, pid, reading, patience, now, now)
@@ -149,6 +153,7 @@ def _listen(child: _Child) -> bool:
 
 
 def _kill(pid: int) -> None:
+    # A child that has not made its group yet is ended alone.
     for kill in (os.killpg, os.kill):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             kill(pid, signal.SIGKILL)

@@ -237,6 +237,7 @@ def concluded(
 
 
 def _median(values: list[float]) -> float | None:
+    # Not the best nor the worst: one large network that sees little must not speak for the run.
     return float(np.median(values)) if values else None
 
 

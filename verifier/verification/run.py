@@ -186,6 +186,7 @@ def _ask_the_rest(
     if cost and request.requires:
         findings[contract.ID] = Finding(structs.replace(findings[contract.ID].outcome, status="fail", message=f"{cost} {REQUIRED}"))
     if settled is not None and finite_difference.ID in checks:
+        # What settled the run has differenced already.
         checks[finite_difference.ID] = lambda examination: settled.differences
     elif cost and finite_difference.ID in checks:
         checks[finite_difference.ID] = lambda examination: finite_difference.check(_with_fewer(examination))
@@ -204,6 +205,7 @@ def _ask_the_rest(
     if convention is not None:
         assumed = _assuming(examination, convention.assumed(examination.claims))
         own = _assuming(examination, convention.of_the_loss(examination.claims))
+        # Differences are of the candidate's own loss, whatever is claimed: they are weighed with the others, and not asked again.
         affected = {check: checks[check] for check in wanted if check != finite_difference.ID and findings[check].outcome.status == "fail"}
         again = {check: _guarded(check, ask, assumed) for check, ask in affected.items()}
         testimony, convention = heard_again(testimony, own, again, convention)
@@ -212,6 +214,7 @@ def _ask_the_rest(
     weighed = weigh(testimony, examination)
     clock.lap("weighing")
     undecided, certificate = _undecided(weighed, testimony.differenced, examination.items), None
+    # Only what was held to right gradients, element by element, excludes a mistake.
     if testimony.status(autograd.ID) == "pass":
         certificate, blind = certify(judged_by)
         undecided = sorted({*undecided, *blind})
@@ -277,6 +280,7 @@ def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
 def _with_what_was_seen(finding: Finding, examination: Examination, interview: Interview) -> Finding:
     """The finding of `purity`, with notes on complex numbers, which are looked for meanwhile, on answers that do not stay, on layouts."""
     answered = examination.answered
+    # Without zeros in its gradients, so that an answer that was overwritten or scaled later shows in any element.
     item = next((one for one in answered if all(np.all(g) for g in one.reference.gradients.values())), answered[0])
     first = examination.evaluations[item.index]
     if finding.outcome.status == "pass" and (later := interview.read_later(item.problem)) is not None:
@@ -364,6 +368,7 @@ def _counterexample(asked: Asked, request: Request, clock: Clock, spared: Spared
     """The smallest problem that fails the first failed check of the list."""
     examination = asked.examination
     failed = [check_of(check) for check, finding in asked.findings.items() if finding.outcome.status == "fail"]
+    # The check that the headline is about: the example then shows what the first sentence says.
     check = min((check for check in failed if check.shrinkable), key=lambda check: check.headline, default=None)
     if examination is None or check is None:
         return None

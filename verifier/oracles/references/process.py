@@ -28,6 +28,7 @@ class CaseError(Exception):
 
 def main() -> None:
     """Serve one case."""
+    # What the reference prints must not stand between frames.
     channel = os.fdopen(os.dup(1), "wb")
     sys.stdout = sys.stderr
     request, _ = receive(sys.stdin.buffer)
@@ -67,6 +68,7 @@ def _found(request: Mapping[str, Any], channel: BinaryIO) -> tuple[dict[str, Any
     from verifier.oracles.references.asking import Said, ask, prepare
     from verifier.oracles.references.remote import Remote, elsewhere, subscripts
 
+    # Sums in another order have other last bits: the same seed must give the same report.
     torch.set_num_threads(1)
     reference, arguments = _case(Path(request["case"]))
     words: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in request["said"].items()}

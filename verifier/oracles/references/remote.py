@@ -61,6 +61,7 @@ class Remote(Candidate):
         reply, arrays = self._asked([program, passing], values)
         outputs = [np.asarray(arrays[reply[1]["values"][name]]) for name in kept]
         wanted = [name for name in (manner.needed or self.differentiated) if manner.shared is None or name != manner.shared[1]]
+        # Flat: the worker gives each the form of the output that it kept.
         given = {f"c_{index}": array.astype(np.float64).ravel() for index, array in enumerate(cotangents(outputs))}
         back = {
             "do": "backward",
