@@ -63,10 +63,11 @@ class Remote(Candidate):
         wanted = [name for name in (manner.needed or self.differentiated) if manner.shared is None or name != manner.shared[1]]
         # Flat: the worker gives each the form of the output that it kept.
         given = {f"c_{index}": array.astype(np.float64).ravel() for index, array in enumerate(cotangents(outputs))}
+        after = [f"{one}_after" for one in (*places.values(), *given)]
         back = {
             "do": "backward",
             "cotangents": {name: {"values": name, "of": kept[index]} for index, name in enumerate(given)},
-            "gradients": {name: name for name in (*writer.gradients(places, wanted), *writer.after(places))},
+            "gradients": {name: name for name in (*(f"d_{places[name]}" for name in wanted), *after)},
         }
         reply, arrays = self._asked([back], given)
         found = {name: arrays[leaf] for name, leaf in reply[0]["values"].items() if leaf is not None}
@@ -108,12 +109,6 @@ class _Torch:
         for index, subscript in enumerate(self.remote.outputs):
             forward += [f"o_{index} = answer{subscript}", f"out_{index} = {_numpy(f'o_{index}')}"]
         return {"do": "program", "imports": ["import torch"], "setup": setup, "forward": forward, "backward": self._backward(places)}
-
-    def gradients(self, places: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
-        return [f"d_{places[name]}" for name in wanted]
-
-    def after(self, places: Mapping[str, str]) -> list[str]:
-        return [f"{place}_after" for place in places.values()] + [f"c_{index}_after" for index in range(len(self.remote.outputs))]
 
     @property
     def _needed(self) -> tuple[str, ...]:
@@ -177,12 +172,6 @@ class _Numpy:
             "forward": forward,
             "backward": [*backward, *(f"{one}_after = {one}.reshape(-1)" for one in seeds)],
         }
-
-    def gradients(self, places: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
-        return [f"d_{places[name]}" for name in wanted]
-
-    def after(self, places: Mapping[str, str]) -> list[str]:
-        return [f"{place}_after" for place in places.values()] + [f"c_{index}_after" for index in range(len(self.remote.outputs))]
 
     def _call(self, function: str, places: Mapping[str, str], suffix: str, more: Sequence[str]) -> str:
         arguments = [places[name] + suffix if name in places else repr(self.remote.fixed[name]) for name in self.remote.names]
