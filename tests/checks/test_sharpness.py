@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from verifier import textbook
-from verifier.checks import autograd, batch_additivity, forward, purity
+from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity
 from verifier.checks.examination import Examination, Item
 from verifier.checks.mlp import stages, unit_permutation, update
 from verifier.contracts.catalogue import calling_of
 from verifier.contracts.mlp.claims import Claims
-from verifier.contracts.mlp.network import Architecture
+from verifier.contracts.mlp.network import Architecture, with_arrays
 from verifier.contracts.mlp.numbers import Recipe, draw_problem
 from verifier.oracles.reference import refer
 
@@ -179,3 +179,38 @@ def test_a_loss_off_by_three_tolerances_fails_and_by_a_third_passes(dtype):
         nudged = replace(right, loss=item.reference.loss + factor * item.reference.loss_tolerance())
         assert forward.check(examination(item, nudged, Textbook())).outcome.status == status
     assert item.reference.loss_tolerance() < 2**13 * np.finfo(dtype).eps * abs(right.loss)
+
+
+class HasLosses(Textbook):
+    """Its loss is the textbook's, wherever it is asked."""
+
+    def losses(self, problem, direction, steps, *, where):
+        def at(step):
+            moved = {name: problem.arrays[name] + step * along for name, along in direction.items()}
+            return textbook.evaluate(with_arrays(problem, {**problem.arrays, **moved})).loss
+
+        return np.array([at(step) for step in steps])
+
+
+def test_a_slope_off_by_three_bounds_of_the_difference_fails_and_by_a_third_passes():
+    item = drawn("float64")
+    right = Textbook().gradients(item.problem, where="")
+
+    def differenced(added):
+        claimed = Textbook(added).gradients(item.problem, where="")
+        return finite_difference.check(replace(examination(item, claimed, HasLosses()), differences=1))
+
+    found = differenced({})
+    assert found.outcome.status == "pass"
+    (one,) = found.differenced
+    largest = max(np.abs(gradient).max() for gradient in right.gradients.values())
+    for name in right.gradients:
+        # The line through this tensor that sees its largest element best.
+        lines = [(line, np.abs(line.direction[name])) for line in one.differences.directions if name in line.direction]
+        line, along = min(lines, key=lambda pair: pair[0].tolerance / pair[1].max())
+        place, nudge = np.unravel_index(np.argmax(along), along.shape), line.tolerance / along.max()
+        assert nudge < 1e-6 * largest
+        assert differenced({(name, place): nudge / 3}).outcome.status == "pass", name
+        for factor in (3, -3):
+            outcome = differenced({(name, place): factor * nudge}).outcome
+            assert (outcome.status, outcome.tensor) == ("fail", name)
