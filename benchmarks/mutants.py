@@ -34,6 +34,7 @@ from benchmarks.output import table
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / ".mutants"
 COPY = KEPT / "copy"
+MUTATED = KEPT / "mutated.json"
 PARTS = ("checks/", "oracles/", "verification/", "tolerance.py", "contracts/")
 TESTS = ("tests/checks", "tests/oracles", "tests/verification", "tests/contracts", "tests/problems", "tests/test_tolerance.py")
 COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn}
@@ -272,16 +273,25 @@ def record(tests: Sequence[str], each: float, until: float) -> Recording | None:
 
 def noticed_by(mutant: Mutant, tests: Sequence[str], seconds: float) -> str | None:
     """The first test that fails with the mutant; "too slow" or "ended" where they do not come to an end; None where all pass."""
-    path = COPY / mutant.file
-    right = path.read_text(encoding="utf-8")
     listed = KEPT / "tests.txt"
     listed.write_text("\n".join(tests), encoding="utf-8")
+    path = COPY / mutant.file
+    right = path.read_text(encoding="utf-8")
+    MUTATED.write_text(json.dumps({"file": mutant.file, "right": right}), encoding="utf-8")
     path.write_text(mutant.applied(right), encoding="utf-8")
     try:
         found: str | None = _ask(_FirstFailure, ["-x", f"@{listed}"], START + PATIENCE * seconds)
     finally:
-        path.write_text(right, encoding="utf-8")
+        restore()
     return found
+
+
+def restore() -> None:
+    """Take back the mutant that is applied, if there is one: a run may have been killed meanwhile."""
+    if MUTATED.exists():
+        kept = json.loads(MUTATED.read_text(encoding="utf-8"))
+        (COPY / kept["file"]).write_text(kept["right"], encoding="utf-8")
+        MUTATED.unlink()
 
 
 def _inside_functions(source: str) -> set[int]:
@@ -319,6 +329,7 @@ def main() -> None:
         shutil.copytree(ROOT, COPY, ignore=shutil.ignore_patterns(".git", ".mutants", ".tox", ".venv", "__pycache__", "*_cache"))
         revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
         (KEPT / "revision").write_text(revision.stdout.strip() or "no git", encoding="utf-8")
+    restore()
     recording = record(TESTS if chosen.again else chosen.tests, chosen.each, until)
     if recording is None:
         print("The recording goes on at the next call.")
