@@ -185,6 +185,17 @@ def texts(pattern: str, allowed: str) -> Key:
     return Key(read, f"a list of {allowed}")
 
 
+def table_of(what: str) -> Key:
+    """A table, whose keys and values are read elsewhere."""
+
+    def read(key: str, value: Any) -> Mapping[str, Any]:
+        if not isinstance(value, Mapping):
+            raise TableError(key, f"is {described(value)}; it takes a table of {what}.")
+        return value
+
+    return Key(read, f"a table of {what}")
+
+
 def described(value: Any) -> str:
     """The value with its kind before it: ``the string "0.1"``, ``the number 3``, ``a table``."""
     if isinstance(value, Mapping):

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from verifier.contracts.keys import Key, TableError, described, did_you_mean, flag, number, shown, text, texts, word, words
+from verifier.contracts.keys import Key, TableError, described, did_you_mean, flag, number, shown, table_of, text, texts, word, words
 from verifier.contracts.layer.claims import NO_SCRIPT, Claims, LayerClaims
 from verifier.contracts.layer.names import tie
 from verifier.contracts.layer.operations.catalogue import find, near, operations
@@ -22,15 +22,6 @@ from verifier.problems.sizes import Allowed, Expression, GrammarError, Shape, al
 
 MOST_LAYERS = 200
 NAME = r"[^\W\d]\w*"
-
-
-def _table(what: str) -> Key:
-    def read(key: str, value: Any) -> Mapping[str, Any]:
-        if not isinstance(value, Mapping):
-            raise TableError(key, f"is {described(value)}; it takes a table of {what}.")
-        return value
-
-    return Key(read, f"a table of {what}")
 
 
 def _list_of_tables(key: str, value: Any) -> tuple[Mapping[str, Any], ...]:
@@ -65,15 +56,15 @@ LAYER_KEYS: Mapping[str, Key] = {
     "backward": Key(read_script, "lines of Python"),
     "step": Key(read_script, "lines of Python"),
     "imports": Key(read_imports, "import statements"),
-    "arrays": _table('arrays in letters, such as {x = "N D"}'),
-    "sizes": _table("sizes, such as {D = 8, F = [2, 9]}"),
-    "options": _table("lists of values"),
+    "arrays": table_of('arrays in letters, such as {x = "N D"}'),
+    "sizes": table_of("sizes, such as {D = 8, F = [2, 9]}"),
+    "options": table_of("lists of values"),
     "require": texts(r".+", "conditions over sizes and options"),
     "cases": Key(_list_of_tables, "a list of tables"),
     "outputs": texts(NAME, "names that forward gives"),
     "differentiate": texts(NAME, "names of arrays"),
     "gradients": Key(read_expression, "the name of a mapping"),
-    "mean": _table('sizes by array, such as {w = "N"}'),
+    "mean": table_of('sizes by array, such as {w = "N"}'),
     "inside": word("float64", "float32", aliases={"single": "float32", "double": "float64"}),
     "epsilon": number("a number of at least 0 and below 0.1", lambda value: 0 <= value < 0.1),
     "optimizer": Key(read_optimizer, "a table with name and the arguments of torch.optim"),

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from verifier.contracts.keys import Key, TableError, described, read_table, shown, text, texts, word
+from verifier.contracts.keys import Key, TableError, described, read_table, shown, table_of, text, texts, word
 from verifier.problems.sizes import GrammarError, allowed, parse_expression, parse_shape
 
 PRECISIONS = ("eager", "operands", "kernel", "accumulate")
@@ -27,7 +27,7 @@ def _shapes(key: str, value: Any) -> tuple[str, ...]:
 
 
 def _sizes(key: str, value: Any) -> dict[str, Any]:
-    table = _mapping("sizes, such as {D = 8, F = [2, 9]}").read(key, value)
+    table = table_of("sizes, such as {D = 8, F = [2, 9]}").read(key, value)
     for name, given in table.items():
         try:
             allowed(given)
@@ -37,7 +37,7 @@ def _sizes(key: str, value: Any) -> dict[str, Any]:
 
 
 def _options(key: str, value: Any) -> dict[str, tuple[Any, ...]]:
-    table = _mapping('lists of values, such as {reduction = ["mean", "none"]}').read(key, value)
+    table = table_of('lists of values, such as {reduction = ["mean", "none"]}').read(key, value)
     for name, values in table.items():
         plain = isinstance(values, list) and bool(values) and all(isinstance(one, str | int | float) for one in values)
         if not name.isidentifier() or not plain:
@@ -46,7 +46,7 @@ def _options(key: str, value: Any) -> dict[str, tuple[Any, ...]]:
 
 
 def _integers(key: str, value: Any) -> dict[str, str]:
-    table = _mapping('rules, such as {target = "index C, may be -100"}').read(key, value)
+    table = table_of('rules, such as {target = "index C, may be -100"}').read(key, value)
     if not all(isinstance(rule, str) for rule in table.values()):
         raise TableError(key, f'is {described(value)}; each of its values is a rule such as "index C, may be -100".')
     return dict(table)
@@ -60,15 +60,6 @@ def _conditions(key: str, value: Any) -> tuple[str, ...]:
         except GrammarError as error:
             raise TableError(key, f"holds {shown(one)}: {error}") from None
     return conditions
-
-
-def _mapping(what: str) -> Key:
-    def read(key: str, value: Any) -> Mapping[str, Any]:
-        if not isinstance(value, Mapping):
-            raise TableError(key, f"is {described(value)}; it takes a table of {what}.")
-        return value
-
-    return Key(read, f"a table of {what}")
 
 
 KEYS: Mapping[str, Key] = {
