@@ -7,8 +7,8 @@ import numpy as np
 from msgspec import structs
 
 from verifier.checks.examination import digits_apart
-from verifier.checks.layer.asking import LayerAsking, Raised
-from verifier.checks.layer.examining import Departure, Examined, is_missing
+from verifier.checks.layer.asking import LayerAsking, Raised, is_missing
+from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.outputs import COMPARED, Beside, beside_reference
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.counting import counted

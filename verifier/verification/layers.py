@@ -10,8 +10,8 @@ from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import LayerAsking, Raised
-from verifier.checks.layer.examining import examine, is_missing, is_not_written
+from verifier.checks.layer.asking import LayerAsking, Raised, is_missing, is_not_written
+from verifier.checks.layer.examining import examine
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems

@@ -16,6 +16,7 @@ from verifier.contracts.layer.drawing import LayerProblem, cotangent_values, fla
 
 Arrays = Mapping[str, Array]
 FIRST_LENGTH = 4096  # of a cotangent before the output's size is known
+ONE_SIGN = ("ties", "zeros")  # stresses that are asked with cotangents of one sign
 PLAIN = (bool, int, float, str, type(None))
 
 Exchange = Callable[[Mapping[str, Any], Arrays, str], tuple[Mapping[str, Any], Arrays]]
@@ -272,3 +273,28 @@ def _the_scalar(outputs: Arrays) -> tuple[str, ...]:
         'Say which: outputs = ["loss"].',
         "contract",
     )
+
+
+def is_not_written(raised: Raised) -> bool:
+    """A function that is `pass`, or returns None, or says that it is not implemented."""
+    return raised.kind in ("NotImplementedError", "NoOutput") or (
+        raised.kind == "TypeError" and not raised.own and "NoneType" in str(raised)
+    )
+
+
+def is_called_wrongly(raised: Raised) -> bool:
+    """Whether the manifest's call has other arguments than the candidate's function takes."""
+    return raised.kind == "TypeError" and not raised.own and "argument" in str(raised)
+
+
+def is_missing(raised: Raised | None) -> bool:
+    """Whether a name of the manifest's statements is not defined in the candidate's file."""
+    return raised is not None and raised.kind == "NameError" and not raised.own
+
+
+def claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, Array]) -> Mapping[str, FloatArray]:
+    try:
+        answered = answer_patiently(asking, problem, arrays=arrays, one_sign=problem.stress in ONE_SIGN)
+    except Raised:
+        return {}
+    return {name: gradient for name, gradient in answered.gradients.items() if gradient is not None}

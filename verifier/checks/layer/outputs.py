@@ -13,8 +13,9 @@ import numpy as np
 
 from verifier.arrays import Array, FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking
-from verifier.checks.layer.examining import Departure, Examined, wandering
+from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.parts import Lying, axes_of_norm, layout_of, parts_of, roles_of
+from verifier.checks.layer.properties import wandering
 from verifier.contracts.layer.drawing import LayerProblem, flattened
 from verifier.oracles.finite_difference.noise import machine_epsilon
 

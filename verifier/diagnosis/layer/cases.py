@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import Answered, LayerAsking, Raised, answer_patiently
-from verifier.checks.layer.examining import ONE_SIGN, Examined
+from verifier.checks.layer.asking import ONE_SIGN, Answered, LayerAsking, Raised, answer_patiently
+from verifier.checks.layer.examined import Examined
 from verifier.checks.layer.jacobians import is_small, jacobians
 from verifier.checks.layer.parts import axes_of_norm, parts_of, roles_of
 from verifier.contracts.layer.claims import LayerClaims

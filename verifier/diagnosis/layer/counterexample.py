@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import LayerAsking, Raised
-from verifier.checks.layer.examining import ONE_SIGN, Departure, Examined
+from verifier.checks.layer.asking import ONE_SIGN, LayerAsking, Raised
+from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.jacobians import is_small
 from verifier.contracts.layer.drawing import LayerProblem, redraw
 from verifier.diagnosis.layer.case import Case

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from msgspec import structs
 
 from verifier.checks.layer.asking import LayerAsking
-from verifier.checks.layer.examining import Departure, Examined
+from verifier.checks.layer.examined import Departure, Examined
 from verifier.contracts.layer.drawing import flattened
 from verifier.counting import counted
 from verifier.diagnosis.layer.axes import shown_when
