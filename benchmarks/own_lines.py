@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parents[1] / "reference_impls"
 # kept between calls, in the precision, in another function than those of the gradients, or a line is missing.
 PLANTED: Mapping[str, tuple[str, ...]] = {
     "accumulated_between_calls": (),
-    "another_forward_pass": ("activations.append(z if layer",),
+    "another_forward_pass": ("activations.append(z if layer", "activations = run(", "delta = 2.0 *"),
     "argmax_of_soft_targets": ("np.argmax(y, axis=1)] -= 1.0",),
     "bias_averaged": ("delta.mean(axis=0)",),
     "bias_gradient_aliased": (),

@@ -13,6 +13,7 @@ from verifier.contracts.catalogue import calling_of
 from verifier.diagnosis.mlp.explaining import find_own_lines
 from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.reports import html, markdown, terminal
+from verifier.reports.wording import own_line_sentence
 from verifier.results.outcome import Outcome
 
 FAULTY = Path(__file__).parents[2] / "reference_impls" / "faulty"
@@ -90,6 +91,7 @@ MISTAKES = {
         ["z[0]"],
     ),
     "in a dictionary": ('self.dW["1"] = d.T @ x', 'self.dW["1"] = 2 * d.T @ x', ['self.dW["1"] = 2 * d.T @ x'], ["∂L/∂W[0]"]),
+    "in a list that is returned": ('[net.dW["1"], ', '[2 * net.dW["1"], ', ['return loss, [2 * net.dW["1"]'], ["∂L/∂W[0]"]),
     "in an attribute of the forward pass": ('"Z1": x @ self.W[0].T + self.b[0]', '"Z1": x @ self.W[0].T', ["self.cache = "], ["z[0]"]),
 }
 
@@ -125,6 +127,18 @@ def test_the_line_of_a_mistake_is_named_wherever_its_value_is_kept(own_lines, mi
     found = own_lines(TWO_LAYERS.replace(old, new))
     assert [line.quantity for line in found] == quantities
     assert all(line.source.startswith(text) for line, text in zip(found, lines, strict=True)), found
+
+
+def test_a_loss_that_is_wrong_alone_is_named_where_it_is_computed(own_lines):
+    (line,) = own_lines(TWO_LAYERS.replace("(net.out - y) ** 2) / len(x)", "(net.out - y) ** 2)"), "forward")
+    assert (line.source, line.quantity) == ("loss = np.sum((net.out - y) ** 2)", "L")
+    assert "It is N times what it should be (N = 3 samples)." in line.sentence
+    assert own_line_sentence(line).endswith("With that, the loss comes right; tried on 1 other network too.")
+
+
+def test_a_wrong_forward_pass_is_named_before_the_loss_that_it_makes_wrong(own_lines):
+    first, _ = own_lines(FAULTY / "another_forward_pass.py")
+    assert (first.source, first.quantity) == ("activations = run(weights, biases, x)", "a[1]")
 
 
 def test_two_mistakes_are_two_lines(own_lines):

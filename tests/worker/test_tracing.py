@@ -56,6 +56,17 @@ def test_every_value_is_recorded_at_the_line_that_sets_it(called):
     ]
 
 
+def test_arrays_in_a_returned_list_or_dictionary_are_set_by_the_line_that_returns_them():
+    source = "def called(x):\n    kept = 2 * x\n    return 1.0, [kept, 3 * x], {'db1': 4 * x}\n"
+    names: dict = {}
+    exec(compile(source, "student.py", "exec"), names)
+    _, settings, _ = traced(names["called"])
+    assert settings == [(2, "kept", [2, 2]), (3, "return[1][1]", [3, 3]), (3, "return[2]['db1']", [4, 4])]
+    put = [{"file": "student.py", "line": 3, "slot": "return[2]['db#']", "choices": [[[2], ["right"]]]}]
+    answer, *_ = traced(names["called"], put, {"right": np.zeros(2)})
+    assert [one.tolist() for one in (*answer[1], answer[2]["db1"])] == [[2, 2], [3, 3], [0, 0]]
+
+
 @pytest.mark.parametrize(
     ("line", "slot", "answer"),
     [(6, "y", 106), (7, "box[#]", 20), (8, "helper(v)", 24), (2, "return", 23), (8, "kept['a#']", 23), (9, "y", 16), (11, "z", 10)],

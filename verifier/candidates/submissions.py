@@ -63,7 +63,7 @@ def find_submissions(paths: Sequence[str], assignment: Assignment, apart: Collec
 
 def _names_at_top(folder: str, left_out: Collection[str]) -> list[str]:
     try:
-        names = sorted(os.listdir(folder))
+        names = sorted(os.listdir(folder), key=lambda name: (name.casefold(), name))
     except OSError as error:
         raise RequestError(f"{printable(folder)}: cannot be read: {error.strerror}") from None
     seen = (name for name in names if not name.startswith(".") and name != OURS)

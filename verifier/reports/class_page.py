@@ -22,7 +22,10 @@ NAMES_SHOWN = 40  # behind a mistake; the rows below have all
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the page: the submission, the link to its page ("" where there is none), and its place in each order."""
+    """One row of the page: the submission, the link to its page ("" where there is none), and its place in each order.
+
+    `claims`: what it claims beside the defaults, as far as not all claim it.
+    """
 
     submission: Submission
     href: str
@@ -69,16 +72,23 @@ def _rows(submissions: Sequence[Submission], pages: Mapping[str, str]) -> list[R
     by_time = _places([-row.seconds for row in submissions])
     by_mistake = _places([(not row.mistake, row.mistake, row.name.casefold()) for row in submissions])
     by_name = _places([row.name.casefold() for row in submissions])
+    shared = _shared_claims(submissions)
     return [
         Row(
             row,
             safe_link(pages[row.name]) if row.name in pages else "",
             one_line(first_sentence(row.found), LONGEST_FOUND),
-            "; ".join(f"{key} = {claim_text(value)}" for key, value in row.beside_defaults.items()),
+            "; ".join(f"{key} = {claim_text(value)}" for key, value in row.beside_defaults.items() if key not in shared),
             *(by_score[position], by_time[position], by_mistake[position], by_name[position]),
         )
         for position, row in enumerate(submissions)
     ]
+
+
+def _shared_claims(submissions: Sequence[Submission]) -> set[str]:
+    """The claims that all who were judged have alike, as an assignment fixes them: no row has to say them."""
+    judged = [row.beside_defaults for row in submissions if row.reason != "not-judged"]
+    return {key for key in (judged[0] if judged else ()) if all(key in row and row[key] == judged[0][key] for row in judged)}
 
 
 def _places(values: Sequence[Any]) -> list[int]:

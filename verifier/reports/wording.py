@@ -265,7 +265,8 @@ def plain_source(text: str) -> str:
 def own_line_sentence(line: OwnLine) -> str:
     """What should stand there, and on how many networks it was tried."""
     tried = counted(line.confirmed, "other network")
-    return f"{one_line(line.sentence)} With that, every gradient comes right; tried on {tried} too."
+    corrected = "the loss" if line.quantity in ("L", "penalty") else "the step" if " - η" in line.quantity else "every gradient"
+    return f"{one_line(line.sentence)} With that, {corrected} comes right; tried on {tried} too."
 
 
 def own_lines_heading(report: Report) -> str:

@@ -12,7 +12,7 @@ its caller gets the same array. Whoever is watched may switch this off or forge 
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
@@ -175,8 +175,10 @@ class Tracing:
         if type(value) in (tuple, list):
             parts = [(f"{RETURNED}[{position}]", part) for position, part in enumerate(value)]
         for path, part in parts:
-            if type(part) is np.ndarray and _is_leaf(part) and id(part) not in named and _is_free(part):
-                self._set(frame, line, Leaf(path, path, part, None), alone=True)
+            for leaf in _leaves({path: part}, self._is_own_class):
+                free = leaf.owner is not None and leaf.path != path  # in a list or a dictionary, where another can stand in its place
+                if type(leaf.value) is np.ndarray and id(leaf.value) not in named and (free or _is_free(leaf.value)):
+                    self._set(frame, line, leaf if free else replace(leaf, owner=None), alone=True)
 
     def _set(self, frame: FrameType, line: int, leaf: Leaf, *, alone: bool) -> None:
         code = frame.f_code

@@ -13,7 +13,7 @@ from verifier.candidates.limits import Limits
 from verifier.candidates.session import Session, Target, WorkerEnded
 from verifier.candidates.source_lines import source_line
 from verifier.candidates.zygote import Zygote
-from verifier.checks import autograd
+from verifier.checks import autograd, forward
 from verifier.checks.examination import Examination, Finding
 from verifier.checks.mlp import update
 from verifier.contracts.mlp.calling import (
@@ -120,15 +120,15 @@ def find_own_lines(
     zygote: Zygote,
     limits: Limits,
 ) -> tuple[OwnLine, ...]:
-    """The lines of the candidate's source where another value would correct its gradients, or its step; empty where nothing can be said.
+    """The lines of the candidate's source where another value would correct what it returns; empty where nothing can be said.
 
-    Asked after the verdict, of a candidate whose gradients or whose step are wrong.
+    Asked after the verdict, of a candidate whose loss, gradients or step are wrong.
     """
     failed = {check for check, finding in findings.items() if finding.outcome.status == "fail"}
     first = diagnosed.diagnosis[0].fault if diagnosed is not None and diagnosed.diagnosis else ""
-    if not failed & {autograd.ID, update.ID} or first in OF_NO_LINE:
+    if not failed & {autograd.ID, update.ID, forward.ID} or first in OF_NO_LINE:
         return ()
-    claims, only_the_step = examination.claims, autograd.ID not in failed
+    claims, only_the_step = examination.claims, update.ID in failed and not failed & {autograd.ID, forward.ID}
     with _worker(candidate, zygote, limits) as session:
         if session is None:
             return ()

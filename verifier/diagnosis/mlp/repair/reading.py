@@ -38,6 +38,11 @@ class Reading:
         return slots
 
     @cached_property
+    def last_layer(self) -> int:
+        """The output layer."""
+        return max(one.layer for places in self.quantities.by_shape.values() for found in places.values() for one in found)
+
+    @cached_property
     def known(self) -> Sequence[tuple[Known, ...]]:
         """For each setting every quantity that its value is."""
         return [tuple(self._known(setting)) for setting in self.settings]
@@ -90,14 +95,14 @@ class Reading:
         """Whether a slot is set to this quantity, times a factor."""
         return any(one.quantity.kind == kind for index in self.by_slot[slot] for one in self.known[index])
 
-    def delta_before(self, layer: int, index: int) -> bool | None:
-        """Whether the right δ of a layer was set before; None where nothing that could be a δ was."""
+    def set_before(self, kind: str, layer: int, index: int) -> bool | None:
+        """Whether the right δ, or activation, of a layer was set before; None where nothing that could be it was."""
         candidates = False
         for setting, known in zip(self.settings[:index], self.known[:index], strict=True):
-            if not any(quantity.layer == layer for quantity in self.quantities.at("delta", setting.value.shape)):
+            if not any(quantity.layer == layer for quantity in self.quantities.at(kind, setting.value.shape)):
                 continue
             kinds = {one.quantity.kind for one in known if one.quantity.layer == layer}
-            if "delta" in kinds:
+            if kind in kinds:
                 return True
             candidates = candidates or not kinds & {*FORWARD, "slope"}
         return False if candidates else None

@@ -175,8 +175,8 @@ def _mend(patient: Patient) -> Repaired | None:
     shown: list[Found] = []
     while len({(repair.slot.file, repair.slot.line) for repair in kept}) < LINES:
         found = patient.reading(kept)
-        if found is None or found[1] <= {LOSS}:
-            return None  # nothing to fix here, or the loss alone
+        if found is None or not found[1]:
+            return None  # nothing to fix here
         reading, wrong = found
         step = _next(patient, kept, reading, wrong)
         if step is None:
@@ -216,7 +216,13 @@ def _next(patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: fro
         if not step[1]:
             return _where_it_is_called(patient, kept, reading, wrong, step, tried)
         partial.append(step)
-    return min(partial, key=lambda step: reading.replaced(step[0].slot, step[0].kind, step[0].factor), default=None)
+
+    def preferred(step: Step) -> tuple[bool, int]:
+        repair, _ = step
+        # Where the loss is wrong too, a wrong forward pass is the reason for what is wrong behind it.
+        return LOSS in wrong and repair.kind not in FORWARD, reading.replaced(repair.slot, repair.kind, repair.factor)
+
+    return min(partial, key=preferred, default=None)
 
 
 def _steps(patient: Patient, kept: Sequence[Repair], reading: Reading, wrong: frozenset[str], tried: Sequence[Repair]) -> Iterator[Step]:
@@ -283,17 +289,17 @@ def _carried(reading: Reading) -> frozenset[str]:
 def _says_something(repair: Repair, fixed: frozenset[str], reading: Reading) -> bool:
     """Whether what a repair fixes tells of its line.
 
-    A final tensor put right as a whole does only where the δ that it is made of was right by then, or never had a name; zeros put right are
-    an array that was made and not filled.
+    A final tensor put right as a whole does only where the δ that it is made of was right by then, or never had a name, and so does a loss
+    with the outputs; zeros put right are an array that was made and not filled.
     """
-    if repair.kind in WITHOUT_LAYER:
-        return True
     index = _first_departure(reading, repair)
+    if repair.kind in WITHOUT_LAYER:
+        return reading.set_before("activation", reading.last_layer, index) is not False
     empty = not np.any(reading.settings[index].value)
     if repair.kind not in FINAL:
         return not empty
     layers = [int(name[name.index("[") + 1 : -1]) for name in fixed if name != LOSS]
-    seen = [reading.delta_before(layer, index) for layer in layers]
+    seen = [reading.set_before("delta", layer, index) for layer in layers]
     return True in seen or (None in seen and not empty)
 
 

@@ -58,7 +58,7 @@ def sentence(found: Found, digits: int = 4) -> str:
     name, right = value_there(found)
     slot, setting = found.repair.slot, found.setting
     if found.undone is not None:
-        changed = f"{found.undone.path} is changed here, before line {slot.line} uses it"
+        changed = f"{found.undone.path} is changed in line {found.undone.slot.line}, before line {slot.line} uses it"
         return f"{changed}: keep the old weights until δ has gone through them."
     index, claimed, wanted = worst_element(found, right)
     element = f"[{', '.join(map(str, index))}]" if index else ""
@@ -97,6 +97,9 @@ def _beside(found: Found, right: Quantity) -> str:
     if ratio == -1:
         return " It has the wrong sign."
     batch = found.reading.quantities.factors.get("N ", 0.0)
+    plain = (2, 0.5, batch or 2, 1 / (batch or 2))
+    if right.array.size == 1 and not any(abs(ratio / one - 1) < RATIO for one in plain):
+        return ""  # one number is always a multiple of another
     times = (
         "1/N" if batch > 1 and abs(ratio * batch - 1) < RATIO else "N" if batch > 1 and abs(ratio / batch - 1) < RATIO else f"{ratio:.6g}"
     )
@@ -114,7 +117,7 @@ def _lacks_slope(known: Known, found: Found) -> bool:
 def _ratio(value: FloatArray, right: FloatArray) -> float | None:
     """The one number by which an array is a multiple of another; None where there is none, or it is zero."""
     norm = float(np.sum(right * right))
-    if not norm or value.size == 1:
+    if not norm:
         return None
     ratio = float(np.sum(value * right)) / norm
     if not np.isfinite(ratio) or abs(ratio) < RATIO:
