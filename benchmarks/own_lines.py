@@ -97,6 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for judged in judge(files, profile="quick", jobs=chosen.jobs):
         assert not isinstance(judged, RequestError | HarnessError), judged
         rows.setdefault(outcome_of(judged.report), []).append(row_of(judged.report))
+        print(
+            f"{row_of(judged.report)}  ({judged.report.timings.get('own line', 0.0):.1f} s)", flush=True
+        )  # a run that is stopped has these
         seconds.append(judged.report.timings.get("own line", 0.0))
     lines = [
         f"{kind}: {len(rows.get(kind, []))}"

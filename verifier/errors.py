@@ -22,7 +22,14 @@ class HarnessError(VerifierError):
 
 
 class AnswerError(VerifierError):
-    """What a candidate returned breaks its contract (a wrong number of arrays or elements); the text says what, and what is right."""
+    """What a candidate returned breaks its contract (a wrong number of arrays or elements); the text says what, and what is right.
+
+    `fault`: the mistake by its name, where it is a known one; else "".
+    """
+
+    def __init__(self, text: str, *, fault: str = "") -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 class Inconclusive(VerifierError):

@@ -145,3 +145,7 @@ def test_the_first_screen_names_the_place_the_cause_and_the_remedy(screens, name
 
 def test_right_code_in_another_layout_is_told_no_remedy_for_another_mistake(screens):
     assert "in the manifest it is right" not in "".join(screens[name] for name in MISTAKES if name != "in_out")
+
+
+def test_lists_in_reverse_order_are_a_mistake_by_name(screens):
+    assert "Diagnosis: reversed-order" in screens["append_for_insert"]

@@ -40,5 +40,5 @@ def test_a_megabyte_of_message_is_cut_and_says_so():
 
 
 def test_the_last_lines_tell_how_many_are_not_shown():
-    assert last_lines("1\n2\n3\n", 2) == ["… (1 lines before)", "2", "3"]
+    assert last_lines("1\n2\n3\n", 2) == ["… (1 line before)", "2", "3"]
     assert last_lines("1\n2", 2) == ["1", "2"]

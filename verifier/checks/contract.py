@@ -10,6 +10,7 @@ from verifier.checks.examination import Asking, Finding, Item, Unanswered
 from verifier.counting import counted
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Outcome
+from verifier.results.report import Diagnosis
 
 ID = "contract"
 SUMMARY = "the candidate loads, and answers every problem with the right number of arrays and elements"
@@ -36,6 +37,7 @@ class _Asked:
     never_asked: int = 0
     errors: list[tuple[int, str]] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)
+    diagnoses: dict[int, Diagnosis | None] = field(default_factory=dict)
     deaths: list[str] = field(default_factory=list)
     spared: int = 0
 
@@ -61,6 +63,7 @@ def ask_all(asking: Interviewed, items: Sequence[Item], before: Callable[[Item, 
             if item.ordinary or error.fatal:
                 found.errors.append((item.index, str(error)))
                 found.reasons.add(error.reason)
+                found.diagnoses[item.index] = error.diagnosis
             elif asking.deaths_left < left:
                 found.deaths.append(str(error))
             if error.fatal:
@@ -68,7 +71,9 @@ def ask_all(asking: Interviewed, items: Sequence[Item], before: Callable[[Item, 
                 break
     # One branch that is not filled in is a mistake; nothing at all that is, is no answer yet.
     reason = next(iter(found.reasons)) if len(found.reasons) == 1 and not found.evaluations else ""
-    return Finding(_outcome(found), reason=reason), found.evaluations
+    outcome = _outcome(found)
+    leading = None if outcome.problem is None else found.diagnoses.get(outcome.problem)
+    return Finding(outcome, reason=reason, diagnosis=leading), found.evaluations
 
 
 def _kinds_of_notes(found: _Asked) -> list[str]:

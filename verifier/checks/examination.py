@@ -24,12 +24,14 @@ class Unanswered(Exception):
 
     `fatal`: it will not answer any more (given up after too many deaths, or it does not load).
     `reason`: "not-judged" where there is nothing to ask, "not-done" where nothing is filled in yet; else "".
+    `diagnosis`: the mistake that makes it unusable, where that is known.
     """
 
-    def __init__(self, text: str, *, fatal: bool = False, reason: str = "") -> None:
+    def __init__(self, text: str, *, fatal: bool = False, reason: str = "", diagnosis: Diagnosis | None = None) -> None:
         super().__init__(text)
         self.fatal = fatal
         self.reason = reason
+        self.diagnosis = diagnosis
 
 
 class Asking(Protocol):

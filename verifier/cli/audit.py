@@ -116,6 +116,11 @@ def _parsed(word: str) -> tuple[str, Path]:
     name, equals, file = word.partition("=")
     if not equals or not file or name not in FORMATS:
         raise RequestError(f"--output {word!r}: write FORMAT=FILE, with FORMAT one of {', '.join(FORMATS)}")
+    folder = Path(file).absolute().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):  # now, not after minutes of audit
+        raise RequestError(
+            f"cannot write {file}: " + (f"nothing may be written in {folder}" if folder.is_dir() else f"there is no folder {folder}")
+        )
     return name, Path(file)
 
 

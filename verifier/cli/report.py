@@ -10,6 +10,7 @@ from verifier.cli.stored import read_reports, report_folders, write_text
 from verifier.errors import RequestError
 from verifier.reports.folder import report_folder
 from verifier.reports.formats import FORMATS
+from verifier.reports.untrusted import one_line
 from verifier.results.gathering import Gathering
 
 
@@ -33,6 +34,10 @@ def report(files: tuple[str, ...], name: str, output: str | None, schema: bool) 
     places = {folder.name: folder for file in files for folder in report_folders(Path(file))}
     stored = [one for file in files for one in read_reports(Path(file))]
     if output is not None and (output.endswith(("/", os.sep)) or Path(output).is_dir()):
+        names = [one.candidate.name for one in stored]
+        twice = next((one for one in names if names.count(one) > 1), None)
+        if twice is not None:
+            raise RequestError(f"two of these reports are of {one_line(twice)}: a folder holds one file of that name")
         Output(name, Path(output), True).finish(Gathering(stored))
         return 0
     if name == "terminal" and output is None and len(stored) == 1:

@@ -44,9 +44,9 @@ class Format:
         if self.together:
             return cast(Callable[[Gathering], str], _load(self.together))(run)
         if len(run.reports) != 1 or run.unjudged:
-            several = ", ".join(name for name, format in FORMATS.items() if format.together)
-            there = f"{len(run.reports)} reports" if run.reports else "no report"
-            raise RequestError(f"{self.name} holds one report, and there is {there}; several fit in {several}")
+            several = ", ".join(name for name, format in FORMATS.items() if format.together and name != "gradescope")
+            there = f"there are {len(run.reports)} reports" if run.reports else "there is no report"
+            raise RequestError(f"{self.name} holds one report, and {there}; several fit in {several}, or in a folder: -o FOLDER/")
         return self.write(run.reports[0])
 
 

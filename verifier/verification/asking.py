@@ -22,6 +22,7 @@ from verifier.contracts.catalogue import calling_of, family_of
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
+from verifier.results.report import Diagnosis
 from verifier.verification.beginning import about_parameters, instead_of
 from verifier.verification.kept_answers import KeptAnswers, Result
 from verifier.verification.raising import said
@@ -272,7 +273,8 @@ class Interview(Workers):
         try:
             return read(form, answer.arrays)
         except AnswerError as error:
-            raise Unanswered(f"{self._candidate.path}, in {call.function}: {error} {where}.") from None
+            known = Diagnosis(error.fault, "", str(error)) if error.fault else None
+            raise Unanswered(f"{self._candidate.path}, in {call.function}: {error} {where}.", diagnosis=known) from None
 
     def _called(self, problem: Problem, call: Call) -> str:
         """The call with the shapes that went in: ``backprop(weights, biases, x, y)`` with weights (3, 2), (1, 3); …"""

@@ -114,7 +114,7 @@ def judge(
     requires = "" if fixed is None else fixed.requires
     within = math.inf if time_limit is None else time_limit
     trusted = trust_references and fixed is None
-    request = Request(chosen, _seed(chosen, seed, journal, kept), tuple(only), trusted, within, rung, requires)
+    request = Request(chosen, _seed(chosen, seed, journal, kept), tuple(only), trusted, within, rung, requires, fixed is not None)
     setting = Setting(request, allowed, isolation, grading, run_limit, ends)
     docket = Docket(candidates, setting, progress or _silent, journal, kept, DEFAULT if fixed is None else fixed.contract)
     yield from docket.answers(jobs if jobs is not None else cores(), cluster)

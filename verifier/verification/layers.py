@@ -1,5 +1,6 @@
 """One file of layers -> a report: each layer is drawn for, asked, held against its witnesses and explained, one after another."""
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
@@ -66,16 +67,30 @@ def judge_layers(
                 if claims.partial and judgement.missing:
                     missing.append(layer.name)
                     continue
+                if judgement.missing:
+                    judgement.sentence = _not_there(judgement.sentence, exchanging)
                 judgements.append(judgement)
                 for outcome in judgements[-1].outcomes:
                     found(outcome)
         if not judgements:
-            names = ", ".join(sorted(exchanging.functions)[:NAMES_SHOWN]) or "no function at all"
-            judgements = [_unloaded(f"Nothing of what is asked for is there ({', '.join(missing)}); it has {names}.", reason="not-judged")]
+            why = f"Nothing of what is asked for is there ({', '.join(missing)}); it has {_names(exchanging)}."
+            judgements = [_unloaded(why, reason="not-judged")]
         judgements[-1].notes += _notes_on_names(claims, missing)
         if exchanging.left_out:
             judgements[-1].notes.append(Note("contract", note_on_cells(exchanging.left_out)))
-        return _written(candidate, request, judgements, exchanging, time.perf_counter() - began)
+        lenient = claims.partial and not request.assigned
+        return _written(candidate, request, judgements, exchanging, time.perf_counter() - began, lenient=lenient)
+
+
+def _names(exchanging: Exchanging) -> str:
+    """The functions that are there."""
+    return ", ".join(sorted(exchanging.functions)[:NAMES_SHOWN]) or "no function at all"
+
+
+def _not_there(said: str, exchanging: Exchanging) -> str:
+    """What a NameError of the manifest's statements means to whoever wrote the file."""
+    name = re.search(r"name '([^']*)'", said)
+    return f"there is no `{name[1]}`; the file has {_names(exchanging)}." if name else said
 
 
 def _notes_on_names(claims: Claims, missing: Sequence[str]) -> list[Note]:
@@ -164,9 +179,12 @@ def _judge_step(judgement: Judgement, layer: LayerClaims, exchanging: Exchanging
     return judgement
 
 
-def _written(candidate: Candidate, request: Request, judgements: Sequence[Judgement], exchanging: Exchanging, seconds: float) -> Judged:
+def _written(
+    candidate: Candidate, request: Request, judgements: Sequence[Judgement], exchanging: Exchanging, seconds: float, *, lenient: bool
+) -> Judged:
     outcomes = tuple(outcome for judgement in judgements for outcome in judgement.outcomes)
-    verdict = _verdict(judgements)
+    verdict = _verdict(judgements, lenient=lenient)
+    unusable = [judgement for judgement in judgements if judgement.verdict == "error"]
     report = report_of(
         described(candidate),
         request,
@@ -180,16 +198,16 @@ def _written(candidate: Candidate, request: Request, judgements: Sequence[Judgem
         diagnosis=tuple(one for judgement in judgements for one in judgement.diagnosis),
         counterexample=next((judgement.example for judgement in judgements if judgement.example is not None), None),
         layers=tuple(judgement.record() for judgement in judgements if judgement.name),
-        reason="not-done" if all(judgement.not_done for judgement in judgements) else judgements[0].reason,
+        reason="not-done" if verdict == "error" and all(one.not_done for one in unusable) else judgements[0].reason,
     )
     return Judged(report, None)
 
 
-def _verdict(judgements: Sequence[Judgement]) -> Verdict:
-    """The first of fail, error, inconclusive that any layer has; what is not done counts where nothing else is there."""
+def _verdict(judgements: Sequence[Judgement], *, lenient: bool) -> Verdict:
+    """The first of fail, error, inconclusive that any layer has; `lenient`: what is not done counts where nothing else is there alone."""
     verdicts = {judgement.verdict for judgement in judgements}
     written = {judgement.verdict for judgement in judgements if not judgement.not_done}
-    verdicts = written if written and any(judgement.not_done for judgement in judgements) else verdicts
+    verdicts = written if lenient and written else verdicts
     order: Sequence[Verdict] = ("fail", "error", "inconclusive")
     return next((verdict for verdict in order if verdict in verdicts), "pass")
 
@@ -198,9 +216,10 @@ def _summary(verdict: Verdict, judgements: Sequence[Judgement]) -> str:
     several = len(judgements) > 1
     alike = [judgement for judgement in judgements if judgement.verdict == verdict]
     if verdict == "pass":
-        problems = sum(max((outcome.problems for outcome in judgement.outcomes), default=0) for judgement in judgements)
-        what = counted(len(judgements), "layer") if several else judgements[0].name
-        return f"Right: {what}, on {counted(problems, 'problem')}."
+        problems = sum(max((outcome.problems for outcome in judgement.outcomes), default=0) for judgement in alike)
+        what = counted(len(alike), "layer") if several else judgements[0].name
+        unwritten = ", ".join(judgement.name for judgement in judgements if judgement.not_done)
+        return f"Right: {what}, on {counted(problems, 'problem')}." + (f" Not written yet: {unwritten}." if unwritten else "")
     first = alike[0]
     if verdict == "inconclusive":
         said = first.sentence or f"nothing decides the gradient of {', '.join(first.undecided)}."
@@ -208,5 +227,5 @@ def _summary(verdict: Verdict, judgements: Sequence[Judgement]) -> str:
         said = first.sentence
     others = f" Also {verdict}: {', '.join(judgement.name for judgement in alike[1:])}." if len(alike) > 1 else ""
     right = sum(judgement.verdict == "pass" for judgement in judgements)
-    rest = f" {right} of {len(judgements)} layers are right." if several else ""
+    rest = f" {right} of {len(judgements)} layers {'is' if right == 1 else 'are'} right." if several else ""
     return f"{first.name}: {said}{others}{rest}" if first.name else said

@@ -29,6 +29,7 @@ class Request:
         time_limit: seconds that one candidate may take, by asking about fewer networks.
         rung: how much fewer, where that is settled.
         requires: "backpropagation" where an assignment asks for it and not for right numbers alone.
+        assigned: whether an assignment says what is asked, so that what is not written yet counts.
     """
 
     profile: Profile
@@ -38,6 +39,7 @@ class Request:
     time_limit: float = math.inf
     rung: int | None = None
     requires: str = ""
+    assigned: bool = False
 
     def wants(self, check: str) -> bool:
         return not self.only or check in self.only

@@ -26,14 +26,14 @@ def score(report: Report, weights: Mapping[str, float] | None = None) -> Score:
     """The points of a report; `weights` go before the usual ones, `points` among them says how many there are in all."""
     chosen = {"points": POINTS, **WEIGHTS, **(weights or {})}
     of = chosen["points"]
-    if report.verdict in ("error", "inconclusive"):
+    if report.verdict == "inconclusive" or (report.verdict == "error" and not report.layers):
         return Score(0.0, of, (Part("verdict", 0.0, of, WHY[report.reason or report.verdict]),))
     raising = next((outcome for outcome in report.checks if outcome.id == "contract" and outcome.status == "error"), None)
-    if raising is not None:
+    if raising is not None and not report.layers:  # of several layers each is a part
         why = f"It gives no usable answer on {raising.failed} of {raising.problems} networks."
         return Score(0.0, of, (Part("verdict", 0.0, of, why),))
     missed = next((outcome for outcome in report.checks if outcome.id == "contract" and outcome.status == "fail"), None)
-    if missed is not None:
+    if missed is not None and not report.layers:
         return Score(0.0, of, (Part("verdict", 0.0, of, "It does not do what the assignment requires."),))
     asked = list(_parts(report, chosen))
     whole = sum(weight for _, weight, _ in asked)

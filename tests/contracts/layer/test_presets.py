@@ -39,3 +39,21 @@ def test_a_file_without_a_manifest_is_judged_by_its_course_and_says_so(tmp_path)
     assert {layer.name: layer.verdict for layer in report.layers} == {"affine": "not-done", "relu": "pass"}
     assert any("preset cs231n" in note.message for note in report.notes)
     assert any("not judged" in note.message and "lstm" in note.message for note in report.notes)
+
+
+def test_under_an_assignment_every_layer_is_a_part_of_the_score_and_has_to_be_there(tmp_path):
+    assignment = tmp_path / "assignment.toml"
+    assignment.write_text('contract = "layer"\n[[layer]]\noperation = ["relu", "tanh"]\n')
+    (tmp_path / "class").mkdir()
+    (tmp_path / "class" / "without.py").write_text(f"import numpy as np\n{RELU}")
+    unwritten = "def tanh_forward(x):\n    pass\n\ndef tanh_backward(dout, cache):\n    pass\n"
+    (tmp_path / "class" / "unwritten.py").write_text(f"import numpy as np\n{RELU}{unwritten}")
+    reports = {
+        report.candidate.name: report for report in verifier.check([str(tmp_path / "class")], profile="quick", assignment=assignment)
+    }
+    assert {name: (report.verdict, report.reason, report.score.points) for name, report in reports.items()} == {
+        "without": ("error", "", 50.0),
+        "unwritten": ("error", "not-done", 50.0),
+    }
+    assert reports["without"].summary.startswith("tanh: there is no `tanh_forward`; the file has relu_backward, relu_forward.")
+    assert reports["unwritten"].summary == "tanh: It is not written yet: it returns nothing. 1 of 2 layers is right."

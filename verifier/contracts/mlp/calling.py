@@ -292,5 +292,6 @@ def _refuse_reversed(kind: str, names: Sequence[Tree], arrays: Arrays, problem: 
         shapes = ", ".join(map(str, came))
         raise AnswerError(
             f"the {kind} came back in reverse order, last layer first (shapes {shapes}): the backward pass begins at the last layer, "
-            "so put each in front, `gradients.insert(0, …)`, or reverse the list at the end."
+            "so put each in front, `gradients.insert(0, …)`, or reverse the list at the end.",
+            fault="reversed-order",
         )
