@@ -80,6 +80,36 @@ def backprop(weights, biases, x, y):
     return np.sum((out - y) ** 2) / len(x), [d1.T @ x, d2.T @ a], [d1.sum(axis=0), d2.sum(axis=0)]
 """
 
+SUMMED = """\
+import numpy as np
+
+
+def one(weights, biases, x, y):
+    a = [x]
+    for w, b in zip(weights, biases):
+        a.append(1 / (1 + np.exp(-(w @ a[-1] + b))))
+    d = 2 * (a[-1] - y) * a[-1] * (1 - a[-1])
+    gw, gb = [None] * len(weights), [None] * len(weights)
+    for l in range(1, len(weights) + 1):
+        gb[-l] = d
+        gw[-l] = np.outer(d, a[-l - 1])
+        d = weights[-l].T @ d
+    return gw, gb
+
+
+def total(weights, biases, x, y):
+    sw, sb = [0 * w for w in weights], [0 * b for b in biases]
+    for p, q in zip(x, y):
+        gw, gb = one(weights, biases, p, q)
+        sw = [s + g for s, g in zip(sw, gw)]
+        sb = [s + g for s, g in zip(sb, gb)]
+    return [s / len(x) for s in sw], [s / len(x) for s in sb]
+
+
+def backprop(weights, biases, x, y):
+    return None, *total(weights, biases, x, y)
+"""
+
 MISTAKES = {
     # what is replaced, what by, what the named line holds, and the quantity that belongs there
     "used as it is": ('        d *= self.slope(self.cache["Z1"])\n', "", ["d = d @ self.W[1]"], ["δ[0]"]),
@@ -136,6 +166,11 @@ def test_a_loss_that_is_wrong_alone_is_named_where_it_is_computed(own_lines):
     assert own_line_sentence(line).endswith("With that, the loss comes right; tried on 1 other network too.")
 
 
+def test_code_that_goes_sample_by_sample_is_not_put_right_where_it_returns(own_lines):
+    (line,) = own_lines(SUMMED)
+    assert (line.source, line.quantity) == ("d = weights[-l].T @ d", "δ[0]")
+
+
 def test_a_wrong_forward_pass_is_named_before_the_loss_that_it_makes_wrong(own_lines):
     first, _ = own_lines(FAULTY / "another_forward_pass.py")
     assert (first.source, first.quantity) == ("activations = run(weights, biases, x)", "a[1]")
@@ -168,7 +203,10 @@ def test_a_right_gradient_is_not_to_be_halved_for_a_step_that_is_twice_as_long(o
         "    eta = 2 * learning_rate",
         "    return [w - eta * g for w, g in zip(weights, gw)], [b - eta * g for b, g in zip(biases, gb)]",
     ]
-    assert own_lines("\n".join([TWO_LAYERS, *step]), "update") == ()
+    (line,) = own_lines("\n".join([TWO_LAYERS, *step]), "update")
+    assert (line.function, line.quantity) == ("update", "W[0] - η ∂L/∂W[0]")
+    assert line.sentence.startswith("What update returns here should have W[0] - η ∂L/∂W[0] at [0][0]: ")
+    assert own_line_sentence(line).endswith("With that, the step comes right; tried on 1 other network too.")
 
 
 def test_the_lost_sign_of_an_exponent_is_told_from_its_values(own_lines):

@@ -66,7 +66,8 @@ def sentence(found: Found, digits: int = 4) -> str:
     if slot.name.startswith("return"):
         what = f"element {element}" if element else "it"
         element = ""
-        begin = f"What {slot.function} returns here should be {name}"
+        place = setting.path.removeprefix("return")
+        begin = f"What {slot.function} returns here should {f'have {name} at {place}' if place else f'be {name}'}"
     elif slot.name.endswith(")"):
         what = slot.name.partition("(")[2].rstrip(")")
         begin = f"{slot.name.partition('(')[0]} should be given {name} here"
