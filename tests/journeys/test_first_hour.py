@@ -4,6 +4,7 @@ import textwrap
 
 import pytest
 
+import verifier
 from verifier.reports.terminal import write
 from verifier.verification.judging import judge
 
@@ -114,6 +115,7 @@ MISTAKES = {
         "in another order: x, y, weights, biases",
     ),
     "class": (CLASS, "no function 'backprop'", '`entry = "net.backprop"`'),
+    "class_with_object": (CLASS + "model = Network()\n", "no function 'backprop'", 'model is one: add `entry = "model.backprop"`'),
     "misspelt": (RIGHT.replace("backprop", "back_prop"), "no function 'backprop'; it has back_prop", "Rename back_prop to backprop"),
     "python_2": (but((RETURN, "    print loss\n" + RETURN)), "line 20: SyntaxError", "Did you mean print(...)?"),
     "tabs": (but(("    m = x", "\tm = x")), "line 12: TabError", "tabs and spaces"),
@@ -145,6 +147,12 @@ def test_the_first_screen_names_the_place_the_cause_and_the_remedy(screens, name
 
 def test_right_code_in_another_layout_is_told_no_remedy_for_another_mistake(screens):
     assert "in the manifest it is right" not in "".join(screens[name] for name in MISTAKES if name != "in_out")
+
+
+def test_a_method_is_judged_where_the_manifest_names_its_object(tmp_path):
+    file = tmp_path / "net.py"
+    file.write_text('# /// script\n# [tool.verifier]\n# entry = "net.backprop"\n# ///\n' + CLASS + "net = Network()\n")
+    assert verifier.check(file, profile="quick").verdict == "pass"
 
 
 def test_lists_in_reverse_order_are_a_mistake_by_name(screens):

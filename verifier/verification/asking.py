@@ -56,7 +56,7 @@ class Interview(Workers):
 
     def check_entry(self) -> None:
         """Raises Unanswered where the entry does not exist; it names the functions that are there."""
-        if self.entry in self.functions:
+        if self.entry.rpartition(".")[2] in self.functions:  # those of the object before the dot
             return
         classes = [f"the class {name}" for name in classes_in(self._candidate)]
         there = ", ".join([*sorted(self.functions), *classes][:12]) or "no function at all"

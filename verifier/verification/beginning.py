@@ -23,9 +23,12 @@ def instead_of(wanted: str, functions: Sequence[str], candidate: Candidate) -> s
     last = wanted.rpartition(".")[2]
     holder = next((name for name, body in _classes(source) if re.search(rf"^[ \t]+def[ \t]+{re.escape(last)}\b", body, re.MULTILINE)), "")
     if holder:
+        made = re.search(rf"^(\w+)[ \t]*=[ \t]*{holder}\(", source, re.MULTILINE)
+        name = made[1] if made else "net"
+        first = f"and {name} is one: add " if made else f"add `net = {holder}(…)` at the end of the file and "
         return (
-            f"{last} is a method of the class {holder}: add `net = {holder}(…)` at the end of the file and "
-            f'`entry = "net.{last}"` to the manifest; it is then called as net.{last}(weights, biases, x, y).'
+            f"{last} is a method of the class {holder}{', ' if made else ': '}{first}"
+            f'`entry = "{name}.{last}"` to the manifest; it is then called as {name}.{last}(weights, biases, x, y).'
         )
     near = _nearest(last, functions)
     if near:
