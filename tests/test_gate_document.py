@@ -9,6 +9,7 @@ import yaml
 
 from verifier.candidates.assignment import read_assignment
 from verifier.cli.project import KEYS, read_project
+from verifier.contracts.layer.manifest import claims_from
 from verifier.reports.formats import FORMATS
 from verifier.reports.gradescope import write
 from verifier.results.baseline import read_baseline
@@ -31,7 +32,7 @@ def test_every_format_has_its_row():
 
 def test_every_key_of_a_project_is_named_and_the_example_is_read(tmp_path):
     assert all(f"`{key}`" in TEXT for key in KEYS)
-    known, project, assignment = blocks("toml")
+    known, project, assignment, of_layers = blocks("toml")
     (tmp_path / "pyproject.toml").write_text(project)
     assert set(read_project(tmp_path).options) == {name.replace("-", "_") for name in tomllib.loads(project)["tool"]["verifier"]} - {
         "candidates",
@@ -40,6 +41,9 @@ def test_every_key_of_a_project_is_named_and_the_example_is_read(tmp_path):
     assert read_baseline(known, "example")[0].fault == "factor-outputs"
     (tmp_path / "assignment.toml").write_text(assignment)
     assert read_assignment(str(tmp_path / "assignment.toml")).weights["points"] == 20
+    (tmp_path / "layers.toml").write_text(of_layers)
+    claims = read_assignment(str(tmp_path / "layers.toml")).claims
+    assert [layer.name for layer in claims_from(claims).layers] == ["affine", "relu", "softmax_loss"]
 
 
 def test_every_input_of_the_action_is_named():
