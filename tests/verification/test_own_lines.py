@@ -107,7 +107,6 @@ def total(weights, biases, x, y):
 
 
 def backprop(weights, biases, x, y):
-    return None, *total(weights, biases, x, y)
 """
 
 MISTAKES = {
@@ -166,8 +165,11 @@ def test_a_loss_that_is_wrong_alone_is_named_where_it_is_computed(own_lines):
     assert own_line_sentence(line).endswith("With that, the loss comes right; tried on 1 other network too.")
 
 
-def test_code_that_goes_sample_by_sample_is_not_put_right_where_it_returns(own_lines):
-    (line,) = own_lines(SUMMED)
+@pytest.mark.parametrize(
+    "last", ["return None, *total(weights, biases, x, y)", "dw, db = total(weights, biases, x, y)\n    return None, dw, db"]
+)
+def test_code_that_goes_sample_by_sample_is_not_put_right_where_its_sums_are(own_lines, last):
+    (line,) = own_lines(SUMMED + f"    {last}\n")
     assert (line.source, line.quantity) == ("d = weights[-l].T @ d", "δ[0]")
 
 

@@ -43,6 +43,18 @@ class Reading:
         return max(one.layer for places in self.quantities.by_shape.values() for found in places.values() for one in found)
 
     @cached_property
+    def by_samples(self) -> bool:
+        """Whether the code goes through a batch sample by sample: an activation of one sample is set alone."""
+        found = [one.array for kind in FORWARD for at in self.quantities.by_shape[kind].values() for one in at if one.array.ndim == 2]
+        rows = [row for array in found if min(array.shape) > 1 for way in (array, array.T) for row in way]
+        return any(
+            self.same(setting.value.reshape(-1), row)
+            for setting in self.settings
+            if 1 in (*setting.value.shape, setting.value.ndim)
+            for row in rows
+        )
+
+    @cached_property
     def known(self) -> Sequence[tuple[Known, ...]]:
         """For each setting every quantity that its value is."""
         return [tuple(self._known(setting)) for setting in self.settings]
