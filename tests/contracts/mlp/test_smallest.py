@@ -43,6 +43,8 @@ def test_a_small_problem_is_allowed_and_no_larger_than_what_failed(claims, like)
         assert max(network.widths) <= max(3, *(claims.sizes or (0,)))
         assert {array.dtype for array in problem.arrays.values()} == {np.dtype(like.dtype)}
         assert all(np.all(array * 4 == np.round(array * 4)) for array in problem.arrays.values())  # quarters: numbers to work by hand
+        if "softmax" in like.activations:
+            assert network.widths[-1] >= 2  # of one output softmax is 1, whatever goes in
         if like.loss != "squared_error":
             assert np.all((problem.arrays["y"] >= 0) & (problem.arrays["y"] <= 1))
         if "softmax" in network.activations and like.loss != "binary_cross_entropy":
