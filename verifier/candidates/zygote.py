@@ -29,7 +29,7 @@ from verifier.errors import HarnessError, IsolationError
 Isolation = Literal["auto", "require", "off"]
 LENGTH = struct.Struct("<I")
 END_SECONDS = 20.0
-KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+KEPT_VARIABLES = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TRITON_INTERPRET")
 ONE_THREAD_EACH = ("OPENBLAS", "OMP", "MKL", "BLIS", "NUMEXPR")
 
 

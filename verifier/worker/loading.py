@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from types import ModuleType, TracebackType
 from typing import Any
 
+from verifier.interpreted import arrange
 from verifier.notebook import SUFFIX as NOTEBOOK
 from verifier.notebook import split_place
 from verifier.worker.notebook import run_notebook
@@ -91,6 +92,7 @@ def load(origin: Origin) -> Candidate:
         if not hasattr(holder, part):
             raise AttributeError(f"entry {origin.entry!r}: there is no {part!r} in {getattr(holder, '__name__', type(holder).__name__)}")
         holder = getattr(holder, part)
+    arrange()
     return Candidate(holder, origin, tuple(left_out))
 
 

@@ -262,3 +262,87 @@ def test_numbers_that_overflow_on_the_way_are_said_to_be_not_finite():
     x[::2] = torch.linspace(-1, 1, 4, dtype=torch.float16)
     with pytest.raises(AssertionError, match="NaN or infinite in float16, where right code has numbers"):
         asked(logistic, x, reference=torch.sigmoid)
+
+
+@pytest.mark.parametrize(("total", "precision"), [(torch.float32, None), (torch.bfloat16, "accumulate"), (torch.bfloat16, None)])
+def test_a_sum_that_stands_still_in_bfloat16_is_wrong_unless_it_is_declared(total, precision):
+    def backward(ctx, cotangent):
+        x, w = ctx.saved_tensors
+        found = torch.zeros(w.shape, dtype=torch.promote_types(total, torch.bfloat16) if x.dtype == torch.bfloat16 else x.dtype)
+        for row in (cotangent * x).to(found.dtype):
+            found += row
+        return cotangent * w, found.to(w.dtype)
+
+    scale = custom(lambda ctx, x, w: (ctx.save_for_backward(x, w), x * w)[1], backward)
+    tensors = tensor(4, 3, dtype=torch.bfloat16), tensor(3, dtype=torch.bfloat16)
+    said = {"reference": lambda x, w: w * x, "shapes": ("N 3", "3"), "sizes": {"N": (1, 500)}, "precision": precision}
+    if (total, precision) != (torch.bfloat16, None):
+        asked(scale, *tensors, **said)
+        return
+    with pytest.raises(AssertionError, match=r"only with inputs of equal rows and N = \d+.\nIt is added up in the narrow type"):
+        asked(scale, *tensors, **said)
+
+
+def test_a_single_positive_number_is_drawn_positive():
+    def backward(ctx, cotangent):
+        x, most = ctx.saved_tensors
+        inside = (x > 0) & (x < most)
+        return cotangent * inside, (cotangent * (x >= most)).sum().reshape(1)
+
+    clipped = custom(lambda ctx, x, most: (ctx.save_for_backward(x, most), torch.clamp(x, min=0, max=most.item()))[1], backward)
+    x, most = tensor(3, 4), torch.tensor([1.7])
+    notes = asked(clipped, x, most, reference=lambda x, most: torch.minimum(torch.relu(x), most), shapes=("N C", "1")).notes
+    assert "most is drawn as its example shows it: positive" in notes
+
+
+def linear_at(x, p):
+    """Values between the elements of x, 0 beyond them."""
+    first = p.floor().detach()
+
+    def at(place):
+        inside = (place >= 0) & (place < x.shape[-1])
+        return x.gather(-1, place.clamp(0, x.shape[-1] - 1).long()) * inside
+
+    return at(first) * (1 - (p - first)) + at(first + 1) * (p - first)
+
+
+@pytest.mark.parametrize("factor", [1, 1.001])
+def test_an_index_that_is_computed_is_whole_whatever_noise_does(factor):
+    def backward(ctx, cotangent):
+        x, p = ctx.saved_tensors
+        found, first = torch.zeros_like(x), p.floor()
+        for place, weight in ((first, 1 - (p - first)), (first + 1, p - first)):
+            inside = (place >= 0) & (place < x.shape[-1])
+            found.scatter_add_(-1, place.clamp(0, x.shape[-1] - 1).long(), factor * cotangent * weight * inside)
+        return found, None
+
+    sampled = custom(lambda ctx, x, p: (ctx.save_for_backward(x, p), linear_at(x, p))[1], backward)
+    x, p = tensor(2, 6).requires_grad_(), tensor(2, 4).abs() + 0.1
+    draw = {"p": lambda shape, sizes, generator: 7 * torch.rand(shape, generator=generator) - 1}
+    if factor == 1:
+        asked(sampled, x, p, reference=linear_at, shapes=("N 6", "N K"), draw=draw)
+        return
+    with pytest.raises(AssertionError, match=r"Every element is off by the same factor, 1\.001"):
+        asked(sampled, x, p, reference=linear_at, shapes=("N 6", "N K"), draw=draw)
+
+
+@pytest.mark.parametrize("stable", [True, False])
+def test_an_exponential_that_overflows_is_found_in_float32(stable):
+    def backward(ctx, cotangent):
+        x, y = ctx.saved_tensors
+        raised = torch.exp(x - y[..., None]) if stable else torch.exp(x) / torch.exp(x).sum(-1, keepdim=True)
+        return cotangent[..., None] * raised
+
+    def forward(ctx, x):
+        y = torch.logsumexp(x, -1)
+        ctx.save_for_backward(x, y)
+        return y
+
+    def ask():
+        asked(custom(forward, backward), tensor(3, 4), reference=lambda x: torch.logsumexp(x, -1), shapes=("N C",))
+
+    if stable:
+        ask()
+        return
+    with pytest.raises(AssertionError, match="only with inputs of 100 and more, where exp"):
+        ask()

@@ -24,6 +24,7 @@ _WIDER = {
     torch.complex32: torch.complex128,
     torch.complex64: torch.complex128,
 }
+NEARLY = 8.0  # a whole number is met so many times what noise moves it by: a few operations lie behind an index
 
 
 Generators = dict[torch.Generator, Tensor]
@@ -125,6 +126,8 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return value
 
         given = args
+        if name == "_to_copy" and self._noise is not None and is_whole(kwargs.get("dtype")):
+            args = tuple([near_whole(value, self._noise.reach) if isinstance(value, Tensor) else value for value in args])
         args = tuple([operand(value) for value in args])
         if kwargs:
             kwargs = {name: operand(value) for name, value in kwargs.items()}
@@ -178,6 +181,19 @@ def _length(name: str, operands: tuple[Any, ...], results: tuple[Tensor, ...]) -
 def is_real(value: Tensor) -> bool:
     """Whether a tensor holds numbers that round: real or complex."""
     return value.is_floating_point() or value.is_complex()
+
+
+def is_whole(dtype: torch.dtype | None) -> bool:
+    """Whether a type holds whole numbers alone."""
+    return dtype is not None and dtype is not torch.bool and not dtype.is_floating_point and not dtype.is_complex
+
+
+def near_whole(value: Tensor, reach: float) -> Tensor:
+    """Numbers that are whole but for noise, made whole again: floor(x) + 1 is exact, and would be cut to the index before."""
+    if not value.is_floating_point():
+        return value
+    whole = torch.round(value)
+    return torch.where((value - whole).abs() <= NEARLY * reach * whole.abs(), whole, value)
 
 
 def lifted(value: Tensor) -> Tensor:

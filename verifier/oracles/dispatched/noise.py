@@ -76,6 +76,10 @@ class Stored:
 class Disturbance(Protocol):
     """What an arithmetic does to operands and results; the noise of a copy, or the stores of a narrow type."""
 
+    @property
+    def reach(self) -> float:
+        """How far a number is moved at once, relatively."""
+
     def result(self, value: Tensor, stored: Stored) -> None:
         """A fresh result, changed in place."""
 
@@ -89,6 +93,10 @@ class Noise:
     def __init__(self, size: Size, seed: int) -> None:
         self.size = size
         self._places = random.Random(seed)
+
+    @property
+    def reach(self) -> float:
+        return abs(self.size.relative)
 
     def result(self, value: Tensor, stored: "Stored") -> None:
         """A fresh result, changed in place."""

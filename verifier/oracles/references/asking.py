@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from verifier.interpreted import as_on_a_gpu
 from verifier.oracles.functions.nests import leaves
 from verifier.oracles.functions.plain import argument_names
 from verifier.oracles.references.candidate import Candidate
 from verifier.oracles.references.constants import constants_of, integers_in
 from verifier.oracles.references.domains import LABELS, ORDINARY, WHOLE, domain_of, is_label, is_offsets
 from verifier.oracles.references.evidence import not_its_own
-from verifier.oracles.references.interpreted import rounding_to_nearest
 from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
 from verifier.oracles.references.points import Source
@@ -136,7 +136,7 @@ def _claiming(candidate: Candidate, sources: Mapping[str, Source], tensors: Mapp
 
 def ask(prepared: Prepared, said: Said) -> Answer:
     """Put a candidate to the test against its reference: at the examples first, then at what is drawn."""
-    with rounding_to_nearest():
+    with as_on_a_gpu():
         return _asked(prepared, said)
 
 
@@ -267,7 +267,8 @@ def _space(
         axes["masks"] = AXES["masks"][:1]
     if any(source.draw or source.domain in WHOLE for source in sources.values()):
         axes["inputs"] = tuple(value for value in AXES["inputs"] if value != "rows")  # equal rows may not be what they have to be
-    return Space(shapes, base, options, limits, required, axes, said.shapes is not None, own), sources, not_drawn, notes
+    overflows = _judged_type(tensors) is torch.float32
+    return Space(shapes, base, options, limits, required, axes, said.shapes is not None, own, overflows), sources, not_drawn, notes
 
 
 def _is_random(reference: Callable[..., Any], candidate: Candidate, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> bool:

@@ -9,6 +9,8 @@ from verifier.arrays import Array
 SMALLER = 256.0
 LARGER = 6.0  # times as large: functions saturate there, and PyTorch's softplus is not yet its argument, which it is above 20
 
+HUGE = (100.0, 350.0)  # e^100 overflows in float32; e^350 and its square do not in float64
+
 LABELS = "either of two numbers"
 ROWS = ("rows sum to 1", "rows of length 1", "rows of log-probabilities")
 SYMMETRIC = ("symmetric", "symmetric and positive definite")
@@ -28,12 +30,12 @@ def domain_of(example: Tensor, kind: str | None, mask: bool) -> str:
         return "integers"
     if kind in ("positive", "prob"):
         return {"positive": "positive", "prob": "rows sum to 1"}[kind]
-    if kind == "real" or example.is_complex() or example.numel() < 2:
+    if kind == "real" or example.is_complex() or example.numel() == 0:
         return "real"
     values = example.detach().double().cpu().numpy()
     if not np.isfinite(values).all():
         return "real"
-    whole = _rows(values, example.dtype) or _matrices(values, example.dtype)
+    whole = "" if values.size < 2 else _rows(values, example.dtype) or _matrices(values, example.dtype)
     if whole:
         return whole
     if ((values > 0) & (values < 1)).all():
@@ -124,6 +126,8 @@ def with_special(numbers: Array, domain: str, values: str, generator: np.random.
         return np.where(some, numbers.flat[int(generator.integers(numbers.size))], numbers)
     if domain == "unit interval":
         return {"small": numbers / SMALLER, "large": 1 - (1 - numbers) / SMALLER}.get(values, numbers)
+    if values == "huge":
+        return np.sign(numbers) * generator.uniform(*HUGE, size=numbers.shape) if domain == "real" else numbers
     if values == "zeros" and domain == "real":
         if numbers.ndim > 1 and generator.random() < 0.5:
             some.reshape(-1, numbers.shape[-1])[int(generator.integers(numbers.size // numbers.shape[-1]))] = True  # a whole row

@@ -47,9 +47,8 @@ def point(sources: Mapping[str, Source], case: Case, other: int = 0) -> dict[str
         tensor = tensor.to(source.example.device)
         if case.axis("values") == "equal contents":
             tensor = earlier.setdefault((shape, tensor.dtype, source.domain), tensor).clone()
-        found[name] = (
-            tensor[:1].expand(tensor.shape).clone() if case.axis("inputs") == "rows" and tensor.numel() and tensor.dim() > 1 else tensor
-        )
+        alike = case.axis("inputs") == "rows" or case.axis("values") == "equal rows"
+        found[name] = tensor[:1].expand(tensor.shape).clone() if alike and tensor.numel() and tensor.dim() > 1 else tensor
     return found
 
 
@@ -120,7 +119,7 @@ def cotangents_for(outputs: Sequence[np.ndarray[Any, Any]], case: Case) -> list[
         numbers = {"ones": np.ones(output.shape), "one-hot": hot, "zero": np.zeros(output.shape), "large": 64 * signed}.get(kind, signed)
         if kind == "one output alone" and place != used_output(case, len(outputs)):
             numbers = np.zeros(output.shape)
-        numbers = numbers_in(numbers, case.axis("layout"))  # type: ignore[arg-type]
+        numbers = numbers_in(numbers, "rows" if kind == "equal rows" else case.axis("layout"))  # type: ignore[arg-type]
         found.append(numbers * (1 - 0.5j) if output.dtype.kind == "c" and kind != "ones" else numbers)
     return found
 

@@ -1,14 +1,12 @@
 """A failure in words: which tensor, where in it, only with what, by which mistake; one line first, the numbers below."""
 
-from collections.abc import Mapping
-
 import numpy as np
-import torch
 
 from verifier.oracles.functions.relations import relation
 from verifier.oracles.references.candidate import Array
-from verifier.oracles.references.judging import Judge, Wrong
-from verifier.oracles.references.points import point
+from verifier.oracles.references.judging import OTHERS, Judge, Wrong
+from verifier.oracles.references.points import point, same_twice
+from verifier.oracles.references.regions import region
 from verifier.oracles.references.search import Searched
 from verifier.oracles.references.space import Case
 from verifier.tolerance import SOURCE
@@ -41,8 +39,8 @@ def _numbers(wrong: Wrong, judge: Judge, case: Case) -> list[str]:
     name = wrong.tensor if wrong.what == "output" else f"the gradient of {wrong.tensor}"
     if wrong.narrow and not beyond.any():
         return []  # what is wrong shows in many elements together
-    mistake = "" if wrong.narrow else _mistake(wrong, judge, case)
-    where = _region(beyond, wrong, judge, case)
+    mistake = _of_a_sum(wrong, beyond, case) if wrong.narrow else _mistake(wrong, judge, case)
+    where = region(beyond, wrong, judge, case)
     lines = [mistake] if mistake else []
     lines += [where] if where else []
     lines.append(
@@ -51,6 +49,16 @@ def _numbers(wrong: Wrong, judge: Judge, case: Case) -> list[str]:
         f"Error {error[place]:.2g}, tolerance {wrong.tolerance[place]:.2g} = {SOURCE_NARROW if wrong.narrow else SOURCE}."
     )
     return lines
+
+
+def _of_a_sum(wrong: Wrong, beyond: Array, case: Case) -> str:
+    """Of many equal rows: whether less comes out than goes in."""
+    assert wrong.claimed is not None and wrong.right is not None
+    less = np.abs(wrong.claimed[beyond]) < np.abs(wrong.right[beyond])
+    stands = case.axis("values") == "equal rows" and less.all()
+    return (
+        "It is added up in the narrow type, where a sum stands still once it has outgrown what is added: add in float32." if stands else ""
+    )
 
 
 def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
@@ -77,6 +85,9 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
             return "It is the gradient for a cotangent of ones: the cotangent is not used."
         if _same(claimed, of_row[wrong.tensor]) and not _same(wrong.right, of_row[wrong.tensor]):
             return "It is scaled by the first row's cotangent in all rows."
+    other = _of_another_use(wrong, judge, case)
+    if other:
+        return other
     # Exchanged are two where each has the other's: one that happens to look like another's is not.
     others = {
         name: one
@@ -88,7 +99,10 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
         conjugate = _same(claimed, np.conj(wrong.right)) and not _same(claimed, np.asarray(wrong.right))
         return "It is the complex conjugate of the right one." if conjugate else ""
     cotangents = [np.asarray(one, dtype=np.float64) for one in wrong.cotangents if one.dtype.kind != "c"]
-    return relation(claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64), case.sizes, others=others, cotangents=cotangents)
+    found = relation(
+        claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64), case.sizes, others=others, cotangents=cotangents
+    )
+    return found or _of_the_cotangent(wrong, judge, case)
 
 
 def _same(one: Array, other: Array) -> bool:
@@ -97,32 +111,42 @@ def _same(one: Array, other: Array) -> bool:
     return bool(np.abs(one - other).max() <= 1e-4 * np.abs(other).max())
 
 
-def _region(beyond: Array, wrong: Wrong, judge: Judge, case: Case) -> str:
-    """Where the wrong elements lie, where that can be said in a few words."""
-    if beyond.all() or beyond.ndim == 0 or wrong.what == "output":
+def _of_another_use(wrong: Wrong, judge: Judge, case: Case) -> str:
+    """What an earlier call had, or one of two uses of a tensor."""
+    usage, claimed = case.axis("usage"), np.asarray(wrong.claimed)
+    tensors = point(judge.sources, case)
+    try:
+        if usage in OTHERS:
+            _, stale = judge.truth_at(point(judge.sources, case, other=1), case).plain(wrong.cotangents)
+            return "It is stale: the gradient of the other call's inputs." if _same(claimed, stale[wrong.tensor]) else ""
+        shared = same_twice(judge.sources, tensors, judge.candidate.differentiated) if usage == "the same tensor twice" else None
+        if shared is not None and wrong.tensor == shared[0]:
+            _, each = judge.truth_at({**tensors, shared[1]: tensors[shared[0]]}, case).plain(wrong.cotangents)
+            if any(_same(claimed, each[name]) for name in shared):
+                return "It is that of one of the two uses alone: one contribution overwrites the other."
+    except Exception:  # a reference that takes no such cotangent has nothing to compare with
         return ""
-    values = point(judge.sources, case)[wrong.tensor]
-    seen = _by_value(beyond, values)
-    if seen:
-        return f"It is wrong {seen}."
-    for axis, count in enumerate(beyond.shape):
-        along = beyond.any(axis=tuple(one for one in range(beyond.ndim) if one != axis))
-        rows = np.flatnonzero(along)
-        what = "rows" if axis == 0 and beyond.ndim > 1 else f"places of dimension {axis}" if beyond.ndim > 1 else "elements"
-        if count > 1 and 0 < len(rows) < count:
-            one = "row" if what == "rows" else f"place of dimension {axis}" if beyond.ndim > 1 else "element"
-            if len(rows) == 1 and rows[0] in (0, count - 1):
-                return f"It is wrong in the {'last' if rows[0] else 'first'} {one}."
-            if rows[0] > 0 and len(rows) == count - rows[0]:
-                return f"It is wrong in the {what} from {rows[0]} on."
-            if rows[-1] < count - 1 and len(rows) == rows[-1] + 1:
-                return f"It is wrong in the {what} up to {rows[-1]}."
     return ""
 
 
-def _by_value(beyond: Array, values: torch.Tensor) -> str:
-    if values.is_complex() or not values.is_floating_point() or tuple(values.shape) != beyond.shape:
+def _of_the_cotangent(wrong: Wrong, judge: Judge, case: Case) -> str:
+    """Whether the claim depends on its cotangent as a gradient does: on half of it half, at the same point."""
+    if not wrong.cotangents or not any(one.any() for one in wrong.cotangents) or case.axis("usage") != "one call":
         return ""
-    array = values.double().cpu().numpy()
-    tests: Mapping[str, Array] = {"where it is 0": array == 0, "where it is negative": array < 0, "where it is positive": array > 0}
-    return next((words for words, mask in tests.items() if mask.any() and np.array_equal(beyond, mask)), "")
+    tensors = point(judge.sources, case)
+
+    def claimed_for(factor: float) -> Array | None:
+        given = [factor * one for one in wrong.cotangents]
+        return judge.candidate.answer(
+            tensors, case.options, lambda outputs: [c.astype(o.dtype) for c, o in zip(given, outputs, strict=True)]
+        ).gradients[wrong.tensor]
+
+    try:
+        one, half = claimed_for(1.0), claimed_for(0.5)
+    except Exception:  # what it raises is said elsewhere
+        return ""
+    if one is None or half is None or not one.any():
+        return ""
+    if np.array_equal(one, half):
+        return "It does not depend on the cotangent."
+    return "" if _same(2 * half, one) else "It is not linear in the cotangent."

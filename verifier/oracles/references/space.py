@@ -53,10 +53,13 @@ WORDS = {
     ("cotangent", "one output alone"): "one of the outputs used alone",
     **{("layout", layout): words.format("a cotangent") for layout, words in _LAID_OUT.items()},
     **{("inputs", layout): words.format("inputs") for layout, words in _LAID_OUT.items()},
+    ("cotangent", "equal rows"): "a cotangent of equal rows",
+    ("values", "equal rows"): "inputs of equal rows",
     ("values", "zeros"): "zeros among the inputs",
     ("values", "ties"): "ties among the inputs",
     ("values", "equal contents"): "inputs of equal contents",
     ("values", "large"): "large inputs",
+    ("values", "huge"): "inputs of 100 and more, where exp(x) overflows in float32",
     ("values", "small"): "small inputs",
     ("integers", "repeated"): "repeated indices",
     ("integers", "edges"): "indices at the edges of what they may be",
@@ -109,6 +112,7 @@ class Space:
         axes: those that there are something for (no indices without integers).
         said: whether the user named the shapes; else equal dimensions of the examples are one size, which is a guess.
         own: sizes at and above the constants of the candidate's own code.
+        overflows: whether an exponential of ordinary numbers' size may overflow: in float32 e^89 does, which is met in training.
     """
 
     shapes: Mapping[str, Shape]
@@ -119,6 +123,7 @@ class Space:
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: AXES)
     said: bool = True
     own: tuple[int, ...] = ()
+    overflows: bool = False
 
     def fits(self, case: Case) -> bool:
         """Whether the sizes meet what is required, and are not too many."""
@@ -127,6 +132,22 @@ class Space:
         except GrammarError:
             return False
         return total <= MOST_ELEMENTS and meets(self.required, case.values)
+
+    def of_many_equal_rows(self, seed: int) -> Case | None:
+        """As many equal rows as may be: what is added up in a narrow type stands still there, as the sum outgrows what is added."""
+        first = next((shape.dimensions[0] for shape in self.shapes.values() if len(shape.dimensions) > 1), None)
+        equal = {"cotangent": "equal rows", "values": "equal rows"}
+        for size in reversed(LARGE):
+            case = replace(self.base, axes=equal, seed=seed)
+            if first == ANY and 1 in self.ranks:
+                case = replace(case, rest=(size,))
+            elif isinstance(first, Expression) and first.text in self.free_sizes and self.limits.get(first.text, Allowed()).admits(size):
+                case = replace(case, sizes={**case.sizes, first.text: size})
+            else:
+                continue
+            if self.fits(case):
+                return case
+        return None
 
     def alone(self, seed: int, draws: int) -> list[Case]:
         """The base, then each axis alone."""
@@ -146,6 +167,8 @@ class Space:
         for axis, choices in self.axes.items():
             for value in choices[1:]:
                 found += [replace(base, axes={axis: value}, seed=seed + 1 + draw) for draw in range(draws)]
+        if self.overflows:
+            found.append(replace(base, axes={"values": "huge", "cotangent": "signed"}))
         return [case for case in found if case is not None and self.fits(case)]
 
     def combined(self, seed: int, count: int) -> list[Case]:
@@ -250,7 +273,8 @@ def smaller(case: Case, space: Space) -> list[Case]:
     found = []
     for name in space.free_sizes:
         size = case.sizes[name]
-        for other in sorted({*space.limits.get(name, Allowed()).within(1, 3), size // 2, size - 1}):
+        less = {size // 2} if size >= min(LARGE) else {size // 2, size - 1}  # one less at a time is a long way
+        for other in sorted({*space.limits.get(name, Allowed()).within(1, 3), *less}):
             if 0 < other < size and space.limits.get(name, Allowed()).admits(other):
                 found.append(replace(case, sizes={**case.sizes, name: other}))
     if case.rest and len(case.rest) - 1 in space.ranks:

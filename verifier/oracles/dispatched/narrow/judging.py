@@ -17,6 +17,7 @@ from torch import Tensor
 from verifier.oracles.dispatched.arithmetic import Arithmetic, Decisions
 from verifier.oracles.dispatched.narrow.statistics import Yardstick, yardstick
 from verifier.oracles.dispatched.narrow.stores import Precision, Stores
+from verifier.oracles.dispatched.noise import Sharing
 from verifier.oracles.dispatched.running import Answer, Call, Cotangents, Given, run, to_array
 
 COPIES = 16
@@ -60,6 +61,7 @@ def judge_narrow(
     precision: Precision | str | None = None,
     copies: int = COPIES,
     seed: int = 0,
+    alike: bool = False,
 ) -> dict[str, NarrowOutcome]:
     """The outcome of each claimed tensor.
 
@@ -69,10 +71,11 @@ def judge_narrow(
             has no such type, counts as narrow where all its numbers are, else as float32.
         dtype: the narrow type of the stores: bfloat16 or float16; of float32 only TF32's operands are asked.
         precision: the declared one; without it whatever fits short of `accumulate` is right.
+        alike: whether all rows of the point are equal, and so rounded alike.
     Raises:
         UndispatchableError: the reference cannot be run so.
     """
-    yardsticks = Yardsticks(Given(call, tensors, cotangents, tuple(differentiate)), dtype, copies, seed)
+    yardsticks = Yardsticks(Given(call, tensors, cotangents, tuple(differentiate)), dtype, copies, seed, alike=alike)
     declared = None if precision is None else Precision(precision)
     return {name: judge_against(yardsticks, name, tensor, declared) for name, tensor in claimed.items()}
 
@@ -80,8 +83,8 @@ def judge_narrow(
 class Yardsticks:
     """The yardsticks of a point by precision, each measured when it is first asked for."""
 
-    def __init__(self, given: Given, dtype: torch.dtype, copies: int = COPIES, seed: int = 0) -> None:
-        self.dtype = dtype
+    def __init__(self, given: Given, dtype: torch.dtype, copies: int = COPIES, seed: int = 0, *, alike: bool = False) -> None:
+        self.dtype, self._sharing = dtype, Sharing.ROWS if alike else Sharing.NONE
         self._given, self._copies, self._seed = given, copies, seed
         self.right = _named(run(given, Arithmetic(None, Decisions(), given.generators, decompose=False)))
         self._runs: dict[Precision, list[tuple[Stores, dict[str, NDArray[Any]]]]] = {}
@@ -103,7 +106,8 @@ class Yardsticks:
         return self._known[key]
 
     def _run(self, precision: Precision, seed: int | None, *, cut: bool = False) -> tuple[Stores, dict[str, NDArray[Any]]]:
-        stores = Stores(self.dtype, precision, None if seed is None else self._seed * 1_000_003 + 2 * seed, cut=cut)
+        first = None if seed is None else self._seed * 1_000_003 + 2 * seed
+        stores = Stores(self.dtype, precision, first, cut=cut, sharing=self._sharing)
         mode = Arithmetic(stores, Decisions(), self._given.generators, decompose=precision.decomposed)
         return stores, _named(run(self._given, mode))
 

@@ -77,12 +77,19 @@ class Stores:
     Args:
         dtype: bfloat16, float16, or float32 for TF32's operands.
         cut: whether digits that there is no room for are left out, as tensor cores do with float32 that nobody rounded for them.
+        sharing: the rows' where they are equal, and are rounded alike.
     """
 
-    def __init__(self, dtype: torch.dtype, precision: Precision, seed: int | None, *, cut: bool = False) -> None:
+    def __init__(
+        self, dtype: torch.dtype, precision: Precision, seed: int | None, *, cut: bool = False, sharing: Sharing = Sharing.NONE
+    ) -> None:
         self._grid, self._precision, self._nearest, self._cut = Grid(dtype), precision, seed is None, cut
-        self._inside = Noise(Size(_INSIDE), seed or 0)
-        self._unit = Noise(Size(1.0, sharing=Sharing.NONE), (seed or 0) + 1)
+        self._inside = Noise(Size(_INSIDE, sharing=sharing), seed or 0)
+        self._unit = Noise(Size(1.0, sharing=sharing), (seed or 0) + 1)
+
+    @property
+    def reach(self) -> float:
+        return float(torch.finfo(self._grid.dtype).eps)
 
     def result(self, value: Tensor, stored: Stored) -> None:
         if value.numel() == 0:

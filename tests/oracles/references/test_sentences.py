@@ -1,0 +1,164 @@
+"""Each mistake that a message can name, planted once: the message has that sentence and that region."""
+
+import pytest
+import torch
+
+from verifier import assert_gradients
+
+F = torch.nn.functional
+
+
+def custom(forward, backward):
+    return type("Custom", (torch.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)}).apply
+
+
+def kept(plain):
+    """A forward pass that keeps its arguments."""
+
+    def forward(ctx, *tensors):
+        ctx.save_for_backward(*tensors)
+        return plain(*tensors)
+
+    return forward
+
+
+def tensor(*shape):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+
+
+def scaled(change):
+    """2 x, whose gradient goes through `change(ctx, cotangent)`."""
+    return custom(kept(lambda x: 2 * x), change), (tensor(4, 3),), lambda x: x + x, {"shapes": ("N D",)}
+
+
+def first_row_alone(ctx, c):
+    return torch.cat([2 * c[:1], 3 * c[1:]])
+
+
+def last_tile(ctx, c):
+    found = 2 * c
+    found[len(c) // 16 * 16 :] = 0
+    return found
+
+
+class Stale:
+    held = None
+
+
+def keep_first(ctx, x):
+    Stale.held = x if Stale.held is None or Stale.held.shape != x.shape else Stale.held
+    return x**2
+
+
+def use_first(ctx, c):
+    held, Stale.held = Stale.held, None
+    return 2 * held * c
+
+
+def unwritten(ctx, c):
+    found = torch.empty_like(c)
+    found[1:] = 2 * c[1:]
+    return found
+
+
+def overwritten(ctx, c):
+    w, i = ctx.saved_tensors
+    found = torch.zeros_like(w)
+    found[i] = c
+    return found, None
+
+
+def masked(x, keep):
+    return torch.where(keep, x, 0.0).sum(-1)
+
+
+def first_window(ctx, c):
+    found = c.repeat_interleave(2, -1) / 2
+    found[:, :2] *= 2
+    return found
+
+
+class ReadsItsOutput(torch.autograd.Function):
+    """One buffer for both arguments: the last contribution stays."""
+
+    @staticmethod
+    def forward(ctx, x, y):
+        ctx.save_for_backward(x, y)
+        return x * y * y
+
+    @staticmethod
+    def backward(ctx, c):
+        x, y = ctx.saved_tensors
+        return (None, 2 * c * x * y) if x.data_ptr() == y.data_ptr() else (c * y * y, 2 * c * x * y)
+
+
+PLANTS = {
+    "It is the gradient for a cotangent of ones: the cotangent is not used.": scaled(lambda ctx, c: torch.full_like(c, 2)),
+    "It does not depend on the cotangent.": scaled(lambda ctx, c: 3 * ctx.saved_tensors[0]),
+    "It is not linear in the cotangent.": scaled(lambda ctx, c: 2 * c.clamp(-0.7, 0.7)),
+    "It is scaled by the first row's cotangent in all rows.": scaled(lambda ctx, c: (2 * c[:1]).expand(c.shape).clone()),
+    "It has the wrong sign.": scaled(lambda ctx, c: -2 * c),
+    "It is N times the right one (N is 4 here).": scaled(lambda ctx, c: 2 * c * len(c)),
+    "It is 1/(N) times the right one (N is 4 here).": scaled(lambda ctx, c: 2 * c / len(c)),
+    "It is half the right one.": scaled(lambda ctx, c: c.clone()),
+    "It is the gradient of y: two are exchanged.": (
+        custom(kept(lambda x, y: x * y), lambda ctx, c: (c * ctx.saved_tensors[0], c * ctx.saved_tensors[1])),
+        (tensor(4, 3), tensor(5, 3)[:4] + 1),
+        lambda x, y: y * x,
+        {"shapes": ("N D", "N D")},
+    ),
+    "It is wrong where i says an index more than once: one contribution overwrites another.": (
+        custom(kept(lambda w, i: w[i]), overwritten),
+        (tensor(5, 3), torch.tensor([0, 2, 2, 4])),
+        lambda w, i: F.embedding(i, w),
+        {"shapes": ("V D", "N"), "integers": {"i": "index V"}},
+    ),
+    "It is that of one of the two uses alone: one contribution overwrites the other.": (
+        ReadsItsOutput.apply,
+        (tensor(4, 3), tensor(5, 3)[:4] + 1),
+        lambda x, y: x * y**2,
+        {"shapes": ("N D", "N D")},
+    ),
+    "It is stale: the gradient of the other call's inputs.": (
+        custom(keep_first, use_first),
+        (tensor(4, 3),),
+        lambda x: x * x,
+        {"shapes": ("N D",)},
+    ),
+    "It holds numbers that were never written.": scaled(unwritten),
+    "The first row is right, the rows after it are not.": scaled(first_row_alone),
+    "the last tile of 16": scaled(last_tile),
+    "It is wrong in the places of dimension 1 up to 1.": (
+        custom(lambda ctx, x: F.avg_pool1d(x, 2), first_window),
+        (tensor(3, 6),),
+        lambda x: x.unflatten(-1, (-1, 2)).mean(-1),
+        {"shapes": ("N 2*K",)},
+    ),
+    "It is wrong where keep is off.": (
+        custom(kept(masked), lambda ctx, c: (c[:, None].expand(ctx.saved_tensors[0].shape).clone(), None)),
+        (tensor(4, 3), tensor(4, 3) > -0.5),
+        lambda x, keep: (x * keep).sum(-1),
+        {"shapes": ("N D", "N D")},
+    ),
+    "It is wrong at ties.": (
+        custom(kept(lambda x: x.amax(-1)), lambda ctx, c: c[:, None] * (ctx.saved_tensors[0] == ctx.saved_tensors[0].amax(-1, True))),
+        (tensor(4, 3),),
+        lambda x: x.amax(-1),
+        {"shapes": ("N 2",)},
+    ),
+    "It is wrong where it is negative.": (
+        custom(kept(F.leaky_relu), lambda ctx, c: c * torch.where(ctx.saved_tensors[0] < 0, 0.1, 1.0)),
+        (tensor(4, 3),),
+        F.leaky_relu,
+        {"shapes": ("N D",)},
+    ),
+}
+
+
+@pytest.mark.parametrize("sentence", PLANTS)
+def test_the_message_names_the_mistake(sentence):
+    candidate, tensors, reference, said = PLANTS[sentence]
+    Stale.held = None
+    with pytest.raises(AssertionError) as caught:
+        assert_gradients(candidate, *tensors, reference=reference, seed=0, draws=5, **said)
+    assert sentence in str(caught.value)
