@@ -1,18 +1,21 @@
 """Which axes find the planted wrong gradients, and what would pass without each of them.
 
-    python -m benchmarks.axes [--draws 20] [--seed 0] [--only NAME]
+    python -m benchmarks.axes [--draws 20] [--seed 0] [--only NAME] [--keep FILE --seconds S]
 
 Every plant of `benchmarks.museum` is asked at the cases that a call of `assert_gradients` would draw, also after the first that fails.
 An axis is *needed* by a plant where each failing case has it on: switched off, the plant would pass. Of right versions the number of
-draws is given, and how many of them were accused.
+draws is given, and how many of them were accused. With `--keep` it goes on where it was stopped, and ends after so many seconds; the
+table is written when the last plant was asked.
 """
 
 import argparse
+import json
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +87,27 @@ def _prepared(exhibit: Exhibit, functions: tuple[Callable[..., Any], ...], seed:
     return prepare(functions[0], (*functions[1:], *exhibit.arguments()), truth, Said(seed=seed, **said), outputs_too=meant is None)
 
 
+def read(kept: Path | None) -> tuple[dict[str, Exhibited], dict[str, float]]:
+    """What an earlier run found, and the seconds that each plant took."""
+    found: dict[str, Exhibited] = {}
+    taken: dict[str, float] = {}
+    for line in kept.read_text(encoding="utf-8").splitlines() if kept is not None and kept.exists() else []:
+        one = json.loads(line)
+        failing = tuple(frozenset(axes) for axes in one["failing"])
+        found[one["name"]] = Exhibited(failing, one["asked"], tuple(one["accused"]))
+        taken[one["name"]] = one["seconds"]
+    return found, taken
+
+
+def write(kept: Path | None, name: str, found: Exhibited, seconds: float) -> None:
+    """A line for a plant."""
+    if kept is not None:
+        failing = [sorted(axes) for axes in found.failing]
+        line = {"name": name, "failing": failing, "asked": found.asked, "accused": found.accused, "seconds": seconds}
+        with kept.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
 def report(found: Mapping[str, Exhibited]) -> str:
     """The table: by axis, how many plants it finds alone, how many need it, and which."""
     needed: Counter[str] = Counter()
@@ -120,16 +144,28 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--seconds", type=float, default=0.0)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     np.seterr(all="ignore")
-    begun = time.monotonic()
-    found = {one.name: ask(one, draws=given.draws, seed=given.seed) for one in planted() if given.only in one.name}
+    found, taken = read(given.keep)
+    begun = time.process_time()
+    wanted = [one for one in planted() if given.only in one.name]
+    for one in wanted:
+        if one.name in found or (given.seconds and time.process_time() - begun > given.seconds):
+            continue
+        started = time.process_time()
+        found[one.name] = ask(one, draws=given.draws, seed=given.seed)
+        taken[one.name] = time.process_time() - started
+        write(given.keep, one.name, found[one.name], taken[one.name])
+    whole = f"{len(found)} of {len(wanted)} plants asked, " if len(found) < len(wanted) else ""
     text = (
-        f"{report(found)}\n\nseed {given.seed}, {given.draws} combinations, {time.monotonic() - begun:.0f} s; {versions('numpy', 'torch')}"
+        f"{report(found)}\n\n{whole}seed {given.seed}, {given.draws} combinations, {sum(taken.values()):.0f} s of processor time; "
+        f"{versions('numpy', 'torch')}"
     )
-    if given.only:
+    if given.only or whole:
         print(text)
     else:
         publish("axes", text)

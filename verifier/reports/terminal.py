@@ -327,7 +327,7 @@ def _show_not_passed(report: Report, console: Console) -> None:
         message = "as said above." if said else one_line(outcome.message)
         console.print(Text.assemble((f"{one_line(title(outcome))}: ", STYLES[outcome.status]), message))
         if worst is not None:
-            for words in _worst_lines(worst):
+            for words in _worst_lines(worst, problem_word(report)):
                 _indent(console, words)
     skipped = skipped_by_reason(report)
     if skipped:
@@ -336,13 +336,13 @@ def _show_not_passed(report: Report, console: Console) -> None:
         console.print(Text(f"Not asked: {', '.join(checks)}. {reason}", "dim"))
 
 
-def _worst_lines(worst: Measurement) -> Iterator[str]:
+def _worst_lines(worst: Measurement, asked: str) -> Iterator[str]:
     place = element(worst)
     if worst.claimed is not None and worst.reference is not None:
         yield f"{place}: claimed {number(worst.claimed, 6)}, right {number(worst.reference, 6)}"
         place = ""
     yield f"{place}{': ' if place else ''}error {number(worst.error)}, tolerance {number(worst.tolerance)} ({one_line(worst.source)})"
-    yield f"network {worst.problem}: {one_line(worst.network)}"
+    yield f"{asked} {worst.problem}: {one_line(worst.network)}"
 
 
 def _show_notes(notes: Sequence[Note], console: Console) -> None:

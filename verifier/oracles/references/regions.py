@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 
-from verifier.oracles.references.candidate import Array
+from verifier.arrays import Array
 from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.points import point
 from verifier.oracles.references.space import Case
@@ -65,7 +65,7 @@ def _by_mask(beyond: Array, tensors: Mapping[str, torch.Tensor], judge: Judge) -
 
 
 def _by_index(beyond: Array, tensors: Mapping[str, torch.Tensor]) -> str:
-    rows = beyond.reshape(len(beyond), -1).any(axis=1)
+    rows = np.asarray(beyond.reshape(len(beyond), -1).any(axis=1))
     for name, tensor in tensors.items():
         if tensor.dtype == torch.bool or tensor.is_floating_point() or tensor.is_complex():
             continue
@@ -84,11 +84,12 @@ def _by_place(beyond: Array) -> str:
         many, one = (many, one) if beyond.ndim > 1 else ("elements", "element")
         if count < 2 or not 0 < len(rows) < count:
             continue
+        tile = next((size for size in TILES if rows[0] and rows[0] % size == 0 and count - rows[0] <= size), 0)
+        more = f", the last tile of {tile}" if tile and len(rows) == count - rows[0] else ""
         if len(rows) == 1 and rows[0] in (0, count - 1):
-            return f"in the {'last' if rows[0] else 'first'} {one}"
+            return f"in the {'last' if rows[0] else 'first'} {one}{more}"
         if rows[0] > 0 and len(rows) == count - rows[0]:
-            tile = next((size for size in TILES if rows[0] % size == 0), 0)
-            return f"in the {many} from {rows[0]} on" + (f", the last tile of {tile}" if 0 < count - rows[0] <= tile else "")
+            return f"in the {many} from {rows[0]} on{more}"
         if rows[-1] < count - 1 and len(rows) == rows[-1] + 1:
             return f"in the {many} up to {rows[-1]}"
     return ""

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.oracles.functions.relations import relation
-from verifier.oracles.references.candidate import Array
+from verifier.oracles.references.candidate import poisoned
 from verifier.oracles.references.judging import OTHERS, Judge, Wrong
 from verifier.oracles.references.points import point, same_twice
 from verifier.oracles.references.regions import region
@@ -70,6 +71,8 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
     if np.isnan(claimed).any():
         poison = case.axis("usage") == "poisoned memory"
         return "It holds numbers that were never written." if poison else f"{int(np.isnan(claimed).sum())} elements are NaN."
+    if _is_never_written(wrong, judge, case):
+        return "It holds numbers that were never written."
     tensors = point(judge.sources, case)
     truth = judge.truth_at(tensors, case)
     try:
@@ -85,7 +88,7 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
             return "It is the gradient for a cotangent of ones: the cotangent is not used."
         if _same(claimed, of_row[wrong.tensor]) and not _same(wrong.right, of_row[wrong.tensor]):
             return "It is scaled by the first row's cotangent in all rows."
-    other = _of_another_use(wrong, judge, case)
+    other = _of_another_use(wrong, judge, case) or _of_the_cotangent(wrong, judge, case)
     if other:
         return other
     # Exchanged are two where each has the other's: one that happens to look like another's is not.
@@ -99,10 +102,7 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
         conjugate = _same(claimed, np.conj(wrong.right)) and not _same(claimed, np.asarray(wrong.right))
         return "It is the complex conjugate of the right one." if conjugate else ""
     cotangents = [np.asarray(one, dtype=np.float64) for one in wrong.cotangents if one.dtype.kind != "c"]
-    found = relation(
-        claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64), case.sizes, others=others, cotangents=cotangents
-    )
-    return found or _of_the_cotangent(wrong, judge, case)
+    return relation(claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64), case.sizes, others=others, cotangents=cotangents)
 
 
 def _same(one: Array, other: Array) -> bool:
@@ -129,24 +129,33 @@ def _of_another_use(wrong: Wrong, judge: Judge, case: Case) -> str:
     return ""
 
 
+def _is_never_written(wrong: Wrong, judge: Judge, case: Case) -> bool:
+    """Whether what is wrong becomes what fresh memory holds."""
+    with poisoned():
+        again = _claimed(wrong, judge, case)
+    return again is not None and bool(np.isnan(again).any())
+
+
+def _claimed(wrong: Wrong, judge: Judge, case: Case, factor: float = 1.0) -> Array | None:
+    """The claim again, for so many times the cotangents."""
+    given = [factor * one for one in wrong.cotangents]
+    tensors = point(judge.sources, case)
+    try:
+        answered = judge.candidate.answer(
+            tensors, case.options, lambda outputs: [c.astype(o.dtype) for c, o in zip(given, outputs, strict=True)]
+        )
+    except Exception:  # what it raises is said elsewhere
+        return None
+    return answered.gradients.get(wrong.tensor)
+
+
 def _of_the_cotangent(wrong: Wrong, judge: Judge, case: Case) -> str:
     """Whether the claim depends on its cotangent as a gradient does: on half of it half, at the same point."""
-    if not wrong.cotangents or not any(one.any() for one in wrong.cotangents) or case.axis("usage") != "one call":
+    if not any(one.any() for one in wrong.cotangents) or case.axis("usage") != "one call":
         return ""
-    tensors = point(judge.sources, case)
-
-    def claimed_for(factor: float) -> Array | None:
-        given = [factor * one for one in wrong.cotangents]
-        return judge.candidate.answer(
-            tensors, case.options, lambda outputs: [c.astype(o.dtype) for c, o in zip(given, outputs, strict=True)]
-        ).gradients[wrong.tensor]
-
-    try:
-        one, half = claimed_for(1.0), claimed_for(0.5)
-    except Exception:  # what it raises is said elsewhere
+    whole, half = _claimed(wrong, judge, case), _claimed(wrong, judge, case, 0.5)
+    if whole is None or half is None or not whole.any():
         return ""
-    if one is None or half is None or not one.any():
-        return ""
-    if np.array_equal(one, half):
+    if np.array_equal(whole, half):
         return "It does not depend on the cotangent."
-    return "" if _same(2 * half, one) else "It is not linear in the cotangent."
+    return "" if _same(2 * half, whole) else "It is not linear in the cotangent."
