@@ -3,8 +3,9 @@
 import numpy as np
 
 from verifier.arrays import Array
+from verifier.counting import counted
 from verifier.oracles.functions.relations import relation
-from verifier.oracles.references.candidate import poisoned
+from verifier.oracles.references.candidate import POISONS, poisoned
 from verifier.oracles.references.judging import OTHERS, Judge, Wrong
 from verifier.oracles.references.points import point, same_twice
 from verifier.oracles.references.regions import region
@@ -68,11 +69,10 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
     claimed = np.asarray(wrong.claimed)
     if wrong.what == "output":
         return "The gradient may be right, but of another function." if not np.isnan(claimed).any() else "It is not finite."
-    if np.isnan(claimed).any():
-        poison = case.axis("usage") == "poisoned memory"
-        return "It holds numbers that were never written." if poison else f"{int(np.isnan(claimed).sum())} elements are NaN."
-    if _is_never_written(wrong, judge, case):
+    if case.axis("usage") == "poisoned memory" or _is_never_written(wrong, judge, case):
         return "It holds numbers that were never written."
+    if np.isnan(claimed).any():
+        return f"{counted(int(np.isnan(claimed).sum()), 'element')} {'is' if np.isnan(claimed).sum() == 1 else 'are'} NaN."
     tensors = point(judge.sources, case)
     truth = judge.truth_at(tensors, case)
     try:
@@ -130,10 +130,13 @@ def _of_another_use(wrong: Wrong, judge: Judge, case: Case) -> str:
 
 
 def _is_never_written(wrong: Wrong, judge: Judge, case: Case) -> bool:
-    """Whether what is wrong becomes what fresh memory holds."""
-    with poisoned():
-        again = _claimed(wrong, judge, case)
-    return again is not None and bool(np.isnan(again).any())
+    """Whether the claim follows what fresh memory holds."""
+    found = []
+    for poison in POISONS:
+        with poisoned(poison):
+            found.append(_claimed(wrong, judge, case))
+    one, other = found
+    return one is not None and other is not None and not np.array_equal(one, other, equal_nan=True)
 
 
 def _claimed(wrong: Wrong, judge: Judge, case: Case, factor: float = 1.0) -> Array | None:
