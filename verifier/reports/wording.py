@@ -275,8 +275,8 @@ def own_lines_heading(report: Report) -> str:
 
 
 def replay_command(report: Report, folder: PurePath | None = None) -> str | None:
-    """The command that runs the stored counterexample alone; None where there is none."""
-    if report.counterexample is None or report.counterexample.file is None:
+    """The command that runs the stored counterexample alone; None where there is none, or where a seed draws it again."""
+    if report.counterexample is None or report.counterexample.file is None or report.candidate.contract == "reference":
         return None
     file = one_line(report.counterexample.file)
     stored = str(folder / file) if folder else file
@@ -297,6 +297,8 @@ def next_steps(report: Report, folder: PurePath | None = None) -> Iterator[str]:
     """What to do now, one sentence each; the command that does it stands last in the sentence, after a colon."""
     if report.verdict == "fail" and (command := replay_command(report, folder)):
         yield f"To run the smallest {problem_word(report)} that fails alone: {command}"
+    elif report.verdict == "fail" and report.candidate.contract == "reference":
+        yield f"To draw the same again: {reproduce_command(report)}"
     if report.verdict == "error" and report.reason != "not-judged":
         yield f"Fix that, then judge it again: {reproduce_command(report)}"
     if report.verdict == "inconclusive":

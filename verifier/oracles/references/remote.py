@@ -73,7 +73,7 @@ class Remote(Candidate):
         found = {name: arrays[leaf] for name, leaf in reply[0]["values"].items() if leaf is not None}
         gradients = {name: found.get(f"d_{places[name]}") for name in wanted} if wanted else {}
         changed = [name for name, place in places.items() if not _same(found[f"{place}_after"], tensors[name])]
-        changed += ["the cotangent"] if any(found[f"{name}_after"].tobytes() != one.tobytes() for name, one in given.items()) else []
+        changed += [] if all(_as_it_was(found[f"{name}_after"], one) for name, one in given.items()) else ["the cotangent"]
         return Answered(tuple(outputs), gradients, tuple(changed))
 
     def _asked(self, actions: Sequence[Mapping[str, Any]], arrays: Mapping[str, Array]) -> tuple[Any, Mapping[str, Array]]:
@@ -218,7 +218,12 @@ def _array_layout(name: str, dimensions: int, layout: Layout) -> list[str]:
 
 
 def _same(after: Array, tensor: Tensor) -> bool:
-    return bool(np.array_equal(after, to_array(tensor).astype(after.dtype), equal_nan=True))
+    return _as_it_was(after, to_array(tensor))
+
+
+def _as_it_was(after: Array, before: Array) -> bool:
+    """Whether an array came back with the numbers that it had, in whatever type it was given."""
+    return bool(np.array_equal(after, before.astype(after.dtype), equal_nan=True))
 
 
 def subscripts(outputs: Sequence[str]) -> tuple[str, ...]:
