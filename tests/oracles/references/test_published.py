@@ -346,3 +346,19 @@ def test_an_exponential_that_overflows_is_found_in_float32(stable):
         return
     with pytest.raises(AssertionError, match="only with inputs of 100 and more, where exp"):
         ask()
+
+
+@pytest.mark.parametrize("factor", [1, 1.01])
+def test_a_gradient_is_right_where_the_function_jumps_and_its_slope_does_not(factor):
+    def root(x):
+        return torch.sign(x) * torch.sqrt(x.abs() + 1e-6)
+
+    signed = custom(
+        lambda ctx, x: (ctx.save_for_backward(x), root(x))[1],
+        lambda ctx, c: factor * c / (2 * torch.sqrt(ctx.saved_tensors[0].abs() + 1e-6)),
+    )
+    if factor == 1:
+        asked(signed, tensor(3, 4), reference=root, shapes=("N C",))
+        return
+    with pytest.raises(AssertionError, match=r"It is 1\.01 times the right one"):
+        asked(signed, tensor(3, 4), reference=root, shapes=("N C",))

@@ -11,9 +11,11 @@ import torch
 from verifier.oracles.dispatched.running import to_array
 from verifier.oracles.references.candidate import Array
 from verifier.oracles.references.truth import Truth, lifted
+from verifier.tolerance import SAFETY
 
-BESIDE = 1e-9  # how far beside a kink the reference is asked, of a tensor's size
-SAMPLES = 14
+# How far beside a kink the reference is asked, of a tensor's size: √(|x| + 10⁻⁶) is steep so near to 0 that 10⁻⁹ is not beside it.
+BESIDE, NEARER = 1e-9, (1e-18, 1e-27)
+SAMPLES = 14  # so far beside it; the first moves all numbers up, the second all down, the others each by itself
 
 
 def within_envelope(
@@ -23,12 +25,14 @@ def within_envelope(
 
     Elements are tied within a row, or with the same element of another tensor.
     """
-    drawn = [_sample(truth, index, cotangents) for index in range(SAMPLES)]
+    ways = [(BESIDE, index) for index in range(SAMPLES)] + [(distance, index) for distance in NEARER for index in (0, 1)]
+    drawn = [_sample(truth, distance, index, cotangents) for distance, index in ways]
     samples = [one for one in drawn if one is not None]
     if not samples:
         return True
-    claimed, allowed = claims[name], tolerances[name]
     stacked = np.stack([one[name] for one in samples])
+    claimed = claims[name]
+    allowed = np.maximum(tolerances[name], _rounding(claimed, stacked))
     if not _between(claimed, stacked, allowed).all():
         return False
     values = to_array(truth.tensors[name])
@@ -46,6 +50,12 @@ def within_envelope(
     return True
 
 
+def _rounding(claimed: Array, samples: Array) -> Array:
+    """What a claim may be off by where the gradient beside the point is larger than at it."""
+    with np.errstate(all="ignore"):
+        return np.asarray(SAFETY * np.finfo(claimed.dtype).eps * np.nan_to_num(np.abs(samples).max(axis=0)))
+
+
 def _between(claimed: Array, samples: Array, room: Array) -> Array:
     """By element, whether a claim is between the smallest and the largest sample, in both parts where it is complex."""
     if np.iscomplexobj(claimed) or np.iscomplexobj(samples):
@@ -54,7 +64,7 @@ def _between(claimed: Array, samples: Array, room: Array) -> Array:
         return np.asarray((claimed >= samples.min(axis=0) - room) & (claimed <= samples.max(axis=0) + room))
 
 
-def _sample(truth: Truth, index: int, cotangents: Sequence[Array]) -> Mapping[str, Array] | None:
+def _sample(truth: Truth, distance: float, index: int, cotangents: Sequence[Array]) -> Mapping[str, Array] | None:
     generator = np.random.default_rng([truth.case.seed, index])
     moved = dict(truth.tensors)
     for one in truth.wanted:
@@ -62,7 +72,7 @@ def _sample(truth: Truth, index: int, cotangents: Sequence[Array]) -> Mapping[st
         size = float(wide.abs().max()) if wide.numel() and bool(wide.any()) else 1.0
         sign = 1.0 if index == 0 else -1.0 if index == 1 else None
         noise = generator.uniform(0.5, 1, size=tuple(wide.shape)) * (sign or generator.choice([-1.0, 1.0], size=tuple(wide.shape)))
-        moved[one] = wide + BESIDE * size * torch.as_tensor(noise).to(wide.device)
+        moved[one] = wide + distance * size * torch.as_tensor(noise).to(wide.device)
     try:
         return truth.plain(cotangents, moved)[1]
     except Exception:  # outside of the reference's domain

@@ -55,7 +55,8 @@ def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: flo
     few = [replace(base, axes=signed), *(replace(base, axes={**signed, "values": value}) for value in ("large", "small"))]
     few += [replace(case, axes=signed) for case in space.alone(seed, 1) if case.sizes != base.sizes or case.options != base.options]
     equal = space.of_many_equal_rows(seed) if judge.precision != "accumulate" else None
-    narrow = _search(judge, space, [*few[:NARROW_CASES], *([equal] if equal else [])], time_limit)
+    many = [replace(equal, axes=signed), equal] if equal else []
+    narrow = _search(judge, space, [*few[:NARROW_CASES], *many], time_limit)
     return replace(narrow, asked=narrow.asked + asked)
 
 

@@ -77,6 +77,7 @@ SIZE_SPANS = {"small": (1, 3), "unequal": (2, 7), "near tiles": (15, 66), "large
 NEAR = (15, 16, 17, 31, 32, 33, 63, 64, 65)
 LARGE = (250, 500, 1030)
 MOST_ELEMENTS = 300_000  # of all tensors of a case together
+MOST_NARROW = 50_000  # where each case takes some twenty runs of the reference
 MOST_ALIKE = 70  # equal rows: one after another, more of them add up to errors that all have one sign
 COMBINED = 0.35  # share of the axes that a random combination turns on
 RANKS = 3
@@ -127,11 +128,14 @@ class Space:
 
     def fits(self, case: Case) -> bool:
         """Whether the sizes meet what is required, and are not too many."""
+        return self._elements(case) <= MOST_ELEMENTS and meets(self.required, case.values)
+
+    def _elements(self, case: Case) -> float:
+        """Of all tensors together; infinite where there are no such shapes."""
         try:
-            total = sum(int(np.prod(shape.of(case.values, case.rest), dtype=np.int64)) for shape in self.shapes.values())
+            return sum(int(np.prod(shape.of(case.values, case.rest), dtype=np.int64)) for shape in self.shapes.values())
         except GrammarError:
-            return False
-        return total <= MOST_ELEMENTS and meets(self.required, case.values)
+            return float("inf")
 
     def of_many_equal_rows(self, seed: int) -> Case | None:
         """As many equal rows as may be: what is added up in a narrow type stands still there, as the sum outgrows what is added."""
@@ -145,7 +149,7 @@ class Space:
                 case = replace(case, sizes={**case.sizes, first.text: size})
             else:
                 continue
-            if self.fits(case):
+            if self.fits(case) and self._elements(case) <= MOST_NARROW:
                 return case
         return None
 
