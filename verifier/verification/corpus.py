@@ -4,12 +4,9 @@ A kept corpus needs neither PyTorch nor Hypothesis. Its file is one blob (see `w
 written beside its final name and renamed, so that another run never sees half of it. A damaged file is drawn again.
 """
 
-import contextlib
 import hashlib
 import inspect
 import json
-import os
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -19,7 +16,6 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier import wire
 from verifier.arrays import FloatArray
 from verifier.checks.examination import Item
 from verifier.contracts.catalogue import family_of
@@ -32,9 +28,9 @@ from verifier.problems.program import Problem, longest_sum
 from verifier.problems.storage import problem_from_message, problem_to_message
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import SAFETY, safety
-from verifier.verification.cache import corpora_folder, hold_below, mark_used
+from verifier.verification.cache import corpora_folder
+from verifier.verification.kept_files import read_kept, write_kept
 from verifier.verification.profiles import Profile
-from verifier.verification.signing import SIGNATURE_LENGTH, sign, verifies
 
 FORMAT = 4
 CORPUS_BYTES = 1 << 30  # of all problems with their answers; where each is large there are fewer
@@ -66,7 +62,7 @@ def fresh_corpus(claims: Claims, profile: Profile, seed: int, progress: Callable
     """The corpus of these claims, drawn, and kept where the profile says so."""
     corpus = draw_corpus(claims, profile, seed, progress)
     if profile.kept:
-        _write(cache_file(claims, profile, seed), corpus)
+        write_kept(cache_file(claims, profile, seed), *corpus_to_message(corpus))
     return corpus
 
 
@@ -161,37 +157,11 @@ def _code_digest(contract: str) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, corpus: Corpus) -> None:
-    """Keep a corpus; a cache that cannot be written costs time, nothing else."""
-    message, arrays = corpus_to_message(corpus)
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                blob = wire.encode_blob(message, arrays)
-                file.writelines((sign(_summed(path, blob)).encode(), blob))
-            os.replace(temporary, path)
-            hold_below()
-        except BaseException:
-            os.unlink(temporary)
-            raise
-
-
-def _summed(path: Path, blob: bytes) -> bytes:
-    """What is signed of a corpus: its name, since that says what it is for, and the digest of its content."""
-    return path.name.encode() + b"\0" + hashlib.sha256(blob).digest()
-
-
 def _read(path: Path) -> Corpus | None:
+    found = read_kept(path)
     try:
-        with path.open("rb") as file:
-            signed, blob = file.read(SIGNATURE_LENGTH), file.read()
-        if not verifies(_summed(path, blob), signed.decode("ascii")):
-            return None  # a flipped bit in an answer would be a false verdict, and somebody may have meant it
-        mark_used(path)
-        return corpus_from_message(*wire.decode_blob(blob))
-    except (OSError, wire.WireError, RequestError, KeyError, TypeError, ValueError):
+        return None if found is None else corpus_from_message(*found)
+    except (RequestError, KeyError, TypeError, ValueError):
         return None
 
 

@@ -18,10 +18,12 @@ from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import draw_problems
 from verifier.counting import counted
 from verifier.errors import RequestError
+from verifier.oracles.layer_operations.kept import Answers
 from verifier.problems.sizes import GrammarError
 from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import Diagnosis, Note
 from verifier.verification.exchanging import Exchanging
+from verifier.verification.kept_references import keep_answers, kept_answers
 from verifier.verification.layer_outcomes import Judgement, conclude
 from verifier.verification.raising import note_on_cells
 from verifier.verification.record import Judged, Request, Run, described, report_of
@@ -61,9 +63,11 @@ def judge_layers(
         except Unanswered as error:
             judgements = [_unloaded(str(error))]
         else:
+            confined = exchanging.isolation.get("files") is True
+            references = kept_answers(claims.said, request, confined=confined)
             for number, layer in enumerate(claims.layers):
                 progress(f"{candidate.name}: {layer.name}", number, len(claims.layers))
-                judgement = _judge_layer(layer, claims.dtypes, exchanging, request)
+                judgement = _judge_layer(layer, claims.dtypes, exchanging, request, references)
                 if claims.partial and judgement.missing:
                     missing.append(layer.name)
                     continue
@@ -72,6 +76,7 @@ def judge_layers(
                 judgements.append(judgement)
                 for outcome in judgements[-1].outcomes:
                     found(outcome)
+            keep_answers(references, claims.said, request, confined=confined)
         if not judgements:
             why = f"Nothing of what is asked for is there ({', '.join(missing)}); it has {_names(exchanging)}."
             judgements = [_unloaded(why, reason="not-judged")]
@@ -110,10 +115,10 @@ def _unloaded(why: str, reason: str = "") -> Judgement:
     return judgement
 
 
-def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchanging, request: Request) -> Judgement:
+def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchanging, request: Request, references: Answers) -> Judgement:
     judgement = Judgement(layer.name, operation=layer.operation or "")
     if layer.optimizer is not None:
-        return _judge_step(judgement, layer, exchanging, request)
+        return _judge_step(judgement, layer, exchanging, request, references)
     try:
         problems = draw_problems(layer, PROBLEMS[request.profile.name], request.seed, dtypes)
     except GrammarError as error:
@@ -125,6 +130,7 @@ def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchangi
         examined = examine(
             asking,
             problems,
+            references,
             differences=DIFFERENCED[request.profile.name],
             seed=request.seed,
             every_tensor=request.profile.every_tensor,
@@ -138,12 +144,12 @@ def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchangi
     return judgement
 
 
-def _judge_step(judgement: Judgement, layer: LayerClaims, exchanging: Exchanging, request: Request) -> Judgement:
+def _judge_step(judgement: Judgement, layer: LayerClaims, exchanging: Exchanging, request: Request, references: Answers) -> Judgement:
     """A step of an optimiser, along a path beside torch.optim's."""
     assert layer.optimizer is not None
     judgement.operation = layer.optimizer.name
     try:
-        paths, strayed = walk(layer, exchanging.exchange, exchanging.describe, seed=request.seed)
+        paths, strayed = walk(layer, exchanging.exchange, exchanging.describe, references, seed=request.seed)
     except Unanswered as error:
         judgement.add("contract", "error", str(error))
     except Raised as raised:

@@ -7,6 +7,7 @@ from verifier.checks.layer.asking import Answered, Raised
 from verifier.checks.layer.differences import Differenced
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem
+from verifier.oracles.layer_operations.kept import Answers
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Examined:
         not_done: whether the functions are there but not written.
         unrepeatable: whether the same pass answers otherwise.
         inside: the type that it is seen to compute in.
+        references: what PyTorch says of its operation.
     """
 
     claims: LayerClaims
@@ -67,6 +69,7 @@ class Examined:
     not_done: bool = False
     unrepeatable: bool = False
     inside: str = "float64"
+    references: Answers = field(default_factory=Answers)
 
     def inside_of(self, problem: LayerProblem) -> str:
         """The type that it computes in on this problem."""

@@ -21,6 +21,7 @@ from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.properties import ask_properties
 from verifier.checks.layer.ties import Misplaced, misplaced
 from verifier.contracts.layer.drawing import LayerProblem
+from verifier.oracles.layer_operations.kept import Answers
 
 MOST_FAILURES = 12  # problems on which differences may fail before the others are not differenced any more
 CONVICTED = 3  # problems on which a wrong element stands: on the others it is asked only which gradients are wrong
@@ -28,15 +29,23 @@ FORWARD = ("imports", "setup", "forward", "pass", "program")
 
 
 def examine(
-    asking: LayerAsking, problems: Sequence[LayerProblem], *, differences: int, seed: int, every_tensor: bool, tell: Callable[[int], None]
+    asking: LayerAsking,
+    problems: Sequence[LayerProblem],
+    references: Answers,
+    *,
+    differences: int,
+    seed: int,
+    every_tensor: bool,
+    tell: Callable[[int], None],
 ) -> Examined:
     """Ask every problem, and hold each answer against what needs no claim.
 
     Args:
+        references: PyTorch's answers, for what is asked of them later.
         differences: on how many problems the forward pass is differenced.
         tell: called with the number of problems done.
     """
-    found = Examined(asking.claims, problems, inside=asking.claims.inside)
+    found = Examined(asking.claims, problems, inside=asking.claims.inside, references=references)
     failing = 0
     for number, problem in enumerate(problems):
         tell(number)

@@ -31,9 +31,11 @@ KNOWN_AS = {  # what manifests call a parameter
     "stride": ("strides", "s", "S", "step"),
     "window": ("K", "k", "f", "size", "pool_size", "kernel_size", "pool"),
     "eps": ("epsilon",),
+    "p": ("drop_prob", "dropout_rate", "dropout_ratio", "dropout", "drop_rate", "rate", "ratio", "prob", "keep_prob", "keep"),
     "reg": ("lam", "lambd", "reg_strength", "l2"),
 }
 LOGARITHMS = ("cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "linear_loss", "two_layer_net")
+MASKED = "dropout"
 TRAINING = ("training", "train", "is_train", "train_flg", "is_training")
 
 
@@ -76,16 +78,15 @@ class _Compared:
 def beside_reference(examined: Examined, asking: LayerAsking) -> Beside:
     """Compare; where outputs are wrong their departures are added to `examined`."""
     entry, names = examined.claims.entry, asking.outputs
-    from verifier.oracles.layer_operations.catalogue import REFERENCES  # PyTorch, for those that need it
-
-    if entry is None or entry.name not in REFERENCES:
+    about = None if entry is None else examined.references.about(entry.name)
+    if entry is None or about is None:
         return Beside()
-    reference = REFERENCES[entry.name]
-    layout = None if reference.as_they_lie else layout_of(examined.claims)
-    if layout is None and not reference.as_they_lie:
+    all_needs, settled, as_they_lie = about
+    layout = None if as_they_lie else layout_of(examined.claims)
+    if layout is None and not as_they_lie:
         return Beside()
     compared = list(_compared(examined, names, layout))
-    needs = [need for need in reference.needs if need not in entry.variants or not all(need in one.values for one in compared)]
+    needs = [need for need in all_needs if need not in entry.variants or not all(need in one.values for one in compared)]
     if not compared or any(need not in entry.variants and any(need not in one.values for one in compared) for need in needs):
         return Beside()
     open_needs = [need for need in needs if any(need not in one.values for one in compared)]
@@ -101,7 +102,7 @@ def beside_reference(examined: Examined, asking: LayerAsking) -> Beside:
         if near is not None:
             return near
     backward = bool(wrong) and _has_the_gradients_of_another(entry.name, compared, layout, variants, examined)
-    exhaustive = reference.settled and not set(open_needs) & {"stride", "pad", "window"}
+    exhaustive = settled and not set(open_needs) & {"stride", "pad", "window"}
     own_letters = layout is not None and all(lying.joined < 0 and not lying.single for lying in layout.values())
     if backward or (exhaustive and own_letters and _says_its_letters(examined)):
         least = min((list(_departures(entry.name, compared, one, examined)) for one in variants), key=len)
@@ -179,7 +180,16 @@ def _compared(
             values["axes"] = axes_of_norm(examined.claims)
         else:
             arrays = {role: lying.in_usual_layout(problem.arrays[lying.name]) for role, lying in layout.items()}
+            if examined.claims.entry is not None and examined.claims.entry.name == MASKED:
+                arrays["mask"] = _mask_of(answered.outputs[names[0]], layout["x"], problem)
         yield _Compared(problem, answered, tuple(answered.outputs[name] for name in names), arrays, values)
+
+
+def _mask_of(output: FloatArray, lying: Lying, problem: LayerProblem) -> FloatArray:
+    """What a layer that draws its mask itself let through; nothing where its output has another shape."""
+    shape = problem.arrays[lying.name].shape
+    passed = output != 0 if output.shape == shape else np.zeros(shape)
+    return lying.in_usual_layout(passed.astype(np.float64))
 
 
 def _named(values: Mapping[str, Any], examined: Examined) -> dict[str, Any]:
@@ -203,11 +213,9 @@ def _apart(
     name: str, compared: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined, likely: float = LIKELY
 ) -> float | None:
     """How far the outputs are from this variant's, relative to the largest; None where they are not it."""
-    from verifier.oracles.layer_operations.catalogue import outputs_of
-
     worst = 0.0
     for one in compared:
-        references = outputs_of(name, one.arrays, {**variant, **one.values})
+        references = examined.references.outputs_of(name, one.arrays, {**variant, **one.values})
         if references is None or len(references) < len(one.outputs):
             return None
         for reference, claimed in zip(references, one.outputs, strict=False):
@@ -236,14 +244,12 @@ def _turned(reference: FloatArray, order: tuple[int, ...] | None, *, like: Float
 
 def _departures(name: str, compared: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined) -> Iterator[Departure]:
     """The problems on which outputs are beyond the tolerance."""
-    from verifier.oracles.layer_operations.catalogue import outputs_of, tolerances_of
-
     for one in compared:
         values = {**variant, **one.values}
-        references = outputs_of(name, one.arrays, values)
+        references = examined.references.outputs_of(name, one.arrays, values)
         if references is None:
             continue
-        tolerances = tolerances_of(name, one.arrays, values, dtype=examined.inside_of(one.problem))
+        tolerances = examined.references.tolerances_of(name, one.arrays, values, dtype=examined.inside_of(one.problem))
         for reference, tolerance, claimed in zip(references, tolerances, one.outputs, strict=False):
             judged = _judge(claimed, reference, tolerance)
             if judged is not None and judged[0] > 1:
@@ -286,11 +292,9 @@ def _has_its_gradients(
 
 
 def _gradients_fit(name: str, one: _Compared, layout: Mapping[str, Lying] | None, variant: Mapping[str, Any], examined: Examined) -> bool:
-    from verifier.oracles.layer_operations.catalogue import gradients_of
-
     values, roles, parts = {**variant, **one.values}, _roles_by_array(layout, examined), layout or {}
-    for cotangents in _usual_cotangents(name, one, values):
-        found = gradients_of(name, one.arrays, values, cotangents, [roles[array] for array in one.claimed])
+    for cotangents in _usual_cotangents(name, one, values, examined):
+        found = examined.references.gradients_of(name, one.arrays, values, cotangents, [roles[array] for array in one.claimed])
         if found is None:
             continue
         alike = [_as_claimed(found[roles[array]], parts.get(roles[array]), one.claimed[array]) for array in one.claimed]
@@ -308,13 +312,11 @@ def _within_rounding(
 
     The tolerance is that of the operation's scatter, or of what the candidate's own answer shows of its rounding at this point.
     """
-    from verifier.oracles.layer_operations.catalogue import gradients_with_tolerances
-
     values, roles, parts = {**variant, **one.values}, _roles_by_array(layout, examined), layout or {}
     dtype = examined.inside_of(one.problem)
-    for cotangents in _usual_cotangents(name, one, values):
+    for cotangents in _usual_cotangents(name, one, values, examined):
         asked = [roles[array] for array in one.claimed]
-        found = gradients_with_tolerances(name, one.arrays, values, cotangents, asked, dtype=dtype)
+        found = examined.references.gradients_with_tolerances(name, one.arrays, values, cotangents, asked, dtype)
         resolved: dict[str, float] = {}
         for array, claimed in one.claimed.items() if found is not None else ():
             assert found is not None
@@ -331,11 +333,9 @@ def _within_rounding(
     return None
 
 
-def _usual_cotangents(name: str, one: _Compared, values: Mapping[str, Any]) -> Iterator[list[FloatArray]]:
+def _usual_cotangents(name: str, one: _Compared, values: Mapping[str, Any], examined: Examined) -> Iterator[list[FloatArray]]:
     """The cotangents in the operation's own order of axes, one list for each order in which its outputs fit."""
-    from verifier.oracles.layer_operations.catalogue import outputs_of
-
-    references = outputs_of(name, one.arrays, values)
+    references = examined.references.outputs_of(name, one.arrays, values)
     if references is None or len(references) < len(one.outputs) or len(one.claimed) < len(one.answered.gradients):
         return
     for orders in product(*(_orders(reference, claimed) for reference, claimed in zip(references, one.outputs, strict=False))):

@@ -9,7 +9,8 @@ import numpy as np
 from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Arrays, Exchange, Raised
 from verifier.contracts.layer.claims import LayerClaims
-from verifier.oracles.steps import Stepped, follow
+from verifier.oracles.layer_operations.kept import Answers
+from verifier.oracles.steps import Stepped
 from verifier.problems.optimizer_twists import Twist, twists_of
 from verifier.problems.sizes import parse_shape
 
@@ -32,7 +33,9 @@ class Strayed:
     twist: Twist | None
 
 
-def walk(claims: LayerClaims, exchange: Exchange, describe: Any, *, seed: int, steps: int = STEPS) -> tuple[int, Strayed | None]:
+def walk(
+    claims: LayerClaims, exchange: Exchange, describe: Any, references: Answers, *, seed: int, steps: int = STEPS
+) -> tuple[int, Strayed | None]:
     """Walk some paths; how many were walked, and where one departs first.
 
     Raises:
@@ -43,7 +46,8 @@ def walk(claims: LayerClaims, exchange: Exchange, describe: Any, *, seed: int, s
     for path in range(PATHS):
         start, gradients = _drawn(claims, seed, path, steps)
         walked = _walked(claims, exchange, describe, start, gradients)
-        right = follow(claims.optimizer, start, [{name: rows[step] for name, rows in gradients.items()} for step in range(steps)])
+        each = [{name: rows[step] for name, rows in gradients.items()} for step in range(steps)]
+        right = references.path_of(claims.optimizer, start, each)
         strayed = _first_departure(claims, walked, right, start, gradients)
         if strayed is not None:
             return path + 1, strayed

@@ -22,6 +22,15 @@ def _prelu(given: Tensors, values: Values) -> Tensor:
     return torch.where(given["x"] > 0, given["x"], given["a"] * given["x"])
 
 
+def _dropout(given: Tensors, values: Values) -> Tensor:
+    """With the candidate's own mask; p is the share that is kept or dropped, and what is kept may be scaled in training or in test."""
+    kept = float(values["p"]) if values["p_is"] == "kept" else 1.0 - float(values["p"])
+    inverted = values["scaled"] == "in training"
+    if values["mode"] == "train":
+        return given["x"] * given["mask"] / (kept if inverted else 1.0)
+    return given["x"] * (1.0 if inverted else kept)
+
+
 REFERENCES: Mapping[str, Reference] = {
     "relu": _of_x(functional.relu, settled=True),
     "leaky_relu": Reference(lambda g, v: functional.leaky_relu(g["x"], float(v["negative_slope"])), ("negative_slope",)),
@@ -41,6 +50,7 @@ REFERENCES: Mapping[str, Reference] = {
     "exp": _of_x(torch.exp),
     "abs": _of_x(torch.abs, settled=True),
     "prelu": Reference(_prelu),
+    "dropout": Reference(_dropout, ("p", "mode", "p_is", "scaled")),
     "softmax": Reference(lambda g, v: torch.softmax(g["x"], int(v["axis"])), ("axis",), settled=True),
     "log_softmax": Reference(lambda g, v: torch.log_softmax(g["x"], int(v["axis"])), ("axis",), settled=True),
 }

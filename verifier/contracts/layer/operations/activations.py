@@ -77,5 +77,6 @@ OPERATIONS = (
         options={"p": [0.6, 0.3], "mode": ["train", "test"], "seed": [123]},
         given={"dropout_param": "{'p': p, 'mode': mode, 'seed': seed}"},
         names={"x": INPUT},
+        variants={"mode": ("train", "test"), "p_is": ("dropped", "kept"), "scaled": ("in training", "in test")},
     ),
 )
