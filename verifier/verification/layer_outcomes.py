@@ -34,7 +34,7 @@ class Judgement:
     measurements: list[Measurement] = field(default_factory=list)
     notes: list[Note] = field(default_factory=list)
     diagnosis: list[Diagnosis] = field(default_factory=list)
-    example: Counterexample | None = None
+    example: tuple[Counterexample, bytes] | None = None
     undecided: list[str] = field(default_factory=list)
     sentence: str = ""
     reason: str = ""

@@ -3,7 +3,8 @@
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from dataclasses import replace
+from typing import cast
 
 import numpy as np
 
@@ -15,7 +16,8 @@ from verifier.checks.layer.asking import LayerAsking, Raised, is_missing, is_not
 from verifier.checks.layer.examining import examine
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
-from verifier.contracts.layer.drawing import draw_problems
+from verifier.contracts.layer.drawing import LayerProblem, draw_problems
+from verifier.contracts.layer.storage import Stored, from_bytes
 from verifier.counting import counted
 from verifier.errors import RequestError
 from verifier.oracles.layer_operations.kept import Answers
@@ -39,9 +41,30 @@ def judge(run: Run, candidate: Candidate, found: Callable[[Outcome], None]) -> J
     return judge_layers(candidate, cast(Claims, candidate.claims), run.zygote, run.limits, run.request, run.progress, found)
 
 
-def replay(run: Run, problem: Any, file: str, candidate: Candidate) -> Judged:
-    """A stored network is no question to a file of layers. Raises RequestError."""
-    raise RequestError(f"{file}: holds a network, and {candidate.path} is a file of layers; check it with the seed of its report.")
+def read_problem(data: bytes) -> Stored:
+    """The problem of a counterexample file. Raises RequestError where it is none of a layer."""
+    return from_bytes(data)
+
+
+def replay(run: Run, problem: Stored, file: str, candidate: Candidate) -> Judged:
+    """Ask one layer of a file about one stored problem. Raises RequestError where the file has no such layer."""
+    began, claims = time.perf_counter(), cast(Claims, candidate.claims)
+    names = set(problem.problem.arrays)
+    layer = next((one for one in claims.layers if one.name == problem.layer and set(one.shapes) == names), None)
+    if layer is None:
+        there = ", ".join(one.name for one in claims.layers)
+        raise RequestError(f"{file}: holds a problem of {problem.layer} with {', '.join(sorted(names))}; {candidate.path} has {there}.")
+    judgement = Judgement(layer.name, operation=layer.operation or "")
+    with np.errstate(all="ignore"), Exchanging(run.zygote, candidate, claims, run.limits) as exchanging:
+        try:
+            exchanging.load()
+        except Unanswered as error:
+            judgement = _unloaded(str(error))
+        else:
+            _judge_problems(
+                judgement, layer, [problem.problem], exchanging, replace(run.request, seed=problem.seed), Answers(), differences=1
+            )
+        return _written(candidate, run.request, [judgement], exchanging, time.perf_counter() - began, lenient=False)
 
 
 def judge_layers(
@@ -125,23 +148,30 @@ def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchangi
         judgement.add("contract", "error", str(error))
         judgement.sentence = str(error)
         return judgement
+    _judge_problems(judgement, layer, problems, exchanging, request, references, differences=DIFFERENCED[request.profile.name])
+    return judgement
+
+
+def _judge_problems(
+    judgement: Judgement,
+    layer: LayerClaims,
+    problems: Sequence[LayerProblem],
+    exchanging: Exchanging,
+    request: Request,
+    references: Answers,
+    *,
+    differences: int,
+) -> None:
     asking = LayerAsking(layer, exchanging.exchange, exchanging.describe, seed=request.seed)
+    every = request.profile.every_tensor
     try:
         examined = examine(
-            asking,
-            problems,
-            references,
-            differences=DIFFERENCED[request.profile.name],
-            seed=request.seed,
-            every_tensor=request.profile.every_tensor,
-            tell=lambda _: None,
+            asking, problems, references, differences=differences, seed=request.seed, every_tensor=every, tell=lambda _: None
         )
+        conclude(judgement, examined, asking)
     except Unanswered as error:
         judgement.add("contract", "error", str(error))
         judgement.sentence = str(error)
-        return judgement
-    conclude(judgement, examined, asking)
-    return judgement
 
 
 def _judge_step(judgement: Judgement, layer: LayerClaims, exchanging: Exchanging, request: Request, references: Answers) -> Judgement:
@@ -191,6 +221,7 @@ def _written(
     outcomes = tuple(outcome for judgement in judgements for outcome in judgement.outcomes)
     verdict = _verdict(judgements, lenient=lenient)
     unusable = [judgement for judgement in judgements if judgement.verdict == "error"]
+    example, stored = next((judgement.example for judgement in judgements if judgement.example is not None), (None, None))
     report = report_of(
         described(candidate),
         request,
@@ -202,11 +233,11 @@ def _written(
         measurements=tuple(measurement for judgement in judgements for measurement in judgement.measurements),
         notes=tuple(note for judgement in judgements for note in judgement.notes),
         diagnosis=tuple(one for judgement in judgements for one in judgement.diagnosis),
-        counterexample=next((judgement.example for judgement in judgements if judgement.example is not None), None),
+        counterexample=example,
         layers=tuple(judgement.record() for judgement in judgements if judgement.name),
         reason="not-done" if verdict == "error" and all(one.not_done for one in unusable) else judgements[0].reason,
     )
-    return Judged(report, None)
+    return Judged(report, stored)
 
 
 def _verdict(judgements: Sequence[Judgement], *, lenient: bool) -> Verdict:

@@ -223,3 +223,25 @@ def test_a_mean_that_the_gradient_forgets_beside_an_epsilon_is_no_wrong_forward_
     assert report.summary.startswith(
         "softmax_loss: dx is the gradient of the sum over the samples, and the loss is the mean over the samples: "
     )
+
+
+DROPOUT = """
+def dropout_forward(x, dropout_param):
+    keep = 1 - dropout_param["p"]
+    np.random.seed(dropout_param["seed"])
+    mask = (np.random.rand(*x.shape) < keep) / keep
+    training = dropout_param["mode"] == "train"
+    return x * mask if training else x, mask if training else np.ones_like(x)
+
+def dropout_backward(dout, mask):
+    return dout * mask
+"""
+
+
+def test_dropout_is_held_beside_pytorch_with_its_own_mask_under_either_meaning_of_p(judge):
+    for source in (DROPOUT, planted(DROPOUT, '1 - dropout_param["p"]', 'dropout_param["p"]')):
+        report = judge(source, 'operation = "dropout"')
+        assert (report.verdict, report.layers[0].forward) == ("pass", "pass"), report.summary
+    report = judge(planted(DROPOUT, "dout * mask", "dout * (mask > 0)"), 'operation = "dropout"')
+    assert report.verdict == "fail"
+    assert "the backward pass is wrong" in report.diagnosis[0].evidence

@@ -10,18 +10,19 @@ from verifier.checks.layer.asking import ONE_SIGN, LayerAsking, Raised
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.jacobians import is_small
 from verifier.contracts.layer.drawing import LayerProblem, redraw
+from verifier.contracts.layer.storage import Stored, to_bytes
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.cases import case_of
 from verifier.diagnosis.layer.matching import terms_of
-from verifier.results.report import Counterexample, Diagnosis, Step
+from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Diagnosis, Step
 
 SHARES_SHOWN = 6  # of a sum that is worked by hand
 FLAT = 1e-3
 SMALLER = (1, 2, 3)  # what a size is tried as
 
 
-def smallest_example(examined: Examined, asking: LayerAsking, found: Sequence[Diagnosis]) -> Counterexample | None:
-    """Of the gradient that is named first; None where no failing problem is small enough to be worked out."""
+def smallest_example(examined: Examined, asking: LayerAsking, found: Sequence[Diagnosis]) -> tuple[Counterexample, bytes] | None:
+    """Of the gradient that is named first, and what its file holds; None where no failing problem is small enough to be worked out."""
     tensor = found[0].tensor if found else ""
     wrong = [
         one for one in examined.departures if one.tensor == tensor and one.kind == "differences" and one.problem.stress not in ONE_SIGN
@@ -36,8 +37,8 @@ def smallest_example(examined: Examined, asking: LayerAsking, found: Sequence[Di
     except (Raised, Unanswered):
         return None
     shown = {name: gradient for name, gradient in case.claimed.items() if name in case.right and case.wrong(name)}
-    return Counterexample(
-        file=None,
+    example = Counterexample(
+        file=COUNTEREXAMPLE_FILE,
         problem=problem.describe(),
         check=start.check,
         arrays={name: array.tolist() for name, array in problem.arrays.items()},
@@ -45,6 +46,7 @@ def smallest_example(examined: Examined, asking: LayerAsking, found: Sequence[Di
         reference={name: case.right[name].tolist() for name in shown},
         walkthrough=tuple(_worked(tensor, case, asking)),
     )
+    return example, to_bytes(Stored(examined.claims.name, asking.seed, problem))
 
 
 def _size(problem: LayerProblem, names: Sequence[str]) -> int:
