@@ -105,6 +105,14 @@ def test_the_types_that_are_declared_go_in(judge):
         assert ("finite-difference", "w") in failed(wrong)
 
 
+def test_a_mistake_has_its_name_in_float32_too(judge):
+    source = AFFINE.replace(
+        "def affine_forward(x, w, b):", "def affine_forward(x, w, b):\n    x, w, b = (one.astype(np.float32) for one in (x, w, b))"
+    )
+    report = judge(source.replace("dout.sum(axis=0)", "dout.mean(axis=0)"), 'operation = "affine"')
+    assert report.summary.startswith("affine: db is divided by N"), report.summary
+
+
 def test_another_forward_pass_fails_although_its_backward_pass_fits(judge):
     source = RELU.replace("np.maximum(0, x)", "np.maximum(0, 2 * x)").replace("dout * (x > 0)", "2 * dout * (x > 0)")
     report = judge(source, 'operation = "relu"')

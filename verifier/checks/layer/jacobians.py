@@ -9,7 +9,8 @@ from verifier.checks.layer.asking import LayerAsking, answer_patiently
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.functions.projection import scale_of
 
-STEP = 2.0**-12  # of an array's own size, and half of that: of fourth order, so that what bends sharply is known to 1e-8 too
+# Of an array's own size, and half of that: of fourth order, so that what bends sharply is known to 1e-8 too, or 1e-4 of float32.
+STEPS = {"float64": 2.0**-12, "float32": 2.0**-6}
 LARGEST = 160  # elements of all arrays that are differentiated
 
 
@@ -18,13 +19,13 @@ def is_small(problem: LayerProblem, names: tuple[str, ...]) -> bool:
     return sum(problem.arrays[name].size for name in names) <= LARGEST
 
 
-def jacobians(asking: LayerAsking, problem: LayerProblem, names: tuple[str, ...]) -> Mapping[str, FloatArray]:
+def jacobians(asking: LayerAsking, problem: LayerProblem, names: tuple[str, ...], inside: str) -> Mapping[str, FloatArray]:
     """By array, ∂output/∂element, shape (elements of all outputs, elements of the array). Raises Raised as asking does."""
     answer_patiently(asking, problem)
     lines, places = [], []
     for name in names:
         array = problem.arrays[name]
-        step = STEP * scale_of(np.asarray(array, dtype=np.float64))
+        step = STEPS[inside] * scale_of(np.asarray(array, dtype=np.float64))
         for position in range(array.size):
             along = np.zeros(array.shape)
             along.flat[position] = 1.0

@@ -9,7 +9,9 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 
-CLOSE = 2.0**-20  # of the largest element: what differences of an ordinary function are right to; it names, and decides nothing
+# Of the largest element: what differences of an ordinary function are right to, of float64 and float32; it names, and decides nothing.
+CLOSE = {"float64": 2.0**-20, "float32": 2.0**-11}
+LOOSE = 10.0  # times this: a coefficient that is fitted to them
 SHOWN = 1e-3  # of the same: a gradient below it, such as batch norm's of two samples, says little of a factor
 
 
@@ -29,6 +31,7 @@ class Case:
         parts: by the operation's names, the arrays as its formulas take them; `part_of` says which array is which part.
         axes: over which the operation normalises.
         variants: what right code of this operation may choose, by parameter.
+        inside: the type that it computes in.
     """
 
     values: Mapping[str, Any]
@@ -44,6 +47,12 @@ class Case:
     axes: tuple[int, ...] = (-1,)
     variants: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     shapes: tuple[tuple[int, ...], ...] = ((),)
+    inside: str = "float64"
+
+    @property
+    def closeness(self) -> float:
+        """How near two numbers are that differences cannot tell apart, relative to the largest."""
+        return CLOSE[self.inside]
 
     @cached_property
     def right(self) -> Mapping[str, FloatArray]:
@@ -67,7 +76,7 @@ class Case:
         if one.shape != other.shape:
             return False
         largest = max(self.scale(name), float(np.abs(other).max(initial=0.0)))
-        return bool(np.all(np.abs(one - other) <= CLOSE * largest))
+        return bool(np.all(np.abs(one - other) <= self.closeness * largest))
 
     def wrong(self, name: str) -> bool:
         """Whether what is claimed of an array is not what differences give."""

@@ -9,7 +9,6 @@ from verifier.checks.layer.asking import ONE_SIGN, Answered, LayerAsking, Raised
 from verifier.checks.layer.examined import Examined
 from verifier.checks.layer.jacobians import is_small, jacobians
 from verifier.checks.layer.parts import axes_of_norm, parts_of, roles_of
-from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem, flattened
 from verifier.diagnosis.layer.case import Case
 
@@ -24,7 +23,7 @@ def cases_of(examined: Examined, asking: LayerAsking) -> list[Case]:
     found = []
     for problem in sorted(usable, key=lambda one: -_variety(one))[:CASES]:
         try:
-            found.append(case_of(problem, names, asking, examined.claims))
+            found.append(case_of(problem, names, asking, examined))
         except (Raised, Unanswered):
             continue
     return found
@@ -36,8 +35,9 @@ def _variety(problem: LayerProblem) -> int:
     return len(set(sizes)) - sizes.count(1)
 
 
-def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, claims: LayerClaims) -> Case:
-    found = jacobians(asking, problem, names)
+def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, examined: Examined) -> Case:
+    claims, inside = examined.claims, examined.inside_of(problem)
+    found = jacobians(asking, problem, names, inside)
     answered = answer_patiently(asking, problem)
     claimed = {
         name: gradient
@@ -59,6 +59,7 @@ def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, 
         part_of={name: role for role, name in roles_of(claims).items()},
         axes=axes_of_norm(claims),
         variants={} if claims.entry is None else claims.entry.variants,
+        inside=inside,
     )
 
 

@@ -56,7 +56,7 @@ def _size(problem: LayerProblem, names: Sequence[str]) -> int:
 def _shrunk(start: Departure, names: tuple[str, ...], asking: LayerAsking, examined: Examined) -> tuple[Case, LayerProblem]:
     """One size after another as small as it still fails. Raises Raised where the failing problem itself cannot be asked again."""
     problem = start.problem
-    case = case_of(problem, names, asking, examined.claims)
+    case = case_of(problem, names, asking, examined)
     for letter in problem.sizes:
         for size in SMALLER:
             if size >= int(problem.values[letter]):
@@ -71,7 +71,7 @@ def _shrunk(start: Departure, names: tuple[str, ...], asking: LayerAsking, exami
 
 def _wrong_at(problem: LayerProblem, tensor: str, names: tuple[str, ...], asking: LayerAsking, examined: Examined) -> Case | None:
     try:
-        case = case_of(problem, names, asking, examined.claims)
+        case = case_of(problem, names, asking, examined)
     except Raised:
         return None
     if tensor not in case.claimed or tensor not in case.right or not case.wrong(tensor):

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.diagnosis.layer.case import Case
+from verifier.diagnosis.layer.case import LOOSE, Case
 from verifier.diagnosis.layer.formulas.catalogue import formulas_of
 from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
 from verifier.diagnosis.layer.sizes import sizes_of
 
-RELATIVE = 1e-5  # of a coefficient: what differences leave of it
 DEPENDENT = 1e-6  # of the largest singular value: terms that nothing tells apart on a problem
 
 
@@ -106,7 +105,7 @@ def _by_terms(name: str, cases: Sequence[Case], given: Sequence[Given], formulas
         fitted.append((case, dict(zip(terms, found.tolist(), strict=True))))
     if not fitted:
         return None
-    wrong = [term for term in fitted[0][1] if any(abs(found[term] - 1) > RELATIVE for _, found in fitted)]
+    wrong = [term for term in fitted[0][1] if any(abs(found[term] - 1) > _relative(cases) for _, found in fitted)]
     return _said(wrong, fitted)
 
 
@@ -117,27 +116,34 @@ def _wide(terms: Terms) -> tuple[int, ...]:
 def _said(wrong: Sequence[str], fitted: Sequence[tuple[Case, Mapping[str, float]]]) -> str | None:
     if not wrong:
         return None
-    lacking = [term for term in wrong if all(abs(found[term]) <= RELATIVE for _, found in fitted)]
+    relative = _relative([case for case, _ in fitted])
+    lacking = [term for term in wrong if all(abs(found[term]) <= relative for _, found in fitted)]
     if lacking == list(wrong):
         return f"lacks {' and '.join(lacking)}"
     rest = [term for term in wrong if term not in lacking]
     factors = [[found[term] for _, found in fitted] for term in rest]
     first = factors[0]
-    if any(not np.allclose(other, first, rtol=RELATIVE, atol=RELATIVE) for other in factors):  # a name alone rests on it
+    if any(not np.allclose(other, first, rtol=relative, atol=relative) for other in factors):  # a name alone rests on it
         return None
     words = _times(first, [case for case, _ in fitted])
     lacks = f", and lacks {' and '.join(lacking)}" if lacking else ""
     return None if words is None else f"has {' and '.join(rest)} {words}{lacks}"
 
 
+def _relative(cases: Sequence[Case]) -> float:
+    """What differences leave of a coefficient."""
+    return LOOSE * cases[0].closeness
+
+
 def _times(factors: Sequence[float], cases: Sequence[Case]) -> str | None:
-    if np.ptp(factors) <= RELATIVE * max(1.0, abs(factors[0])):
+    relative = _relative(cases)
+    if np.ptp(factors) <= relative * max(1.0, abs(factors[0])):
         known = {2.0: "twice", 0.5: "half: with the factor 1/2", -1.0: "with the wrong sign"}
-        near = next((words for value, words in known.items() if abs(factors[0] - value) <= RELATIVE), None)
+        near = next((words for value, words in known.items() if abs(factors[0] - value) <= relative), None)
         return near or f"{factors[0]:.4g} times"
     for words, values in sizes_of(cases):
-        if all(abs(factor * value - 1) < RELATIVE for factor, value in zip(factors, values, strict=True)):
+        if all(abs(factor * value - 1) < relative for factor, value in zip(factors, values, strict=True)):
             return f"divided by {words}, which does not belong there"
-        if all(abs(factor / value - 1) < RELATIVE for factor, value in zip(factors, values, strict=True)):
+        if all(abs(factor / value - 1) < relative for factor, value in zip(factors, values, strict=True)):
             return f"times {words}: a division by {words} is missing"
     return None

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
-from verifier.diagnosis.layer.case import CLOSE, Case
+from verifier.diagnosis.layer.case import Case
 
 Mask = NDArray[np.bool_]
 AXES = {1: ("element",), 2: ("row", "column"), 3: ("sample", "step", "feature"), 4: ("sample", "channel", "row", "column")}
@@ -26,7 +26,7 @@ def region_of(name: str, cases: Sequence[Case]) -> str:
 
 def _wrong(case: Case, name: str) -> Mask:
     largest = float(np.abs(case.right[name]).max(initial=0.0))
-    wrong: Mask = np.abs(case.claimed[name] - case.right[name]) > CLOSE * max(largest, 1e-300)
+    wrong: Mask = np.abs(case.claimed[name] - case.right[name]) > case.closeness * max(largest, 1e-300)
     return wrong
 
 

@@ -9,7 +9,7 @@ from itertools import permutations
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.diagnosis.layer.case import Case
+from verifier.diagnosis.layer.case import LOOSE, Case
 from verifier.diagnosis.layer.matching import by_formula
 from verifier.diagnosis.layer.sizes import constant, sizes_of
 
@@ -51,12 +51,12 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
     known = [factor for factor in factors if factor is not None]
     if len(known) < len(factors):
         return None
-    if np.ptp(known) <= 1e-6 * max(abs(known[0]), 1e-9):
-        return constant(known[0])
+    if np.ptp(known) <= cases[0].closeness * max(abs(known[0]), 1e-9):
+        return constant(known[0], cases[0].closeness)
     for words, size in sizes_of(cases):
-        if all(abs(factor * value - 1) < 1e-5 for factor, value in zip(known, size, strict=True)):
+        if all(abs(factor * value - 1) < LOOSE * cases[0].closeness for factor, value in zip(known, size, strict=True)):
             return f"is divided by {words}: it should not be"
-        if all(abs(factor / value - 1) < 1e-5 for factor, value in zip(known, size, strict=True)):
+        if all(abs(factor / value - 1) < LOOSE * cases[0].closeness for factor, value in zip(known, size, strict=True)):
             return f"is {words} times what it should be: a division by {words} is missing"
     return None
 
@@ -65,7 +65,7 @@ def _some_factor(name: str, cases: Sequence[Case]) -> str | None:
     if any(_ratio(case, name) is None for case in cases):
         return None
     norms = [float(np.sqrt(sum((gradient**2).sum() for gradient in case.claimed.values()))) for case in cases]
-    if len(norms) > 1 and np.ptp(norms) <= 1e-6 * norms[0]:
+    if len(norms) > 1 and np.ptp(norms) <= cases[0].closeness * norms[0]:
         return f"is clipped: all gradients together have the norm {norms[0]:.4g} on every problem"
     return "is right but for a factor that changes from problem to problem"
 
@@ -153,11 +153,15 @@ def _additive(name: str, cases: Sequence[Case]) -> str | None:
         known = [factor for factor in factors if factor is not None]
         if len(known) < len(factors) or not any(known):
             continue
-        if np.ptp(known) <= 1e-5 * max(abs(known[0]), 1e-9):
+        if np.ptp(known) <= LOOSE * cases[0].closeness * max(abs(known[0]), 1e-9):
             return f"is off by {known[0]:.4g}·{other} on every problem"
+        loose = LOOSE * cases[0].closeness
         for option, values in sizes_of(cases):
             for words, times in (("", 1.0), ("2·", 2.0), ("½·", 0.5)):
-                if all(abs(abs(factor) - times * value) < 1e-5 * value for factor, value in zip(known, values, strict=True)):
+                if all(
+                    abs(abs(factor) - times * value) < LOOSE * cases[0].closeness * value
+                    for factor, value in zip(known, values, strict=True)
+                ):
                     missing = "missing" if known[0] < 0 else "too much"
                     return f"is off by {words}{option}·{other}: that term is {missing}"
     return None
@@ -205,7 +209,7 @@ def _one_contribution(name: str, cases: Sequence[Case]) -> str | None:
 def _kept(case: Case, name: str, order: int) -> FloatArray:
     shares = case.jacobians[name] * case.cotangent[:, None]
     largest = np.abs(case.jacobians[name]).max(initial=0.0)
-    live = np.abs(case.jacobians[name]) > 1e-6 * largest
+    live = np.abs(case.jacobians[name]) > case.closeness * largest
     kept = np.zeros(shares.shape[1])
     for element in range(shares.shape[1]):
         (places,) = np.nonzero(live[:, element])

@@ -8,12 +8,12 @@ import numpy as np
 from verifier.diagnosis.layer.case import Case
 
 
-def constant(factor: float) -> str:
+def constant(factor: float, within: float) -> str:
     """The end of a sentence: is twice what it should be."""
-    if abs(factor + 1) < 1e-6:
+    if abs(factor + 1) < within:
         return "has the wrong sign"
     half = {2.0: "is twice what it should be", 0.5: "is half of what it should be", 3.0: "is three times what it should be"}
-    near = next((words for value, words in half.items() if abs(factor - value) < 1e-6), None)
+    near = next((words for value, words in half.items() if abs(factor - value) < within), None)
     return near or f"is {factor:.6g} times what it should be"
 
 
