@@ -373,10 +373,11 @@ def _show_what_to_do(report: Report, console: Console, folder: Path | None, writ
         console.print(f"Report: {_page_to_read(written)}", soft_wrap=True)
     seconds = sum(report.timings.values())
     replayed = report.profile == "replay"
-    run = "One stored network" if replayed else f"Profile {one_line(report.profile)}, seed {report.seed}"
+    what = "network" if report.candidate.contract == "mlp" else "problem"
+    run = f"One stored {what}" if replayed else f"Profile {one_line(report.profile)}, seed {report.seed}"
     console.print(Text(run + (f", {number(seconds)} s." if seconds else "."), "dim"))
     if not written:
-        console.print(Text(f"{'All networks' if replayed else 'Again'}: {reproduce_command(report)}", "dim"), soft_wrap=True)
+        console.print(Text(f"{f'All {what}s' if replayed else 'Again'}: {reproduce_command(report)}", "dim"), soft_wrap=True)
 
 
 def _page_to_read(written: Sequence[Path]) -> Path:

@@ -158,10 +158,7 @@ def _additive(name: str, cases: Sequence[Case]) -> str | None:
         loose = LOOSE * cases[0].closeness
         for option, values in sizes_of(cases):
             for words, times in (("", 1.0), ("2·", 2.0), ("½·", 0.5)):
-                if all(
-                    abs(abs(factor) - times * value) < LOOSE * cases[0].closeness * value
-                    for factor, value in zip(known, values, strict=True)
-                ):
+                if all(abs(abs(factor) - times * value) < loose * value for factor, value in zip(known, values, strict=True)):
                     missing = "missing" if known[0] < 0 else "too much"
                     return f"is off by {words}{option}·{other}: that term is {missing}"
     return None
