@@ -42,7 +42,7 @@ def test_the_counterexample_fails_again_and_passes_once_it_is_right(place, capsy
     stored, file = str(place / "old" / "layers" / "counterexample.safetensors"), place / "layers.py"
     file.write_text(WRONG)
     assert main(["replay", stored, str(file)]) == 1
-    assert "db is divided by" in " ".join(capsys.readouterr().out.split())
+    assert "db is half of what it should be" in " ".join(capsys.readouterr().out.split())
     file.write_text(RIGHT)
     assert main(["replay", stored, str(file)]) == 0
 
