@@ -29,21 +29,28 @@ class Lying:
         joined: how many leading axes stay as they are before the rest is joined to one; -1 where none is joined.
         order: of its axes, those of 1 left out, in the usual layout.
         single: whether the usual layout has an axis of samples before these.
+        rows: how many leading axes are its samples, the others its columns; 0 where axes stay as they are.
     """
 
     name: str
     joined: int
     order: tuple[int, ...]
     single: bool
+    rows: int = 0
 
     def in_usual_layout(self, array: Array) -> Array:
         """The array as the operation takes it."""
+        if self.rows:
+            count = int(np.prod(array.shape[: self.rows]))
+            return array.reshape((count,) if array.ndim == self.rows else (count, int(np.prod(array.shape[self.rows :]))))
         lengths = array.shape if self.joined < 0 else (*array.shape[: self.joined], int(np.prod(array.shape[self.joined :])))
         turned = array.reshape(_longer_than_one(lengths, len(self.order))).transpose(self.order)
         return np.ascontiguousarray(turned[None] if self.single else turned)
 
     def as_it_lies(self, usual: Array, shape: Sequence[int]) -> Array:
         """The inverse, in the array's shape."""
+        if self.rows:
+            return usual.reshape(shape)
         turned = usual[0] if self.single else usual
         return turned.transpose(np.argsort(self.order)).reshape(shape)
 
@@ -62,6 +69,9 @@ def layout_of(claims: LayerClaims) -> Mapping[str, Lying] | None:
     entry, roles = claims.entry, roles_of(claims)
     if entry is None or set(roles.values()) != set(claims.shapes):
         return None
+    rows = _rows_of(entry, {role: claims.shapes[name] for role, name in roles.items()})
+    if rows:
+        return {role: Lying(name, -1, (), False, rows) for role, name in roles.items()}
     meaning: dict[str, str] = {}
     found = {}
     texts = {one for shape in claims.shapes.values() for one in _texts(shape)}
@@ -80,6 +90,19 @@ def layout_of(claims: LayerClaims) -> Mapping[str, Lying] | None:
             return None
         found[role] = Lying(name, joined, order, single)
     return found
+
+
+def _rows_of(entry: Operation, shapes: Mapping[str, Shape]) -> int:
+    """How many leading axes of a loss's arrays are samples, where there are more axes than it usually has: x = "N T C", y = "int<C> N T"."""
+    x, y = shapes.get("x"), shapes.get(LABELS)
+    if x is None or y is None or set(shapes) != {"x", LABELS} or list(entry.outputs.values()) != [""]:
+        return 0
+    usual, own, labels = parse_shape(entry.arrays["x"]), _texts(x), _texts(y)
+    if len(own) <= len(usual.dimensions) or ANY in own or x.kind != usual.kind:
+        return 0
+    if entry.of_numbers:
+        return 1 if labels == own else 0
+    return len(own) - 1 if labels in (own, own[:-1]) else 0
 
 
 def _usual_axes(entry: Operation, role: str, claimed: Shape) -> list[str] | None:
