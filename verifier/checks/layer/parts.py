@@ -93,7 +93,7 @@ def layout_of(claims: LayerClaims) -> Mapping[str, Lying] | None:
 
 
 def _rows_of(entry: Operation, shapes: Mapping[str, Shape]) -> int:
-    """How many leading axes of a loss's arrays are samples, where there are more axes than it usually has: x = "N T C", y = "int<C> N T"."""
+    """How many leading axes of a loss's arrays are samples, where there are more axes than usual: x = "N T C", y = "int<C> N T"."""
     x, y = shapes.get("x"), shapes.get(LABELS)
     if x is None or y is None or set(shapes) != {"x", LABELS} or list(entry.outputs.values()) != [""]:
         return 0
