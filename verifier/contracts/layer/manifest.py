@@ -294,9 +294,10 @@ def _refuse_unread(arrays: Mapping[str, Any], scripts: Sequence[Script], said: M
 
 
 def _name_of(script: Script) -> str:
-    """The function that the first statement calls: ``affine`` of ``affine_forward``, ``layer.forward`` as it is."""
-    head = script.lines[0].split("(")[0].split("=")[-1].strip() if script.lines else "layer"
-    return head.removesuffix("_forward")[:80] or "layer"
+    """The function that the first statement with a call calls: ``affine`` of ``affine_forward``, ``layer.forward`` as it is."""
+    heads = (line.split("(")[0].split("=")[-1].strip() for line in script.lines if "(" in line)
+    called = next((head for head in heads if head.replace(".", "_").isidentifier()), "layer")
+    return called.removesuffix("_forward")[:80] or "layer"
 
 
 def _named(layers: Sequence[LayerClaims]) -> tuple[LayerClaims, ...]:

@@ -53,11 +53,13 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
         return None
     if np.ptp(known) <= cases[0].closeness * max(abs(known[0]), 1e-9):
         return constant(known[0], cases[0].closeness)
+    turned = "has the wrong sign, and " if all(factor < 0 for factor in known) else ""
+    known = [-factor for factor in known] if turned else known
     for words, size in sizes_of(cases):
         if all(abs(factor * value - 1) < LOOSE * cases[0].closeness for factor, value in zip(known, size, strict=True)):
-            return f"is divided by {words}: it should not be"
+            return f"{turned}is divided by {words}: it should not be"
         if all(abs(factor / value - 1) < LOOSE * cases[0].closeness for factor, value in zip(known, size, strict=True)):
-            return f"is {words} times what it should be: a division by {words} is missing"
+            return f"{turned}is {words} times what it should be: a division by {words} is missing"
     return None
 
 
@@ -153,14 +155,17 @@ def _additive(name: str, cases: Sequence[Case]) -> str | None:
         known = [factor for factor in factors if factor is not None]
         if len(known) < len(factors) or not any(known):
             continue
-        if np.ptp(known) <= LOOSE * cases[0].closeness * max(abs(known[0]), 1e-9):
-            return f"is off by {known[0]:.4g}·{other} on every problem"
         loose = LOOSE * cases[0].closeness
+        constant_one = np.ptp(known) <= loose * max(abs(known[0]), 1e-9)
         for option, values in sizes_of(cases):
+            if constant_one and not isinstance(cases[0].values.get(option), float):
+                continue  # a size that is the same everywhere may be that number by chance, a share such as reg = 0.3 is not
             for words, times in (("", 1.0), ("2·", 2.0), ("½·", 0.5)):
                 if all(abs(abs(factor) - times * value) < loose * value for factor, value in zip(known, values, strict=True)):
                     missing = "missing" if known[0] < 0 else "too much"
                     return f"is off by {words}{option}·{other}: that term is {missing}"
+        if constant_one:
+            return f"is off by {known[0]:.4g}·{other} on every problem"
     return None
 
 
@@ -242,18 +247,18 @@ def _off_by_a_constant(name: str, cases: Sequence[Case]) -> str | None:
 
 
 def _of_the_variance(name: str, cases: Sequence[Case]) -> str | None:
-    """The error is a multiple of the centred input in each column, or row: the term through the variance."""
-    for axis, words in ((0, "over the batch"), (-1, "of each row")):
+    """The error is a multiple of the centred input in each column, row or channel: the term through the variance."""
+    for axes, words in (((0,), "over the batch"), ((-1,), "of each row"), (cases[0].axes, "over the samples and pixels")):
         fits = []
         for case in cases:
             error, array = case.claimed[name] - case.right[name], case.arrays[name]
-            if error.ndim < 2 or error.shape != array.shape:
+            if error.ndim < 2 or error.shape != array.shape or (len(axes) > 1 and case.axes != axes):
                 return None
-            if error.shape[axis] < 3:  # of two, every error is such a multiple
+            if np.prod([error.shape[axis] for axis in axes]) < 3:  # of two, every error is such a multiple
                 continue
-            centred = array - array.mean(axis=axis, keepdims=True)
-            square = (centred**2).sum(axis=axis, keepdims=True)
-            factor = np.divide((error * centred).sum(axis=axis, keepdims=True), square, out=np.zeros_like(square), where=square > 0)
+            centred = array - array.mean(axis=axes, keepdims=True)
+            square = (centred**2).sum(axis=axes, keepdims=True)
+            factor = np.divide((error * centred).sum(axis=axes, keepdims=True), square, out=np.zeros_like(square), where=square > 0)
             fits.append(case.close(name, error, factor * centred))
         if fits and all(fits):
             return f"is off by a multiple of x - mean: the term through the variance {words} is missing or wrong"
