@@ -113,6 +113,31 @@ def test_a_mistake_has_its_name_in_float32_too(judge):
     assert report.summary.startswith("affine: db is divided by N"), report.summary
 
 
+RMS = """
+def rmsnorm(x, scales):
+    inverse = 1 / np.sqrt((x * x).mean(axis=-1, keepdims=True) + 1e-6)
+    return x * inverse * scales, inverse
+
+def rmsnorm_backward(dy, x, scales, inverse):
+    sums = (dy * x * scales).sum(axis=-1, keepdims=True)
+    dx = dy * scales * inverse - x * sums * inverse**3 / x.shape[1]
+    return dx.astype(np.float32), (dy * x * inverse).sum(axis=0).astype(np.float32)
+"""
+
+
+def test_gradients_that_are_rounded_at_the_end_are_held_to_their_type_and_a_name_of_ones_own_is_no_part(judge):
+    keys = [
+        'operation = "rms_norm"',
+        'arrays = { x = "N D", scales = "D" }',
+        'forward = "y, inverse = rmsnorm(x, scales)"',
+        'backward = "dx, dscales = rmsnorm_backward(dy, x, scales, inverse)"',
+    ]
+    report = judge(RMS, *keys)
+    assert report.verdict == "pass", report.summary
+    assert any("comes in float32" in note.message for note in report.notes)
+    assert judge(RMS.replace("inverse**3", "inverse**2"), *keys).verdict == "fail"
+
+
 def test_another_forward_pass_fails_although_its_backward_pass_fits(judge):
     source = RELU.replace("np.maximum(0, x)", "np.maximum(0, 2 * x)").replace("dout * (x > 0)", "2 * dout * (x > 0)")
     report = judge(source, 'operation = "relu"')

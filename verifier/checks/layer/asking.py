@@ -41,6 +41,7 @@ class Answered:
         narrow: outputs that came back in float32 or float16.
         changed_forward, changed_backward: names whose bytes were not as before.
         reshaped: arrays whose gradients came in another shape with the same elements.
+        rounded: by array, the type in which its gradient came where that is narrower than the outputs'.
     """
 
     outputs: Mapping[str, FloatArray]
@@ -50,6 +51,7 @@ class Answered:
     changed_forward: tuple[str, ...] = ()
     changed_backward: tuple[str, ...] = ()
     reshaped: tuple[str, ...] = ()
+    rounded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -112,6 +114,8 @@ class LayerAsking:
         values = replies[2]["values"]
         found = {name: None if leaf is None else answered[leaf].astype(np.float64) for name, leaf in values.items()}
         gradients, reshaped = self._gradients(problem, found)
+        widest = max(outputs[name].dtype.itemsize for name in self.outputs)
+        types = {name: answered[leaf].dtype for name, leaf in values.items() if leaf is not None}
         return Answered(
             outputs={name: outputs[name].astype(np.float64) for name in self.outputs},
             cotangents=shaped,
@@ -120,6 +124,7 @@ class LayerAsking:
             changed_forward=tuple(replies[1].get("changed", ())),
             changed_backward=tuple(replies[2].get("changed", ())),
             reshaped=reshaped,
+            rounded={name: dtype.name for name, dtype in types.items() if dtype.kind == "f" and dtype.itemsize < widest},
         )
 
     def again(self, problem: LayerProblem) -> Mapping[str, FloatArray | None]:

@@ -239,6 +239,8 @@ class _Line:
             if ahead is not None and behind is not None and ahead.shape == behind.shape == here.shape:
                 wandered = np.fmax(wandered, np.abs(ahead - 2 * here + behind))
         allowed = SAFETY * max(float(wandered[element.index]), FLOOR * float(wandered.max(initial=0.0))) * scale
+        if name in self._answered.rounded:
+            allowed += machine_epsilon(self._answered.rounded[name]) * abs(float(here[element.index])) * scale
         if abs(element.estimated - element.claimed) <= element.tolerance + allowed:
             size = float(np.abs(here).max(initial=0.0)) * scale
             found.resolves[name] = min(found.resolves[name], (element.tolerance + allowed) / size if size else float("inf"))

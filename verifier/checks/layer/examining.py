@@ -137,6 +137,8 @@ def _look_at_form(problem: LayerProblem, answered: Answered, found: Examined) ->
         else:
             continue
         found.departures.append(Departure("finite-difference", name, problem, says, kind))
+    for name, dtype in answered.rounded.items():
+        found.note("contract", f"The gradient of {name} comes in {dtype}, which is narrower than the outputs, and is held to that.")
     for name in answered.reshaped:
         found.note("contract", f"The gradient of {name} has another shape than {name}, with the same elements.")
     for name in answered.changed_forward:
@@ -152,7 +154,7 @@ def _ask_differences(
     right = {name: gradient for name, gradient in usable.items() if gradient.shape == problem.arrays[name].shape}
     if not right:
         return
-    given = Answered(answered.outputs, answered.cotangents, right)
+    given = Answered(answered.outputs, answered.cotangents, right, rounded=answered.rounded)
     again = partial(claim_again, asking, problem)
     stand = sum(departure.kind == "differences" and departure.index is not None for departure in found.departures)
     try:
@@ -201,7 +203,10 @@ def _ask_ties(asking: LayerAsking, problem: LayerProblem, answered: Answered, fo
     known = entry is not None and entry.kinks in ("zero", "ties")
     of_equals = entry is not None and entry.kinks == "ties"
     try:
-        outside = misplaced(asking, problem, answered, seed=seed, elements=known, inside=found.inside_of(problem))
+        inside = "float32" if answered.rounded else found.inside_of(problem)
+        outside = misplaced(
+            asking, problem, answered, seed=seed, elements=known, inside="float32" if answered.rounded else found.inside_of(problem)
+        )
     except Raised:
         return
     by_array: dict[str, Misplaced] = {}

@@ -83,7 +83,8 @@ def beside_reference(examined: Examined, asking: LayerAsking) -> Beside:
         return Beside()
     all_needs, settled, as_they_lie = about
     layout = None if as_they_lie else layout_of(examined.claims)
-    if layout is None and not as_they_lie:
+    plays = as_they_lie and set(roles_of(examined.claims).values()) == set(examined.claims.shapes)
+    if layout is None and not plays:
         return Beside()
     compared = list(_compared(examined, names, layout))
     needs = [need for need in all_needs if need not in entry.variants or not all(need in one.values for one in compared)]
@@ -313,7 +314,7 @@ def _within_rounding(
     The tolerance is that of the operation's scatter, or of what the candidate's own answer shows of its rounding at this point.
     """
     values, roles, parts = {**variant, **one.values}, _roles_by_array(layout, examined), layout or {}
-    dtype = examined.inside_of(one.problem)
+    dtype = "float32" if one.answered.rounded else examined.inside_of(one.problem)
     for cotangents in _usual_cotangents(name, one, values, examined):
         asked = [roles[array] for array in one.claimed]
         found = examined.references.gradients_with_tolerances(name, one.arrays, values, cotangents, asked, dtype)

@@ -2,7 +2,7 @@
 
 from verifier.contracts.layer.operations.operation import EPSILONS, INPUT, Operation
 
-_NAMES = {"x": INPUT, "gamma": ("g", "scale", "weight", "scaler", "W", "BW"), "beta": ("b", "shift", "bias", "Bb")}
+_NAMES = {"x": INPUT, "gamma": ("g", "scale", "weight", "scaler", "w", "W", "BW"), "beta": ("b", "shift", "bias", "Bb")}
 _SPATIAL = {"N": (1, 3), "H": (1, 4), "W": (1, 4)}
 
 OPERATIONS = (
