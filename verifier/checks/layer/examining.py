@@ -204,9 +204,7 @@ def _ask_ties(asking: LayerAsking, problem: LayerProblem, answered: Answered, fo
     of_equals = entry is not None and entry.kinks == "ties"
     try:
         inside = "float32" if answered.rounded else found.inside_of(problem)
-        outside = misplaced(
-            asking, problem, answered, seed=seed, elements=known, inside="float32" if answered.rounded else found.inside_of(problem)
-        )
+        outside = misplaced(asking, problem, answered, seed=seed, elements=known, inside=inside)
     except Raised:
         return
     by_array: dict[str, Misplaced] = {}
