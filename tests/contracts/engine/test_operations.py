@@ -16,11 +16,20 @@ ENGINE = engine_of(
         "operations": {name: {"any": True} for name in OPERATIONS},
     }
 )
+MOST_NUMBERS = 400  # of one question: there are thousands, and an engine may take a while for each
 
 
 def test_every_operation_has_its_reference_and_every_alias_an_operation():
     assert set(OPERATIONS) == set(REFERENCES)
     assert set(ALIASES.values()) <= set(OPERATIONS)
+
+
+@pytest.mark.parametrize("name", list(OPERATIONS))
+def test_every_question_can_be_computed_and_is_small(name):
+    with np.errstate(all="ignore"):  # at the edge of its domain log is infinite
+        for case in cases_of(ENGINE.entries[name], ENGINE, seed=1):
+            assert set(values_of(case.graph)) >= {node.output for node in case.graph.nodes}, case.feature
+            assert sum(array.size for array in case.graph.arrays.values()) <= MOST_NUMBERS, case.feature
 
 
 @pytest.mark.parametrize("name", list(OPERATIONS))
