@@ -28,7 +28,8 @@ def test_every_operation_has_its_reference_and_every_alias_an_operation():
 def test_every_question_can_be_computed_and_is_small(name):
     with np.errstate(all="ignore"):  # at the edge of its domain log is infinite
         for case in cases_of(ENGINE.entries[name], ENGINE, seed=1):
-            assert set(values_of(case.graph)) >= {node.output for node in case.graph.nodes}, case.feature
+            values = values_of(case.graph)
+            assert not any(np.isnan(values[node.output]).any() for node in case.graph.nodes), case.feature
             assert sum(array.size for array in case.graph.arrays.values()) <= MOST_NUMBERS, case.feature
 
 
