@@ -312,7 +312,8 @@ def test_a_reference_finds_a_forward_pass_that_is_another_function():
 
 
 def test_a_reference_finds_an_error_far_below_what_differences_see():
-    with pytest.raises(AssertionError, match=r"gradient of x.*reference"):
+    # Before NumPy 2.4 its functions do not tell how their parameters are called.
+    with pytest.raises(AssertionError, match=r"gradient of (x|input 0).*reference"):
         assert_gradients(np.exp, lambda x, c: c * np.exp(x) * (1 + 1e-12), X, reference=torch.exp)
 
 
