@@ -43,6 +43,11 @@ class Asked:
         """The explanations, best first."""
         return () if self.diagnosed is None else self.diagnosed.diagnosis
 
+    @property
+    def named(self) -> bool:
+        """Whether the best of them is a mistake by its name."""
+        return bool(self.diagnosis) and self.diagnosis[0].fault != UNKNOWN
+
 
 def write_down(
     candidate: Candidate, request: Request, asked: Asked, shrunk: Shrunk | None, interview: Interview, seconds: Mapping[str, float]
@@ -52,9 +57,10 @@ def write_down(
     measurements = tuple(m for check in check_ids() if check in asked.findings for m in asked.findings[check].measurements)
     verdict = verdict_of(outcomes, asked.undecided, contradicted=asked.contradicted)
     counterexample, stored = (None, None) if shrunk is None else _stored(shrunk)
-    diagnosis = () if _raises(outcomes) and asked.diagnosis and asked.diagnosis[0].fault == UNKNOWN else asked.diagnosis
+    raises = _raises(outcomes, asked)
+    diagnosis = asked.diagnosis if asked.named or not raises else ()
     # Where most calls raise, a line that would put right what the few others answer is one that hides the cause.
-    own_lines = asked.own_lines if verdict == "fail" and not (_raises(outcomes) and len(asked.own_lines) > 1) else ()
+    own_lines = asked.own_lines if verdict == "fail" and not (raises and len(asked.own_lines) > 1) else ()
     report = report_of(
         described(candidate, manifest=candidate.claims.as_manifest()),
         request,
@@ -105,7 +111,7 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
             f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there, "
             "or the right gradient is zero or within its tolerance on nearly every network."
         )
-    if _raises(outcomes):
+    if _raises(outcomes, asked):
         return by_id[contract.ID].message  # what the others answer is no use yet
     wanted = "fail" if verdict == "fail" else "error"
     headline = min((outcome for outcome in outcomes if outcome.status == wanted), key=lambda outcome: check_of(outcome.id).headline)
@@ -119,9 +125,10 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
     return " ".join(explained or [f"{network}: {shrunk.finding.outcome.message}"])
 
 
-def _raises(outcomes: Sequence[Outcome]) -> bool:
-    """Whether most calls raise, or return what cannot be read."""
-    return any(one.id == contract.ID and one.status == "error" and 2 * one.failed > one.problems for one in outcomes)
+def _raises(outcomes: Sequence[Outcome], asked: Asked) -> bool:
+    """Whether most calls raise, or return what cannot be read; where no mistake is known by name, a third is enough to come first."""
+    share = 2 if asked.named else 3  # code that is wrong where there are two layers answers for one
+    return any(one.id == contract.ID and one.status == "error" and share * one.failed > one.problems for one in outcomes)
 
 
 def _magnitude(measurement: Measurement) -> float:
