@@ -106,7 +106,7 @@ def _show(steps: tuple[Step, ...], console: Console) -> None:
     from rich.text import Text
 
     from verifier.reports.terminal import show_worked
-    from verifier.reports.walkthrough import EQUATIONS, lines_of
+    from verifier.reports.walkthrough import lines_of
 
     if not steps:
         console.print("This network is too large to be worked by hand.")
@@ -114,7 +114,7 @@ def _show(steps: tuple[Step, ...], console: Console) -> None:
     before = ""
     for line in lines_of(steps):
         if line.equation != before:
-            console.print(Text(f"  {EQUATIONS.get(line.equation, line.equation)}", "bold"))
+            console.print(Text(f"  {line.equation.replace('-', ' ').capitalize()}", "bold"))
             before = line.equation
         show_worked([line], console)
 

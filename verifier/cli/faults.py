@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from verifier.errors import RequestError
+from verifier.results.equations import EQUATIONS
 
 if TYPE_CHECKING:
     from verifier.diagnosis.mlp.variation import Fault
-
-EQUATIONS = ("forward", "loss", "output-delta", "hidden-delta", "weight-gradient", "bias-gradient", "update")
 
 
 @click.command()

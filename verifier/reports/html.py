@@ -27,6 +27,7 @@ from verifier.reports.operations import is_wrong, operations_of
 from verifier.reports.operations import row_of as operation_row
 from verifier.reports.untrusted import last_lines, one_line, plain
 from verifier.reports.walkthrough import lines_of
+from verifier.results.equations import EQUATIONS
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Report
 
@@ -45,7 +46,7 @@ def write(report: Report) -> str:
         own_lines=_own_lines(report),
         own_lines_heading=wording.own_lines_heading(report),
         certificate=wording.certificate_lines(report),
-        equations=wording.EQUATIONS,
+        equations=EQUATIONS,
         terms=wording.TERMS,
         not_passed=wording.not_passed(report),
         skipped=wording.skipped_by_reason(report),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from verifier.reports.heat_map import LEAST_SHARE, numbers_in
-from verifier.reports.wording import EQUATIONS
+from verifier.results.equations import EQUATIONS
 from verifier.results.report import Counterexample
 
 SHOWN = 8  # units of a layer; a ninth is not drawn but named

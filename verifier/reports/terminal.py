@@ -45,6 +45,7 @@ from verifier.reports.wording import (
     unsaid_worst,
 )
 from verifier.results.cohort import OUTCOMES
+from verifier.results.equations import EQUATIONS
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Measurement
 from verifier.results.report import Diagnosis, Note, Report
@@ -254,7 +255,7 @@ def _show_walkthrough(report: Report, console: Console) -> None:
         return
     shown, left_out = around_the_difference(lines_of(example.walkthrough), WORKED_LINES)
     console.print()
-    console.print(Text.assemble(("By hand", "bold cyan"), f" on that {problem_word(report)} (✓ the candidate agrees, ✗ it parts):"))
+    console.print(Text.assemble(("By hand", "bold cyan"), f" on that {problem_word(report)} (✓ the candidate agrees, ✗ it differs):"))
     show_worked(shown, console)
     if left_out:
         console.print(Text(f"      … {counted(left_out, 'more line')} in the report.", "dim"))
@@ -269,7 +270,8 @@ def show_worked(lines: Sequence[Line], console: Console) -> None:
         if not fits and line.mark == "✗":
             console.print(Text(f"        candidate: {line.claimed}", style), soft_wrap=True)
         if line.first:
-            console.print(Text(f"        The first difference: equation {line.equation}.", "red"), soft_wrap=True)
+            where = f"equation {line.equation}" if line.equation in EQUATIONS else line.equation
+            console.print(Text(f"        The first difference: {where}.", "red"), soft_wrap=True)
 
 
 def _table(*headings: str) -> Table:

@@ -8,20 +8,11 @@ from verifier.reports.wording import number
 from verifier.results.report import Step
 
 DIGITS = 5
-EQUATIONS = {
-    "forward": "Forward",
-    "loss": "Loss",
-    "output-delta": "Output delta",
-    "hidden-delta": "Hidden delta",
-    "weight-gradient": "Weight gradient",
-    "bias-gradient": "Bias gradient",
-    "update": "Update",
-}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A step as text: `mark` is ✓ where the candidate agrees, ✗ where it parts, blank where its number is not known."""
+    """A step as text: `mark` is ✓ where the candidate agrees, ✗ where it differs, blank where its number is not known."""
 
     equation: str
     mark: str
@@ -32,7 +23,7 @@ class Line:
 
     @property
     def whole(self) -> str:
-        """Formula and result; what the candidate has in its place, where they part."""
+        """Formula and result; what the candidate has in its place, where they differ."""
         return f"{self.result}   (candidate: {self.claimed})" if self.mark == "✗" else self.result
 
     @property

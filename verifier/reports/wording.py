@@ -27,15 +27,6 @@ WRONG = {
 }  # by the check that failed, where the gradients did not
 REASONS = {"not-judged": "there is nothing that could be judged", "not-done": "nothing is filled in yet"}
 NOTHING = "–"
-EQUATIONS = {
-    "forward": "zˡ = Wˡ aˡ⁻¹ + bˡ; aˡ = σ(zˡ)",
-    "loss": "L",
-    "output-delta": "δᴸ = ∇ₐL ⊙ σ'(zᴸ)",
-    "hidden-delta": "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ)",
-    "weight-gradient": "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ",
-    "bias-gradient": "∂L/∂bˡ = δˡ",
-    "update": "Wˡ ← Wˡ − η ∂L/∂Wˡ",
-}  # by the ids that a diagnosis names
 EXCLUDES = (
     '"Excludes above": an error larger than this, as a fraction of the largest element of its tensor, would have been seen in at least '
     "half of the comparisons."

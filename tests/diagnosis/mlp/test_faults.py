@@ -8,11 +8,11 @@ from verifier.checks.examination import Item
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture
 from verifier.contracts.mlp.numbers import Recipe, draw_problem
-from verifier.diagnosis.mlp.departure import EQUATIONS
 from verifier.diagnosis.mlp.faults import BY_ID, FAULTS, PREDICTING
 from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.diagnosis.mlp.selftesting import CONTRACTS, constant_of, shows_under
 from verifier.diagnosis.mlp.variation import Hypothesis, Inapplicable, predict, predict_nominal, single, sweep_faulty
+from verifier.results.equations import EQUATIONS
 
 
 def problem_of(widths=(3, 2, 2), activations=("tanh", "sigmoid"), loss="squared_error", batch=3, claims=None):

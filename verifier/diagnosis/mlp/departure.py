@@ -20,6 +20,7 @@ from verifier.diagnosis.mlp.probing import Ask, ask_about, draw_probes, sample_b
 from verifier.oracles.reference import Answered
 from verifier.problems.operations import exact
 from verifier.problems.program import machine_epsilon
+from verifier.results.equations import EQUATIONS
 from verifier.textbook import Applied
 from verifier.tolerance import safety
 
@@ -27,7 +28,6 @@ PROBES = 12
 BATCHES = 8
 SAMPLES = 2  # of a wrong network, each asked alone
 LONG = 9  # samples, where batches of two to five are right
-EQUATIONS = ("forward", "loss", "output-delta", "hidden-delta", "weight-gradient", "bias-gradient", "update")
 
 
 @dataclass(frozen=True)
