@@ -300,9 +300,9 @@ def _says_something(repair: Repair, fixed: frozenset[str], reading: Reading) -> 
         return not empty
     layers = [int(name[name.index("[") + 1 : -1]) for name in fixed if name != LOSS]
     seen = [reading.set_before("delta", layer, index) for layer in layers]
-    factor = any(one.quantity.kind == repair.kind for one in reading.known[index])
+    summed = any(one.quantity.kind == repair.kind and "N" in one.factor for one in reading.known[index])  # a mean that was not taken
     # In code that goes sample by sample no δ of the batch is ever set: where its sums are collected, everything could be put right.
-    return True in seen or (None in seen and not empty and (factor or not reading.by_samples))
+    return True in seen or (None in seen and not empty and (summed or not reading.by_samples))
 
 
 def _first_departure(reading: Reading, repair: Repair) -> int:
