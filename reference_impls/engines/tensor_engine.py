@@ -4,6 +4,8 @@
 # [tool.verifier]
 # contract = "engine"
 # ///
+from contextlib import contextmanager
+
 import numpy as np
 
 
@@ -17,8 +19,11 @@ def unbroadcast(cotangent, shape):
 class Tensor:
     """An array, its gradient, its parents, and how to send a cotangent back to them."""
 
+    tracking = True
+
     def __init__(self, data, parents=(), back=None):
-        self.data, self.grad, self.parents, self.back = np.asarray(data, dtype=np.float64), None, parents, back
+        self.data, self.grad = np.asarray(data, dtype=np.float64), None
+        self.parents, self.back = (parents, back) if Tensor.tracking else ((), None)
 
     def backward(self, cotangent):
         order, seen, waiting = [], set(), [(self, False)]
@@ -125,6 +130,18 @@ def getitem(a, index):
     return Tensor(a.data[index], (a,), back)
 
 
+def setitem(a, b, index):
+    y = a.data.copy()
+    y[index] = b.data
+
+    def back(c):
+        kept = c.copy()
+        kept[index] = 0.0
+        return kept, c[index]
+
+    return Tensor(y, (a, b), back)
+
+
 def cat(tensors, axis=0):
     ends = np.cumsum([one.data.shape[axis] for one in tensors])[:-1]
     return Tensor(np.concatenate([one.data for one in tensors], axis), tuple(tensors), lambda c: np.split(c, ends, axis))
@@ -153,6 +170,16 @@ def zero_grad(leaf):
     leaf.grad = None
 
 
+@contextmanager
+def no_grad():
+    """What is computed inside has no parents."""
+    Tensor.tracking = False
+    try:
+        yield
+    finally:
+        Tensor.tracking = True
+
+
 operations = {
     "add": binary(lambda x, y: x + y, lambda c, x, y, _: (c, c)),
     "sub": binary(lambda x, y: x - y, lambda c, x, y, _: (c, -c)),
@@ -178,6 +205,7 @@ operations = {
     "transpose": transpose,
     "reshape": reshape,
     "getitem": getitem,
+    "setitem": setitem,
     "cat": cat,
     "where": where,
 }

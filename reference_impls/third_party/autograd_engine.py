@@ -5,7 +5,7 @@
 # contract = "engine"
 # ///
 import autograd.numpy as np
-from autograd import make_vjp
+from autograd import grad, make_vjp
 
 
 def differentiate(function, leaves, cotangent):
@@ -13,11 +13,15 @@ def differentiate(function, leaves, cotangent):
     return list(make_vjp(lambda arrays: function(*arrays))(tuple(leaves))[0](cotangent))
 
 
+def second(function, leaves, directions):
+    slopes = grad(lambda arrays: function(*arrays))
+    along = lambda arrays: sum(np.sum(s * d) for s, d in zip(slopes(arrays), directions, strict=True))  # noqa: E731
+    return list(grad(along)(tuple(leaves)))
+
+
+elementwise = "exp log sqrt abs sin cos tanh sinh cosh matmul maximum outer"
 operations = {
-    **{
-        name: getattr(np, name)
-        for name in ("exp", "log", "sqrt", "abs", "sin", "cos", "tanh", "sinh", "cosh", "matmul", "maximum", "outer")
-    },
+    **{name: getattr(np, name) for name in elementwise.split()},
     "add": lambda a, b: a + b,
     "sub": lambda a, b: a - b,
     "mul": lambda a, b: a * b,

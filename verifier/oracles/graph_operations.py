@@ -91,6 +91,12 @@ def _transpose(a: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     return a.permute(tuple(reversed(range(a.ndim))) if axes is None else tuple(axes))
 
 
+def _setitem(a: Tensor, b: Tensor, index: Mapping[str, Any]) -> Tensor:
+    result = a.clone()
+    result[_index(index)] = b
+    return result
+
+
 def _mean_of(losses: Tensor) -> Tensor:
     return losses.mean()
 
@@ -191,6 +197,7 @@ REFERENCES: Mapping[str, Callable[..., Tensor]] = {
     "pad": _pad,
     "roll": lambda a, shift, axis: torch.roll(a, shift, axis),
     "getitem": _getitem,
+    "setitem": _setitem,
     "cat": lambda *several, axis=0: torch.cat(several, axis),
     "stack": lambda *several, axis=0: torch.stack(several, axis),
     "mse_loss": lambda a, target: _mean_of((a - target) ** 2),

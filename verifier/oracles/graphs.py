@@ -139,19 +139,33 @@ def _sweep(graph: Graph, noise: _Noise | None, accumulates: bool, cotangents: bo
     built = 0
     for one in graph.passes:
         for node in graph.nodes[built : one.nodes]:
-            values[node.output] = _apply(node, values, noise)
+            value = _apply(node, values, noise)
+            values[node.output] = value.detach() if node.output in graph.untracked else value
         built = one.nodes
         output = values[one.output]
         weights = torch.ones_like(output) if one.cotangent is None else values[one.cotangent]
         wanted = dict(leaves)
         if cotangents:
             wanted |= {node.output: values[node.output] for node in graph.nodes[:built] if values[node.output].requires_grad}
-        fresh = dict(zip(wanted, _gradients(output, weights, list(wanted.values())), strict=True))
+        fresh = dict(zip(wanted, _gradients(*_asked(graph, output, weights, leaves, values), list(wanted.values())), strict=True))
         if accumulates and not one.clear:
             fresh |= {name: so_far[name] + fresh[name] for name in leaves}
         so_far = {name: fresh[name] for name in leaves}
         gradients.append(fresh)
     return {node.output: values[node.output].detach() for node in graph.nodes[:built]}, gradients
+
+
+def _asked(
+    graph: Graph, output: Tensor, weights: Tensor, leaves: Mapping[str, Tensor], values: Mapping[str, Tensor]
+) -> tuple[Tensor, Tensor]:
+    """What is differentiated, and its cotangent: the output, or the sum of its gradients times their directions."""
+    if not graph.directions or not output.requires_grad:
+        return output, weights
+    leaf_of = {name: leaves[name] for name in graph.directions}
+    slopes = torch.autograd.grad(output, list(leaf_of.values()), weights, create_graph=True, allow_unused=True)
+    along = [(slope * values[graph.directions[name]]).sum() for name, slope in zip(leaf_of, slopes, strict=True) if slope is not None]
+    total = torch.stack([*along, torch.zeros((), dtype=torch.float64)]).sum()
+    return total, torch.ones_like(total)
 
 
 def _gradients(output: Tensor, weights: Tensor, wanted: list[Tensor]) -> list[Tensor]:

@@ -47,7 +47,7 @@ class Local:
                 one.requires_grad_()
         result = apply(node, given)
         wanted = [(name, one) for name, one in zip(node.operands, given, strict=True) if isinstance(name, str) and one.requires_grad]
-        if not result.requires_grad:
+        if not result.requires_grad or node.output in self.graph.untracked:
             return [(name, torch.zeros_like(one)) for name, one in wanted]
         found = torch.autograd.grad(result, [one for _, one in wanted], cotangent, allow_unused=True)
         return [

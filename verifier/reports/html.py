@@ -22,9 +22,8 @@ from verifier.reports.graph_picture import graph_picture
 from verifier.reports.heat_map import gradient_grids, grid
 from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.network_picture import network_picture
-from verifier.reports.operations import HEADINGS as OPERATION_HEADINGS
 from verifier.reports.operations import is_wrong, operations_of
-from verifier.reports.operations import row_of as operation_row
+from verifier.reports.operations import table_of as table_of_operations
 from verifier.reports.untrusted import last_lines, one_line, plain
 from verifier.reports.walkthrough import lines_of
 from verifier.results.equations import EQUATIONS
@@ -41,6 +40,7 @@ def write(report: Report) -> str:
     example = report.counterexample
     equation = report.diagnosis[0].equation if report.diagnosis else None
     comparisons = by_network(report)
+    headings, rows = table_of_operations(report)
     return template("report.html").render(
         report=report,
         own_lines=_own_lines(report),
@@ -53,8 +53,8 @@ def write(report: Report) -> str:
         explained=wording.explained_words(report),
         layers=[row_of(layer) for layer in layers_of(report)],
         layer_headings=HEADINGS,
-        operations=[(operation_row(operation), is_wrong(operation)) for operation in operations_of(report)],
-        operation_headings=OPERATION_HEADINGS,
+        operations=[(row, is_wrong(operation)) for row, operation in zip(rows, operations_of(report), strict=True)],
+        operation_headings=headings,
         nothing=wording.came_to_nothing(report),
         steps=[step.partition(": ")[::2] for step in wording.next_steps(report)],
         pictures=pictures(report),

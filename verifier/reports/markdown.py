@@ -5,9 +5,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from verifier.reports.layers import HEADINGS, layers_of, row_of
-from verifier.reports.operations import HEADINGS as OPERATION_HEADINGS
 from verifier.reports.operations import operations_of
-from verifier.reports.operations import row_of as operation_row
+from verifier.reports.operations import table_of as table_of_operations
 from verifier.reports.untrusted import last_lines, one_line
 from verifier.reports.walkthrough import lines_of
 from verifier.reports.wording import (
@@ -167,9 +166,10 @@ def _to_do(report: Report) -> Iterator[str]:
 def _checks(report: Report) -> Iterator[str]:
     if came_to_nothing(report):
         return
-    if operations := operations_of(report):
+    if operations_of(report):
+        headings, rows = table_of_operations(report)
         yield "## Operations, each alone"
-        yield table(OPERATION_HEADINGS, ([escape(cell) for cell in operation_row(operation)] for operation in operations), "llllll")
+        yield table(headings, ([escape(cell) for cell in row] for row in rows), "l" * len(headings))
     if layers := layers_of(report):
         yield "## Layers"
         yield table(HEADINGS, ([escape(cell) for cell in row_of(layer)] for layer in layers), "lllll")

@@ -18,9 +18,8 @@ from rich.text import Text
 
 from verifier.counting import counted
 from verifier.reports.layers import HEADINGS, layers_of, row_of
-from verifier.reports.operations import HEADINGS as OPERATION_HEADINGS
 from verifier.reports.operations import is_wrong, operations_of
-from verifier.reports.operations import row_of as operation_row
+from verifier.reports.operations import table_of as table_of_operations
 from verifier.reports.untrusted import last_lines, one_line
 from verifier.reports.walkthrough import Line, around_the_difference, first_difference, lines_of
 from verifier.reports.wording import (
@@ -302,9 +301,9 @@ def _table_of_checks(report: Report) -> Table:
 
 def _table_of_operations(report: Report) -> Table:
     """A row an operation of an engine; what it refuses stands on the page."""
-    table = _table(*OPERATION_HEADINGS[:-1])
-    for operation in operations_of(report):
-        name, *cells, _ = operation_row(operation)
+    headings, rows = table_of_operations(report)
+    table = _table(*headings[:-1])
+    for operation, (name, *cells, _) in zip(operations_of(report), rows, strict=True):
         table.add_row(Text(name, "bold red" if is_wrong(operation) else ""), *(Text(cell) for cell in cells))
     return table
 

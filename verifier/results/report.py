@@ -201,7 +201,8 @@ class OperationRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         name: as the table of operations has it.
-        value, gradients, broadcasting, edge: `right`, `wrong`, `refuses`, `refuses late`, `convention`; empty where nothing was asked.
+        value, gradients, broadcasting, edge, second (derivatives of gradients): `right`, `wrong`, `refuses`, `refuses late`, `convention`;
+            empty where nothing was asked.
         questions: how many graphs were asked about it.
         sentence: what it refuses, in the engine's words, and what it does at kinks.
     """
@@ -211,6 +212,7 @@ class OperationRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     gradients: dict[str, str] = {}
     broadcasting: str = ""
     edge: str = ""
+    second: str = ""
     questions: int = 0
     sentence: str = ""
 

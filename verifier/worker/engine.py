@@ -7,6 +7,7 @@ graphs, since some engines are not the same after a failed one.
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from verifier.worker.conversion import Basket, Refused, to_array
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
 
 Array = NDArray[Any]
-FUNCTIONS = ("leaf", "value", "backward", "gradient", "derivative", "differentiate", "constant", "fresh", "zero_grad")
+FUNCTIONS = ("leaf", "value", "backward", "gradient", "derivative", "differentiate", "constant", "fresh", "zero_grad", "no_grad", "second")
 FLAGS = ("accumulates", "retain_graph", "scalar", "dtypes", "largest", "chain")
 MOST = 1000  # entries of a table, and characters of a name
 
@@ -36,12 +37,15 @@ def describe(candidate: Candidate) -> dict[str, Any]:
     functions = {name: parameters(getattr(holder, name)) for name in FUNCTIONS if callable(getattr(holder, name, None))}
     found = {name: _plain(getattr(holder, name)) for name in FLAGS if hasattr(holder, name)}
     flags = {name: value for name, value in found.items() if value is not None}  # `dtypes` may be a library's own, imported by that name
-    table = getattr(holder, "operations", None)
-    operations: dict[str, Any] = {}
-    if isinstance(table, Mapping):
-        entries = list(table.items())[:MOST]
-        operations = {printable(str(name), MOST): parameters(entry) for name, entry in entries if callable(entry)}
-    return {"functions": functions, "flags": flags, "operations": operations}
+    return {"functions": functions, "flags": flags, **{name: _table(getattr(holder, name, None)) for name in ("operations", "in_place")}}
+
+
+def _table(table: Any) -> dict[str, Any]:
+    """The functions of a table of operations, each with its parameters."""
+    if not isinstance(table, Mapping):
+        return {}
+    entries = list(table.items())[:MOST]
+    return {printable(str(name), MOST): parameters(entry) for name, entry in entries if callable(entry)}
 
 
 def parameters(function: Any) -> dict[str, Any]:
@@ -131,6 +135,9 @@ class _Run:
                 for name in self.graph["leaves"]:
                     self._guarded("backward", "zero_grad", self.engine.zero_grad, self.tensors[name])
             self._show(output)
+            if self.graph["directions"]:
+                self._second(output, self.tensors[output], [self.tensors[name] for name in self.graph["leaves"]])
+                continue
             arguments = [self.tensors[output]] + ([] if cotangent is None else [self._handed(cotangent)])
             self._guarded("backward", output, self.engine.backward, *arguments)
             self.reply["gradients"].append({name: self._gradient(name) for name in self.graph["leaves"]})
@@ -150,11 +157,25 @@ class _Run:
             given = self._leaves()
             self._guarded("forward", output, function, *given)
             self._show(output)
+            if self.graph["directions"]:
+                self._second(output, function, given)
+                continue
             extra = [] if cotangent is None else [self._handed(cotangent)]
             found = self._guarded("backward", output, self.engine.differentiate, function, given, *extra)
-            if not isinstance(found, list | tuple) or len(found) != len(names):
-                raise Stopped("gradient", output, Refused("`differentiate` did not return one gradient for each leaf"))
-            self.reply["gradients"].append({name: self._taken(name, one) for name, one in zip(names, found, strict=True)})
+            self._take_all("differentiate", output, found)
+
+    def _second(self, output: str, differentiated: Any, leaves: list[Any]) -> None:
+        """The gradients of what the output's gradients come to along their directions."""
+        along = self.graph["directions"]
+        zeros = {name: np.zeros_like(self.given[name]) for name in self.graph["leaves"] if name not in along}
+        directions = [self._number(zeros[name] if name in zeros else self.given[along[name]]) for name in self.graph["leaves"]]
+        self._take_all("second", output, self._guarded("backward", output, self.engine.second, differentiated, leaves, directions))
+
+    def _take_all(self, function: str, output: str, found: Any) -> None:
+        names = self.graph["leaves"]
+        if not isinstance(found, list | tuple) or len(found) != len(names):
+            raise Stopped("gradient", output, Refused(f"`{function}` did not return one gradient for each leaf"))
+        self.reply["gradients"].append({name: self._taken(name, one) for name, one in zip(names, found, strict=True)})
 
     def _by_directions(self) -> None:
         """Forward mode: the derivative of the output along a direction of one leaf after another."""
@@ -205,7 +226,12 @@ class _Run:
             values = [tensors[operand] if isinstance(operand, str) else operand for operand in operands]
             keywords = {key: _option(value) for key, value in options.items()}
             arguments = [values] if listed else values
-            tensors[output] = self._guarded("forward", output, self.table[operation], *arguments, **keywords)
+            written = output in self.graph["written"]
+            function = (self.engine.in_place if written else self.table)[operation]
+            untracked = output in self.graph["untracked"]
+            with self._guarded("forward", output, self.engine.no_grad) if untracked else nullcontext():
+                result = self._guarded("forward", output, function, *arguments, **keywords)
+            tensors[output] = values[0] if result is None and written else result
 
     def _show(self, output: str) -> None:
         for name in self.show:

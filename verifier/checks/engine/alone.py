@@ -15,6 +15,7 @@ from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
 
 FIRST = ("sum", "mul")  # what the others end with
 MEASURED = ("plain", "axis")  # questions whose scatter says what a run resolves
+SECOND = 3  # ways in which an operation is differentiated twice
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Asked:
     """One question and what came of it.
 
     Attributes:
-        status: `right`, `value` or `gradient` (which of them is wrong), `refuses` (forward), `late` (backward raised), `convention`.
+        status: `right`, `value` or `gradient` (which is wrong; a second derivative is a gradient), `refuses` (forward), `late` (backward
+            raised), `convention`.
         graph: as it was asked, with its ending.
         words: the engine's own, where it refused; what it does at a kink.
     """
@@ -36,8 +38,8 @@ class Asked:
 
     @property
     def reshaped(self) -> bool:
-        """Whether a value came back with other axes of size 1: right, but what reads it further on is another graph than ours."""
-        return any(note.startswith("the value") for note in self.compared.notes)
+        """Whether its value came back with other axes of size 1: right, but what reads it further on is another graph than ours."""
+        return self.graph.nodes[0].output in self.compared.reshaped
 
     @property
     def rank(self) -> int:
@@ -100,12 +102,34 @@ def ask_alone(asking: Asking, *, seed: int, tell: Callable[[str, int, int], None
         if name in FIRST:
             alone.ending = ending_for(engine, [known for known in FIRST if right_enough(alone.asked.get(known, ()))])
     asking.engine = replace(asking.engine, ranks=alone.ranks(asking.engine.ranks))
+    ask_second(asking, alone, seed)
     wrong = alone.wrong()
     if wrong:
         asking.restart()
         again = judged(wrong[0].case, wrong[0].graph, asking.one(wrong[0].graph, dtype=alone.dtype, show=("y",)), asking, alone)
         alone.stale = again.status == "right"
     return alone
+
+
+def ask_second(asking: Asking, alone: Alone, seed: int) -> None:
+    """Where the engine offers gradients of gradients: each operation's, over operands of which its gradient is right, along a direction."""
+    ending = ending_for(replace(asking.engine, takes_cotangent=False), [one for one in FIRST if right_enough(alone.asked.get(one, ()))])
+    if not asking.engine.has_second or ending != "weighted":
+        return
+    for name, questions in alone.asked.items():
+        first = {one.case.feature: one for one in questions if one.status == "right" and one.case.column in ("plain", "number")}
+        cases, graphs = [], []
+        for number, one in enumerate(list(first.values())[:SECOND]):
+            generator = np.random.default_rng([seed, number, 19, *name.encode()])
+            case = replace(one.case, feature="second order", column="second")
+            graph = replace(one.case.graph, nodes=one.graph.nodes[:1])
+            graph = ended(graph, ending, generator, shape_of(graph, graph.passes[-1].output))
+            along = {f"direction{leaf}": np.round(generator.uniform(0.5, 1.5, graph.arrays[leaf].shape) * 64) / 64 for leaf in graph.leaves}
+            cases.append(case)
+            graphs.append(replace(graph, arrays={**graph.arrays, **along}, directions={leaf: f"direction{leaf}" for leaf in graph.leaves}))
+        replies = asking.ask(graphs, dtype=alone.dtype, show=("y",))
+        answered = zip(cases, graphs, replies, strict=True)
+        alone.asked[name] += [judged(case, graph, reply, asking, alone) for case, graph, reply in answered]
 
 
 def by_its_definition(name: str, asked: list[Asked], asking: Asking, alone: Alone) -> list[Asked]:

@@ -36,10 +36,14 @@ class Departure:
 
 @dataclass(frozen=True)
 class Compared:
-    """All departures of one answer, and forms that were accepted although another was asked for."""
+    """All departures of one answer, and forms that were accepted although another was asked for.
+
+    `reshaped`: nodes whose value came back with other axes of size 1.
+    """
 
     departures: tuple[Departure, ...] = ()
     notes: tuple[str, ...] = ()
+    reshaped: frozenset[str] = frozenset()
     worst: Comparison | None = None
 
 
@@ -63,9 +67,13 @@ def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine:
     departures: list[Departure] = []
     notes: list[str] = []
     compared: list[Comparison] = []
+    reshaped = set()
     for name, claimed in reply.values.items() if values else ():
         if name in reference.values:
+            if claimed.shape != reference.values[name].right.shape:
+                reshaped.add(name)
             _compare("value", name, 0, claimed, reference.values[name], departures, notes, compared)
+    what = "second derivative" if graph.directions else "gradient"
     for number, gradients in enumerate(reply.gradients):
         used = graph.reached(number)
         for leaf in graph.leaves:
@@ -77,9 +85,9 @@ def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine:
             if engine.mode == "directions":
                 # The derivative has the output's shape, and each element of an output counts 1.
                 right, claimed = _along(graph, leaf, right), np.asarray(np.sum(claimed))
-            _compare("gradient", leaf, number, claimed, right, departures, notes, compared)
+            _compare(what, leaf, number, claimed, right, departures, notes, compared)
     worst = max(compared, key=lambda one: one.ratio, default=None)
-    return Compared(tuple(departures), tuple(dict.fromkeys(notes)), worst)
+    return Compared(tuple(departures), tuple(dict.fromkeys(notes)), frozenset(reshaped), worst)
 
 
 def _along(graph: Graph, leaf: str, answered: Answered) -> Answered:
@@ -105,7 +113,7 @@ def _compare(
             words = f"has shape {numbers.shape}, should be {right.shape}"
             departures.append(Departure(what, name, number, None, numbers, right, words))
             return
-        notes.append(f"the {what} of {'a leaf' if what == 'gradient' else 'a node'} of shape {right.shape} came back as {numbers.shape}")
+        notes.append(f"the {what} of {'a node' if what == 'value' else 'a leaf'} of shape {right.shape} came back as {numbers.shape}")
         numbers = fitted
     comparison = compare(numbers, right, answered.tolerance)
     if comparison is None:

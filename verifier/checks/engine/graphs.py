@@ -1,16 +1,17 @@
 """Graphs over the operations that are right alone: what is wrong here is the engine's, until a simpler graph says otherwise."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from verifier.checks.engine.alone import Alone
+from verifier.checks.engine.alone import Alone, Asked
 from verifier.checks.engine.asking import Asking, Reply
 from verifier.checks.engine.comparing import Compared, Departure, compare_with_truth, narrower
 from verifier.contracts.engine.claims import Engine
-from verifier.contracts.engine.composing import composed, read_again, twins
+from verifier.contracts.engine.composing import composed, in_place, read_again, twins, untracked
 from verifier.contracts.engine.drawing import RETAINED, draw_graph
+from verifier.contracts.engine.endings import shape_of
 from verifier.contracts.engine.graph import Graph
 from verifier.contracts.engine.steps import Features
 
@@ -57,7 +58,9 @@ def ask_graphs(asking: Asking, alone: Alone, *, count: int, seed: int, tell: Cal
     features = alone.features(asking.engine.ranks)
     if not features:
         return answers
-    graphs = [*compositions(alone, features, seed, most=max(2, count // COMPOSED_SHARE)), *range(count)]
+    most = max(2, count // COMPOSED_SHARE)
+    marked = marked_compositions(asking.engine, alone, features, seed, most=most)
+    graphs = [*compositions(alone, features, seed, most=most), *marked, *range(count)]
     for begin in range(0, len(graphs), TOGETHER):
         tell("graphs", begin, len(graphs))
         drawn = [
@@ -78,11 +81,7 @@ def compositions(alone: Alone, features: Features, seed: int, *, most: int) -> l
     """Each operation over computed operands with a second reader, in up to so many of the ways in which it is right alone."""
     found = []
     for name, questions in alone.asked.items():
-        own = features.get(name, frozenset())
-        ways = {
-            one.case.feature: one for one in questions if one.case.feature in own and one.case.column != "edge" and one.status == "right"
-        }
-        for number, one in enumerate(list(ways.values())[:most]):
+        for number, one in enumerate(_ways(questions, features.get(name, ()), most)):
             generator = np.random.default_rng([seed, number, 13, *name.encode()])
             graph = composed(replace(one.case.graph, nodes=one.graph.nodes[:1]), features, alone.ending, generator, early=number % 2 == 0)
             found += [graph] if graph is not None else []
@@ -94,6 +93,37 @@ def compositions(alone: Alone, features: Features, seed: int, *, most: int) -> l
                 )
                 found += [other for other in others if other is not None]
     return found
+
+
+def marked_compositions(engine: Engine, alone: Alone, features: Features, seed: int, *, most: int) -> list[Graph]:
+    """Each operation in place, where the engine does it so; and where it has `no_grad`, each under it, with readers before and after."""
+    found = []
+    # Right engines refuse what they would get wrong, and each refusal costs a worker: one such question is enough.
+    saving = next((name for name in alone.asked if name in engine.in_place), "")
+    for name, questions in alone.asked.items():
+        writes = name in engine.in_place
+        for number, one in enumerate(_ways(questions, features.get(name, ()), most) if writes or engine.has_no_grad else ()):
+            generator = np.random.default_rng([seed, number, 17, *name.encode()])
+            single = replace(one.case.graph, nodes=one.graph.nodes[:1])
+            if engine.has_no_grad and number == 0:
+                both = [composed(single, features, alone.ending, generator, early=early) for early in (True, False)]
+                found += [untracked(graph) for graph in both if graph is not None]
+            for saves in (False, True)[: 1 + (name == saving)] if writes and _keeps_shape(single) else ():
+                graph = composed(single, features, alone.ending, generator, early=True, saving=saves)
+                written = None if graph is None else in_place(graph)
+                found += [] if written is None else [written]
+    return found
+
+
+def _keeps_shape(graph: Graph) -> bool:
+    into, node = graph.nodes[0].operands[0], graph.nodes[0]
+    return isinstance(into, str) and shape_of(graph, node.output) == graph.arrays[into].shape
+
+
+def _ways(questions: Sequence[Asked], own: Collection[str], most: int) -> list[Asked]:
+    """A question for each way in which an operation is right alone, up to so many; edges are no ways."""
+    ways = {one.case.feature: one for one in questions if one.case.feature in own and one.case.column != "edge" and one.status == "right"}
+    return list(ways.values())[:most]
 
 
 def ask_unclaimed(asking: Asking, alone: Alone, features: Features, seed: int) -> str:

@@ -6,6 +6,7 @@ from verifier.checks.engine.alone import Alone, Asked
 from verifier.results.report import OperationRecord
 
 WORDS = {"right": "right", "value": "wrong", "gradient": "wrong", "refuses": "refuses", "late": "refuses late", "convention": "convention"}
+WRONG = ("value", "gradient")
 ORDER = ("value", "gradient", "late", "right", "convention", "refuses")
 
 
@@ -22,7 +23,8 @@ def _row(name: str, asked: Sequence[Asked]) -> OperationRecord:
         value=_value(asked),
         gradients={operand: _gradient(plain, operand) for operand in operands},
         broadcasting=_status(one for one in asked if one.case.column == "broadcasting"),
-        edge=_status(one for one in asked if one.case.column == "edge"),
+        edge=_status(one for one in asked if one.case.column == "edge" or (one.case.column == "empty" and one.status in WRONG)),
+        second=_status(one for one in asked if one.case.column == "second"),
         questions=len(asked),
         sentence=_sentence(asked),
     )

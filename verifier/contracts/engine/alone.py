@@ -23,7 +23,7 @@ class Case:
 
     Attributes:
         feature: what is special about it (`plain`, `broadcast`, `self`, `axis`, …): graphs use only what is right alone.
-        column: `plain`, `broadcasting` or `edge`: where the table of operations shows it.
+        column: `plain`, `number`, `broadcasting`, `edge`, `second` or `empty` (no elements): where the table of operations shows it.
         slopes: at a kink, the least and the largest slope of each operand that count as a convention; None where the derivative exists.
     """
 
@@ -75,7 +75,7 @@ def renamed(graph: Graph, engine: Engine) -> Graph:
     """The graph with operations and options by the engine's own names, as the worker is sent it."""
     nodes = []
     for node in graph.nodes:
-        entry = engine.entries[node.operation]
+        entry = (engine.in_place if node.output in graph.written else engine.entries)[node.operation]
         options = {entry.options.get(key, key): value for key, value in node.options.items() if key != VARIANT}
         for option in entry.needed - {key for key in node.options}:
             options.setdefault(entry.options[option], DEFAULTS.get(option))

@@ -62,6 +62,7 @@ class Engine:
         takes_cotangent: whether its backward pass takes one for an output of any shape.
         ranks: the numbers of dimensions that a leaf may have, as far as is known.
         variants: operation -> the definition that its values follow, where that is not the first of its name.
+        in_place: operations that it also does in place, by our names, as entries of their own table.
         unknown: keys of its table that no operation has, each with what was perhaps meant.
     """
 
@@ -73,6 +74,9 @@ class Engine:
     scalar: bool = False
     has_constant: bool = False
     has_zero_grad: bool = False
+    has_no_grad: bool = False
+    has_second: bool = False
+    in_place: Mapping[str, Entry] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float64",)
     largest: int = 6
     chain: int = 200
@@ -114,14 +118,8 @@ def engine_of(described: Mapping[str, Any]) -> Engine:
         raise AnswerError("the file has no table `operations` with at least one function.")
     if mode == "backward" and "value" not in functions:
         raise AnswerError("the file defines no value: write value = lambda tensor: … for the array of a tensor.")
-    entries: dict[str, Entry] = {}
-    unknown = []
-    for name, parameters in table.items():
-        operation = named(name)
-        if operation is None:
-            unknown.append(f"{name}{did_you_mean(name, list(OPERATIONS))}")
-        else:
-            entries[operation.name] = _entry(operation, name, parameters)
+    entries, unknown = _entries(table)
+    in_place, unknown_too = _entries(_table(described, "in_place"))
     call = functions.get("backward") or functions.get("differentiate") or {}
     return Engine(
         entries=entries,
@@ -132,12 +130,28 @@ def engine_of(described: Mapping[str, Any]) -> Engine:
         scalar=_flag(flags, "scalar", False),
         has_constant="constant" in functions,
         has_zero_grad="zero_grad" in functions and mode == "backward",
+        has_no_grad="no_grad" in functions and mode != "directions",
+        has_second="second" in functions and mode != "directions",
+        in_place={} if mode == "directions" else in_place,
         dtypes=_dtypes(flags),
         largest=_number(flags, "largest", 6, 2, 64),
         chain=_number(flags, "chain", 200, 1, 5000),
-        unknown=tuple(unknown),
+        unknown=tuple(dict.fromkeys(unknown + unknown_too)),
         ranks=frozenset({0}) if _flag(flags, "scalar", False) else frozenset(range(6)),
     )
+
+
+def _entries(table: Mapping[str, Any]) -> tuple[dict[str, Entry], list[str]]:
+    """The entries of a table by our names, and its keys that no operation has."""
+    entries: dict[str, Entry] = {}
+    unknown = []
+    for name, parameters in table.items():
+        operation = named(name)
+        if operation is None:
+            unknown.append(f"{name}{did_you_mean(name, list(OPERATIONS))}")
+        else:
+            entries[operation.name] = _entry(operation, name, parameters)
+    return entries, unknown
 
 
 def _entry(operation: Operation, name: str, parameters: Any) -> Entry:

@@ -19,12 +19,15 @@ MADE: tuple[tuple[str, str, tuple[Operand, ...], float, float], ...] = (
 )
 
 
-def composed(graph: Graph, features: Features, ending: Ending, generator: np.random.Generator, *, early: bool) -> Graph | None:
+def composed(
+    graph: Graph, features: Features, ending: Ending, generator: np.random.Generator, *, early: bool, saving: bool = True
+) -> Graph | None:
     """A graph of one node, with computed operands that have a second reader; None where the engine lacks what that takes.
 
     Args:
         graph: of one operation alone, without its ending.
         early: whether the second readers come before the operation.
+        saving: whether the slope of a second reader depends on what it read.
     """
     values = values_of(graph)
     node = graph.nodes[0]
@@ -38,8 +41,8 @@ def composed(graph: Graph, features: Features, ending: Ending, generator: np.ran
         operation, beside, factor, shift = way
         arrays[f"{leaf}0"] = graph.arrays[leaf] * factor + shift
         makers.append(Node(operation, (f"{leaf}0", *beside), leaf))
-        # Its slope depends on the operand's value, so it shows whether somebody writes there.
-        squares = "self" in features.get("mul", ())
+        # A square's slope depends on the operand's value, so it shows whether somebody writes there.
+        squares = saving and "self" in features.get("mul", ())
         readers.append(Node("mul", (leaf, leaf), f"{leaf}1") if squares else Node(operation, (leaf, *beside), f"{leaf}1"))
     nodes = [*makers, *readers, node] if early else [*makers, node, *readers]
     leaves = tuple(f"{leaf}0" for leaf in graph.leaves)
@@ -47,6 +50,24 @@ def composed(graph: Graph, features: Features, ending: Ending, generator: np.ran
     shapes = {value.shape for name, value in values.items() if name == node.output or name in graph.leaves}
     parts = [node.output, *(one.output for one in readers)]
     return _joined(whole, parts[::-1] if early else parts, features, shapes, ending, generator)
+
+
+def in_place(graph: Graph) -> Graph | None:
+    """The operation done in place, in an operand that was computed and that others read before; None where that cannot be asked.
+
+    Args:
+        graph: of one operation over computed operands, as `composed` gives it, with early readers.
+    """
+    node = next(one for one in graph.nodes if one.output == "y")
+    into = node.operands[0] if node.operands else ""
+    if node.listed or not isinstance(into, str) or node.operands.count(into) > 1 or into in graph.arrays:
+        return None
+    return replace(graph, written=(node.output,), features=("in place",))
+
+
+def untracked(graph: Graph) -> Graph:
+    """The operation under `no_grad`: nothing runs back through it, and what follows is differentiated again."""
+    return replace(graph, untracked=("y",), features=("no_grad",))
 
 
 def read_again(graph: Graph, features: Features, ending: Ending, generator: np.random.Generator) -> Graph | None:

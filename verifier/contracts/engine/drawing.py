@@ -132,14 +132,17 @@ def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int,
         graph = replace(graph, same=same)
     graph = ended(graph, ending, generator, growing.values[output].shape)
     if stratum == "second call":
-        return replace(graph, passes=(*graph.passes, replace(graph.passes[0], clear=_clears(engine, generator))))
+        return _cleared(replace(graph, passes=(*graph.passes, graph.passes[0])), engine, generator)
     if stratum in ("after an old one", "two losses"):
         return _again(graph, growing, features, engine, ending, shared=stratum == "two losses")
     return graph
 
 
-def _clears(engine: Engine, generator: np.random.Generator) -> bool:
-    return engine.has_zero_grad and bool(generator.random() < 0.5)
+def _cleared(graph: Graph, engine: Engine, generator: np.random.Generator) -> Graph:
+    """With `zero_grad` before the last pass, or before each, as in training; or without."""
+    chance = generator.random() if engine.has_zero_grad else 1.0
+    first, last = (replace(one, clear=chance < bound) for one, bound in zip(graph.passes, (0.35, 0.7), strict=True))
+    return replace(graph, passes=(first, last))
 
 
 def _free(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
@@ -281,6 +284,6 @@ def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, e
     output = _grow(rest, features, 3)
     if output is None:
         return None
-    second = Pass(output, len(rest.nodes), clear=_clears(engine, growing.generator))
-    both = replace(graph, nodes=tuple(rest.nodes), passes=(*graph.passes, second))
+    both = replace(graph, nodes=tuple(rest.nodes), passes=(*graph.passes, Pass(output, len(rest.nodes))))
+    both = _cleared(both, engine, growing.generator)
     return ended(both, ending, growing.generator, rest.values[output].shape) if begin else None

@@ -65,6 +65,9 @@ class Graph:
         nodes: in an order in which they can be built.
         passes: backward calls; gradients are read after each.
         features: what is special about it, in words of `features`; a graph is only drawn from what is right alone.
+        untracked: nodes that are computed under the engine's `no_grad`.
+        written: nodes that are computed in place, in their first operand, which nobody reads after them.
+        directions: leaf -> the array that its gradient is multiplied with; then the gradients of the sum of these products are asked.
     """
 
     arrays: Mapping[str, Array]
@@ -74,6 +77,9 @@ class Graph:
     constants: tuple[str, ...] = ()
     same: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     features: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
+    written: tuple[str, ...] = ()
+    directions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     contract: ClassVar[str] = "engine"
 
     @property
@@ -132,6 +138,9 @@ def to_message(graph: Graph) -> dict[str, Any]:
         "nodes": [[node.operation, list(node.operands), node.output, dict(node.options), node.listed] for node in graph.nodes],
         "passes": [[one.output, one.nodes, one.cotangent, one.clear] for one in graph.passes],
         "features": list(graph.features),
+        "untracked": list(graph.untracked),
+        "written": list(graph.written),
+        "directions": dict(graph.directions),
     }
 
 
@@ -151,6 +160,9 @@ def from_message(message: Mapping[str, Any], arrays: Mapping[str, Array]) -> Gra
             tuple(message["constants"]),
             dict(message["same"]),
             tuple(message["features"]),
+            tuple(message.get("untracked", ())),
+            tuple(message.get("written", ())),
+            dict(message.get("directions", {})),
         )
         _require_names(graph)
     except (KeyError, TypeError, ValueError) as error:
@@ -183,6 +195,7 @@ def without_unused(graph: Graph) -> Graph:
             kept.append(node)
             needed |= {operand for operand in node.operands if isinstance(operand, str)}
     needed |= {one.cotangent for one in graph.passes if one.cotangent is not None}
+    needed |= {direction for leaf, direction in graph.directions.items() if leaf in needed}
     names = {node.output for node in kept}
     counts = [sum(node.output in names for node in graph.nodes[: one.nodes]) for one in graph.passes]
     return replace(
@@ -192,14 +205,17 @@ def without_unused(graph: Graph) -> Graph:
         constants=tuple(name for name in graph.constants if name in needed),
         same={name: other for name, other in graph.same.items() if name in needed and other in needed},
         nodes=tuple(reversed(kept)),
+        untracked=tuple(name for name in graph.untracked if name in names),
+        written=tuple(name for name in graph.written if name in names),
+        directions={leaf: direction for leaf, direction in graph.directions.items() if leaf in needed},
         passes=tuple(replace(one, nodes=count) for one, count in zip(graph.passes, counts, strict=True)),
     )
 
 
 def _require_names(graph: Graph) -> None:
     known = set(graph.arrays)
-    if not known.issuperset((*graph.leaves, *graph.constants, *graph.same, *graph.same.values())):
-        raise ValueError("a leaf or constant is no array")
+    if not known.issuperset((*graph.leaves, *graph.constants, *graph.same, *graph.same.values(), *graph.directions.values())):
+        raise ValueError("a leaf, constant or direction is no array")
     for position, node in enumerate(graph.nodes):
         if any(isinstance(operand, str) and operand not in known for operand in node.operands) or node.output in known:
             raise ValueError(f"an operand of node {position} is not there before it, or its output is there already")

@@ -16,7 +16,14 @@ PLAIN = (1.0, 2.0, 0.5, 3.0, -1.0, 1.5)
 
 def smaller(graph: Graph) -> Iterator[Graph]:
     """Graphs one step smaller, the largest steps first; each can be computed, and is differentiable where it is asked."""
-    for candidate in (without_unused(graph), *_one_pass(graph), *_without_nodes(graph), *_smaller_shapes(graph), *_plainer(graph)):
+    for candidate in (
+        without_unused(graph),
+        *_unmarked(graph),
+        *_one_pass(graph),
+        *_without_nodes(graph),
+        *_smaller_shapes(graph),
+        *_plainer(graph),
+    ):
         if _sound(candidate):
             yield candidate
 
@@ -24,7 +31,8 @@ def smaller(graph: Graph) -> Iterator[Graph]:
 def size_of(graph: Graph) -> tuple[int, int, int]:
     """What counts as smaller: nodes and passes, then elements, then digits."""
     digits = sum(len(f"{value:g}") for name in graph.leaves for value in np.ravel(graph.arrays[name]))
-    return len(graph.nodes) + len(graph.passes), sum(array.size for array in graph.arrays.values()), digits
+    marked = len(graph.untracked) + len(graph.written)
+    return len(graph.nodes) + len(graph.passes) + marked, sum(array.size for array in graph.arrays.values()), digits
 
 
 def tidied(graph: Graph) -> Graph:
@@ -46,7 +54,16 @@ def tidied(graph: Graph) -> Graph:
         same={new(name): new(other) for name, other in graph.same.items()},
         nodes=tuple(replace(node, operands=tuple(map(new, node.operands)), output=new(node.output)) for node in graph.nodes),
         passes=tuple(replace(one, output=new(one.output)) for one in graph.passes),
+        untracked=tuple(map(new, graph.untracked)),
+        written=tuple(map(new, graph.written)),
+        directions={new(leaf): direction for leaf, direction in graph.directions.items()},
     )
+
+
+def _unmarked(graph: Graph) -> Iterator[Graph]:
+    """Nothing in place, nothing untracked."""
+    if graph.written or graph.untracked:
+        yield replace(graph, written=(), untracked=())
 
 
 def _one_pass(graph: Graph) -> Iterator[Graph]:
@@ -136,7 +153,7 @@ def _digits(array: np.ndarray) -> int:
 
 
 def _sound(graph: Graph) -> bool:
-    if not graph.nodes or not graph.leaves:
+    if not graph.nodes or not graph.leaves or not _writes_last(graph):
         return False
     try:
         values = values_of(graph)
@@ -154,4 +171,15 @@ def _sound(graph: Graph) -> bool:
             return False
         if not np.all(np.isfinite(values[node.output])) or np.max(np.abs(values[node.output]), initial=0.0) > 100:
             return False
+    return True
+
+
+def _writes_last(graph: Graph) -> bool:
+    """Whether what is written into is no leaf, and is not read again."""
+    for position, node in enumerate(graph.nodes):
+        if node.output in graph.written:
+            into = node.operands[0]
+            later = {operand for other in graph.nodes[position + 1 :] for operand in other.operands}
+            if into in graph.arrays or into in later or node.operands.count(into) > 1:
+                return False
     return True

@@ -58,6 +58,8 @@ def forms(operation: Operation) -> Iterator[Form]:
             yield from _shapes(operation)
         case "index":
             yield from _indices()
+        case "write":
+            yield from _writes()
         case "list":
             yield from _lists(operation)
         case "loss":
@@ -89,6 +91,8 @@ def _unary(operation: Operation, shapes: Sequence[Shape], zero: Shape) -> Iterat
         optional = ({"min": -1.0, "max": 1.0}, {"min": -0.5}, {"max": 0.5})
     for shape in shapes:
         yield Form("plain", {"a": shape}, optional[0])
+    if shapes:
+        yield Form("empty", {"a": (0, 3)}, optional[0], column="empty")
     yield Form("zero-dim", {"a": zero}, optional[0])
     extent, wide = ((3,), (3, 4)) if shapes else ((), ())
     for options in optional[1:]:
@@ -116,6 +120,8 @@ def _binary(operation: Operation) -> Iterator[Form]:
     )
     for a, b in pairs:
         yield Form("broadcast", {"a": a, "b": b}, column="broadcasting")
+    for a, b in (((0, 3), (0, 3)), ((0, 3), (3,)), ((1, 3), (0, 3))):
+        yield Form("empty", {"a": a, "b": b}, column="empty")
     zero: Sequence[tuple[Shape, Shape]] = (((3, 4), ()), ((), (3, 4)), ((), (3,)))
     for a, b in zero:
         yield Form("broadcast zero-dim", {"a": a, "b": b}, column="broadcasting")
@@ -193,6 +199,8 @@ def _reductions(operation: Operation) -> Iterator[Form]:
     ):
         yield Form("axis", {"a": shape}, {"axis": axis})
         yield Form("axis keepdims", {"a": shape}, {"axis": axis, "keepdims": True})
+    if operation.name == "sum":
+        yield Form("empty", {"a": (0, 3)}, {"axis": 0}, column="empty")
     yield Form("keepdims", {"a": (3, 4)}, {"keepdims": True})
     for shape, axes in (((2, 3, 4), [0, 2]), ((2, 3, 4), [1, 2]), ((3, 3, 3), [0, 1]), ((3, 4), [0, 1]), ((2, 3, 4), [0, -1])):
         yield Form("axes", {"a": shape}, {"axis": axes})
@@ -340,6 +348,20 @@ def _indices() -> Iterator[Form]:
     )
     for feature, shape, items in indices:
         yield Form(feature, {"a": shape}, {"index": {"index": list(items)}}, column="edge" if feature == "repeated" else "plain")
+
+
+def _writes() -> Iterator[Form]:
+    """Slices and places of an array that another one is written into."""
+    whole: dict[str, Any] = {"slice": [None, None, None]}
+    places: Sequence[tuple[str, Shape, Shape, Index]] = (
+        *(("plain", (3, 4), (4,), [1]), ("plain", (3, 3), (3,), [-1]), ("plain", (5,), (3,), [{"slice": [1, 4, None]}])),
+        *(("plain", (3, 4), (3, 2), [whole, {"slice": [0, 2, None]}]), ("plain", (4, 3), (2, 3), [{"array": [3, 0]}])),
+        *(("broadcast", (3, 4), (4,), [{"slice": [0, 2, None]}]), ("broadcast", (3, 3), (3, 1), [whole, {"slice": [1, None, None]}])),
+        ("broadcast zero-dim", (3, 4), (), [{"slice": [1, None, None]}]),
+    )
+    for feature, a, b, items in places:
+        column = "plain" if feature == "plain" else "broadcasting"
+        yield Form(feature, {"a": a, "b": b}, {"index": {"index": list(items)}}, column=column)
 
 
 def _lists(operation: Operation) -> Iterator[Form]:

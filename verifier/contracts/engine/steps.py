@@ -53,6 +53,8 @@ def propose(
             return _shape(operation, own, value, chosen, generator)
         case "index":
             return _index(operation, own, value, chosen, generator)
+        case "write":
+            return _write(own, chosen, values, generator)
         case "list":
             return _list(operation, own, chosen, values, generator, fan_out)
         case _:
@@ -172,6 +174,16 @@ def _index(operation: Operation, own: Collection[str], value: Array, chosen: str
     if not choices:
         return None
     return operation.name, (chosen,), {"index": {"index": choices[int(generator.integers(len(choices)))]}}
+
+
+def _write(own: Collection[str], chosen: str, values: Mapping[str, Array], generator: np.random.Generator) -> Proposed | None:
+    """One row, or the first rows, written over by a value that fits."""
+    a = values[chosen]
+    rows = {name for name, value in values.items() if a.ndim and value.dtype.kind == "f" and value.shape == a.shape[1:] and value.ndim}
+    if "plain" not in own or not rows:
+        return None
+    name = sorted(rows)[int(generator.integers(len(rows)))]
+    return "setitem", (chosen, name), {"index": {"index": [int(generator.integers(len(a)))]}}
 
 
 def _list(

@@ -94,7 +94,7 @@ class Structure:
         scheduled: names of the wrong ways through the graph that predict the engine's numbers (`schedules`).
         operations: its own, without the weighted sum that it ends in.
         suspects: those of them that every failing graph has, and that no graph is built with anyway.
-        nodes: how many there are.
+        nodes: how many there are; `written`: whether one is computed in place; `untracked`: whether one is under `no_grad`.
         value: whether a value is wrong, not a gradient alone.
         uses: the most readers that one value has; `both`: whether a node reads one value twice.
     """
@@ -109,6 +109,8 @@ class Structure:
     passes: int
     same: bool
     features: Sequence[str]
+    written: bool = False
+    untracked: bool = False
 
 
 SCHEDULES: Mapping[str, str] = {
@@ -134,6 +136,13 @@ LONG = 30  # nodes of a graph that could not be made smaller
 
 def blame_graph(structure: Structure) -> Diagnosis:
     """The engine's fault that the smallest failing graph shows."""
+    own = ", ".join(structure.operations)
+    if structure.untracked:
+        words = "what is computed under `no_grad` is differentiated all the same, or what follows it is not differentiated any more"
+        return Diagnosis("engine:no-grad", "", f"The engine, not one operation: {words} ({own}).")
+    if structure.written:
+        words = "is done in place, and what was computed from its operand before is differentiated at the new value"
+        return Diagnosis("engine:written", "", f"An operation {words}, or it is differentiated wrongly itself ({own}).")
     for name in structure.scheduled:
         operation, _, way = name.partition(":")
         if way:
@@ -145,7 +154,6 @@ def blame_graph(structure: Structure) -> Diagnosis:
             f"The engine, not one operation: {SCHEDULES[name]}.",
             "predicts the engine's numbers on the smallest graph",
         )
-    own = ", ".join(structure.operations)
     if structure.value:
         names = ", ".join(structure.suspects or structure.operations)
         return Diagnosis(

@@ -41,15 +41,28 @@ def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest |
     found: list[Diagnosis] = []
     if answers.failed and smallest is not None and smallest.check == "graphs" and not _explained_alone(alone, answers):
         found.append(blame_graph(_structure(smallest, answers, engine)))
+    found += _of_second(alone)
     tested = [
-        Tested(name, feature, all(one.status in ("right", "convention") for one in questions if one.case.feature == feature))
+        Tested(name, feature, all(one.status in ("right", "convention") for one in answered if one.case.feature == feature))
         for name, questions in alone.asked.items()
-        for feature in dict.fromkeys(one.case.feature for one in questions if one.status not in ("refuses", "late"))
+        for answered in [[one for one in questions if one.status not in ("refuses", "late")]]
+        for feature in dict.fromkeys(one.case.feature for one in answered)
     ]
     if alone.stale or _ignores_cotangent(alone):
         return (STALE if alone.stale else COTANGENT,)
-    observations = [seen for one in alone.wrong() for seen in _observations(one, alone)]
+    observations = [seen for one in alone.wrong() if not one.graph.directions for seen in _observations(one, alone)]
     return tuple([*found, *blame_alone(tested, observations)])
+
+
+def _of_second(alone: Alone) -> list[Diagnosis]:
+    """Operations whose gradients are right and not differentiated rightly; the engine's fault, where most of them are such."""
+    asked = {name: [one for one in questions if one.graph.directions] for name, questions in alone.asked.items()}
+    wrong = [name for name, questions in asked.items() if any(one.status in ("value", "gradient") for one in questions)]
+    told = "is wrong, though its gradient is right"
+    if len(wrong) >= SEVERAL and 2 * len(wrong) > sum(map(bool, asked.values())):
+        words = f"The engine, not one operation: the gradient of a gradient {told} ({', '.join(wrong[:6])})."
+        return [Diagnosis("engine:second-order", "", words)]
+    return [Diagnosis(f"operation:{name}:second-order", "", f"The second derivative of {name} {told}.") for name in wrong]
 
 
 def _explained_alone(alone: Alone, answers: Answers) -> bool:
@@ -127,6 +140,8 @@ def _structure(smallest: Smallest, answers: Answers, engine: Engine) -> Structur
         operations=list(dict.fromkeys(names or [node.operation for node in graph.nodes])),
         suspects=suspects,
         nodes=len(graph.nodes),
+        written=bool(graph.written),
+        untracked=bool(graph.untracked),
         value=any(one.what == "value" for one in smallest.compared.departures),
         uses=max(uses.values(), default=0),
         both=both,

@@ -41,6 +41,13 @@ def _decode_item(item: Any) -> Any:
     return Ellipsis if item == "..." else item
 
 
+def _written(a: Array, b: Array, index: Mapping[str, Any]) -> Array:
+    """a with b in the place of what the index reads."""
+    result = np.array(a)
+    result[decode_index(index)] = b
+    return result
+
+
 def _one_largest(operands: Sequence[Array], options: Mapping[str, Any]) -> bool:
     return _one_extreme(operands[0], options.get("axis"))
 
@@ -137,6 +144,8 @@ SHAPES = (
     Operation("diagonal", "shape", np.diagonal),
     Operation("getitem", "index", lambda a, index: np.asarray(a[decode_index(index)]), options=("index",), required=("index",)),
 )
+
+WRITES = (Operation("setitem", "write", _written, options=("index",), required=("index",)),)
 
 LISTS = (
     Operation("cat", "list", lambda *several, axis=0: np.concatenate(several, axis), options=("axis",)),

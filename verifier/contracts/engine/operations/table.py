@@ -7,13 +7,14 @@ import numpy as np
 
 from verifier.arrays import Array
 from verifier.contracts.engine.operations.elementwise import BINARY, CHOICE, UNARY
-from verifier.contracts.engine.operations.joining import LISTS, PRODUCTS, REDUCTIONS, SCANS, SHAPES
+from verifier.contracts.engine.operations.joining import LISTS, PRODUCTS, REDUCTIONS, SCANS, SHAPES, WRITES
 from verifier.contracts.engine.operations.losses import LAYERS, LOSSES
 from verifier.contracts.engine.operations.operation import Operation
 from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
 
 OPERATIONS: Mapping[str, Operation] = {
-    operation.name: operation for operation in (*BINARY, *UNARY, *CHOICE, *REDUCTIONS, *SCANS, *PRODUCTS, *SHAPES, *LISTS, *LOSSES, *LAYERS)
+    operation.name: operation
+    for operation in (*BINARY, *UNARY, *CHOICE, *REDUCTIONS, *SCANS, *PRODUCTS, *SHAPES, *WRITES, *LISTS, *LOSSES, *LAYERS)
 }
 
 ALIASES: Mapping[str, str] = {
