@@ -11,10 +11,10 @@ from verifier import check
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT = ROOT / "reference_impls" / "engines" / "tensor_engine.py"
 PLANTS = {plant.name: plant for plant in plants()}
-# One of each kind but stale_cotangents, whose numbers depend on addresses; all are judged by benchmarks.planted_engines.
+# One of each kind; all are judged by benchmarks.planted_engines.
 SHOWN = (
     *("self_once", "softmax_assigns", "exponent_shallow", "changes_operand"),
-    *("waits_for_all_readers", "keyed_by_array", "second_call_adds"),
+    *("waits_for_all_readers", "keyed_by_array", "second_call_adds", "no_grad_stays", "in_place_takes_the_node"),
 )
 
 
@@ -94,6 +94,9 @@ operations["var"] = variance""",
 operations["sum"] = lambda a, axis=None, keepdims=True: total(a, axis=axis, keepdims=keepdims)""",
     "maxima that always keep their axes": """
 operations["amax"] = lambda a, axis=None: amax(a, axis=axis, keepdims=True)""",
+    "sums of one element": """
+operations = {"sum": lambda a: reshape(total(a), (1,)), "mul": multiply, "exp": operations["exp"]}
+backward = lambda output: output.backward(np.ones(output.data.shape))""",
 }
 
 
@@ -204,3 +207,87 @@ def test_a_name_that_a_library_brings_is_no_flag(tmp_path):
 def test_a_gradient_that_is_a_tensor_of_the_engine_is_read_as_one(tmp_path):
     text = "gradient = lambda leaf: None if leaf.grad is None else Tensor(leaf.grad)"
     assert otherwise(tmp_path, text).verdict == "pass"
+
+
+PARTLY = """
+def strict(operation):
+    def apply(a, b):
+        if tensor(a).data.ndim == 0 < tensor(b).data.ndim:
+            raise ValueError("a number stands on the right")
+        return operation(a, b)
+    return apply
+operations |= {name: strict(operations[name]) for name in ("add", "sub", "mul", "div")}
+"""
+
+
+def test_a_form_that_is_refused_is_not_called_wrong(tmp_path):
+    file = tmp_path / "engine.py"
+    file.write_text(PLANTS["sqrt_half"].text() + PARTLY)
+    faults = [diagnosis.fault for diagnosis in judged(file).diagnosis]
+    assert faults
+    assert all(fault.startswith("operation:sqrt") for fault in faults)
+
+
+TWICE = """
+# /// script
+# [tool.verifier]
+# contract = "engine"
+# ///
+import math
+
+class Value:
+    def __init__(self, x, *parents):
+        self.x, self.parents = x, parents
+
+lift = lambda a: a if isinstance(a, Value) else Value(a)
+def add(a, b):
+    a, b = lift(a), lift(b)
+    return Value(a.x + b.x, (a, lambda: 1.0), (b, lambda: 1.0))
+def mul(a, b):
+    a, b = lift(a), lift(b)
+    return Value(a.x * b.x, (a, lambda: b), (b, lambda: a))
+def sin(a):
+    return Value(math.sin(a.x), (a, lambda: cosine(a)))
+def cosine(a):
+    return Value(math.cos(a.x), (a, lambda: mul(-1.0, sin(a))))
+
+def gradients(output, leaves):
+    order = []
+    def visit(node):
+        if node not in order:
+            for parent, _ in node.parents:
+                visit(parent)
+            order.append(node)
+    visit(lift(output))
+    found = {output: Value(1.0)}
+    for node in reversed(order):
+        for parent, slope in node.parents:
+            found[parent] = add(found.get(parent, 0.0), mul(found[node], slope()))
+    return [found.get(leaf, Value(0.0)) for leaf in leaves]
+
+def differentiate(function, leaves):
+    leaves = [Value(x) for x in leaves]
+    return [one.x for one in gradients(function(*leaves), leaves)]
+
+def second(function, leaves, directions):
+    leaves, total = [Value(x) for x in leaves], Value(0.0)
+    for one, along in zip(gradients(function(*leaves), leaves), directions):
+        total = add(total, mul(one, along))
+    return [one.x for one in gradients(total, leaves)]
+
+scalar, chain = True, 20
+value = lambda a: lift(a).x
+operations = {"add": add, "mul": mul, "sin": sin}
+"""
+
+
+@pytest.mark.parametrize(("text", "verdict"), [(TWICE, "pass"), (TWICE.replace("mul(-1.0, sin(a))", "sin(a)"), "fail")])
+def test_where_an_engine_differentiates_twice_that_is_judged_too(tmp_path, text, verdict):
+    file = tmp_path / "twice.py"
+    file.write_text(text)
+    report = judged(file)
+    assert report.verdict == verdict, report.summary
+    rows = {row.name: (row.gradients["a"], row.second) for row in report.operations}
+    assert rows["mul"] == ("right", "right")
+    assert rows["sin"] == ("right", "right" if verdict == "pass" else "wrong")
+    assert [diagnosis.fault for diagnosis in report.diagnosis] == ([] if verdict == "pass" else ["operation:sin:second-order"])

@@ -1,6 +1,6 @@
 """The smallest graph that still fails, found by taking away whatever can go; bounded by the number of graphs asked."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.checks.engine.alone import Alone
@@ -11,6 +11,7 @@ from verifier.contracts.engine.graph import Graph, shares_nodes
 from verifier.contracts.engine.smaller import size_of, smaller, tidied
 from verifier.oracles.graphs import GraphReference, refer_graph
 
+TRIED = 2  # failing graphs that are asked again in fresh workers
 SHARE = 4  # of a profile's budget that goes into one search: graphs are cheap to ask and dear to refer
 
 
@@ -40,7 +41,7 @@ def smallest_failure(asking: Asking, alone: Alone, answers: Answers, *, budget: 
     if not starts:
         return None
     checked = [start for start in starts if start[1] == starts[0][1]]
-    graph, check, what = min(checked, key=lambda start: size_of(start[0]))
+    graph, check, what = _start(asking, alone, checked) if budget else checked[0]
     left = budget and max(20, budget // SHARE)
     while left > 0:
         found, used = _next(asking, alone, graph, what, left)
@@ -53,6 +54,16 @@ def smallest_failure(asking: Asking, alone: Alone, answers: Answers, *, budget: 
     reference = refer_graph(graph, epsilon=alone.epsilon, accumulates=asking.engine.accumulates, cotangents=True)
     compared = compare_with_truth(graph, reply, asking.engine, alone.epsilon)
     return Smallest(graph, reply, reference, compared, check) if compared.departures else None
+
+
+def _start(asking: Asking, alone: Alone, starts: Sequence[tuple[Graph, str, str]]) -> tuple[Graph, str, str]:
+    """The smallest that also fails in a worker that was asked nothing before; of an engine that keeps something, the first that did."""
+    ordered = sorted(starts, key=lambda start: size_of(start[0]))
+    for start in [*ordered[:TRIED], *starts[:TRIED]]:
+        asking.restart()
+        if fails(asking, alone, start[0]) is not None:
+            return start
+    return ordered[0]
 
 
 def _next(asking: Asking, alone: Alone, graph: Graph, what: str, left: int) -> tuple[Graph | None, int]:

@@ -16,6 +16,7 @@ SHARED = {
         "an operand that was broadcast gets a gradient that is not summed over the axes that it was stretched along",
     ),
     "broadcast zero-dim": ("broadcasting", "a number that was broadcast against an array gets a gradient that is not summed"),
+    "empty": ("empty", "arrays without elements are differentiated wrongly"),
     "zero-dim": ("zero-dimensional", "arrays without dimensions are differentiated wrongly"),
     "number right": ("numbers", "a Python number on the right is differentiated wrongly"),
     "number left": ("numbers", "a Python number on the left is differentiated wrongly"),
