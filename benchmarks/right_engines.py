@@ -23,6 +23,7 @@ def main() -> None:
     asked = parser.parse_args()
     print(HEAD)
     limits = {"wall_seconds": asked.seconds, "cpu_seconds": max(60.0, 2 * asked.seconds), "memory": asked.memory}
+    total = accused = 0
     for engine in asked.engines:
         for seed in asked.seeds:
             began = time.perf_counter()
@@ -32,6 +33,8 @@ def main() -> None:
             known = f"{engine.stem:<18}{seed:>5}{report.verdict:>9}{len(report.operations or ()):>11}"
             row = f"{known}{questions:>10}{wrong:>6}{graphs:>8}{wrong_graphs:>6}"
             print(f"{row}{time.perf_counter() - began:>9.0f}", flush=True)
+            total, accused = total + graphs, accused + wrong_graphs
+    print(f"\n{total} graphs, {accused} found wrong; profile {asked.profile}")
 
 
 if __name__ == "__main__":
