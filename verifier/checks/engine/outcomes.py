@@ -166,6 +166,7 @@ def _worked(smallest: Smallest) -> list[Step]:
     """Every node's value, then every cotangent that can be read, then the leaves' gradients: right beside claimed, at the worst element."""
     graph, reply, reference = smallest.graph, smallest.reply, smallest.reference
     wrong = {(one.what, one.tensor) for one in smallest.compared.departures}
+    wrong_leaves = {one.tensor for one in smallest.compared.departures if one.what != "value"}
     steps = []
     for node in graph.nodes:
         right, claimed = reference.values[node.output].right, reply.values.get(node.output)
@@ -174,13 +175,13 @@ def _worked(smallest: Smallest) -> list[Step]:
         return steps
     final = reference.passes[len(reply.gradients) - 1]
     for node in reversed(graph.nodes):
-        if node.output in final and node.output in reply.cotangents:
+        if node.output in final and node.output in reply.cotangents and not graph.directions:
             held, read = final[node.output], reply.cotangents[node.output]
             parts = read.shape == held.right.shape and bool(np.any(np.abs(read - held.right) > held.tolerance))
             steps.append(_step("cotangent", f"d{node.output}", f"d{node.output}", held.right, read, parts))
     for leaf, gradient in reply.gradients[-1].items():
         found = np.zeros(final[leaf].right.shape) if gradient is None else gradient
-        steps.append(_step("gradient", f"d{leaf}", f"d{leaf}", final[leaf].right, found, ("gradient", leaf) in wrong))
+        steps.append(_step("gradient", f"d{leaf}", f"d{leaf}", final[leaf].right, found, leaf in wrong_leaves))
     return steps
 
 

@@ -67,7 +67,7 @@ def _of_second(alone: Alone) -> list[Diagnosis]:
 
 def _explained_alone(alone: Alone, answers: Answers) -> bool:
     """Whether every failing graph has an operation that is wrong alone, in a way of its own."""
-    guilty = {one.case.operation for one in alone.wrong() if one.case.feature not in SHARED}
+    guilty = {one.case.operation for one in alone.wrong() if one.case.feature not in SHARED and not one.graph.directions}
     return all(guilty & set(one.graph.operations) for one in answers.failed)
 
 
