@@ -9,7 +9,6 @@ from autograd import grad, make_vjp
 
 
 def differentiate(function, leaves, cotangent):
-    """The gradients of all leaves at once, for a cotangent of the output's shape."""
     return list(make_vjp(lambda arrays: function(*arrays))(tuple(leaves))[0](cotangent))
 
 
@@ -19,6 +18,7 @@ def second(function, leaves, directions):
     return list(grad(along)(tuple(leaves)))
 
 
+dtypes = ["float64", "complex128"]
 elementwise = "exp log sqrt abs sin cos tanh sinh cosh matmul maximum outer"
 operations = {
     **{name: getattr(np, name) for name in elementwise.split()},

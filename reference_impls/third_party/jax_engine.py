@@ -22,7 +22,7 @@ def second(function, leaves, directions):
     return list(jax.grad(along, range(len(leaves)))(*map(jnp.asarray, leaves)))
 
 
-chain = 20  # it compiles each operation for each shape
+chain, dtypes = 20, ["float64", "complex128"]  # it compiles each operation for each shape
 elementwise = "exp log sqrt abs sin cos tanh sinh cosh arctan square maximum matmul outer where"
 operations = {name: getattr(jnp, name) for name in elementwise.split()} | {
     **{name: getattr(operator, name) for name in ["add", "sub", "mul", "pow", "neg"]},

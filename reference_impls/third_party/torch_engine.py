@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional as F
 
 leaf = lambda array: torch.tensor(array, requires_grad=True)  # noqa: E731
-constant, no_grad, retain_graph = torch.tensor, torch.no_grad, True
+constant, no_grad, retain_graph, dtypes = torch.tensor, torch.no_grad, True, ["float64", "complex128"]
 value = lambda tensor: tensor.detach().numpy()  # noqa: E731
 gradient = lambda leaf: None if leaf.grad is None else leaf.grad.numpy()  # noqa: E731
 backward = lambda output, cotangent: output.backward(torch.as_tensor(cotangent), retain_graph=True)  # noqa: E731

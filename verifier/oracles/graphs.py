@@ -9,7 +9,7 @@ since right code may compute 1 − y², or the terms of a softmax one by one.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -30,6 +30,7 @@ BOUNDED = frozenset(
     ("sigmoid", "tanh", "softmax", "log_softmax", "softplus", "logsigmoid", "erf", "softsign", "gelu", "silu", "mish")
 ).union(("sin", "cos", "expm1", "log1p", "logaddexp", "logsumexp", "hardsigmoid", "hardswish"))
 AVERAGING = frozenset(("cross_entropy", "binary_cross_entropy_with_logits"))  # (p − y) / N
+CONJUGATED = np.array([1.0, -1.0])
 LEAST = 0.25  # scatter of one correctly rounded number, in its own machine epsilons
 
 
@@ -50,7 +51,14 @@ class GraphReference:
 
 
 def refer_graph(
-    graph: Graph, *, epsilon: float, accumulates: bool = True, seed: int = 0, cotangents: bool = False, copies: int = COPIES
+    graph: Graph,
+    *,
+    epsilon: float,
+    accumulates: bool = True,
+    seed: int = 0,
+    cotangents: bool = False,
+    copies: int = COPIES,
+    conjugate: bool = False,
 ) -> GraphReference:
     """The right answers to a graph.
 
@@ -58,18 +66,22 @@ def refer_graph(
         epsilon: machine epsilon of the numbers that the engine computes in.
         accumulates: whether a leaf's gradient is the sum over the passes so far (since the last `clear`), or the last pass' alone.
         cotangents: also the gradients of the nodes, by name, in each pass.
+        conjugate: of complex numbers, the gradient without the conjugation of the derivative that PyTorch has: JAX's.
         copies: how many noisy ones; without any, each tolerance is the least that it can be, that of one correctly rounded number.
     """
+    if conjugate:
+        turned = {one.cotangent: graph.arrays[one.cotangent] * CONJUGATED for one in graph.passes if one.cotangent}
+        graph = replace(graph, arrays={**graph.arrays, **turned})
     exact = _sweep(graph, None, accumulates, cotangents)
     unit = max(UNIT, epsilon)
     noisy = [_sweep(graph, _Noise(1000 * seed + copy, unit), accumulates, cotangents) for copy in range(1, copies + 1)]
     longest = max([2, *(size for array in graph.arrays.values() for size in array.shape)])
 
     def answered(right: Tensor, copies: list[Tensor]) -> Answered:
-        value = right.detach().numpy()
-        scatter = LEAST * epsilon * np.abs(value)
+        value = _numbers(right)
+        scatter = LEAST * epsilon * _sizes(right, value)
         for copy in copies:
-            scatter = np.maximum(scatter, np.abs(copy.detach().numpy() - value) * (epsilon / unit))
+            scatter = np.maximum(scatter, _sizes(right, _numbers(copy) - value) * (epsilon / unit))
         return Answered(value, np.asarray(element_tolerance(scatter, longest), dtype=np.float64))
 
     values = {name: answered(value, [copy[0][name] for copy in noisy]) for name, value in exact[0].items()}
@@ -77,7 +89,20 @@ def refer_graph(
         {name: answered(value, [copy[1][number][name] for copy in noisy]) for name, value in found.items()}
         for number, found in enumerate(exact[1])
     )
+    if conjugate:
+        passes = tuple({name: replace(one, right=one.right * CONJUGATED) for name, one in found.items()} for found in passes)
     return GraphReference(values, passes)
+
+
+def _numbers(tensor: Tensor) -> FloatArray:
+    """A tensor's numbers; real and imaginary parts along a last axis."""
+    return np.asarray((torch.view_as_real(tensor.resolve_conj()) if tensor.is_complex() else tensor).detach().numpy())
+
+
+def _sizes(tensor: Tensor, numbers: FloatArray) -> FloatArray:
+    """The sizes of a tensor's numbers; of both parts of a complex one its modulus, since rounding of the one reaches the other."""
+    sizes = np.abs(numbers)
+    return np.broadcast_to(np.hypot(sizes[..., :1], sizes[..., 1:]), sizes.shape) if tensor.is_complex() else sizes
 
 
 class _Noise:
@@ -99,7 +124,7 @@ class _Noise:
     def edge(self, value: Tensor) -> Tensor:
         """The value as a node reads it, with noise of its own, and its cotangent with another: else a/a would have a slope without any."""
         back = value * (1 + self._read(value))
-        return torch.addcmul(back, value.detach(), self._read(value))
+        return torch.addcmul(back, value.detach(), self._read(value).to(value.dtype))
 
     def _read(self, like: Tensor) -> Tensor:
         place = int(self._places.random() * (POOL - like.numel()))
@@ -132,6 +157,7 @@ Sweep = tuple[dict[str, Tensor], list[dict[str, Tensor]]]
 def _sweep(graph: Graph, noise: _Noise | None, accumulates: bool, cotangents: bool) -> Sweep:
     values = {name: torch.from_numpy(np.array(array)) for name, array in graph.arrays.items()}
     values = {name: value.double() if value.is_floating_point() else value for name, value in values.items()}
+    values |= {name: torch.view_as_complex(values[name].contiguous()) for name in graph.complex}
     leaves = {name: values[graph.same.get(name, name)].clone().requires_grad_() for name in graph.leaves}
     values |= leaves
     gradients: list[dict[str, Tensor]] = []
@@ -192,4 +218,4 @@ def _operand(operand: str | float, values: Mapping[str, Tensor], noise: _Noise |
     if not isinstance(operand, str):
         return torch.tensor(float(operand), dtype=torch.float64)
     value = values[operand]
-    return value if noise is None or not value.is_floating_point() else noise.edge(value)
+    return noise.edge(value) if noise is not None and (value.is_floating_point() or value.is_complex()) else value

@@ -201,7 +201,7 @@ class OperationRecord(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         name: as the table of operations has it.
-        value, gradients, broadcasting, edge, second (derivatives of gradients): `right`, `wrong`, `refuses`, `refuses late`, `convention`;
+        value, gradients, broadcasting, edge, second (order), complex (numbers): `right`, `wrong`, `refuses`, `refuses late`, `convention`;
             empty where nothing was asked.
         questions: how many graphs were asked about it.
         sentence: what it refuses, in the engine's words, and what it does at kinks.
@@ -213,6 +213,7 @@ class OperationRecord(msgspec.Struct, frozen=True, omit_defaults=True):
     broadcasting: str = ""
     edge: str = ""
     second: str = ""
+    complex: str = ""
     questions: int = 0
     sentence: str = ""
 

@@ -108,7 +108,9 @@ class _Run:
     def __init__(self, holder: Any, asked: Mapping[str, Any], arrays: Mapping[str, Array], basket: Basket) -> None:
         self.engine, self.graph, self.basket = holder, asked["graph"], basket
         self.show: Sequence[str] = asked.get("show", ())
-        self.given = {name: arrays[key] for name, key in asked["arrays"].items()}
+        self.complex: Sequence[str] = self.graph["complex"]
+        given = {name: arrays[key] for name, key in asked["arrays"].items()}
+        self.given = {name: array[..., 0] + 1j * array[..., 1] if name in self.complex else array for name, array in given.items()}
         self.table: Mapping[str, Callable[..., Any]] = holder.operations
         self.scalar = bool(getattr(holder, "scalar", False))
         self.tensors: dict[str, Any] = {}
@@ -244,7 +246,7 @@ class _Run:
         read = getattr(self.engine, "value", lambda tensor: tensor)
         shown = self._guarded("forward", name, read, self.tensors[name])
         try:
-            self.reply["values"][name] = self.basket.add(to_array(shown, ""))
+            self.reply["values"][name] = self.basket.add(_parts(shown, whole=True) if self.complex else to_array(shown, ""))
         except Refused as refused:
             raise Stopped("forward", name, refused) from None
 
@@ -256,7 +258,7 @@ class _Run:
         if gradient is None or (isinstance(gradient, int | float) and gradient == 0):
             return None
         try:
-            return self.basket.add(self._numbers(gradient))
+            return self.basket.add(_parts(gradient) if name in self.complex else self._numbers(gradient))
         except Refused as refused:
             raise Stopped("gradient", name, refused) from None
 
@@ -288,6 +290,16 @@ class _Run:
             raise
         except BaseException as error:  # SystemExit and KeyboardInterrupt are a candidate's to raise, not ours to obey
             raise Stopped(place, node, error) from None
+
+
+def _parts(value: Any, *, whole: bool = False) -> Array:
+    """Real and imaginary parts along a last axis; `whole`: a real array as it is. Raises Refused where it is no array of numbers."""
+    array = np.asarray(value)
+    if array.dtype.kind != "c" and whole:
+        return to_array(value, "")
+    if array.dtype.kind not in "cfiu":
+        raise Refused("returned no array of numbers")
+    return np.stack([array.real, array.imag], -1).astype(np.float64)
 
 
 def _option(value: Any) -> Any:

@@ -15,6 +15,9 @@ from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
 
 FIRST = ("sum", "mul")  # what the others end with
 MEASURED = ("plain", "axis")  # questions whose scatter says what a run resolves
+HOLOMORPHIC = frozenset(
+    ("add", "sub", "mul", "div", "neg", "exp", "log", "sin", "cos", "tanh", "sinh", "cosh", "square", "reciprocal", "pow")
+).union(("matmul", "outer", "sum", "mean", "transpose", "reshape", "getitem", "cat", "stack", "cumsum"))
 SECOND = 3  # ways in which an operation is differentiated twice
 
 
@@ -103,6 +106,7 @@ def ask_alone(asking: Asking, *, seed: int, tell: Callable[[str, int, int], None
             alone.ending = ending_for(engine, [known for known in FIRST if right_enough(alone.asked.get(known, ()))])
     asking.engine = replace(asking.engine, ranks=alone.ranks(asking.engine.ranks))
     ask_second(asking, alone, seed)
+    ask_complex(asking, alone, seed)
     wrong = alone.wrong()
     if wrong:
         asking.restart()
@@ -130,6 +134,36 @@ def ask_second(asking: Asking, alone: Alone, seed: int) -> None:
         replies = asking.ask(graphs, dtype=alone.dtype, show=("y",))
         answered = zip(cases, graphs, replies, strict=True)
         alone.asked[name] += [judged(case, graph, reply, asking, alone) for case, graph, reply in answered]
+
+
+def ask_complex(asking: Asking, alone: Alone, seed: int) -> None:
+    """Where the engine differentiates complex numbers: each operation that is holomorphic, by the convention that explains more answers."""
+    if not asking.engine.has_complex:
+        return
+    asked: list[tuple[Case, Graph, Reply]] = []
+    for name, questions in alone.asked.items():
+        right = [
+            one for one in questions if name in HOLOMORPHIC and one.status == "right" and one.case.feature in ("plain", "number right")
+        ]
+        kinds = {one.case.feature: one for one in right}
+        for number, one in enumerate(kinds.values()):
+            graph = _complex(one.case.graph, np.random.default_rng([seed, number, 23, *name.encode()]))
+            asked.append((replace(one.case, feature="complex", column="complex"), graph, asking.one(graph, dtype=alone.dtype, show=("y",))))
+    found = [[judged(case, graph, reply, asking, alone, conjugate=one) for case, graph, reply in asked] for one in (False, True)]
+    chosen = min(found, key=lambda answers: sum(one.status == "gradient" for one in answers))
+    if chosen is found[1]:
+        alone.notes["Complex gradients are meant without conjugation (JAX's convention): they are judged as such."] = None
+    for one in chosen:
+        alone.asked[one.case.operation].append(one)
+
+
+def _complex(graph: Graph, generator: np.random.Generator) -> Graph:
+    """The graph of one operation over complex leaves, none near 0, with a complex cotangent."""
+    shapes = {name: graph.arrays[name].shape for name in graph.leaves}
+    shapes["cotangent"] = shape_of(graph, graph.passes[0].output)
+    drawn = {name: generator.choice([-1, 1], (*shape, 2)) * generator.uniform(0.3, 1.5, (*shape, 2)) for name, shape in shapes.items()}
+    one = replace(graph.passes[0], cotangent="cotangent")
+    return replace(graph, arrays={**graph.arrays, **drawn}, passes=(one,), complex=tuple(drawn))
 
 
 def by_its_definition(name: str, asked: list[Asked], asking: Asking, alone: Alone) -> list[Asked]:
@@ -192,12 +226,13 @@ def ask_cases(asking: Asking, cases: Iterable[Case], alone: Alone, seed: int) ->
     return [judged(case, graph, reply, asking, alone) for (case, graph), reply in zip(graphs, replies, strict=True)]
 
 
-def judged(case: Case, graph: Graph, reply: Reply, asking: Asking, alone: Alone) -> Asked:
+def judged(case: Case, graph: Graph, reply: Reply, asking: Asking, alone: Alone, *, conjugate: bool = False) -> Asked:
     """What a reply to a case is worth."""
     stopped = reply.stopped
     if stopped is not None and stopped.place in ("forward", "died"):
         return Asked(case, graph, "refuses", words=stopped.words, reply=reply)
-    compared = compare_with_truth(graph, reply, asking.engine, alone.epsilon, measured=case.feature in MEASURED)
+    measured = case.feature in MEASURED
+    compared = compare_with_truth(graph, reply, asking.engine, alone.epsilon, measured=measured, conjugate=conjugate)
     alone.notes |= dict.fromkeys(f"{case.operation}: {note}." for note in compared.notes)
     for name in reply.changed:
         alone.notes[f"{case.operation}: the backward pass changes the array that {name} was made from."] = None

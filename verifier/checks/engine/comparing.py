@@ -47,10 +47,13 @@ class Compared:
     worst: Comparison | None = None
 
 
-def compare_with_truth(graph: Graph, reply: Reply, engine: Engine, epsilon: float, *, measured: bool = True) -> Compared:
+def compare_with_truth(
+    graph: Graph, reply: Reply, engine: Engine, epsilon: float, *, measured: bool = True, conjugate: bool = False
+) -> Compared:
     """What departs in an answer from the right one.
 
     Args:
+        conjugate: of complex numbers, whether gradients are meant without PyTorch's conjugation.
         measured: whether the scatter is measured anyway, for the report. Else only where the answer is not right to the last bits: no
             scatter makes a tolerance smaller, and four noisy copies cost four times as much as the right answer.
     """
@@ -59,7 +62,8 @@ def compare_with_truth(graph: Graph, reply: Reply, engine: Engine, epsilon: floa
         compared = compare_reply(graph, reply, reference, engine)
         if not compared.departures:
             return replace(compared, worst=None)
-    return compare_reply(graph, reply, refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates), engine)
+    reference = refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates, conjugate=conjugate)
+    return compare_reply(graph, reply, reference, engine)
 
 
 def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine: Engine, *, values: bool = True) -> Compared:

@@ -24,6 +24,7 @@ def _row(name: str, asked: Sequence[Asked]) -> OperationRecord:
         gradients={operand: _gradient(plain, operand) for operand in operands},
         broadcasting=_status(one for one in asked if one.case.column == "broadcasting"),
         edge=_status(one for one in asked if one.case.column == "edge" or (one.case.column == "empty" and one.status in WRONG)),
+        complex=_status(one for one in asked if one.case.column == "complex"),
         second=_status(one for one in asked if one.case.column == "second"),
         questions=len(asked),
         sentence=_sentence(asked),

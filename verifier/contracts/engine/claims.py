@@ -20,6 +20,7 @@ OPTION_NAMES: Mapping[str, tuple[str, ...]] = {
     "max": ("max", "a_max", "high"),
     "correction": ("correction", "ddof"),
 }
+REAL, COMPLEX = ("float64", "float32"), "complex128"
 DEFAULTS: Mapping[str, Any] = {
     "axis": None,
     "keepdims": False,
@@ -83,6 +84,11 @@ class Engine:
     unknown: tuple[str, ...] = ()
     ranks: frozenset[int] = frozenset(range(6))
     variants: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def has_complex(self) -> bool:
+        """Whether it also differentiates complex numbers, from a cotangent."""
+        return COMPLEX in self.dtypes and self.takes_cotangent and self.mode != "directions"
 
     def variant_of(self, operation: str) -> dict[str, str]:
         """The option that says which definition of an operation is meant; none for the first one."""
@@ -199,6 +205,6 @@ def _number(flags: Mapping[str, Any], name: str, default: int, least: int, most:
 def _dtypes(flags: Mapping[str, Any]) -> tuple[str, ...]:
     value = flags.get("dtypes", ["float64"])
     value = [value] if isinstance(value, str) else value
-    if not isinstance(value, list) or not value or any(one not in ("float64", "float32") for one in value):
-        raise AnswerError(f'dtypes is {value!r}; it must be a list of "float64" and "float32".')
-    return tuple(value)
+    if not isinstance(value, list) or not any(one in REAL for one in value) or any(one not in (*REAL, COMPLEX) for one in value):
+        raise AnswerError(f'dtypes is {value!r}; it must be a list of "float64" or "float32", and "{COMPLEX}" beside it.')
+    return tuple(sorted(value, key=lambda one: one == COMPLEX))

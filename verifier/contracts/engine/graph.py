@@ -68,6 +68,7 @@ class Graph:
         untracked: nodes that are computed under the engine's `no_grad`.
         written: nodes that are computed in place, in their first operand, which nobody reads after them.
         directions: leaf -> the array that its gradient is multiplied with; then the gradients of the sum of these products are asked.
+        complex: arrays of complex numbers: their last axis holds real and imaginary parts, as do those of the values that follow from them.
     """
 
     arrays: Mapping[str, Array]
@@ -80,6 +81,7 @@ class Graph:
     untracked: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
     directions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    complex: tuple[str, ...] = ()
     contract: ClassVar[str] = "engine"
 
     @property
@@ -141,6 +143,7 @@ def to_message(graph: Graph) -> dict[str, Any]:
         "untracked": list(graph.untracked),
         "written": list(graph.written),
         "directions": dict(graph.directions),
+        "complex": list(graph.complex),
     }
 
 
@@ -163,6 +166,7 @@ def from_message(message: Mapping[str, Any], arrays: Mapping[str, Array]) -> Gra
             tuple(message.get("untracked", ())),
             tuple(message.get("written", ())),
             dict(message.get("directions", {})),
+            tuple(message.get("complex", ())),
         )
         _require_names(graph)
     except (KeyError, TypeError, ValueError) as error:

@@ -41,7 +41,7 @@ def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest |
     found: list[Diagnosis] = []
     if answers.failed and smallest is not None and smallest.check == "graphs" and not _explained_alone(alone, answers):
         found.append(blame_graph(_structure(smallest, answers, engine)))
-    found += _of_second(alone)
+    found += [*_of_second(alone), *_of_complex(alone)]
     tested = [
         Tested(name, feature, all(one.status in ("right", "convention") for one in answered if one.case.feature == feature))
         for name, questions in alone.asked.items()
@@ -50,7 +50,8 @@ def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest |
     ]
     if alone.stale or _ignores_cotangent(alone):
         return (STALE if alone.stale else COTANGENT,)
-    observations = [seen for one in alone.wrong() if not one.graph.directions for seen in _observations(one, alone)]
+    plain = [one for one in alone.wrong() if not one.graph.directions and not one.graph.complex]
+    observations = [seen for one in plain for seen in _observations(one, alone)]
     return tuple([*found, *blame_alone(tested, observations)])
 
 
@@ -65,15 +66,23 @@ def _of_second(alone: Alone) -> list[Diagnosis]:
     return [Diagnosis(f"operation:{name}:second-order", "", f"The second derivative of {name} {told}.") for name in wrong]
 
 
+def _of_complex(alone: Alone) -> list[Diagnosis]:
+    """Operations that are wrong over complex numbers by either convention."""
+    names = dict.fromkeys(one.case.operation for one in alone.wrong() if one.graph.complex)
+    return [Diagnosis(f"operation:{name}:complex", "", f"{name} is wrong over complex numbers, by either convention.") for name in names]
+
+
 def _explained_alone(alone: Alone, answers: Answers) -> bool:
     """Whether every failing graph has an operation that is wrong alone, in a way of its own."""
-    guilty = {one.case.operation for one in alone.wrong() if one.case.feature not in SHARED and not one.graph.directions}
+    guilty = {
+        one.case.operation for one in alone.wrong() if one.case.feature not in SHARED and one.case.column not in ("second", "complex")
+    }
     return all(guilty & set(one.graph.operations) for one in answers.failed)
 
 
 def _ignores_cotangent(alone: Alone) -> bool:
     """Whether every wrong gradient is the right one of a cotangent of ones."""
-    wrong = [one for one in alone.wrong() if one.graph.passes[0].cotangent is not None]
+    wrong = [one for one in alone.wrong() if one.graph.passes[0].cotangent is not None and not one.graph.complex]
     if len({one.case.operation for one in wrong}) < SEVERAL or len(wrong) < len(alone.wrong()):
         return False
     for one in wrong[:: max(1, len(wrong) // SEVERAL)]:
