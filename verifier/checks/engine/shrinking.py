@@ -52,6 +52,8 @@ def smallest_failure(asking: Asking, alone: Alone, answers: Answers, *, budget: 
             break
         graph = found
     graph = tidied(graph)
+    if graph.untracked:
+        asking.restart()
     reply = asking.one(graph, dtype=alone.dtype, show=[node.output for node in graph.nodes])
     reference = refer_graph(graph, epsilon=alone.epsilon, accumulates=asking.engine.accumulates, cotangents=True)
     compared = compare_with_truth(graph, reply, asking.engine, alone.epsilon)
@@ -75,6 +77,8 @@ def _next(asking: Asking, alone: Alone, graph: Graph, what: str, left: int) -> t
         if used >= left:
             break
         used += 1
+        if graph.untracked:  # what a wrong `no_grad` leaves behind would make each smaller graph fail
+            asking.restart()
         compared = fails(asking, alone, candidate)
         if compared is not None and any(one.what == what for one in compared.departures):
             return candidate, used
