@@ -36,5 +36,5 @@ operations = {name: getattr(torch, name) for name in elementwise.split()} | {
     "where": lambda mask, a, b: torch.where(torch.as_tensor(mask), a, b),
     "cross_entropy": lambda a, labels: F.cross_entropy(a, torch.as_tensor(labels)),
 }
-in_place = {name: getattr(torch.Tensor, f"{name}_") for name in ["add", "mul", "div", "exp", "tanh", "relu"]}
+in_place = {name: getattr(torch.Tensor, f"{name}_") for name in ["add", "sub", "exp", "tanh", "relu"]}
 in_place["setitem"] = lambda a, b, index: a.__setitem__(index, b)
