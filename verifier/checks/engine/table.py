@@ -55,7 +55,7 @@ def _sentence(asked: Sequence[Asked]) -> str:
     for one in asked:
         if one.status in ("refuses", "late"):
             refused.setdefault(one.case.feature, f"{WORDS[one.status]} ({one.words[:100]})")
-    kinks = {one.words for one in asked if one.status == "convention"}
+    kinks = {one.words for one in asked if one.status == "convention" and one.case.column != "empty"}
     parts = [f"{feature}: {words}" for feature, words in refused.items()]
     if kinks:
         parts.append(f"slope at a kink: {', '.join(sorted(kinks))}")
