@@ -189,7 +189,7 @@ def _step(equation: str, name: str, text: str, right: np.ndarray, claimed: np.nd
     place = 0
     if claimed is not None and claimed.shape == right.shape and right.size:
         place = int(np.argmax(np.nan_to_num(np.abs(claimed - right), nan=np.inf)))
-    index = f"[{', '.join(str(int(one)) for one in np.unravel_index(place, right.shape))}]" if right.ndim else ""
+    index = f"[{', '.join(str(int(one)) for one in np.unravel_index(place, right.shape))}]" if right.ndim and right.size else ""
     number = float(right.flat[place]) if right.size else 0.0
     theirs = float(claimed.flat[place]) if claimed is not None and claimed.shape == right.shape and claimed.size else None
     theirs = theirs if theirs is None or np.isfinite(theirs) else None
