@@ -37,9 +37,9 @@ class Smallest:
 def smallest_failure(asking: Asking, alone: Alone, answers: Answers, *, budget: int) -> Smallest | None:
     """The smallest failing graph; from a graph of many nodes if any failed, else from an operation alone."""
     starts: list[tuple[Graph, str, str]] = [(one.graph, "graphs", one.departure.what) for one in answers.failed]
-    starts += [
-        (one.graph, "operations", one.departure.what) for one in alone.wrong() if one.departure is not None and not one.graph.complex
-    ]
+    wrong = [one for one in alone.wrong() if one.departure is not None and not one.graph.complex]
+    shown = [one for one in wrong if one.case.column != "empty"] or wrong  # arrays without elements show nothing to follow
+    starts += [(one.graph, "operations", one.departure.what) for one in shown if one.departure is not None]
     if not starts:
         return None
     checked = [start for start in starts if start[1] == starts[0][1]]
