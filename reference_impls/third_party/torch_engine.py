@@ -31,7 +31,7 @@ operations = {name: getattr(torch, name) for name in elementwise.split()} | {
     "transpose": lambda a, axes=None: a.permute(axes or tuple(reversed(range(a.ndim)))),
     "reshape": lambda a, shape: a.reshape(shape),
     "getitem": lambda a, index: a[index],
-    "setitem": lambda a, b, index: in_place["setitem"](a.clone(), b, index),
+    "setitem": lambda a, b, index: (c := a.clone(), c.__setitem__(index, b))[0],
     "cat": lambda several, axis=0: torch.cat(several, axis),
     "where": lambda mask, a, b: torch.where(torch.as_tensor(mask), a, b),
     "cross_entropy": lambda a, labels: F.cross_entropy(a, torch.as_tensor(labels)),
