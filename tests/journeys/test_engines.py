@@ -247,8 +247,10 @@ def mul(a, b):
     a, b = lift(a), lift(b)
     return Value(a.x * b.x, (a, lambda: b), (b, lambda: a))
 def sin(a):
+    a = lift(a)
     return Value(math.sin(a.x), (a, lambda: cosine(a)))
 def cosine(a):
+    a = lift(a)
     return Value(math.cos(a.x), (a, lambda: mul(-1.0, sin(a))))
 
 def gradients(output, leaves):
