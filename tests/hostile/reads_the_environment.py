@@ -7,11 +7,14 @@ Held by: a clean environment
 import contextlib
 import functools
 import os
+import re
 
 import numpy as np
 
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))  # where a checkout lies is no secret
+def own_code(setting):
+    """A checkout's folder, by which the zygote found its own code: where that lies is no secret."""
+    return "" if os.path.isdir(os.path.join(setting[1], "verifier", "worker")) else setting[0]
 
 
 @functools.cache
@@ -20,7 +23,7 @@ def attack():
     with contextlib.suppress(PermissionError):  # the kernel keeps it from an ordinary user already
         kept += open("/proc/self/environ", "rb").read().decode()
     for word in ("VERIFIER_SECRET", "PYTEST", "TOKEN", "PYTHONPATH=", "SSH_"):
-        if word in kept.replace("PYTHONPATH=" + ROOT, ""):
+        if word in re.sub(r"PYTHONPATH=([^\0:]*)(?=\0|$)", own_code, kept):
             raise RuntimeError(f"breach: {word} in the environment")
 
 
