@@ -8,6 +8,13 @@ from verifier.wire import WireError
 RAISED_TEXTS = ("type", "text", "traceback")
 RAISED_PLACES = ("file", "function")
 LONGEST = 20_000  # characters of a text
+PHASES = {  # in which an action can raise
+    "program": ("imports", "program"),
+    "pass": ("setup", "forward", "pass"),
+    "backward": ("backward",),
+    "points": ("setup", "forward", "points"),
+    "walk": ("setup", "step", "walk"),
+}
 
 
 def check_replies(
@@ -27,7 +34,7 @@ def check_replies(
         steps = (sent or {}).get(line.get("steps"))
         if steps is not None and "form" in reply and arrays[reply["form"]].shape[:1] != (len(steps),):
             raise WireError(f"a line has not {len(steps)} points")
-    _check_actions(request.get("actions", ()), message.get("actions", []), arrays)
+    _check_actions(request.get("actions", ()), message.get("actions", []), arrays, sent or {})
 
 
 def plain_hello(isolation: Mapping[str, Any], loaded: Mapping[str, Any]) -> dict[str, Any]:
@@ -75,24 +82,37 @@ def _check_reply(form: Any, call: Mapping[str, Any], reply: Any, arrays: Mapping
             raise WireError("a reply has no counts")
 
 
-def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: Mapping[str, Any]) -> None:
-    """One reply an action: what was raised or refused, and in which phase; or values by name, each an array of the frame or null."""
+def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: Mapping[str, Any], sent: Mapping[str, Any]) -> None:
+    """One reply an action: what was raised or refused, and in which of its phases; or a value for each name that was asked for."""
     if not isinstance(replies, list) or len(replies) != len(actions):
         raise WireError(f"there are no {len(actions)} answers to actions")
-    for reply in replies:
+    for action, reply in zip(actions, replies, strict=True):
         if not isinstance(reply, dict):
             raise WireError("a reply is no table")
         if "raised" in reply or "refused" in reply:
             _check_raised(reply["raised"]) if "raised" in reply else _check_text(reply["refused"])
-            _check_text(reply.get("phase"))
-            if not isinstance(reply.get("line", 0), int):
+            if reply.get("phase") not in PHASES[action["do"]]:
+                raise WireError("something was raised in a phase that was not asked for")
+            if type(reply.get("line", 0)) is not int:
                 raise WireError("a line is no number")
             continue
-        values, changed = reply.get("values"), reply.get("changed", [])
-        if not isinstance(values, dict) or not all(leaf is None or _is_name(leaf, arrays) for leaf in values.values()):
-            raise WireError("a reply has no values")
+        _check_values(action, reply.get("values"), arrays, sent)
+        changed = reply.get("changed", [])
         if not isinstance(changed, list) or not all(isinstance(name, str) and len(name) < LONGEST for name in changed):
             raise WireError("a reply does not say what changed")
+
+
+def _check_values(action: Mapping[str, Any], values: Any, arrays: Mapping[str, Any], sent: Mapping[str, Any]) -> None:
+    """Each name that was asked for stands for an array of the frame or null, no other; points and steps have their number of rows."""
+    wanted = {"pass": "outputs", "backward": "gradients", "walk": "carried"}.get(action["do"])
+    names = {"points"} if action["do"] == "points" else set(action[wanted] if wanted else ())
+    if not isinstance(values, dict) or values.keys() != names:
+        raise WireError("a reply has other values than were asked for")
+    if not all(leaf is None or _is_name(leaf, arrays) for leaf in values.values()):
+        raise WireError("a reply has no values")
+    rows = {"points": lambda: len(sent[action["steps"]]), "walk": lambda: int(action["steps"])}.get(action["do"])
+    if rows is not None and any(leaf is None or arrays[leaf].shape[:1] != (rows(),) for leaf in values.values()):
+        raise WireError("a reply has another number of rows than were asked for")
 
 
 def _fits(form: Any, leaves: Any, arrays: Mapping[str, Any]) -> bool:

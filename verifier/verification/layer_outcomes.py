@@ -43,6 +43,8 @@ class Judgement:
     operation: str = ""
     forward: str = "skipped"
     gradients: dict[str, str] = field(default_factory=dict)
+    asked: tuple[LayerAsking, str] | None = None
+    """Through what, and the type that it computes in."""
 
     def record(self) -> LayerRecord:
         """What a page shows of it."""
@@ -51,6 +53,13 @@ class Judgement:
 
     def add(self, check: str, status: Status, message: str, **more: object) -> None:
         self.outcomes.append(Outcome(check, status, message, layer=self.name, **more))  # type: ignore[arg-type]
+
+    def contradict(self, check: str, why: str) -> None:
+        """Take back what a check found right: nothing is decided."""
+        self.outcomes = [outcome for outcome in self.outcomes if outcome.id != check]
+        self.add(check, "inconclusive", why)
+        self.undecided, self.sentence = ["all"], why
+        self.gradients = dict.fromkeys(self.gradients, "undecided")
 
     @property
     def verdict(self) -> Verdict:
@@ -184,10 +193,9 @@ def _conclude_contract(judgement: Judgement, examined: Examined) -> None:
             f"{first.says} At {first.problem.describe()}."
         )
         judgement.add("contract", "fail", message, problems=asked, failed=len(raised), problem=first.problem.index)
-    elif len(examined.left_out) > asked / 2:
-        judgement.add(
-            "contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}. {_why(examined)}", problems=asked
-        )
+    elif len(examined.left_out) > asked / 2 or not examined.answers:
+        why = f" {_why(examined)}" if examined.left_out else ""
+        judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.{why}", problems=asked)
     elif examined.claims.entry is not None and _unexpected(examined):
         problem, why = _unexpected(examined)[0]
         where = where_shown({problem.index for problem, _ in _unexpected(examined)}, examined, everywhere=True)

@@ -13,6 +13,7 @@ from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
 from verifier.checks.layer.asking import LayerAsking, Raised, is_missing, is_not_written
+from verifier.checks.layer.elsewhere import answers_otherwise
 from verifier.checks.layer.examining import examine
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
@@ -100,6 +101,7 @@ def judge_layers(
                 for outcome in judgements[-1].outcomes:
                     found(outcome)
             keep_answers(references, claims.said, request, confined=confined)
+            _ask_elsewhere(judgements, exchanging)
         if not judgements:
             why = f"Nothing of what is asked for is there ({', '.join(missing)}); it has {_names(exchanging)}."
             judgements = [_unloaded(why, reason="not-judged")]
@@ -138,6 +140,20 @@ def _unloaded(why: str, reason: str = "") -> Judgement:
     return judgement
 
 
+def _ask_elsewhere(judgements: Sequence[Judgement], exchanging: Exchanging) -> None:
+    """Ask a worker that knows nothing yet, one for all layers, about points at which the others were differenced."""
+    exchanging.restart()
+    for judgement in judgements:
+        if judgement.asked is None or judgement.verdict != "pass":
+            continue
+        try:
+            why = answers_otherwise(*judgement.asked)
+        except Unanswered as error:
+            why = str(error)
+        if why:
+            judgement.contradict("finite-difference", why)
+
+
 def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchanging, request: Request, references: Answers) -> Judgement:
     judgement = Judgement(layer.name, operation=layer.operation or "")
     if layer.optimizer is not None:
@@ -168,6 +184,7 @@ def _judge_problems(
         examined = examine(
             asking, problems, references, differences=differences, seed=request.seed, every_tensor=every, tell=lambda _: None
         )
+        judgement.asked = asking, examined.inside
         conclude(judgement, examined, asking)
     except Unanswered as error:
         judgement.add("contract", "error", str(error))

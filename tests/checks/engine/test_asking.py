@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from verifier.checks.engine.asking import Asking
 from verifier.checks.examination import Unanswered
@@ -23,7 +24,10 @@ class Mortal:
         if any("x" in graph["leaves"] or len(graph["nodes"]) > 40 for graph in graphs):
             self.deaths += 1
             raise Unanswered("did not answer within 10 s")
-        return {"graphs": [{"values": {}, "gradients": [dict.fromkeys(graph["leaves"])]} for graph in graphs]}, {}
+        return {"graphs": [self.reply(graph) for graph in graphs]}, {"y": np.zeros(())}
+
+    def reply(self, graph):
+        return {"values": {graph["passes"][0][0]: "y"}, "gradients": [dict.fromkeys(graph["leaves"])]}
 
     def restart(self):
         pass
@@ -48,3 +52,22 @@ def test_longer_graphs_are_not_asked_after_one_that_took_too_long():
     replies = asking.ask([graph("a", 200, "chain"), graph("a", 60, "chain"), graph("a", 40, "chain"), graph("a", 8, "free")])
     assert [reply.stopped is None for reply in replies] == [False, False, True, True]
     assert (asking.most_nodes, mortal.deaths) == (50, 1)
+
+
+class Silent(Mortal):
+    """Forges answers in which there is nothing to compare."""
+
+    def __init__(self, missing):
+        super().__init__()
+        self.missing = missing
+
+    def reply(self, graph):
+        return super().reply(graph) | {self.missing: type(super().reply(graph)[self.missing])()}
+
+
+@pytest.mark.parametrize("missing", ["values", "gradients"])
+def test_an_answer_in_which_something_is_missing_is_no_right_one(missing):
+    (whole,) = Asking(Mortal()).ask([graph("a", 1, "plain")])
+    (reply,) = Asking(Silent(missing)).ask([graph("a", 1, "plain")])
+    assert whole.stopped is None
+    assert reply.stopped is not None and "something is missing" in reply.stopped.words

@@ -129,7 +129,7 @@ class Asking:
         said = message.get("graphs")
         if not isinstance(said, list) or len(said) != len(batch):
             return [Reply(stopped=Raised("died", "", "sent no answer for each graph")) for _ in batch]
-        replies = [_read(one, graph, answered) for one, graph in zip(said, batch, strict=True) if not _unasked(one)]
+        replies = [_read(one, graph, answered, show) for one, graph in zip(said, batch, strict=True) if not _unasked(one)]
         if replies and replies[-1].stopped is not None and replies[-1].stopped.place == "backward":
             self._exchange.restart()
         return replies or [Reply(stopped=Raised("died", "", "sent no answer"))]
@@ -158,20 +158,29 @@ def _unasked(said: Any) -> bool:
     return isinstance(said, Mapping) and said.get("unasked") is True
 
 
-def _read(said: Any, graph: Graph, arrays: Mapping[str, Array]) -> Reply:
-    """A reply of the promised types, whatever was sent."""
+def _read(said: Any, graph: Graph, arrays: Mapping[str, Array], show: Sequence[str]) -> Reply:
+    """A reply of the promised types, whatever was sent: gradients for every pass, unless it says what stopped the graph."""
     if not isinstance(said, Mapping):
         return Reply(stopped=Raised("died", "", "sent something else than an answer"))
     passes = said.get("gradients")
     gradients = [_gradients(one, graph, arrays) for one in passes] if isinstance(passes, list) else []
-    changed = said.get("changed")
+    changed, values, stopped = said.get("changed"), _named(said.get("values"), arrays), _stopped(said.get("stopped"))
+    complete = len(gradients) == len(graph.passes) and None not in gradients and values.keys() >= _shown(graph, show)
+    if stopped is None and not complete:
+        stopped = Raised("died", "", "sent an answer in which something is missing")
     return Reply(
-        values=_named(said.get("values"), arrays),
+        values=values,
         gradients=tuple(one for one in gradients[: len(graph.passes)] if one is not None),
-        stopped=_stopped(said.get("stopped")),
+        stopped=stopped,
         changed=tuple(name for name in changed if name in graph.arrays) if isinstance(changed, list) else (),
         cotangents=_named(said.get("cotangents"), arrays),
     )
+
+
+def _shown(graph: Graph, show: Sequence[str]) -> set[str]:
+    """The nodes whose values every answer has: the first output, and of `show` what stands before it."""
+    first = graph.passes[0]
+    return {first.output} | {node.output for node in graph.nodes[: first.nodes] if node.output in show}
 
 
 def _gradients(said: Any, graph: Graph, arrays: Mapping[str, Array]) -> Mapping[str, Array | None] | None:

@@ -4,6 +4,7 @@ Who asks hands in a way to exchange messages with the worker and never starts on
 asked afterwards is about that pass.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,10 @@ from verifier.contracts.layer.drawing import LayerProblem, cotangent_values, fla
 Arrays = Mapping[str, Array]
 FIRST_LENGTH = 4096  # of a cotangent before the output's size is known
 ONE_SIGN = ("ties", "zeros")  # stresses that are asked with cotangents of one sign
+LONGEST = 1 << 23  # of a cotangent: 64 MiB, so that no answer decides how much memory is taken here
+HEARD = 8  # points of lines that are kept of a layer, and
+APART = 2.0**-16  # how far from the problem they lie at least, in steps: nearer, other outputs are rounding
+NEEDS = re.compile(r"needs ([0-9]{1,15}) values for ")
 PLAIN = (bool, int, float, str, type(None))
 
 Exchange = Callable[[Mapping[str, Any], Arrays, str], tuple[Mapping[str, Any], Arrays]]
@@ -54,6 +59,15 @@ class Answered:
     rounded: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Heard:
+    """A point of a line: the arrays there, and the outputs that forward gave, one after another."""
+
+    problem: LayerProblem
+    arrays: Arrays
+    outputs: FloatArray
+
+
 @dataclass
 class LayerAsking:
     """One layer and a way to ask it. `outputs` are known after the first pass at the latest."""
@@ -67,7 +81,12 @@ class LayerAsking:
     length: int = FIRST_LENGTH
     evaluations: int = 0
     problem: LayerProblem | None = None
-    kept: dict[str, Array] = field(default_factory=dict)
+    heard: list[Heard] = field(default_factory=list)
+    """Some of the points of lines, by chance, to be asked again (`elsewhere`)."""
+    _elements: int = 0
+    """Of all outputs of the last pass."""
+    _lines: int = 0
+    """That had such a point."""
 
     def answer(
         self,
@@ -103,12 +122,13 @@ class LayerAsking:
         replies, answered = self._ask(actions, carried, problem)
         self.problem, self.evaluations = problem, self.evaluations + 1
         outputs = self._outputs(replies[1], answered)
+        self._elements = sum(outputs[name].size for name in self.outputs)
         if not self.outputs:
             self.outputs = _the_scalar(outputs)
             return self.answer(problem, arrays=arrays, one_sign=one_sign, variant=variant, layout=layout, factor=factor)
         longest = max(output.size for output in outputs.values())
         if longest > self.length:
-            self.length = longest
+            self.length = 2 * longest  # else one that grows a little each time is asked without end
             return self.answer(problem, arrays=arrays, one_sign=one_sign, variant=variant, layout=layout, factor=factor)
         shaped = {name: self._shaped_cotangent(name, outputs[name], cotangents[name]) for name in self.outputs}
         values = replies[2]["values"]
@@ -161,7 +181,40 @@ class LayerAsking:
             actions.append(action)
             self.evaluations += len(steps)
         replies, answered = self._ask(actions, carried, self.problem)
-        return [answered[reply["values"]["points"]] for reply in replies]
+        found = [answered[reply["values"]["points"]] for reply in replies]
+        found = [self._rows(rows, () if cotangents else (self._elements,)) for rows in found]
+        if not cotangents:
+            for (direction, steps), rows in zip(lines, found, strict=True):
+                self._keep_one(self.problem, direction, steps, rows, dtype)
+        return found
+
+    def _keep_one(
+        self, problem: LayerProblem, direction: Mapping[str, FloatArray], steps: Sequence[float], rows: FloatArray, dtype: str
+    ) -> None:
+        """Keep one point of the line, such that in the end each line's has the same chance of being among those that are kept."""
+        usable = [index for index, step in enumerate(steps) if abs(step) >= APART and np.isfinite(rows[index]).all()]
+        if not usable:
+            return
+        self._lines += 1
+        generator = np.random.default_rng([self.seed, self._lines])
+        index, place = usable[generator.integers(len(usable))], int(generator.integers(self._lines))
+        moved = {name: _typed(array, problem.dtype) for name, array in problem.arrays.items()}
+        for name, along in direction.items():
+            start = moved[name]
+            moved[name] = (start.astype(np.float64) + steps[index] * along).astype(dtype).astype(start.dtype)
+        heard = Heard(problem, moved, rows[index])
+        if len(self.heard) < HEARD:
+            self.heard.append(heard)
+        elif place < HEARD:
+            self.heard[place] = heard
+
+    def _rows(self, rows: Array, shape: tuple[int, ...]) -> FloatArray:
+        """Points as they have to come back; where forward raised at all of them the worker cannot know their size."""
+        if rows.shape[1:] == shape:
+            return rows
+        if rows.ndim == 1 and np.isnan(rows).all():
+            return np.full((len(rows), *shape), np.nan)
+        raise Raised("forward gives outputs of another size along a line.", "points")
 
     def _ask(self, actions: Sequence[Mapping[str, Any]], carried: Arrays, problem: LayerProblem) -> tuple[list[Mapping[str, Any]], Arrays]:
         message, answered = self.exchange({"actions": list(actions)}, carried, f"{self.claims.name} at {problem.describe()}")
@@ -171,10 +224,10 @@ class LayerAsking:
                 text, own = self.describe(reply)
                 raise Raised(text, str(reply.get("phase")), str(reply["raised"].get("type")), own=own)
             if "refused" in reply:
-                needs = str(reply["refused"])
-                if needs.startswith("needs ") and self.length < 1 << 22:
-                    raise _TooShort(int(needs.split()[1]))
-                raise Raised(f"{reply['phase']} {needs}.", str(reply["phase"]))
+                needs = NEEDS.match(reply["refused"])
+                if needs and self.length < int(needs[1]) <= LONGEST:
+                    raise _TooShort(int(needs[1]))
+                raise Raised(f"{reply['phase']} {reply['refused']}.", str(reply["phase"]))
         return replies, answered
 
     def _program(self) -> dict[str, Any]:
@@ -242,11 +295,11 @@ class LayerAsking:
         return gradients, tuple(reshaped)
 
 
-class _TooShort(Exception):
-    """A cotangent needs more numbers than were sent."""
+class _TooShort(Raised):
+    """A cotangent needs more numbers than were sent: to be asked again with more; wrong where it then needs more again."""
 
     def __init__(self, needed: int) -> None:
-        super().__init__(needed)
+        super().__init__(f"forward gives outputs of another size each time, {needed} numbers at last.", "forward")
         self.needed = needed
 
 

@@ -83,13 +83,12 @@ def _answered(asking: LayerAsking, problem: LayerProblem, found: Examined) -> An
         if raised.phase in FORWARD or raised.phase == "contract" or is_missing(raised):
             found.left_out.append((problem, raised))
             return None
-        if raised.phase in ("gradients", "backward"):
-            if is_called_wrongly(raised) and not found.answers:
-                found.left_out.append((problem, raised))
-                return None
-            found.departures.append(Departure("contract", "", problem, str(raised), "raised"))
-            if is_not_written(raised):
-                found.not_done = True
+        if is_called_wrongly(raised) and not found.answers:
+            found.left_out.append((problem, raised))
+            return None
+        found.departures.append(Departure("contract", "", problem, str(raised), "raised"))
+        if is_not_written(raised):
+            found.not_done = True
         return None
     if not all(np.isfinite(output).all() for output in answered.outputs.values()):
         found.left_out.append((problem, None))
@@ -108,7 +107,11 @@ def _begin(asking: LayerAsking, problem: LayerProblem, answered: Answered, found
     if found.inside_of(problem) == "float64" and shows_float32(answered, asking.outputs):
         found.inside = "float32"
         found.note("contract", 'It computes in float32, whatever goes in; differences are held to that. To declare it: inside = "float32".')
-    again = answer_patiently(asking, problem, one_sign=problem.stress in ONE_SIGN)
+    try:
+        again = answer_patiently(asking, problem, one_sign=problem.stress in ONE_SIGN)
+    except Raised:
+        found.unrepeatable = True
+        return False
     same = all(np.array_equal(answered.outputs[name], again.outputs[name], equal_nan=True) for name in asking.outputs)
     found.unrepeatable = not same
     return same
