@@ -194,8 +194,8 @@ def _conclude_contract(judgement: Judgement, examined: Examined) -> None:
         )
         judgement.add("contract", "fail", message, problems=asked, failed=len(raised), problem=first.problem.index)
     elif len(examined.left_out) > asked / 2 or not examined.answers:
-        why = f" {_why(examined)}" if examined.left_out else ""
-        judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.{why}", problems=asked)
+        reason = f" {_why(examined)}" if examined.left_out else ""
+        judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.{reason}", problems=asked)
     elif examined.claims.entry is not None and _unexpected(examined):
         problem, why = _unexpected(examined)[0]
         where = where_shown({problem.index for problem, _ in _unexpected(examined)}, examined, everywhere=True)
