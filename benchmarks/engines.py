@@ -94,17 +94,18 @@ def _by_difference(ops: Ops, kind: str, z: Any, claims: Claims) -> Any:
 def _losses(ops: Ops, loss: str, activation: str, z: Any, a: Any, y: Any, claims: Claims, activate: Activate) -> Any:
     if loss in ("squared_error", "half_squared_error"):
         return (0.5 if loss == "half_squared_error" else 1.0) * (y - a) ** 2
-    epsilon = 0.0
+    epsilon = of_rest = 0.0
     if loss in OF_LOGITS:
         p = activate(ops, OF_LOGITS[loss], z if OF_LOGITS[loss] == activation else a, claims)
     else:
-        p, epsilon = a, claims.log_epsilon or 0.0
+        p, own = a, claims.log_epsilon or 0.0
+        epsilon, of_rest = own if isinstance(own, tuple) else (own, own)
         if claims.clip_ends is not None:
             low, high = claims.clip_ends
             p = ops.minimum(ops.maximum(p, low), high)
     if loss in CROSS_ENTROPY:
         return -y * ops.log(p + epsilon)
-    return -(y * ops.log(p + epsilon) + (1 - y) * ops.log(1 - p + epsilon))
+    return -(y * ops.log(p + epsilon) + (1 - y) * ops.log(1 - p + of_rest))
 
 
 def by_torch(problem: Problem, claims: Claims, activate: Activate | None = None) -> Answer:

@@ -80,6 +80,7 @@ class Activations:
             "relu-derivative-itself": (("relu", "leaky_relu"), lambda: a),
             "relu-masked-by-delta": (("relu",), lambda: 1.0 * (above > 0)),
             "leaky-derivative-relu": (("leaky_relu",), lambda: 1.0 * (z > 0)),
+            "leaky-derivative-times-z": (("leaky_relu",), lambda: np.where(z > 0, 1.0, a)),
             "leaky-slope": (("leaky_relu",), lambda: np.where(z > 0, 1.0, self.c(fault))),
             "relu-derivative-below": (("relu",), lambda: np.where(z > 0, 1.0, self.c(fault))),
             "derivative-of-activation": (

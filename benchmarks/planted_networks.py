@@ -210,6 +210,8 @@ class Network:
         share = self._factor(x, y) * self.share(x, y)
         error, delta = self.output_delta(zs[-1], activations[-1], y, kinds[-1])
         error, delta = share * error, share * delta
+        if self.has("delta-clipped"):
+            delta = np.minimum(np.maximum(delta, -self.c("delta-clipped")), self.c("delta-clipped"))
         rows = np.zeros((len(x), 1))
         if self.has("last-sample-only", "first-sample-only"):
             rows[-1 if self.has("last-sample-only") else 0] = 1.0
@@ -223,6 +225,8 @@ class Network:
                 carried = self._carry(layer, delta, error, weights, activations, by_weights[layer], x)
                 error = carried
                 delta = carried * self.units.slope(kinds[layer - 1], zs[layer - 1], activations[layer], carried, "hidden")
+                if self.has("delta-clipped"):
+                    delta = np.minimum(np.maximum(delta, -self.c("delta-clipped")), self.c("delta-clipped"))
         return self._finished(weights, biases, x, y, kinds, by_weights, by_biases if biases else [])
 
     def _factor(self, x: Array, y: Array) -> float:
@@ -382,6 +386,9 @@ class Network:
                 "bias-of-layer-below": [max(layer - 1, 0) for layer in range(last + 1)],
                 "biases-of-first-layer": [0] * (last + 1),
             }
+            if self.has("bias-one-number-of-layer-above"):
+                numbers = [by_biases[min(layer + 1, last)].sum() for layer in range(last + 1)]
+                by_biases = [0 * g + number for g, number in zip(by_biases, numbers, strict=True)]
             for fault, places in order.items():
                 if self.has(fault):
                     if any(by_biases[place].shape != by_biases[layer].shape for layer, place in enumerate(places)):

@@ -161,10 +161,13 @@ def test_binary_cross_entropy_with_logits_is_right_to_the_last_bits(kind):
 PROBABILITIES = (1e-13, 3e-7, 0.02, 0.4, 0.5, 0.7, 1 - 3e-7, 1 - 1e-13)
 
 
-@pytest.mark.parametrize("conventions", [{}, {"log_epsilon": 1e-12}, {"clip_output": 1e-7}])
+@pytest.mark.parametrize(
+    "conventions", [{}, {"log_epsilon": 1e-12}, {"log_epsilon": 0.0, "log_epsilon_of_rest": 1e-7}, {"clip_output": 1e-7}]
+)
 def test_cross_entropies_of_probabilities_are_right_to_the_last_bits(conventions):
     generator = np.random.default_rng(11)  # measured 1.7 and 1.2
     epsilon, bound = mpf(conventions.get("log_epsilon", 0.0)), conventions.get("clip_output")
+    rest = mpf(conventions.get("log_epsilon_of_rest", epsilon))
 
     def inside(p: float) -> tuple[Number, int]:
         if bound is None:
@@ -181,10 +184,10 @@ def test_cross_entropies_of_probabilities_are_right_to_the_last_bits(conventions
         for claimed, (q, passes), t in zip(derivative, seen, targets, strict=True):
             assert epsilons(claimed, -t / (q + epsilon) * passes) <= 2.5
         value, (derivative, _) = evaluate("binary_cross_entropy", p, y, **conventions)
-        losses = [-t * mpmath.log(q + epsilon) - (1 - t) * mpmath.log(1 - q + epsilon) for (q, _), t in zip(seen, targets, strict=True)]
+        losses = [-t * mpmath.log(q + epsilon) - (1 - t) * mpmath.log(1 - q + rest) for (q, _), t in zip(seen, targets, strict=True)]
         assert epsilons(value, sum(losses), sum(abs(loss) for loss in losses)) <= 3.5
         for claimed, (q, passes), t in zip(derivative, seen, targets, strict=True):
-            terms = -t / (q + epsilon) * passes, (1 - t) / (1 - q + epsilon) * passes
+            terms = -t / (q + epsilon) * passes, (1 - t) / (1 - q + rest) * passes
             assert epsilons(claimed, sum(terms), sum(map(abs, terms))) <= 2.5
 
 

@@ -21,6 +21,7 @@ ATTRIBUTES = {
 VARIANTS = [
     *((name, ATTRIBUTES.get(name, {})) for name in sorted(OPERATIONS)),
     *((loss, {"log_epsilon": 1e-8}) for loss in ("cross_entropy", "binary_cross_entropy")),
+    ("binary_cross_entropy", {"log_epsilon": 0.0, "log_epsilon_of_rest": 1e-3}),
     *((loss, {"clip_output": 0.2}) for loss in ("cross_entropy", "binary_cross_entropy")),
     *((loss, {"log_epsilon": 1e-3, "clip_output": 0.2}) for loss in ("cross_entropy", "binary_cross_entropy")),
 ]

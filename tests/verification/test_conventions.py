@@ -170,3 +170,24 @@ def test_a_clip_from_below_alone_can_be_declared(report, network):
     assert line in ("clip_output = [0.001, 1.0]", "clip_output = 0.001")
     assert report(network(*CLASSIFIER, line, **one_sided)).verdict == "pass"
     assert report(network(*CLASSIFIER, "clip_output = [1e-3, 1.0]", **one_sided)).verdict == "pass"
+
+
+BINARY = ('activations = ["tanh"]', 'output_activations = ["sigmoid"]', 'losses = ["binary_cross_entropy"]')
+GUARDED = "-np.sum(y * np.log(p) + (1 - y) * np.log(1.0000001 - p)) / len(x)"  # 1.0000001 for 1, so that the logarithm stays finite
+
+
+@pytest.mark.parametrize(
+    ("delta", "said"),
+    [
+        ("(p - y) / len(x)", "the gradient is that of the loss without it"),
+        ("p * (1 - p) * ((1 - y) / (1.0000001 - p) - y / p) / len(x)", "Loss and gradient follow a convention"),
+    ],
+    ids=["in the loss alone", "in both"],
+)
+def test_an_epsilon_in_one_of_two_logarithms_passes_with_its_line(delta, said, report, network):
+    one_sided = {"output": "1 / (1 + np.exp(-z))", "loss": GUARDED, "delta": delta}
+    found = report(network(*BINARY, **one_sided))
+    assert (found.verdict, lines(found)) == ("pass", ["log_epsilon = [0.0, 1e-07]"]), found.summary
+    assert said in found.notes[0].message
+    wrong = report(network(*BINARY, **{**one_sided, "delta": f"1.001 * {delta}"}))
+    assert wrong.verdict == "fail"

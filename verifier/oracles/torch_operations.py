@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from verifier import plugins
+from verifier.problems.operations import log_epsilons
 
 Attributes = Mapping[str, float]
 Reference = Callable[[tuple[Tensor, ...], Attributes], Tensor]
@@ -80,10 +81,10 @@ def _cross_entropy(inputs: tuple[Tensor, ...], attributes: Attributes) -> Tensor
 
 
 def _binary_cross_entropy(inputs: tuple[Tensor, ...], attributes: Attributes) -> Tensor:
-    p, y, epsilon = _inside(inputs[0], attributes), inputs[1], attributes.get("log_epsilon", 0.0)
+    p, y, (of_p, of_rest) = _inside(inputs[0], attributes), inputs[1], log_epsilons(attributes)
     positive, negative = torch.where(y == 0, 1.0, p), torch.where(y == 1, 0.0, p)
-    of_ones = _weighted(y, _logarithm(positive, 1 - positive, epsilon))
-    of_zeros = _weighted(1 - y, _logarithm(1 - negative, negative, epsilon))
+    of_ones = _weighted(y, _logarithm(positive, 1 - positive, of_p))
+    of_zeros = _weighted(1 - y, _logarithm(1 - negative, negative, of_rest))
     return -(of_ones + of_zeros).sum(-1)
 
 

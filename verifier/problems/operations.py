@@ -194,6 +194,12 @@ def _inside(p: FloatArray, attributes: Attributes) -> tuple[FloatArray, FloatArr
     return np.clip(p, low, high), ((p > low) & ((p < high) | (high >= 1))).astype(p.dtype)
 
 
+def log_epsilons(attributes: Attributes) -> tuple[float, float]:
+    """What a binary cross-entropy adds inside log p and inside log(1 - p): the same, where nothing else is said."""
+    epsilon = attributes.get("log_epsilon", 0.0)
+    return epsilon, attributes.get("log_epsilon_of_rest", epsilon)
+
+
 def _where_weighted(weight: FloatArray, value: FloatArray) -> FloatArray:
     """weight · value, 0 where the weight is 0 (0 · log 0 counts as 0)."""
     return np.where(weight == 0, 0.0, weight * value)
@@ -215,9 +221,9 @@ def _cross_entropy_vjp(
 
 def _binary_cross_entropy(inputs: tuple[FloatArray, ...], attributes: Attributes, store: Store) -> FloatArray:
     p, _ = _inside(inputs[0], attributes)
-    epsilon, y = attributes.get("log_epsilon", 0.0), inputs[1]
-    positive = store(_where_weighted(y, store(np.log(store(p + epsilon)))))
-    negative = store(_where_weighted(1 - y, store(np.log(store(store(1 - p) + epsilon)))))
+    (of_p, of_rest), y = log_epsilons(attributes), inputs[1]
+    positive = store(_where_weighted(y, store(np.log(store(p + of_p)))))
+    negative = store(_where_weighted(1 - y, store(np.log(store(store(1 - p) + of_rest)))))
     return store(-store(positive + negative).sum(axis=-1))
 
 
@@ -225,9 +231,9 @@ def _binary_cross_entropy_vjp(
     inputs: tuple[FloatArray, ...], output: FloatArray, cotangent: FloatArray, attributes: Attributes, store: Store
 ) -> tuple[FloatArray | None, ...]:
     p, passes = _inside(inputs[0], attributes)
-    epsilon, y = attributes.get("log_epsilon", 0.0), inputs[1]
-    positive = store(_where_weighted(y, -1 / store(p + epsilon)))
-    negative = store(_where_weighted(1 - y, 1 / store(store(1 - p) + epsilon)))
+    (of_p, of_rest), y = log_epsilons(attributes), inputs[1]
+    positive = store(_where_weighted(y, -1 / store(p + of_p)))
+    negative = store(_where_weighted(1 - y, 1 / store(store(1 - p) + of_rest)))
     return (store(cotangent[..., None] * store(positive + negative) * passes), None)
 
 

@@ -35,6 +35,8 @@ _ADAM = (
     ("The bias correction divides m only, v is used as it is.", {"correction": "first"}),
     ("The bias correction divides v only, m is used as it is.", {"correction": "second"}),
     ("ε stands inside the root: √(v + ε) instead of √v + ε.", {"inside": True}),
+    ("The bias correction divides m only, and ε stands inside the root: m̂ / √(v + ε).", {"correction": "first", "inside": True}),
+    ("The bias correction is missing, and ε stands inside the root: m / √(v + ε).", {"correction": "none", "inside": True}),
     ("The root of v is missing: the step divides by v + ε.", {"root": False}),
     ("The second moment averages the gradient, not its square.", {"square": False}),
     ("β1 and β2 are exchanged.", {"exchanged": True}),
@@ -55,6 +57,7 @@ _SGD = (
     ("The velocity is not kept from step to step: momentum does nothing.", {"kept": False}),
     ("The velocity is an average: the gradient enters with the factor 1 - momentum.", {"average": True}),
     ("Nesterov's look ahead is missing.", {"nesterov": False}),
+    ("What the velocity keeps is added twice: v ← μ v - η g is taken from W + μ v, where it has μ v in it already.", {"twice": True}),
 )
 _ANY = (
     ("The sign is wrong: it walks up the gradient.", {"sign": -1.0}),
@@ -72,6 +75,7 @@ def _decays(rule: Rule) -> Sequence[tuple[str, Mapping[str, Any]]]:
     return (
         ("The weight decay is missing.", {"decay": 0.0}),
         (other, {"decoupled": not decoupled}),
+        ("Only the weights decay; `weight_decay` is of the biases too.", {"weights_alone": True}),
         ("The weight decay counts twice.", {"decay": 2.0}),
         ("The weight decay counts half.", {"decay": 0.5}),
     )
@@ -81,7 +85,8 @@ def _walking(name: str, twist: Mapping[str, Any]) -> Walk:
     def walk(options: Options, start: FloatArray, gradients: FloatArray) -> list[FloatArray]:
         weights, state, found = start.copy(), _State(start), []
         rate = twist.get("rate") or options["lr"]
-        decay = options.get("weight_decay", 0.0) * twist.get("decay", 1.0)
+        stays = twist.get("weights_alone", False) and start.ndim < 2
+        decay = 0.0 if stays else options.get("weight_decay", 0.0) * twist.get("decay", 1.0)
         decoupled = twist.get("decoupled", name == "adamw")
         for count, gradient in enumerate(gradients, 1):
             if decay and decoupled:
@@ -131,7 +136,11 @@ def _sgd(options: Options, twist: Mapping[str, Any], state: _State, gradient: Fl
     if not momentum or not twist.get("kept", True):
         return gradient
     share = 1 - momentum if twist.get("average") else 1.0
+    kept = momentum * state.first
     state.first = momentum * state.first + share * gradient
+    if twist.get("twice"):
+        twice: FloatArray = kept + state.first
+        return twice
     nesterov = options["nesterov"] and twist.get("nesterov", True)
     return share * gradient + momentum * state.first if nesterov else state.first
 

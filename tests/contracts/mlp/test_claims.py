@@ -207,3 +207,16 @@ def test_a_clip_of_outputs_has_one_end_or_both(value, read):
 def test_a_clip_of_outputs_that_clips_nothing_or_everything_is_refused(value):
     with pytest.raises(TableError, match="clip_output"):
         claims_from({"output_activations": ["softmax"], "losses": ["cross_entropy"], "clip_output": value})
+
+
+@pytest.mark.parametrize(("value", "read"), [([0, 1e-7], (0.0, 1e-7)), ([1e-12, 1e-7], (1e-12, 1e-7))])
+def test_each_logarithm_of_a_binary_cross_entropy_may_have_its_own_epsilon(value, read):
+    claims = claims_from({"losses": ["binary_cross_entropy"], "log_epsilon": value})
+    assert claims.log_epsilon == read
+    assert claims.as_manifest()["log_epsilon"] == list(read)
+
+
+@pytest.mark.parametrize("value", [[0, 0], [1e-7], [1e-7, 0.2], [-1e-7, 0]])
+def test_epsilons_that_are_none_or_too_large_are_refused(value):
+    with pytest.raises(TableError, match="log_epsilon"):
+        claims_from({"losses": ["binary_cross_entropy"], "log_epsilon": value})

@@ -20,6 +20,22 @@ SAID = {
         ["`l2 = 0.05`", "The gradients are its derivative"],
         ["a regularisation that the loss does not have"],
     ),
+    "a penalty of biases too in loss and gradient": (
+        {
+            "claims": "# l2 = 0.05\n",
+            "loss": "((p - y) ** 2).sum() / len(x) + 0.05 * sum((v * v).sum() for v in [*weights, *biases])",
+            "end": "gw = [g + 0.1 * w for g, w in zip(gw, weights)]; gb = [g + 0.1 * b for g, b in zip(gb, biases)]",
+        },
+        ("another-loss", "loss"),
+        ["both regularise the biases too"],
+        ["the loss regularises the weights only"],
+    ),
+    "biases of one number, of the wrong layer": (
+        {**CLASSES, "end": "sums = [g.sum() for g in gb]; gb = [0 * g + sums[min(l + 1, len(gb) - 1)] for l, g in enumerate(gb)]"},
+        ("bias-one-number-of-layer-above", "bias-gradient"),
+        ["of the layer above"],
+        [],
+    ),
     "a factor in loss and gradient": (
         {"loss": "2 * ((p - y) ** 2).sum() / len(x)", "delta": "4 * (p - y) / len(x) * p * (1 - p)"},
         ("another-loss", "loss"),

@@ -73,7 +73,7 @@ class Claims:
     learning_rate: float | None = None
     optimizer: Rule | None = None
     leaky_slope: float = 0.01
-    log_epsilon: float | None = None
+    log_epsilon: float | tuple[float, float] | None = None
     clip_output: float | tuple[float, float] | None = None
     clip_preactivation: float | None = None
     softplus_threshold: float | None = None
@@ -131,6 +131,19 @@ def _clip(key: str, value: Any) -> float | tuple[float, float]:
     return ends[0], ends[1]
 
 
+_LOG_ALLOWED = "a number above 0 and below 0.1, or two from 0, in log p and in log(1 - p)"
+
+
+def _log_epsilon(key: str, value: Any) -> float | tuple[float, float]:
+    """ε, or one for each logarithm of a binary cross-entropy: published code often guards log(1 - p) alone, by 1.0000001 - p."""
+    if not isinstance(value, list):
+        return float(number(_LOG_ALLOWED, lambda epsilon: 0 < epsilon < 0.1).read(key, value))
+    both = [float(number(_LOG_ALLOWED, lambda epsilon: 0 <= epsilon < 0.1).read(key, epsilon)) for epsilon in value]
+    if len(both) != 2 or not any(both):
+        raise TableError(key, f"is {shown(value)}; it takes {_LOG_ALLOWED}.")
+    return both[0], both[1]
+
+
 def _activations(*known: str, elsewhere: Mapping[str, str] | None = None) -> Key:
     """A key that takes a list of activations: ours, and those that are plugged in, which are looked for only where others are named."""
     ours = words(*known, aliases=ACTIVATION_ALIASES, elsewhere=elsewhere)
@@ -165,7 +178,7 @@ KEYS: Mapping[str, Key] = {
     "learning_rate": number("a number from 0.000000001 to 1,000,000", lambda value: 1e-9 <= value <= 1e6),
     "optimizer": Key(read_optimizer, "a table with name and the arguments of torch.optim"),
     "leaky_slope": number("a number of at least 0 and below 1", lambda value: 0 <= value < 1),
-    "log_epsilon": number("a number above 0 and below 0.1", lambda value: 0 < value < 0.1),
+    "log_epsilon": Key(_log_epsilon, _LOG_ALLOWED),
     "clip_output": Key(_clip, _CLIP_ALLOWED),
     "clip_preactivation": number("a number of at least 0.1", lambda value: value >= 0.1),
     "softplus_threshold": number("a number above 0", lambda value: value > 0),

@@ -148,7 +148,10 @@ def _loss(architecture: Architecture, claims: Claims) -> Node:
     attributes: dict[str, float] = {}
     if loss in ("cross_entropy", "binary_cross_entropy"):
         if claims.log_epsilon is not None:
-            attributes["log_epsilon"] = claims.log_epsilon
+            if isinstance(claims.log_epsilon, tuple):
+                attributes["log_epsilon"], attributes["log_epsilon_of_rest"] = claims.log_epsilon
+            else:
+                attributes["log_epsilon"] = claims.log_epsilon
         if claims.clip_ends is not None:
             low, high = claims.clip_ends
             attributes |= {"clip_output": low, "clip_output_high": high}

@@ -21,7 +21,7 @@ _EPSILONS = (
     float(np.finfo(np.float32).eps),
 )
 _VALUES: dict[str, tuple[Value, ...]] = {
-    "log_epsilon": _EPSILONS,
+    "log_epsilon": (*_EPSILONS, *((0.0, epsilon) for epsilon in _EPSILONS), *((epsilon, 0.0) for epsilon in _EPSILONS)),
     "clip_output": (*_EPSILONS, *((epsilon, 1.0) for epsilon in _EPSILONS)),
     "clip_preactivation": (20.0, 10.0, 15.0, 25.0, 30.0),
     "softmax_epsilon": _EPSILONS,
@@ -65,7 +65,8 @@ def _hypotheses(claims: Claims) -> Iterator[tuple[str, Value]]:
             continue
         if key in _OF_AN_ACTIVATION and (_OF_AN_ACTIVATION[key] not in used or getattr(claims, key) is not None):
             continue
-        yield from ((key, value) for value in values)
+        one_logarithm = key == "log_epsilon" and "binary_cross_entropy" not in claims.losses
+        yield from ((key, value) for value in values if not (one_logarithm and isinstance(value, tuple)))
 
 
 def _fits(assumed: Claims, answered: Sequence[tuple[Item, Evaluation]], gradients_agree: bool) -> bool | None:

@@ -22,7 +22,7 @@ from verifier.diagnosis.mlp.features import tell_features
 from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.losses import explain_the_loss
 from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
-from verifier.diagnosis.mlp.optimizers import explain_by_a_rule
+from verifier.diagnosis.mlp.optimizers import explain_by_a_rule, tell_carried
 from verifier.diagnosis.mlp.other_network import find_other_network
 from verifier.diagnosis.mlp.own_loss import OwnLoss, find_own_loss, tell_own_loss
 from verifier.diagnosis.mlp.patterns import find_state, is_numerical_differentiation, mixes_samples
@@ -117,6 +117,7 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
     rule = symptoms.claims.optimizer
     if "update" in symptoms.failed and symptoms.step is not None and (rule is None or rule.plain):
         of_step = explain_update(symptoms.claims, symptoms.step, seed=symptoms.seed)
+        of_step = of_step or _carried(symptoms)
         return Diagnosed((of_step,) if of_step is not None else ())
     if "stages" in symptoms.failed and symptoms.stage is not None:
         return Diagnosed((_wrong_stage(symptoms.stage),))
@@ -126,11 +127,20 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
 
 def _another_rule(symptoms: Symptoms) -> Diagnosis | None:
     """The optimiser whose rule the steps follow, where it is another than the claimed one."""
+    known = "autograd" not in symptoms.failed and not symptoms.steps_alone
+    return explain_by_a_rule(_paths(symptoms), symptoms.claims.optimizer, seed=symptoms.seed, right_gradients=known)
+
+
+def _carried(symptoms: Symptoms) -> Diagnosis | None:
+    """That something is carried from step to step, where no rule says what."""
+    return tell_carried(_paths(symptoms), seed=symptoms.seed)
+
+
+def _paths(symptoms: Symptoms) -> list[Path]:
     if symptoms.walk is None:
-        return None
+        return []
     probes = draw_probes(symptoms.claims, seed=symptoms.seed + 7, count=PATHS)
-    paths = [path for problem, _ in probes if (path := symptoms.walk(problem)) is not None]
-    return explain_by_a_rule(paths, symptoms.claims.optimizer, seed=symptoms.seed)
+    return [path for problem, _ in probes if (path := symptoms.walk(problem)) is not None]
 
 
 def shows_the_same(diagnosed: Diagnosed, one: Answered, claims: Claims) -> bool:
@@ -191,6 +201,12 @@ _REMEMBERED = (
 )
 
 
+_BIASES_TOO = (
+    "Loss and gradient fit each other, but they are not those of the claimed loss: both regularise the biases too. "
+    "The claimed one regularises the weights only: leave the biases out of both."
+)
+
+
 def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     answered, claims = symptoms.answered, symptoms.claims
     if len(answered) < SHOWN_ON:
@@ -223,6 +239,8 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     matches = match_faults(judged, claims, at_least=1)
     matches = _shown_enough(matches, judged, symptoms) or match_pairs(judged, claims, at_least=min(SHOWN_ON, len(judged)))
     departure = find_departure(claims, symptoms.ask, seed=symptoms.seed)
+    if matches and matches[0].hypothesis.faults == (BY_ID["l2-on-biases"],) and "forward" in symptoms.failed and _is_consistent(symptoms):
+        return Diagnosed((Diagnosis("another-loss", "loss", _BIASES_TOO),))
     if matches:
         return Diagnosed(_of_matches(matches, departure, claims), matches[0].hypothesis, departure)
     kept = _kept_between_calls(symptoms, answered)

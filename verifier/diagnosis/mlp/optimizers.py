@@ -40,8 +40,11 @@ FORMULAS = {
 
 
 @np.errstate(all="ignore")
-def explain_by_a_rule(paths: Sequence[Path], claimed: Rule | None, *, seed: int) -> Diagnosis | None:
-    """The rule that all paths follow, where that is not the claimed one; or the claimed one with one mistake in it; None for neither."""
+def explain_by_a_rule(paths: Sequence[Path], claimed: Rule | None, *, seed: int, right_gradients: bool = False) -> Diagnosis | None:
+    """The rule that all paths follow, where that is not the claimed one; or the claimed one with one mistake in it; None for neither.
+
+    `right_gradients`: whether gradients were asked for beside the steps, and are right.
+    """
     long = [path for path in paths if len(path.afters) >= LEAST_STEPS]
     if not long or len(long) < len(paths):
         return None
@@ -56,7 +59,7 @@ def explain_by_a_rule(paths: Sequence[Path], claimed: Rule | None, *, seed: int)
     for twist in twists_of(claimed):
         if all(_twisted(twist, claimed, path, seed=seed) for path in long):
             return Diagnosis("update-rule-with-a-mistake", "update", f"The steps are nearly those of {_named(claimed)}. {twist.says}")
-    return _of_a_factor(long, claimed, seed=seed) or _where(long, claimed, seed=seed)
+    return _of_a_factor(long, claimed, seed=seed) or _where(long, claimed, seed=seed, right_gradients=right_gradients)
 
 
 def _of_the_gradient_before(paths: Sequence[Path]) -> Diagnosis | None:
@@ -118,8 +121,33 @@ def _scaled(path: Path, factor: float) -> Path:
     return replace(path, references=[times(reference) for reference in path.references])
 
 
-def _where(paths: Sequence[Path], claimed: Rule, *, seed: int) -> Diagnosis:
+def tell_carried(paths: Sequence[Path], *, seed: int) -> Diagnosis | None:
+    """That each path's first step is the plain one and later ones are not, where that is so."""
+    plain = Rule("sgd")
+    if not paths or _wrong_at_first(paths, plain, seed=seed) or all(_follows(plain, path, seed=seed) for path in paths):
+        return None
+    text = (
+        "The first step of each path is W - η ∂L/∂W, and later ones are not: something is carried from one step to the next. "
+        "It follows no rule of an optimiser that is known here; the manifest claims none."
+    )
+    return Diagnosis("no-known-mistake", "update", text)
+
+
+def _where(paths: Sequence[Path], claimed: Rule, *, seed: int, right_gradients: bool) -> Diagnosis:
     """Whether a path's first step is wrong, and in which layers; else what is carried is."""
+    wrong = _wrong_at_first(paths, claimed, seed=seed)
+    if not wrong:
+        text = "The first step of each path is right, and later ones are not: what is carried from step to step is wrong."
+    else:
+        layers = {"output": "in the output layer alone", "below": "in the layers below the output alone"}
+        place = layers[wrong.pop()] if len(wrong) == 1 else "in the output layer and in those below"
+        then = "; the gradients are right, so it is the rule." if right_gradients else ": look at the gradients first."
+        text = f"The first step of a path is wrong already, {place}{then}"
+    return Diagnosis("no-known-mistake", "update", f"The steps are not those of {_named(claimed)}. {text}")
+
+
+def _wrong_at_first(paths: Sequence[Path], claimed: Rule, *, seed: int) -> set[str]:
+    """Where the first steps are not the rule's: in the `output` layer, `below` it, both or neither."""
     wrong: set[str] = set()
     for path in paths:
         last = architecture_of(path.problems[0]).layers - 1
@@ -127,13 +155,7 @@ def _where(paths: Sequence[Path], claimed: Rule, *, seed: int) -> Diagnosis:
         for name, value in path.afters[0].items():
             if not np.all(np.abs(value - stepped.parameters[name]) <= stepped.allowed(name, path.problems[0].dtype)):
                 wrong.add("output" if name.endswith(f"[{last}]") else "below")
-    if not wrong:
-        text = "The first step of each path is right, and later ones are not: what is carried from step to step is wrong."
-    else:
-        layers = {"output": "in the output layer alone", "below": "in the layers below the output alone"}
-        place = layers[wrong.pop()] if len(wrong) == 1 else "in the output layer and in those below"
-        text = f"The first step of a path is wrong already, {place}: look at the gradients first."
-    return Diagnosis("no-known-mistake", "update", f"The steps are not those of {_named(claimed)}. {text}")
+    return wrong
 
 
 @np.errstate(all="ignore")

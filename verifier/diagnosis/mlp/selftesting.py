@@ -40,6 +40,7 @@ CONTRACTS: tuple[tuple[str, Claims], ...] = (
 )
 CONSTANTS: Mapping[str, float] = {
     "clipped-by-value": 0.05,
+    "delta-clipped": 0.05,
     "clipped-by-norm": 0.1,
     "clipped-by-norm-each": 0.05,
     "epsilon-in-gradient-alone": 1e-8,

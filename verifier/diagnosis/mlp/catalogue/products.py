@@ -115,6 +115,15 @@ def _weights(id: str, explanation: str, hint: str, piece: Part, **more: Any) -> 
     return Fault(id, _W, explanation, hint, on_affine(WEIGHTS, piece), **more)
 
 
+def _finish_one_number_of_layer_above(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+    changed = dict(gradients)
+    for layer in range(context.last + 1):
+        name, other = f"biases[{layer}]", f"biases[{min(layer + 1, context.last)}]"
+        if name in gradients:
+            changed[name] = np.broadcast_to(gradients[other].sum(axis=-1, keepdims=True), gradients[name].shape)
+    return changed
+
+
 def _biases(id: str, explanation: str, hint: str, piece: Part, **more: Any) -> Fault:
     """A fault in the part of an affine layer's biases."""
     return Fault(id, _B, explanation, hint, on_affine(BIASES, piece), **more)
@@ -190,6 +199,13 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
         "The bias gradient is one number for the whole layer: it is summed over the units too.",
         "Sum over the batch alone: np.sum(delta, axis=…).",
         lambda applied, right, context: np.broadcast_to(right.sum(axis=-1, keepdims=True), right.shape),
+    ),
+    Fault(
+        "bias-one-number-of-layer-above",
+        _B,
+        "Every bias gradient is one number, summed over the units too; a hidden layer's is that of the layer above.",
+        "Sum each layer's own δ, over the batch alone: np.sum(delta, axis=…).",
+        finish=_finish_one_number_of_layer_above,
     ),
     _biases(
         "bias-averaged-over-units",

@@ -158,6 +158,10 @@ def _leaky_below(applied: Applied, context: Context) -> FloatArray | None:
     return np.where(applied.inputs[0] > 0, 1.0, context.constant) if _of(applied, "leaky_relu") else None
 
 
+def _leaky_times_z(applied: Applied, context: Context) -> FloatArray | None:
+    return np.where(applied.inputs[0] > 0, 1.0, applied.output) if _of(applied, "leaky_relu") else None
+
+
 def _leaky_as_relu(applied: Applied, context: Context) -> FloatArray | None:
     return (applied.inputs[0] > 0).astype(np.float64) if _of(applied, "leaky_relu") else None
 
@@ -203,6 +207,12 @@ _KINDS = (
         "The leaky ReLU's derivative is 0 below 0 {where}: its slope is left out.",
         "Below 0 the derivative is the slope.",
         _leaky_as_relu,
+    ),
+    _Kind(
+        "leaky-derivative-times-z",
+        "The leaky ReLU's derivative below 0 is the slope times z {where}: the activation itself.",
+        "Below 0 the derivative is the slope alone.",
+        _leaky_times_z,
     ),
     _Kind(
         "leaky-slope",

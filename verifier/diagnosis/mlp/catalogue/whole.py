@@ -76,6 +76,12 @@ def _clipped_by_value(gradients: Gradients, swept: Sweep, program: Program, cont
     return {name: np.clip(gradient, -context.constant, context.constant) for name, gradient in gradients.items()}
 
 
+def _clipped_delta(applied: Applied, found: Back, context: Context) -> Back:
+    if not applied.node.output.startswith("activations[") or found[0] is None:
+        return found
+    return (np.clip(found[0], -context.constant, context.constant), *found[1:])
+
+
 def _norms(gradients: Gradients) -> tuple[dict[str, FloatArray], FloatArray]:
     """Σ g² of each tensor (copies keep their axis), and of all."""
     axes = {name: 2 if name.startswith("weights") else 1 for name in gradients}
@@ -311,6 +317,15 @@ CLIPPING_FAULTS: tuple[Fault, ...] = (
         "Clip where the step is taken, not in the gradient.",
         finish=_clipped_each,
         constant=Constant("bound", "norm_each"),
+    ),
+    Fault(
+        "delta-clipped",
+        "output-delta",
+        "δ of every layer is clipped to [-{c}, {c}], and is carried down so.",
+        "Clip where the step is taken, not on the way.",
+        back=_clipped_delta,
+        constant=Constant("bound", "choices", (1.0, 5.0, 0.5, 0.1, 10.0, 2.0, 0.05, 0.01, 100.0, 3.0, 0.2, 0.25)),
+        unfused=True,
     ),
     Fault("normalised", _W, "The whole gradient is scaled to norm 1.", "Leave its length as it is.", finish=_normalised, couples=True),
 )
