@@ -65,7 +65,7 @@ def test_a_known_failure_counts_as_a_pass_and_another_one_does_not(place):
     words = ["check", str(file), "--profile", "quick", "--report-dir", str(place / "held"), "--baseline", known]
     file.write_text(WRONG)
     assert main(words) == 0
-    file.write_text(RIGHT.replace("x.T @ dout", "2 * x.T @ dout"))
+    file.write_text(RIGHT.replace("dout @ w.T", "0 * dout @ w.T"))
     assert main(words) == 1
 
 
