@@ -67,9 +67,12 @@ def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *,
     losses = asking.along([({name: along}, steps) for name, _, along in lines], flat)
     center = sum(float((answered.cotangents[name] * answered.outputs[name]).sum()) for name in asking.outputs)
     level = sum(float(np.abs(answered.cotangents[name] * answered.outputs[name]).sum()) for name in asking.outputs)
-    noise = NOISE * machine_epsilon(np.float32 if inside == "float32" else np.float64) * max(level, 1e-300)
+    epsilon = machine_epsilon(np.float32 if inside == "float32" else np.float64)
     found = []
     for (name, index, along), values in zip(lines, losses, strict=True):
+        # Outputs that are 0 here are not a step further on: their rounding is of the size that they have there.
+        further = STEPS[0] * float(np.abs(gradients[name] * along).sum())
+        noise = NOISE * epsilon * max(level, further, 1e-300)
         judged = _judge(float((gradients[name] * along).sum()), np.asarray(values), center, noise, smooth_only=not elements)
         if judged is not None:
             found.append(Misplaced(name, index, *judged, together=index is None and bool((along == 1).all())))
