@@ -178,6 +178,8 @@ class Network:
         )
         error = self.error(z, a, y)
         cancelled = (self.losses, kind) in (("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid"))
+        if self.has("slope-in-fused-delta") and cancelled and kind == "softmax":
+            return error, (a - y) * a * (1 - a)
         if cancelled and not chained:
             return error, self._whole_error(a - self._targets(y), a, y)
         if self.has("target-set-to-minus-one") and kind == "softmax":

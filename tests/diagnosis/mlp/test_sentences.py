@@ -36,6 +36,12 @@ SAID = {
         ["of the layer above"],
         [],
     ),
+    "a sigmoid's derivative in the softmax's fused δ": (
+        {**CLASSES, "delta": "(p - y) * p * (1 - p) / len(x)"},
+        ("slope-in-fused-delta", "output-delta"),
+        ["which is the softmax's δ already"],
+        [],
+    ),
     "a factor in loss and gradient": (
         {"loss": "2 * ((p - y) ** 2).sum() / len(x)", "delta": "4 * (p - y) / len(x) * p * (1 - p)"},
         ("another-loss", "loss"),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from verifier.arrays import FloatArray
+from verifier.contracts.mlp.claims import SOFTMAX_LOSSES
 from verifier.diagnosis.mlp.catalogue.pieces import layer_of, on_loss, scaled_loss
 from verifier.diagnosis.mlp.variation import BackPiece, Constant, Context, Fault
 from verifier.problems.operations import OPERATIONS
@@ -138,6 +139,14 @@ def _cross_entropy_delta(applied: Applied, context: Context) -> FloatArray | Non
     return applied.cotangents["losses"][..., None] * (applied.output - applied.values["y"])
 
 
+def _fused_delta_times_slope(applied: Applied, context: Context) -> FloatArray | None:
+    """(a - y) ⊙ a (1 - a) of a softmax under its cross-entropy."""
+    if applied.node.operation != "softmax" or context.architecture.loss not in SOFTMAX_LOSSES:
+        return None
+    delta = _cross_entropy_delta(applied, context)
+    return None if delta is None else delta * applied.output * (1 - applied.output)
+
+
 def _diagonal(applied: Applied, context: Context) -> FloatArray | None:
     if applied.node.operation != "softmax":
         return None
@@ -169,6 +178,14 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
         "The softmax's Jacobian is cut to its diagonal, p (1 - p), as if each output depended on its own z only.",
         "∂p_i/∂z_j is p_i ([i = j] - p_j): δ = p ⊙ (g - Σ g p).",
         back=_on_output_activation(_diagonal),
+        unfused=True,
+    ),
+    Fault(
+        "slope-in-fused-delta",
+        _ID,
+        "δ of the output is (a - y) ⊙ a (1 - a): a sigmoid's derivative is multiplied into a - y, which is the softmax's δ already.",
+        "With a softmax and its cross-entropy δ is a - y: take a (1 - a) out.",
+        back=_on_output_activation(_fused_delta_times_slope),
         unfused=True,
     ),
     Fault(
