@@ -423,6 +423,21 @@ def test_a_gradient_below_the_last_digits_of_the_outputs_is_undecided_and_not_ze
     not_passed(lambda x: 1e15 + x.sum(), lambda x: factor * np.ones(x.shape), np.array([1.5, -0.3, 0.7]))
 
 
+@pytest.mark.parametrize("factor", [0.0, 2.0, -1.0])
+def test_a_wrong_gradient_on_the_stairs_beside_a_large_number_never_passes(factor):
+    """Each tread is flat: over a short step the slope is 0, for this gradient as for any other."""
+    w = 1e-6 * np.array([[1.0, -2.0], [0.3, 0.7]])
+
+    def on_stairs(x):
+        return np.sin(1 / (1 + np.exp(-20 * x)) @ w + 1e6)
+
+    def gradient(x, cotangent):
+        a = 1 / (1 + np.exp(-20 * x))
+        return factor * 20 * a * (1 - a) * ((cotangent * np.cos(a @ w + 1e6)) @ w.T)
+
+    not_passed(on_stairs, gradient, np.array([[0.4, -0.2], [0.1, 0.6], [1.5, 0.3]]))
+
+
 class ReadsMemory(torch.autograd.Function):
     """2 x, its backward pass blind to the cotangent's strides."""
 

@@ -64,6 +64,7 @@ class Slopes:
     Attributes:
         right, left: the one-sided slopes.
         still: the largest step up to which the outputs do not move at all; 0 where they do.
+        on_stairs: whether they stand still for a short step only, to both sides (beside a kink one side goes on).
         level: how large the projected outputs are.
         on_the_edge: whether one side lies outside of the function's domain down to the shortest step.
     """
@@ -73,6 +74,7 @@ class Slopes:
     still: float
     level: float
     on_the_edge: bool = False
+    on_stairs: bool = False
 
     @property
     def both(self) -> Side | None:
@@ -109,6 +111,19 @@ class Slopes:
         level = max(self.level, 1.0) if self.still > 0 else self.level
         return error > KAPPA * found.bound and error * found.step > max(EXACT * level, HIDDEN_EXACT)
 
+    def leave_open(self, claimed: float) -> float:
+        """How far the claim may be from the slope: by the best step of both sides, or by one that shows the claim.
+
+        The tread of a stair is flat whatever the gradient is: its slope of 0 says nothing.
+        """
+        found = self.both
+        if found is None:
+            return float("inf")
+        if abs(claimed - found.value) <= KAPPA * found.bound and not self.on_stairs:
+            return KAPPA * found.bound
+        every = [one for side in (self.right, self.left) for one in side.all if abs(one[0] - claimed) <= KAPPA * one[1]]
+        return min((abs(slope - claimed) + KAPPA * bound for slope, bound in every), default=float("inf"))
+
     def confirm(self, claimed: float) -> bool:
         """Whether the claim is right to 1 %; a claim of 0 is right where nothing moves."""
         found = self.both
@@ -121,13 +136,13 @@ def slopes_along(along: Along, center: float, noise: float) -> Slopes:
     """Both one-sided slopes at the point, from at most 34 evaluations."""
     values = np.array([[along(float(sign * step)) for step in STEPS] for sign in (1.0, -1.0)])
     moved = np.abs(values - center)
-    still_at = (moved == 0).all(axis=0)
-    finer_too = np.logical_and.accumulate(still_at[::-1])[::-1]
+    finer_too = np.logical_and.accumulate((moved == 0)[:, ::-1], axis=1)[:, ::-1]
+    still = [float(STEPS[row].max(initial=0.0)) for row in finer_too]
     finite = np.abs(values[np.isfinite(values)])
     level = float(max(abs(center), np.median(finite) if len(finite) else 0.0))
     on_the_edge = bool((~np.isfinite(values)).all(axis=1).any())
     right, left = (_side(sign * (row - center), noise) for sign, row in zip((1.0, -1.0), values, strict=True))
-    return Slopes(right, left, float(STEPS[finer_too].max(initial=0.0)), level, on_the_edge)
+    return Slopes(right, left, min(still), level, on_the_edge, on_stairs=min(still) > 0 and max(still) < STILL)
 
 
 def _side(moved: FloatArray, noise: float) -> Side:

@@ -302,8 +302,8 @@ class Asking:
                 found.kinks.setdefault(name, Kink(index, here.left.value / unit, here.right.value / unit))
             elif here.contradict(claimed * unit):
                 wrong.append(WrongElement(name, index, claimed, both.value / unit, KAPPA * both.bound / unit))
-            still = claimed == 0 and here.still > 0
-            bounds.append(0.0 if still and both is not None else KAPPA * both.bound / unit if both is not None else np.inf)
+            still = claimed == 0 and here.still > 0 and not here.on_stairs
+            bounds.append(0.0 if still and both is not None else here.leave_open(claimed * unit) / unit)
         largest = float(np.abs(gradient).max(initial=0.0))
         settled = not wrong and smooth and len(order) == gradient.size and max(bounds) <= DECISIVE * largest
         stands = [one for one in wrong if self._stands(one)]
