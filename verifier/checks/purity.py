@@ -22,8 +22,8 @@ LAYOUTS = ("fortran", "strided", "read-only")  # of the arguments, beside the pr
 _KEPT = Diagnosis(
     "state-kept-between-calls",
     "forward",
-    "The same call answers differently the second time, so something is kept between calls: are gradients accumulated and never set to "
-    "zero, is a stored forward pass used again, or is there randomness (dropout)?",
+    "The same call answers differently the second time. Is something kept between calls (gradients that are never set to zero, a "
+    "stored forward pass), or is there randomness (dropout)?",
 )
 
 
@@ -116,7 +116,7 @@ def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:
 
 def _failed(worst: Measurement, wrong: int) -> str:
     where = counted(wrong, "network")
-    return f"The same call answers differently the second time: {departs(worst)} On {where}. Something is kept between calls."
+    return f"The same call answers differently the second time: {departs(worst)} On {where}."
 
 
 CHECK = Check(ID, SUMMARY, check, needs=frozenset({"gradients"}), headline=0, shrinkable=True)
