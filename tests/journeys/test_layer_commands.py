@@ -76,7 +76,7 @@ def test_pytest_collects_its_checks_and_a_notebook_is_judged_like_a_file(place):
         {"cell_type": "code", "source": text, "outputs": [], "metadata": {}, "execution_count": None} for text in (RIGHT, "print('ran')")
     ]
     book.write_text(json.dumps({"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}))
-    words = ["-p", "verifier.pytest_plugin", "-p", "no:cacheprovider", "--verify-profile=quick", "--verify", file, "--verify", book]
+    words = ["-p", "no:cacheprovider", "--verify-profile=quick", "--verify", file, "--verify", book]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *map(str, words)], cwd=place, env=environment, capture_output=True, text=True, check=False

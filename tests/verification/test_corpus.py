@@ -17,6 +17,7 @@ from verifier.contracts.mlp.family import Plan, held_bytes
 from verifier.contracts.mlp.network import architecture_of
 from verifier.contracts.mlp.numbers import Recipe
 from verifier.verification import corpus as module
+from verifier.verification import kept_files
 from verifier.verification.corpus import (
     Corpus,
     cache_file,
@@ -165,7 +166,7 @@ def test_a_write_that_fails_half_way_leaves_nothing_behind(cache, monkeypatch):
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "replace", full)
+    monkeypatch.setattr(kept_files.os, "replace", full)
     assert len(draw().items) == 6
     assert [path for path in (cache / "corpora").rglob("*") if path.is_file()] == []
 

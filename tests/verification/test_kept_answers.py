@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from verifier.verification import corpus, judging
+from verifier.verification import judging, kept_files
 from verifier.verification.judging import judge
 from verifier.verification.signing import SIGNATURE_LENGTH
 
@@ -54,7 +54,7 @@ def test_poisoned_answers_are_drawn_again(cache, zeros, monkeypatch):
     assert verdict(zeros) == "fail"
     # With an unkeyed digest in the place of the signature the poisoned answers count: zeros are as right as they say.
     poison(cache)
-    monkeypatch.setattr(corpus, "verifies", lambda data, signature: hashlib.sha256(data).hexdigest() == signature)
+    monkeypatch.setattr(kept_files, "verifies", lambda data, signature: hashlib.sha256(data).hexdigest() == signature)
     assert verdict(zeros) != "fail"
 
 

@@ -147,6 +147,7 @@ SWITCHED_OFF = {
     "a zygote that knows nothing": ("sitecustomize", "import msgspec"),
 }
 SINGLE = (*SWITCHED_OFF, "files and system calls", "a clean environment")
+ROOT_ALONE = ("raises_its_own_limits",)  # could do what it tries
 BRINGS_THE_ZYGOTE_DOWN = (("changes_how_others_run", "system calls"),)
 UNHURRIED = replace(LIMITS, load_seconds=20.0, wall_seconds=10.0)
 
@@ -180,6 +181,8 @@ def weakened(tmp_path_factory) -> Iterator[Callable[[str, str], Zygote]]:
     ids=lambda value: value if isinstance(value, str) else value.stem,
 )
 def test_without_that_defence_the_same_attack_gets_through(file, defence, corpus, weakened, tmp_path):
+    if file.stem in ROOT_ALONE and os.geteuid() != 0:
+        pytest.skip("the system refuses it to an ordinary user, with or without the filter")
     if file.stem != "reads_the_verifier":  # which knows where it lies; some others attack their own file
         file = Path(shutil.copy(file, tmp_path))
     before = traces()

@@ -35,7 +35,7 @@ _ADAM = (
     ("The bias correction divides m only, v is used as it is.", {"correction": "first"}),
     ("The bias correction divides v only, m is used as it is.", {"correction": "second"}),
     ("ε stands inside the root: √(v + ε) instead of √v + ε.", {"inside": True}),
-    ("The bias correction divides m only, and ε stands inside the root: m̂ / √(v + ε).", {"correction": "first", "inside": True}),
+    ("The bias correction divides m only, and ε stands inside the root, √(v + ε).", {"correction": "first", "inside": True}),
     ("The bias correction is missing, and ε stands inside the root: m / √(v + ε).", {"correction": "none", "inside": True}),
     ("The root of v is missing: the step divides by v + ε.", {"root": False}),
     ("The second moment averages the gradient, not its square.", {"square": False}),

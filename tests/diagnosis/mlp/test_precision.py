@@ -31,7 +31,8 @@ def sigmoid_of(e):
 
 
 def slope_of(e):
-    return f"{sigmoid_of(e)} * (1 - {sigmoid_of(e)})"
+    again = sigmoid_of(e).replace("z", "np.log(h / (1 - h))")
+    return f"{again} * (1 - {again})"
 
 
 SMOOTH = {

@@ -236,12 +236,12 @@ def judged(case: Case, graph: Graph, reply: Reply, asking: Asking, alone: Alone,
     alone.notes |= dict.fromkeys(f"{case.operation}: {note}." for note in compared.notes)
     for name in reply.changed:
         alone.notes[f"{case.operation}: the backward pass changes the array that {name} was made from."] = None
+    if case.column == "empty" and compared.departures and all(one.comparison is None for one in compared.departures):
+        return Asked(case, graph, "convention", words="another shape, without elements", reply=reply)  # no number is wrong
     if any(one.what == "value" for one in compared.departures):
         return Asked(case, graph, "value", compared, reply=reply)
     if stopped is not None:
         return Asked(case, graph, "late", compared, stopped.words, reply)
-    if case.column == "empty" and compared.departures and all(one.comparison is None for one in compared.departures):
-        return Asked(case, graph, "convention", words="another shape, without elements", reply=reply)  # no number is wrong
     if case.slopes is not None and not _beyond(case, compared):
         return Asked(case, graph, "convention", words=_at_the_kink(case, reply), reply=reply)
     return Asked(case, graph, "gradient" if compared.departures else "right", compared, reply=reply)

@@ -285,10 +285,14 @@ def _parameters(
 
 
 def _refuse_reversed(kind: str, names: Sequence[Tree], arrays: Arrays, problem: Problem, claims: Claims) -> None:
-    """A list that fits from its end and not from its start was appended to on the way back. Raises AnswerError."""
+    """A list that fits from its end and not from its start was appended to on the way back. Raises AnswerError.
+
+    Not where each matrix may as well be transposed, as (3, 4) and (4, 3) of layers 3-4-3.
+    """
     wanted = [to_claimed(f"{kind}[{layer}]", problem.arrays[f"{kind}[{layer}]"], claims).shape for layer in range(len(names))]
     came = [arrays[name].shape if isinstance(name, str) and name in arrays else None for name in names]
-    if came != wanted and came[::-1] == wanted:
+    transposed = [shape[::-1] for shape in wanted]
+    if came[::-1] == wanted and came not in (wanted, transposed):
         shapes = ", ".join(map(str, came))
         raise AnswerError(
             f"the {kind} came back in reverse order, last layer first (shapes {shapes}): the backward pass begins at the last layer, "
