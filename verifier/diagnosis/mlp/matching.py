@@ -213,7 +213,10 @@ def _plain(value: float) -> Iterator[float]:
 
 
 def _norm(gradients: Mapping[str, FloatArray]) -> float:
-    return float(np.sqrt(sum(float((gradient**2).sum()) for gradient in gradients.values())))
+    largest = max((_largest(gradient) for gradient in gradients.values()), default=0.0)
+    if not 0 < largest < np.inf:
+        return largest
+    return largest * float(np.sqrt(sum(float(((gradient / largest) ** 2).sum()) for gradient in gradients.values())))
 
 
 def _bound(fit: str, gradients: Mapping[str, FloatArray]) -> float:
@@ -221,7 +224,7 @@ def _bound(fit: str, gradients: Mapping[str, FloatArray]) -> float:
         return max(_largest(gradient) for gradient in gradients.values())
     if fit == "norm":
         return _norm(gradients)
-    return max(float(np.sqrt((gradient**2).sum())) for gradient in gradients.values())
+    return max(_norm({name: gradient}) for name, gradient in gradients.items())
 
 
 def _fit_affine(faults: tuple[Fault, ...], place: int, key: _Key, claims: Claims) -> float | None:
@@ -236,11 +239,12 @@ def _fit_affine(faults: tuple[Fault, ...], place: int, key: _Key, claims: Claims
     above, below = 0.0, 0.0
     for name, claimed in key.answered.claimed.gradients.items():
         slope, bend = at[1][name] - at[0][name], at[2][name] - 2 * at[1][name] + at[0][name]
-        if not np.isfinite(slope).all() or _largest(bend) > AFFINE * _largest(slope):
+        largest = _largest(slope)
+        if not 0 < largest < np.inf or _largest(bend) > AFFINE * largest:
             continue
-        weight = 1 / max(_largest(slope) ** 2, 1e-300)
-        above += weight * float((slope * (claimed - at[0][name])).sum())
-        below += weight * float((slope**2).sum())
+        share = slope / largest
+        above += float((share * ((claimed - at[0][name]) / largest)).sum())
+        below += float((share**2).sum())
     return above / below if below > 0 and np.isfinite(above / below) else None
 
 
