@@ -1,31 +1,30 @@
 """`assert_gradients` on 10,000 random functions whose gradient is right, and on the same with one planted error: who is accused?
 
-    python -m benchmarks.assertion_calibration [--functions 10000] [--seed 0] [--share 1/4] [--minutes 15]
+    python -m benchmarks.assertion_calibration [--functions 10000] [--seed 0] [--minutes 15] [--state reports/assertions.jsonl]
 
 The functions are random compositions in PyTorch, differentiated by autograd: smooth and with kinks, poles and saturation, with large
 offsets and scales, cancellation, parts in float32, inputs that are zero, equal, huge or tiny; a fifth in float32. A function for which
 autograd gives a gradient that is not finite is drawn again. Nothing is known of them but their values, as in somebody's own test.
 The planted error multiplies one input's gradient, or its largest element, by 1 + δ; where that gradient is nothing but
-rounding there is none to plant.
-Its result is kept in benchmarks/results/assertion_calibration.txt.
+rounding there is none to plant. Every 50 functions are one line that is appended to the state file: a run that is stopped goes on where
+it was. Its result is kept in benchmarks/results/assertion_calibration.txt.
 """
 
 import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
-from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from benchmarks.output import Share, progress, publish, versions
+from benchmarks.output import publish, versions
+from benchmarks.resuming import Record, measure, records
 from verifier.assertions import assert_gradients
 from verifier.errors import Inconclusive
 
@@ -212,27 +211,27 @@ def visible(drawn: Drawn, plant: Callable[[Array, Array], tuple[Array, Array]]) 
 class Tally:
     """How often each verdict was given."""
 
-    verdicts: Counter[tuple[str, str]] = field(default_factory=Counter)
-    found: Counter[tuple[str, float, str]] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
     by_step: Counter[str] = field(default_factory=Counter)
     accused: list[str] = field(default_factory=list)
 
-    def add(self, other: "Tally") -> None:
-        self.verdicts += other.verdicts
-        self.found += other.found
-        self.by_step += other.by_step
-        self.accused += other.accused
+    def add(self, record: Record) -> None:
+        self.verdicts.update(record["verdicts"])
+        self.found.update(record["found"])
+        self.by_step.update(record["by_step"])
+        self.accused += record["accused"]
 
 
-def judge(seed: int, indices: range) -> Tally:
-    """These functions, and every second one that passes with an error planted."""
+def judge(seed: int, block: int) -> Record:
+    """The functions of one block, and every second one that passes with an error planted."""
     torch.set_num_threads(1)
     tally = Tally()
-    for index in indices:
+    for index in range(block * BLOCK, (block + 1) * BLOCK):
         drawn = draw_finite(seed, index)
         dtype = drawn.names[-1]
         verdict, text = ask(drawn)
-        tally.verdicts[dtype, verdict] += 1
+        tally.verdicts[f"{dtype} {verdict}"] += 1
         if verdict == "fail":
             tally.accused.append(f"{index}: {', '.join(drawn.names)}: {text}")
         if verdict == "inconclusive":
@@ -241,48 +240,35 @@ def judge(seed: int, indices: range) -> Tally:
         if verdict == "pass" and index % 2 == 0:
             plant = planted(drawn, np.random.default_rng([seed, index, REDRAWS]), delta)
             if visible(drawn, plant):
-                tally.found[dtype, delta, ask(drawn, plant)[0]] += 1
-    return tally
+                tally.found[f"{dtype} {delta} {ask(drawn, plant)[0]}"] += 1
+    return vars(tally)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--functions", type=int, default=FUNCTIONS)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=2)
-    Share.add_options(parser)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--state", type=Path, default=Path("reports/assertions.jsonl"))
     arguments = parser.parse_args()
-    functions, seed, share = arguments.functions, arguments.seed, Share.of(arguments)
-    blocks = [range(start, min(start + BLOCK, functions)) for start in range(0, functions, BLOCK)]
-    whole, asked = Tally(), 0
-    tell = progress("functions", functions)
-    with ProcessPoolExecutor(max_workers=arguments.processes, mp_context=get_context("spawn")) as pool:
-        units = share.units(blocks)
-        while together := list(islice(units, arguments.processes)):
-            for tally in pool.map(partial(judge, seed), together):
-                whole.add(tally)
-                for accused in tally.accused:
-                    print(f"FALSE ALARM {accused}", file=sys.stderr, flush=True)
-            asked += sum(map(len, together))
-            tell(asked)
-    text = f"{report(asked, seed, whole.verdicts, whole.found, whole.by_step)}\n\n{share} A unit has {BLOCK} functions."
-    if functions == FUNCTIONS:
-        publish(share.name("assertion_calibration"), f"{text}\n{versions('numpy', 'torch')}")
+    measure(arguments.state, arguments.seed, -(-arguments.functions // BLOCK), arguments.minutes, partial(judge, arguments.seed))
+    whole, blocks = Tally(), list(records(arguments.state, arguments.seed))
+    for record in blocks:
+        whole.add(record)
+    text = report(BLOCK * len(blocks), arguments.seed, whole)
+    if arguments.functions == FUNCTIONS:
+        publish("assertion_calibration", f"{text}\n{versions('numpy', 'torch')}")
     else:
         print(text)
     return 1 if whole.accused else 0
 
 
-def report(
-    functions: int,
-    seed: int,
-    verdicts: Counter[tuple[str, str]],
-    found: Counter[tuple[str, float, str]],
-    by_step: Counter[str],
-) -> str:
+def report(functions: int, seed: int, whole: Tally) -> str:
     lines = [f"{functions} random functions with their right gradient, seed {seed}", "", "type     pass  inconclusive  fail (false alarm)"]
     for dtype in ("float64", "float32"):
-        lines.append(f"{dtype} {verdicts[dtype, 'pass']:6} {verdicts[dtype, 'inconclusive']:13} {verdicts[dtype, 'fail']:6}")
+        counts = (whole.verdicts[f"{dtype} {verdict}"] for verdict in ("pass", "inconclusive", "fail"))
+        lines.append("{} {:6} {:13} {:6}".format(dtype, *counts))
+    lines += [f"  accused: {accused}" for accused in whole.accused]
     lines += [
         "",
         "one planted error, in functions that passed",
@@ -290,8 +276,9 @@ def report(
     ]
     for dtype in ("float64", "float32"):
         for outcome in ("fail", "inconclusive", "pass"):
-            lines.append(f"{dtype}  {outcome:13}  {'  '.join(f'{found[dtype, delta, outcome]:9}' for delta in DELTAS)}")
-    often = ", ".join(f"{name} {count}" for name, count in by_step.most_common(8))
+            counts = (whole.found[f"{dtype} {delta} {outcome}"] for delta in DELTAS)
+            lines.append(f"{dtype}  {outcome:13}  {'  '.join(f'{count:9}' for count in counts)}")
+    often = ", ".join(f"{name} {count}" for name, count in whole.by_step.most_common(8))
     lines += ["", f"steps in undecided functions: {often}"]
     return "\n".join(lines)
 
