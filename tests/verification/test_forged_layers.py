@@ -8,7 +8,7 @@ import pytest
 
 from verifier.cli import main
 from verifier.results.report import from_json
-from verifier.verification import layers
+from verifier.verification.layer import judging
 
 MANIFEST = """# /// script
 # [tool.verifier]
@@ -115,7 +115,7 @@ def test_a_forward_pass_that_fits_a_wrong_gradient_where_it_is_differenced_is_no
 
 
 def test_it_would_pass_where_its_points_are_not_asked_again(judged, monkeypatch):
-    monkeypatch.setattr(layers, "answers_otherwise", lambda asking, inside: "")
+    monkeypatch.setattr(judging, "answers_otherwise", lambda asking, inside: "")
     assert judged(DIFFERENCED, "w = where_it_counts(w)", "w * 0").verdict == "pass"
 
 

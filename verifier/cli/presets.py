@@ -13,16 +13,16 @@ def presets(show: str | None) -> int:
     in the folder that holds the engine (verifier check FOLDER --preset minitorch).
     """
     from verifier.contracts.catalogue import contract_ids, contract_of
-    from verifier.contracts.layer.presets import catalogue
 
-    adapters = {name: file.read_text(encoding="utf-8") for one in contract_ids() for name, file in contract_of(one).adapters.items()}
+    texts: dict[str, tuple[str, str]] = {}
+    for contract in map(contract_of, contract_ids()):
+        adapters = {name: file.read_text(encoding="utf-8") for name, file in contract.adapters.items()}
+        texts |= {**contract.presets(), **{name: (text.split('"""')[1], text) for name, text in adapters.items()}}
     if show is None:
-        described = {**catalogue.DESCRIPTIONS, **{name: text.split('"""')[1] for name, text in adapters.items()}}
-        for name, description in described.items():
+        for name, (description, _) in texts.items():
             click.echo(f"{name:16} {description}")
         return 0
-    names = (*catalogue.names(), *adapters)
-    if show not in names:
-        raise click.BadParameter(f"there is no preset {show!r}. Presets: {', '.join(names)}.", param_hint="--show")
-    click.echo(adapters.get(show) or catalogue.text_of(show), nl=False)
+    if show not in texts:
+        raise click.BadParameter(f"there is no preset {show!r}. Presets: {', '.join(texts)}.", param_hint="--show")
+    click.echo(texts[show][1], nl=False)
     return 0

@@ -49,6 +49,7 @@ class Contract:
         entry: the function that is asked where the manifest names none.
         asks_for: the names that a file must define some of to be judged by these claims, where that is not the entry alone.
         adapters: presets that are files: each is asked in place of a folder's own, and imports what lies there.
+        presets: other presets, by name what it is for and its text, in the form of an assignment.
         recognised: the keys that a Python file without a manifest is judged by, from its text; None where it is nothing of this contract's.
     """
 
@@ -68,4 +69,5 @@ class Contract:
     entry: str = "backprop"
     asks_for: Callable[[Any], Collection[str]] | None = None
     adapters: Mapping[str, Path] = field(default_factory=dict)
+    presets: Callable[[], Mapping[str, tuple[str, str]]] = dict
     recognised: Callable[[str], Mapping[str, Any] | None] | None = None

@@ -12,7 +12,7 @@ from verifier.checks.engine.asking import Reply, direction
 from verifier.checks.engine.comparing import compare_with_truth
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.graph import Graph, Node, Pass
-from verifier.oracles.graphs import refer_graph
+from verifier.oracles.engine.graphs import refer_graph
 
 EPSILONS = {"float64": 2.0**-52, "float32": 2.0**-23}
 GENERATOR = np.random.default_rng(5)

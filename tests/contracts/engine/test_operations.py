@@ -7,8 +7,8 @@ from verifier.contracts.engine.alone import cases_of
 from verifier.contracts.engine.claims import engine_of
 from verifier.contracts.engine.endings import ended, shape_of, values_of
 from verifier.contracts.engine.operations.table import ALIASES, OPERATIONS
-from verifier.oracles.graph_operations import REFERENCES
-from verifier.oracles.graphs import refer_graph
+from verifier.oracles.engine.graphs import refer_graph
+from verifier.oracles.engine.operations import REFERENCES
 
 ENGINE = engine_of(
     {

@@ -9,7 +9,7 @@ from verifier.arrays import Array
 from verifier.checks.engine.asking import Reply, direction
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.graph import Graph
-from verifier.oracles.graphs import Answered, GraphReference, refer_graph
+from verifier.oracles.engine.graphs import Answered, GraphReference, refer_graph
 from verifier.tolerance import Comparison, compare
 
 FloatArray = np.ndarray

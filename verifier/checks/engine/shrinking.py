@@ -9,7 +9,7 @@ from verifier.checks.engine.comparing import Compared, Departure, compare_with_t
 from verifier.checks.engine.graphs import Answers, fails
 from verifier.contracts.engine.graph import Graph, shares_nodes
 from verifier.contracts.engine.smaller import size_of, smaller, tidied
-from verifier.oracles.graphs import GraphReference, refer_graph
+from verifier.oracles.engine.graphs import GraphReference, refer_graph
 
 TRIED = 2  # failing graphs that are asked again in fresh workers
 SHARE = 4  # of a profile's budget that goes into one search: graphs are cheap to ask and dear to refer

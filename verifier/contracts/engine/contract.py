@@ -10,7 +10,7 @@ CONTRACT = Contract(
     summary="autograd engines, by random graphs over their own operations",
     keys=KEYS,
     claims_from=claims_from,
-    judging="verifier.verification.engines",
+    judging="verifier.verification.engine.judging",
     entry="operations",
     adapters={"minitorch": Path(__file__).parent / "presets" / "minitorch_engine.py"},
 )

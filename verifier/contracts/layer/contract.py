@@ -3,6 +3,7 @@
 from verifier.contracts.contract import Contract
 from verifier.contracts.layer.claims import names_read
 from verifier.contracts.layer.manifest import KEYS, claims_from, recognised_keys
+from verifier.contracts.layer.presets.catalogue import presets
 from verifier.contracts.layer.starting import starting_layer
 
 CONTRACT = Contract(
@@ -10,8 +11,9 @@ CONTRACT = Contract(
     summary="layers, models and optimiser steps, by the statements with which their authors call them",
     keys=KEYS,
     claims_from=claims_from,
-    judging="verifier.verification.layers",
+    judging="verifier.verification.layer.judging",
     asks_for=names_read,
     recognised=recognised_keys,
     starting=starting_layer,
+    presets=presets,
 )

@@ -8,6 +8,6 @@ CONTRACT = Contract(
     summary="any function beside the same one in plain PyTorch, which its test's author names",
     keys=KEYS,
     claims_from=claims_from,
-    judging="verifier.verification.references",
+    judging="verifier.verification.reference.judging",
     entry="reference",
 )

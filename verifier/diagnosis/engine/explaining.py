@@ -14,8 +14,8 @@ from verifier.contracts.engine.endings import values_of
 from verifier.contracts.engine.graph import Graph
 from verifier.diagnosis.engine.blame import SHARED, Structure, Tested, blame_alone, blame_graph
 from verifier.diagnosis.engine.relations import Observation
-from verifier.oracles.graphs import Answered, refer_graph
-from verifier.oracles.schedules import Gradients, simulate
+from verifier.oracles.engine.graphs import Answered, refer_graph
+from verifier.oracles.engine.schedules import Gradients, simulate
 from verifier.results.report import Diagnosis
 
 HELPING = frozenset(("add", "mul", "sum", "neg"))  # graphs are joined and ended with them

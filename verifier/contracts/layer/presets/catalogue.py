@@ -42,6 +42,11 @@ def text_of(name: str) -> str:
     return (FOLDER / f"{name}.toml").read_text(encoding="utf-8")
 
 
+def presets() -> Mapping[str, tuple[str, str]]:
+    """By name, what each is for and its file, as it can be copied."""
+    return {name: (description, text_of(name)) for name, description in DESCRIPTIONS.items()}
+
+
 @cache
 def keys_of(name: str) -> Mapping[str, Any]:
     """The manifest keys that a preset says."""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from verifier.contracts.engine.graph import Graph, Node
-from verifier.oracles.graph_operations import apply
+from verifier.oracles.engine.operations import apply
 from verifier.tolerance import element_tolerance
 
 FloatArray = NDArray[np.float64]

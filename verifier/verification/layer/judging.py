@@ -27,7 +27,7 @@ from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import Diagnosis, Note
 from verifier.verification.exchanging import Exchanging
 from verifier.verification.kept_references import keep_answers, kept_answers
-from verifier.verification.layer_outcomes import Judgement, conclude
+from verifier.verification.layer.outcomes import Judgement, conclude
 from verifier.verification.raising import note_on_cells
 from verifier.verification.record import Judged, Request, Run, described, report_of
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from verifier.contracts.engine.graph import Graph, Node, Pass
-from verifier.oracles.graphs import refer_graph
+from verifier.oracles.engine.graphs import refer_graph
 
 EPSILONS = {"float64": 2.0**-52, "float32": 2.0**-23}
 GENERATOR = np.random.default_rng(5)

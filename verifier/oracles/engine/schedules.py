@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from verifier.contracts.engine.graph import Graph, Node
-from verifier.oracles.graph_operations import apply
+from verifier.oracles.engine.operations import apply
 
 FloatArray = NDArray[np.float64]
 Gradients = Mapping[str, FloatArray]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from verifier.contracts.engine.graph import Graph, Node, Pass
-from verifier.oracles.schedules import simulate
+from verifier.oracles.engine.schedules import simulate
 
 
 def of(arrays, *nodes):
