@@ -77,7 +77,8 @@ class LayerAsking:
     describe: Callable[[Mapping[str, Any]], tuple[str, bool]]
     seed: int = 0
     outputs: tuple[str, ...] = ()
-    differentiated: tuple[str, ...] = ()
+    left_out: frozenset[str] = frozenset()
+    """Arrays of which a mapping of gradients has none, and need not have."""
     length: int = FIRST_LENGTH
     evaluations: int = 0
     problem: LayerProblem | None = None
@@ -252,7 +253,7 @@ class LayerAsking:
 
     def _backward(self, layout: str) -> dict[str, Any]:
         ties = self.claims.ties
-        held = {name: ties.gradients.get(name, name) for name in self.claims.differentiate}
+        held = {name: ties.gradients.get(name, name) for name in self.claims.differentiate if name not in self.left_out}
         named = {name: {"values": f"cotangent {output}", "of": output, "layout": layout} for output, name in ties.cotangents.items()}
         watched = [name for name in (*self.claims.forward.gives,) if name not in ties.gradients.values()]
         return {"do": "backward", "cotangents": named, "gradients": held, "watched": watched if self.claims.backward else []}

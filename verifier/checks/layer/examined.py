@@ -53,6 +53,8 @@ class Examined:
         unrepeatable: whether the same pass answers otherwise.
         inside: the type that it is seen to compute in.
         references: what PyTorch says of its operation.
+        open: arrays of which a mapping has no gradient, and nothing says whether it need have one.
+        unasked: which gradients a mapping does not have, and need not have, as a sentence.
     """
 
     claims: LayerClaims
@@ -70,6 +72,8 @@ class Examined:
     unrepeatable: bool = False
     inside: str = "float64"
     references: Answers = field(default_factory=Answers)
+    open: tuple[str, ...] = ()
+    unasked: str = ""
 
     def inside_of(self, problem: LayerProblem) -> str:
         """The type that it computes in on this problem."""

@@ -1,6 +1,7 @@
 """One layer before its checks: every problem is asked once, and each answer is held against differences, ties, and what needs no claim."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -21,6 +22,7 @@ from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.properties import ask_properties
 from verifier.checks.layer.ties import Misplaced, misplaced
 from verifier.contracts.layer.drawing import LayerProblem
+from verifier.contracts.layer.mapped import left_out
 from verifier.oracles.layer_operations.kept import Answers
 
 MOST_FAILURES = 12  # problems on which differences may fail before the others are not differenced any more
@@ -57,6 +59,8 @@ def examine(
         if _gave_nothing(asking, answered):
             found.not_done = True
             return found
+        if not found.answers and asking.claims.gradients:
+            answered = _without_unclaimed(asking, answered, found)
         found.answers[problem.index] = answered
         if len(found.answers) == 1 and not _begin(asking, problem, answered, found):
             return found
@@ -101,9 +105,7 @@ def _gave_nothing(asking: LayerAsking, answered: Answered) -> bool:
 
 
 def _begin(asking: LayerAsking, problem: LayerProblem, answered: Answered, found: Examined) -> bool:
-    """What the first answer shows: which gradients a mapping has, the type that it computes in, whether the pass repeats."""
-    if asking.claims.gradients:
-        _drop_unclaimed(asking, answered)
+    """What the first answer shows: the type that it computes in, whether the pass repeats."""
     if found.inside_of(problem) == "float64" and shows_float32(answered, asking.outputs):
         found.inside = "float32"
         found.note("contract", 'It computes in float32, whatever goes in; differences are held to that. To declare it: inside = "float32".')
@@ -117,12 +119,15 @@ def _begin(asking: LayerAsking, problem: LayerProblem, answered: Answered, found
     return same
 
 
-def _drop_unclaimed(asking: LayerAsking, answered: Answered) -> None:
-    """A mapping claims the gradients that it has; those that the operation says must be there stay."""
-    entry = asking.claims.entry
-    needed = set() if entry is None else {name for name in entry.arrays if name not in entry.constant}
-    for name in [name for name, gradient in answered.gradients.items() if gradient is None and name not in needed]:
-        del answered.gradients[name]  # type: ignore[attr-defined]
+def _without_unclaimed(asking: LayerAsking, answered: Answered, found: Examined) -> Answered:
+    """The answer without what a mapping of gradients need not have; from now on nobody asks for it."""
+    left = left_out(asking.claims, [name for name, gradient in answered.gradients.items() if gradient is None])
+    data, found.open = (tuple(name for name, kind in left.items() if kind == one) for one in ("data", "open"))
+    asking.left_out = frozenset((*data, *found.open))
+    if data:
+        found.unasked = f"Not judged: {', '.join('d' + name for name in data)}, which {asking.claims.gradients} does not have."
+        found.note("contract", found.unasked)
+    return replace(answered, gradients={name: one for name, one in answered.gradients.items() if name not in asking.left_out})
 
 
 def _look_at_form(problem: LayerProblem, answered: Answered, found: Examined) -> None:

@@ -29,6 +29,7 @@ class LayerClaims:
         require: conditions on sizes and options; `usually` those of ordinary problems.
         cases: sizes and options that belong together; where there are some, nothing else is drawn for these names.
         differentiate: the arrays whose gradients are claimed.
+        named: those of them that `differentiate` names.
         ties: which name is whose gradient, and which the cotangent of which output.
         gradients: an expression for a mapping that holds the gradients, or "".
         mean: by array, the size by which its gradient is divided.
@@ -50,6 +51,7 @@ class LayerClaims:
     usually: tuple[Expression, ...] = ()
     cases: tuple[Mapping[str, Any], ...] = ()
     differentiate: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
     ties: Ties = NO_TIES
     gradients: str = ""
     mean: Mapping[str, Expression] = field(default_factory=dict)

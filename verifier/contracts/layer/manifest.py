@@ -141,6 +141,7 @@ def _layer(table: Mapping[str, Any], named: str | None) -> LayerClaims:
         usually=usual.conditions(entry.usually if entry else (), known),
         cases=cases,
         differentiate=tuple(differentiate),
+        named=said.get("differentiate", ()),
         ties=ties,
         gradients=said.get("gradients", ""),
         mean={name: _mean(name, value, shapes) for name, value in said.get("mean", {}).items()},

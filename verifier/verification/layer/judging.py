@@ -273,7 +273,8 @@ def _summary(verdict: Verdict, judgements: Sequence[Judgement]) -> str:
         problems = sum(max((outcome.problems for outcome in judgement.outcomes), default=0) for judgement in alike)
         what = counted(len(alike), "layer") if several else judgements[0].name
         unwritten = ", ".join(judgement.name for judgement in judgements if judgement.not_done)
-        return f"Right: {what}, on {counted(problems, 'problem')}." + (f" Not written yet: {unwritten}." if unwritten else "")
+        unasked = "".join(f" {f'{one.name}: ' if several else ''}{one.unasked}" for one in alike if one.unasked)
+        return f"Right: {what}, on {counted(problems, 'problem')}.{unasked}" + (f" Not written yet: {unwritten}." if unwritten else "")
     first = alike[0]
     if verdict == "inconclusive":
         said = first.sentence or f"nothing decides the gradient of {', '.join(first.undecided)}."

@@ -37,6 +37,8 @@ class Judgement:
     example: tuple[Counterexample, bytes] | None = None
     undecided: list[str] = field(default_factory=list)
     sentence: str = ""
+    unasked: str = ""
+    """Which gradients it does not have, and need not have."""
     reason: str = ""
     not_done: bool = False
     missing: bool = False
@@ -89,6 +91,7 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
         examined.departures = [departure for departure in examined.departures if departure.kind != "differences"]
         examined.resolves |= beside.resolves
     _conclude_outputs(judgement, examined, beside)
+    judgement.unasked = examined.unasked
     checks = [("finite-difference", examined.differenced), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
     for check, asked in checks:
         wrong = examined.wrong(check)
@@ -107,15 +110,28 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
     judgement.undecided = [name for name in claimed if examined.resolves.get(name, np.inf) > DECISIVE and name not in faulty]
     if not claimed and judgement.forward != "pass":
         judgement.undecided, judgement.sentence = ["all"], "No gradient is claimed, so there is nothing to judge."
+    if examined.open:
+        judgement.undecided += examined.open
+        judgement.sentence = _of_open(examined)
     raises = any(departure.kind == "raised" for departure in examined.departures)
     judgement.gradients = {
-        name: "fail" if raises or name in faulty else "undecided" if name in judgement.undecided else "pass" for name in claimed
+        name: "fail" if raises or name in faulty else "undecided" if name in judgement.undecided else "pass"
+        for name in (*claimed, *examined.open)
     }
     failed = [outcome for outcome in judgement.outcomes if outcome.status == "fail"]
     if failed:
         judgement.diagnosis = _which_pass(explain_layer(examined, asking), judgement, beside)
         judgement.sentence = judgement.diagnosis[0].explanation if judgement.diagnosis else failed[0].message
         judgement.example = smallest_example(examined, asking, judgement.diagnosis)
+
+
+def _of_open(examined: Examined) -> str:
+    """A gradient that a mapping does not have, where nothing says that it may."""
+    first = examined.open[0]
+    shape = examined.claims.shapes[first]
+    fixed = " ".join(["real", *shape.text.removeprefix(shape.kind or "").split()])
+    also = f", nor of {', '.join(examined.open[1:])}" if examined.open[1:] else ""
+    return f'{examined.claims.gradients} has no gradient of {first}{also}. If none is claimed, say it: arrays = {{ {first} = "{fixed}" }}.'
 
 
 def _which_pass(found: list[Diagnosis], judgement: Judgement, beside: Beside) -> list[Diagnosis]:
