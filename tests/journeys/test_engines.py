@@ -1,6 +1,7 @@
 """Whole runs over engines: real worker, real report. Each planted engine has one published mistake."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -157,6 +158,29 @@ backward = of_one"""
     report = otherwise(tmp_path, text)
     assert report.verdict == "inconclusive", report.summary
     assert "one operation at a time" in report.summary
+
+
+READ_ONCE = """
+def of_tree(self, cotangent):
+    seen, waiting = set(), [self]
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            raise RuntimeError("each value can be read once")
+        seen.add(id(node))
+        waiting += node.parents
+    swept(self, cotangent)
+
+swept, Tensor.backward = Tensor.backward, of_tree
+operations = {name: operations[name] for name in ("sum", "mul", "exp", "neg")}
+operations["prod"] = operations["conv2d"] = lambda a, *b, **options: 1 / 0"""
+
+
+def test_a_pass_says_which_operations_and_which_kinds_of_graphs_were_never_answered(tmp_path):
+    report = otherwise(tmp_path, READ_ONCE)
+    assert report.verdict == "pass", report.summary
+    assert "Not judged, since refused: prod, conv2d; one value as both operands" in report.summary
+    assert re.search(r"since every one was refused: .*a computed value that is read several times \(\d+ graphs\)", report.summary)
 
 
 DUAL = """

@@ -8,6 +8,7 @@ import numpy as np
 from verifier.checks.engine.alone import Alone, Asked
 from verifier.checks.engine.asking import Asking, Reply
 from verifier.checks.engine.comparing import Compared, Departure, compare_with_truth, narrower
+from verifier.checks.engine.unjudged import kinds_of
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.composing import composed, in_place, read_again, twins, untracked
 from verifier.contracts.engine.drawing import RETAINED, draw_graph
@@ -50,6 +51,16 @@ class Answers:
     resolves: list[float] = field(default_factory=list)
     worst: float = 0.0
     unclaimed: str = ""
+    kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By what a graph was drawn as: how many were asked, and how many were right."""
+
+    def count(self, graph: Graph, *, right: bool) -> None:
+        """Count one graph that was asked."""
+        self.asked += 1
+        self.right += right
+        for kind in kinds_of(graph):
+            asked, known = self.kinds.get(kind, (0, 0))
+            self.kinds[kind] = asked + 1, known + right
 
 
 def ask_graphs(asking: Asking, alone: Alone, *, count: int, seed: int, tell: Callable[[str, int, int], None]) -> Answers:
@@ -157,19 +168,19 @@ def fails(asking: Asking, alone: Alone, graph: Graph) -> Compared | None:
 
 
 def _judge(graph: Graph, reply: Reply, engine: Engine, alone: Alone, answers: Answers) -> None:
-    answers.asked += 1
     stopped = reply.stopped
     if stopped is not None:
+        answers.count(graph, right=False)
         counted = answers.late if stopped.place == "backward" else answers.refused
         counted[stopped.words] = counted.get(stopped.words, 0) + 1
         return
-    compared = compare_with_truth(graph, reply, engine, alone.epsilon, measured=answers.asked % MEASURED == 0)
+    compared = compare_with_truth(graph, reply, engine, alone.epsilon, measured=answers.asked % MEASURED == MEASURED - 1)
+    answers.count(graph, right=not compared.departures)
     answers.notes |= dict.fromkeys(compared.notes)
     answers.changed += bool(reply.changed)
     if compared.departures:
         answers.failed.append(Failed(answers.asked - 1, graph, compared, reply))
         return
-    answers.right += 1
     if compared.worst is not None:
         answers.worst = max(answers.worst, compared.worst.ratio)
         answers.resolves.append(compared.worst.resolves)

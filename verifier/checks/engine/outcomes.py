@@ -10,6 +10,7 @@ from verifier.checks.engine.asking import Asking
 from verifier.checks.engine.comparing import Departure
 from verifier.checks.engine.graphs import Answers
 from verifier.checks.engine.shrinking import Smallest
+from verifier.checks.engine.unjudged import of_graphs, of_operations
 from verifier.contracts.engine.graph import call_of, described, shapes_of, to_bytes
 from verifier.counting import counted
 from verifier.results.outcome import Outcome, Status
@@ -31,6 +32,7 @@ def operations_outcome(alone: Alone) -> Outcome:
         if 2 * right < len(alone.asked):
             why = next((one.words for one in asked if one.words and one.status in ("refuses", "late")), "no question fits their options")
             return Outcome("operations", "inconclusive", f"{words} The others are refused: {why[:300]}.", problems=len(asked))
+        words += of_operations(alone)
         # Where each gradient is zero, as behind `detach`, an engine without any backward pass answers the same.
         shown = any(
             np.any(gradient) for one in answered for each in one.reply.gradients for gradient in each.values() if gradient is not None
@@ -78,7 +80,7 @@ def graph_outcome(answers: Answers, smallest: Smallest | None) -> Outcome:
         words = f"Only {answers.right} of {answers.asked} graphs were answered: {why[:300]}."
         return Outcome("graphs", "inconclusive", words, problems=answers.asked)
     refusals = f" {refused} more were refused." if refused else ""
-    words = f"Right on {counted(answers.right, 'graph')} of operations that are right alone.{refusals}"
+    words = f"Right on {counted(answers.right, 'graph')} of operations that are right alone.{refusals}{of_graphs(answers.kinds)}"
     resolves = float(np.median(answers.resolves)) if answers.resolves else None
     return Outcome("graphs", "pass", words, problems=answers.asked, resolves=resolves)
 
