@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from verifier.contracts.engine import special
 from verifier.contracts.engine.claims import DEFAULTS, Engine, Entry
+from verifier.contracts.engine.forms.form import Form
+from verifier.contracts.engine.forms.table import forms, scalar_forms
 from verifier.contracts.engine.graph import Graph, Node, single
 from verifier.contracts.engine.operations.operation import Operation, meeting
 from verifier.contracts.engine.operations.table import value_of
 from verifier.contracts.engine.operations.variants import VARIANT
-from verifier.contracts.engine.special import Form
 
 ATTEMPTS = 40
 
@@ -50,8 +50,7 @@ def cases_of(entry: Entry, engine: Engine, seed: int) -> list[Case]:
 
 
 def _forms(operation: Operation, engine: Engine) -> Iterator[Form]:
-    forms = special.scalar_forms(operation) if engine.scalar else special.forms(operation)
-    for form in forms:
+    for form in scalar_forms(operation) if engine.scalar else forms(operation):
         ranks = {len(shape) for name, shape in form.shapes.items() if name not in form.plain}
         ranks |= {array.ndim for name, array in form.arrays.items() if name not in form.plain}
         sizes = [size for shape in form.shapes.values() for size in shape]

@@ -25,7 +25,7 @@ class Node:
 
     Attributes:
         operands: names of leaves, constants, plain arrays (masks, targets) or earlier nodes; a number stands for itself.
-        options: plain JSON data; an index is written as `operations.indexing` has it.
+        options: plain JSON data; an index is written by `operations.joining.encode_index`.
         listed: the operands go as one list (`cat`, `stack`).
     """
 

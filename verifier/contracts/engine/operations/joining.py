@@ -24,11 +24,24 @@ def _axis(axis: Axis) -> Any:
     return tuple(axis) if isinstance(axis, list | tuple) else axis
 
 
-def decode_index(option: Mapping[str, Any]) -> Any:
-    """What stands between the brackets, from its written form ``{"index": [items]}``.
+def encode_index(index: Any) -> dict[str, Any]:
+    """What stands between the brackets as plain data, ``{"index": [items]}``.
 
-    An item is a number, None, "...", {"slice": [start, stop, step]}, {"array": numbers} or {"mask": booleans}; one item stands alone.
+    An item is a number, None, "...", {"slice": [start, stop, step]}, {"array": numbers} or {"mask": booleans}.
     """
+    return {"index": [_encode_item(item) for item in (index if isinstance(index, tuple) else (index,))]}
+
+
+def _encode_item(item: Any) -> Any:
+    if isinstance(item, slice):
+        return {"slice": [item.start, item.stop, item.step]}
+    if isinstance(item, list):
+        return {"mask" if np.asarray(item).dtype.kind == "b" else "array": item}
+    return "..." if item is Ellipsis else item
+
+
+def decode_index(option: Mapping[str, Any]) -> Any:
+    """What stands between the brackets, from what `encode_index` wrote; one item stands alone."""
     items = tuple(_decode_item(item) for item in option["index"])
     return items[0] if len(items) == 1 else items
 

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from verifier.arrays import Array
 from verifier.contracts.engine.graph import rounded
 
-Kind = Literal[
-    "unary", "binary", "choice", "product", "reduction", "scan", "axis", "shape", "index", "write", "list", "loss", "labels", "layer"
-]
+Kind = Literal["unary", "binary", "choice", "product", "reduction", "axis", "shape", "index", "write", "list", "loss", "labels", "layer"]
 MARGIN = 1 / 64  # how far an operand keeps from a kink: far beyond rounding, in float32 too
 
 
