@@ -170,12 +170,12 @@ def _entry(operation: Operation, name: str, parameters: Any) -> Entry:
         if own is not None or free:
             options[option] = own or option
     # Where the entry's own default is another than ours, ours is said.
-    needed = frozenset(option for option, own in options.items() if own in names and _otherwise(option, own, defaults))
+    needed = frozenset(
+        option
+        for option, own in options.items()
+        if own in names and (own not in defaults or (option in DEFAULTS and defaults[own] != DEFAULTS[option]))
+    )
     return Entry(operation, name, options, needed)
-
-
-def _otherwise(option: str, own: str, defaults: Mapping[str, Any]) -> bool:
-    return own not in defaults or (option in DEFAULTS and defaults[own] != DEFAULTS[option])
 
 
 def _table(described: Mapping[str, Any], key: str) -> Mapping[str, Any]:

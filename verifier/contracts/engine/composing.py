@@ -7,7 +7,7 @@ import numpy as np
 
 from verifier.arrays import Array
 from verifier.contracts.engine.endings import Ending, ended, values_of
-from verifier.contracts.engine.graph import Graph, Node, Operand, Pass
+from verifier.contracts.engine.graph import Graph, Node, Operand, Pass, rounded
 from verifier.contracts.engine.operations.table import OPERATIONS
 from verifier.contracts.engine.steps import Features
 
@@ -126,7 +126,7 @@ def _joined(
     for name in parts:
         shape = values[name].shape
         if ending != "sum" and "plain" in features.get("mul", ()):
-            arrays[f"weights{name}"] = np.round(generator.uniform(0.5, 1.5, shape) * 1024) / 1024
+            arrays[f"weights{name}"] = rounded(generator.uniform(0.5, 1.5, shape))
             leaves.append(f"weights{name}")
             nodes.append(Node("mul", (name, f"weights{name}"), f"weighted{name}"))
             name = f"weighted{name}"

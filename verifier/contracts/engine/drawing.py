@@ -40,15 +40,20 @@ RETAINED = ("second call", "two losses")  # where a graph may be differentiated 
 
 @dataclass
 class Growing:
-    """A graph while it is drawn, with the value of everything in it."""
+    """A graph while it is drawn, with the value of everything in it; `features`: by operation, what is right alone."""
 
+    engine: Engine
+    features: Features
     generator: np.random.Generator
     values: dict[str, Array] = field(default_factory=dict)
     arrays: dict[str, Array] = field(default_factory=dict)
     leaves: list[str] = field(default_factory=list)
     constants: list[str] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
-    engine: Engine = field(default_factory=lambda: Engine({}))
+
+    def can(self, operation: str, *, zero_dim: bool = False) -> bool:
+        """Whether the operation is right alone on plain operands, or on numbers. An engine of numbers has no others, so they are plain."""
+        return ("zero-dim" if zero_dim else "plain") in self.features.get(operation, ())
 
     def leaf(self, shape: tuple[int, ...], values: Array | None = None) -> str:
         """A new leaf, of ordinary numbers where none are given: positive as often as not, since much is only defined there."""
@@ -71,7 +76,8 @@ class Growing:
         """The output of a new node; None where its operands or its value are not ordinary."""
         entry = OPERATIONS[operation]
         options = {**(options or {}), **self.engine.variant_of(operation)}
-        given = [self.values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in operands]
+        node = Node(operation, operands, f"v{len(self.nodes)}", options, entry.kind == "list")
+        given = node.given(self.values)
         try:
             if entry.kind != "choice" and not entry.allows(given, options):
                 return None
@@ -87,10 +93,9 @@ class Growing:
             or np.max(np.abs(value)) > LARGEST_VALUE
         ):
             return None
-        name = f"v{len(self.nodes)}"
-        self.nodes.append(Node(operation, operands, name, dict(options), entry.kind == "list"))
-        self.values[name] = value
-        return name
+        self.nodes.append(node)
+        self.values[node.output] = value
+        return node.output
 
     def graph(self, output: str, features: tuple[str, ...]) -> Graph:
         """The graph so far, differentiated once from this value."""
@@ -121,9 +126,16 @@ def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int,
     """
     generator = np.random.default_rng([seed, index, 7])
     stratum = stratum or stratum_of(features, engine, index)
-    growing = Growing(generator, engine=engine)
-    draw = {"chain": _chain, "pair": _pair, "wide": _wide}.get(stratum, _free)
-    output = draw(growing, features, engine, stratum)
+    growing = Growing(engine, features, generator)
+    match stratum:
+        case "chain":
+            output = _chain(growing)
+        case "pair":
+            output = _pair(growing)
+        case "wide":
+            output = _wide(growing)
+        case _:
+            output = _free(growing, stratum)
     if output is None:
         return None
     graph = growing.graph(output, (stratum,))
@@ -132,20 +144,20 @@ def draw_graph(features: Features, engine: Engine, ending: Ending, *, seed: int,
         graph = replace(graph, same=same)
     graph = ended(graph, ending, generator, growing.values[output].shape)
     if stratum == "second call":
-        return _cleared(replace(graph, passes=(*graph.passes, graph.passes[0])), engine, generator)
+        return _cleared(replace(graph, passes=(*graph.passes, graph.passes[0])), growing)
     if stratum in ("after an old one", "two losses"):
-        return _again(graph, growing, features, engine, ending, shared=stratum == "two losses")
+        return _again(graph, growing, ending, shared=stratum == "two losses")
     return graph
 
 
-def _cleared(graph: Graph, engine: Engine, generator: np.random.Generator) -> Graph:
+def _cleared(graph: Graph, growing: Growing) -> Graph:
     """With `zero_grad` before the last pass, or before each, as in training; or without."""
-    chance = generator.random() if engine.has_zero_grad else 1.0
+    chance = growing.generator.random() if growing.engine.has_zero_grad else 1.0
     first, last = (replace(one, clear=chance < bound) for one, bound in zip(graph.passes, (0.35, 0.7), strict=True))
     return replace(graph, passes=(first, last))
 
 
-def _free(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
+def _free(growing: Growing, stratum: str) -> str | None:
     """A few leaves, then nodes over whatever is there."""
     generator = growing.generator
     leaves = int(generator.integers(1, 4)) if stratum != "equal leaves" else 2
@@ -154,11 +166,11 @@ def _free(growing: Growing, features: Features, engine: Engine, stratum: str) ->
         other = shape if stratum != "mixed" or number == 0 else _shape(growing)
         values = growing.arrays["a"].copy() if stratum == "equal leaves" and number else None
         growing.leaf(other, values)
-    if engine.has_constant and generator.random() < 0.3:
+    if growing.engine.has_constant and generator.random() < 0.3:
         growing.constant(shape)
     if stratum == "unused":
         growing.leaf(shape)
-    return _grow(growing, features, int(generator.integers(2, 9)), fan_out=stratum == "fan-out", unused=stratum == "unused")
+    return _grow(growing, int(generator.integers(2, 9)), fan_out=stratum == "fan-out", unused=stratum == "unused")
 
 
 def _shape(growing: Growing) -> tuple[int, ...]:
@@ -172,13 +184,13 @@ def _of_rank(engine: Engine, *shapes: tuple[int, ...]) -> tuple[int, ...]:
     return next((shape for shape in (*shapes, (), (2, 3, 2)) if len(shape) in engine.ranks), ())
 
 
-def _grow(growing: Growing, features: Features, count: int, *, fan_out: bool = False, unused: bool = False) -> str | None:
+def _grow(growing: Growing, count: int, *, fan_out: bool = False, unused: bool = False) -> str | None:
     """More nodes; then what nobody reads is joined by sums of one shape, unless a branch is meant to stay unused."""
     begin = len(growing.nodes)
     for _ in range(8 * count):
         if len(growing.nodes) - begin >= count:
             break
-        proposed = propose(features, growing.values, growing.generator, fan_out=fan_out)
+        proposed = propose(growing.features, growing.values, growing.generator, fan_out=fan_out)
         if proposed is not None:
             growing.add(*proposed)
     own = [node.output for node in growing.nodes[begin:]]
@@ -188,17 +200,17 @@ def _grow(growing: Growing, features: Features, count: int, *, fan_out: bool = F
     read = {operand for node in growing.nodes for operand in node.operands}
     for other in own[:-1] if not unused else []:
         fits = growing.values[other].shape == growing.values[output].shape
-        if other not in read and fits and "plain" in features.get("add", ()):
+        if other not in read and fits and growing.can("add"):
             output = growing.add("add", (output, other)) or output
     return output
 
 
-def _chain(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
+def _chain(growing: Growing) -> str | None:
     """A long chain of operations that keep their values small."""
+    engine = growing.engine
     shape = _of_rank(engine, (3,), (2, 3))
-    feature = "zero-dim" if shape == () else "plain"
-    kinds = [name for name in ("tanh", "sin", "sigmoid", "neg", "relu") if feature in features.get(name, ())]
-    sums = [name for name in ("add", "sub", "mul") if ("plain" if engine.scalar else feature) in features.get(name, ())]
+    kinds = [name for name in ("tanh", "sin", "sigmoid", "neg", "relu") if growing.can(name, zero_dim=not shape)]
+    sums = [name for name in ("add", "sub", "mul") if growing.can(name, zero_dim=not (shape or engine.scalar))]
     length = int(growing.generator.integers(min(20, engine.chain), engine.chain + 1))
     first = output = growing.leaf(shape, rounded(growing.generator.uniform(0.3, 0.9, shape)))
     other = growing.leaf(shape, rounded(growing.generator.uniform(0.3, 0.9, shape)))
@@ -216,51 +228,51 @@ def _chain(growing: Growing, features: Features, engine: Engine, stratum: str) -
     return output if growing.nodes else None
 
 
-def _wide(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
+def _wide(growing: Growing) -> str | None:
     """A sum of many terms over the same few leaves."""
-    shape = _of_rank(engine, (3,), (2, 3))
+    shape = _of_rank(growing.engine, (3,), (2, 3))
     for _ in range(2):
         growing.leaf(shape)
-    if ("plain" if shape or engine.scalar else "zero-dim") not in features.get("add", ()):
+    if not growing.can("add", zero_dim=not (shape or growing.engine.scalar)):
         return None
     output = growing.leaves[0]
     for _ in range(int(growing.generator.integers(8, 30))):
-        term = _one(growing, features, shape, shape, of=str(growing.generator.choice(growing.leaves)))
+        term = _one(growing, shape, of=str(growing.generator.choice(growing.leaves)))
         output = (growing.add("add", (output, term)) if term is not None else None) or output
     return output if growing.nodes else None
 
 
-def _pair(growing: Growing, features: Features, engine: Engine, stratum: str) -> str | None:
+def _pair(growing: Growing) -> str | None:
     """One operation on what another computed, whose value has a second user, before or after it."""
     generator = growing.generator
-    shape = _of_rank(engine, *(((3,), (2, 3), (3, 3))[int(one)] for one in generator.permutation(3)))
+    shape = _of_rank(growing.engine, *(((3,), (2, 3), (3, 3))[int(one)] for one in generator.permutation(3)))
     for _ in range(2):
         growing.leaf(shape)
     early = generator.random() < 0.5
-    middle = _one(growing, features, shape, shape)
+    middle = _one(growing, shape)
     if middle is None:
         return None
-    user = _one(growing, features, shape, shape, of=middle) if early else None
-    last = _one(growing, features, shape, None, of=middle)
+    user = _one(growing, shape, of=middle) if early else None
+    last = _one(growing, None, of=middle)
     if last is None:
         return None
-    user = user or _one(growing, features, shape, shape, of=middle)
+    user = user or _one(growing, shape, of=middle)
     for other in (user, middle):
-        if other is not None and growing.values[other].shape == growing.values[last].shape and "plain" in features.get("add", ()):
+        if other is not None and growing.values[other].shape == growing.values[last].shape and growing.can("add"):
             last = growing.add("add", (last, other)) or last
     return last
 
 
-def _one(growing: Growing, features: Features, shape: tuple[int, ...], wanted: tuple[int, ...] | None, of: str | None = None) -> str | None:
-    """One more node, over this value among others, whose own value has the required shape."""
+def _one(growing: Growing, shape: tuple[int, ...] | None, of: str | None = None) -> str | None:
+    """One more node, over this value among others, whose own value has this shape, where one is required."""
     for _ in range(30):
         values = growing.values if of is None else {of: growing.values[of], **{name: growing.values[name] for name in growing.leaves}}
-        proposed = propose(features, values, growing.generator, first=of)
+        proposed = propose(growing.features, values, growing.generator, first=of)
         if proposed is None:
             continue
         before = len(growing.nodes)
         output = growing.add(*proposed)
-        if output is not None and (wanted is None or growing.values[output].shape == wanted):
+        if output is not None and (shape is None or growing.values[output].shape == shape):
             return output
         del growing.nodes[before:]
         if output is not None:
@@ -268,22 +280,13 @@ def _one(growing: Growing, features: Features, shape: tuple[int, ...], wanted: t
     return None
 
 
-def _again(graph: Graph, growing: Growing, features: Features, engine: Engine, ending: Ending, *, shared: bool) -> Graph | None:
+def _again(graph: Graph, growing: Growing, ending: Ending, *, shared: bool) -> Graph | None:
     """A second graph over the same leaves (`shared`: over the first one's values too) after the first one's backward pass; with
     `zero_grad` between them every other time."""
-    rest = Growing(
-        growing.generator,
-        dict(growing.values) if shared else {name: growing.values[name] for name in growing.leaves},
-        growing.arrays,
-        growing.leaves,
-        growing.constants,
-        engine=engine,
-    )
-    rest.nodes = [replace(node) for node in graph.nodes]
-    begin = len(rest.nodes)
-    output = _grow(rest, features, 3)
+    values = growing.values if shared else {name: growing.values[name] for name in growing.leaves}
+    rest = replace(growing, values=dict(values), nodes=list(graph.nodes))
+    output = _grow(rest, 3)
     if output is None:
         return None
     both = replace(graph, nodes=tuple(rest.nodes), passes=(*graph.passes, Pass(output, len(rest.nodes))))
-    both = _cleared(both, engine, growing.generator)
-    return ended(both, ending, growing.generator, rest.values[output].shape) if begin else None
+    return ended(_cleared(both, growing), ending, growing.generator, rest.values[output].shape)

@@ -35,8 +35,7 @@ def values_of(graph: Graph) -> dict[str, np.ndarray]:
     values = {name: value.astype(np.float64) if value.dtype.kind == "f" else value for name, value in values.items()}
     with np.errstate(all="ignore"):
         for node in graph.nodes:
-            operands = [values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in node.operands]
-            values[node.output] = value_of(node.operation, operands, node.options)
+            values[node.output] = value_of(node.operation, node.given(values), node.options)
     return values
 
 

@@ -35,6 +35,15 @@ class Node:
     options: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     listed: bool = False
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The operands that are no numbers."""
+        return tuple(operand for operand in self.operands if isinstance(operand, str))
+
+    def given(self, values: Mapping[str, Array]) -> list[Array]:
+        """The operands' values."""
+        return [values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in self.operands]
+
 
 @dataclass(frozen=True)
 class Pass:
@@ -89,16 +98,12 @@ class Graph:
         """Names of its operations, each once, in order."""
         return tuple(dict.fromkeys(node.operation for node in self.nodes))
 
-    def used(self, upto: int | None = None) -> set[str]:
-        """Names that the first `upto` nodes read."""
-        return {operand for node in self.nodes[:upto] for operand in node.operands if isinstance(operand, str)}
-
     def reached(self, number: int) -> set[str]:
         """Names of everything that the output of a pass depends on."""
         found = {self.passes[number].output}
         for node in reversed(self.nodes[: self.passes[number].nodes]):
             if node.output in found:
-                found |= {operand for operand in node.operands if isinstance(operand, str)}
+                found.update(node.names)
         return found
 
 
@@ -197,7 +202,7 @@ def without_unused(graph: Graph) -> Graph:
     for node in reversed(graph.nodes):
         if node.output in needed:
             kept.append(node)
-            needed |= {operand for operand in node.operands if isinstance(operand, str)}
+            needed.update(node.names)
     needed |= {one.cotangent for one in graph.passes if one.cotangent is not None}
     needed |= {direction for leaf, direction in graph.directions.items() if leaf in needed}
     names = {node.output for node in kept}
@@ -221,7 +226,7 @@ def _require_names(graph: Graph) -> None:
     if not known.issuperset((*graph.leaves, *graph.constants, *graph.same, *graph.same.values(), *graph.directions.values())):
         raise ValueError("a leaf, constant or direction is no array")
     for position, node in enumerate(graph.nodes):
-        if any(isinstance(operand, str) and operand not in known for operand in node.operands) or node.output in known:
+        if not known.issuperset(node.names) or node.output in known:
             raise ValueError(f"an operand of node {position} is not there before it, or its output is there already")
         known.add(node.output)
     for one in graph.passes:

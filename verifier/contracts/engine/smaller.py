@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from verifier.contracts.engine.endings import values_of
-from verifier.contracts.engine.graph import Graph, Node, Operand, Pass, without_unused
+from verifier.contracts.engine.graph import Graph, Node, Operand, rounded, without_unused
 from verifier.contracts.engine.operations.table import OPERATIONS
 
 PLAIN = (1.0, 2.0, 0.5, 3.0, -1.0, 1.5)
@@ -30,9 +30,9 @@ def smaller(graph: Graph) -> Iterator[Graph]:
 
 def size_of(graph: Graph) -> tuple[int, int, int]:
     """What counts as smaller: nodes and passes, then elements, then digits."""
-    digits = sum(len(f"{value:g}") for name in graph.leaves for value in np.ravel(graph.arrays[name]))
     marked = len(graph.untracked) + len(graph.written)
-    return len(graph.nodes) + len(graph.passes) + marked, sum(array.size for array in graph.arrays.values()), digits
+    elements = sum(array.size for array in graph.arrays.values())
+    return len(graph.nodes) + len(graph.passes) + marked, elements, sum(_digits(graph.arrays[name]) for name in graph.leaves)
 
 
 def tidied(graph: Graph) -> Graph:
@@ -78,48 +78,29 @@ def _without_nodes(graph: Graph) -> Iterator[Graph]:
     values = values_of(graph)
     protected = {name for one in graph.passes for name in (one.output, one.cotangent)}
     for node in reversed(graph.nodes):
-        for operand in dict.fromkeys(node.operands):
-            if isinstance(operand, str) and values[operand].shape == values[node.output].shape and values[operand].dtype.kind == "f":
-                yield _bypassed(graph, node, operand)
+        for operand in dict.fromkeys(node.names):
+            if values[operand].shape == values[node.output].shape and values[operand].dtype.kind == "f":
+                yield _without_node(graph, node, operand)
     for position, node in enumerate(graph.nodes):
         if node.output not in protected and position < len(graph.nodes) - 1 and values[node.output].ndim <= 3:
-            yield _frozen(graph, node, np.round(values[node.output] * 1024) / 1024)
+            leaf = f"{node.output}_"
+            arrays = {**graph.arrays, leaf: rounded(values[node.output])}
+            yield replace(_without_node(graph, node, leaf), arrays=arrays, leaves=(*graph.leaves, leaf))
     for node in graph.nodes:
         if node.output not in protected and not any(node.output in other.operands for other in graph.nodes):
-            yield _left_out(graph, node)
+            yield _without_node(graph, node)
 
 
-def _bypassed(graph: Graph, node: Node, operand: str) -> Graph:
-    nodes = tuple(_rewired(one, node.output, operand) for one in graph.nodes if one is not node)
+def _without_node(graph: Graph, node: Node, instead: str = "") -> Graph:
+    """Without a node; what read its value reads this one instead."""
+
+    def read(name: Operand) -> Any:
+        return instead if name == node.output else name
+
     position = graph.nodes.index(node)
-    passes = tuple(
-        Pass(operand if one.output == node.output else one.output, one.nodes - (position < one.nodes), one.cotangent, one.clear)
-        for one in graph.passes
-    )
+    nodes = tuple(replace(one, operands=tuple(map(read, one.operands))) for one in graph.nodes if one is not node)
+    passes = tuple(replace(one, output=read(one.output), nodes=one.nodes - (position < one.nodes)) for one in graph.passes)
     return replace(graph, nodes=nodes, passes=passes)
-
-
-def _frozen(graph: Graph, node: Node, value: np.ndarray) -> Graph:
-    """The node's value as a leaf instead."""
-    name = f"{node.output}_"
-    position = graph.nodes.index(node)
-    nodes = tuple(_rewired(one, node.output, name) for one in graph.nodes if one is not node)
-    whole = replace(graph, nodes=nodes, passes=_without_position(graph, position))
-    return replace(whole, arrays={**graph.arrays, name: value}, leaves=(*graph.leaves, name))
-
-
-def _left_out(graph: Graph, node: Node) -> Graph:
-    """Without a node that nobody reads."""
-    position = graph.nodes.index(node)
-    return replace(graph, nodes=tuple(one for one in graph.nodes if one is not node), passes=_without_position(graph, position))
-
-
-def _without_position(graph: Graph, position: int) -> tuple[Pass, ...]:
-    return tuple(replace(one, nodes=one.nodes - (position < one.nodes)) for one in graph.passes)
-
-
-def _rewired(node: Node, old: str, new: str) -> Node:
-    return replace(node, operands=tuple(new if operand == old else operand for operand in node.operands))
 
 
 def _smaller_shapes(graph: Graph) -> Iterator[Graph]:
@@ -165,9 +146,8 @@ def _sound(graph: Graph) -> bool:
         if one.cotangent is not None and values[one.cotangent].shape != values[one.output].shape:
             return False
     for node in graph.nodes:
-        given = [values[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in node.operands]
         entry = OPERATIONS[node.operation]
-        if entry.kind not in ("choice", "labels", "layer") and not entry.allows(given, node.options):
+        if entry.kind not in ("choice", "labels", "layer") and not entry.allows(node.given(values), node.options):
             return False
         if not np.all(np.isfinite(values[node.output])) or np.max(np.abs(values[node.output]), initial=0.0) > 100:
             return False
