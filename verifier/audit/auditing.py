@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import importlib.metadata
+import itertools
 import os
 import resource
 import sys
@@ -109,6 +110,9 @@ class Auditing:
     def _time_is_up(self) -> bool:
         return time.monotonic() > self._deadline
 
+    def _in_time(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        return itertools.takewhile(lambda job: not self._time_is_up(), jobs)
+
     def _record(self) -> tuple[tuple[str, ...], tuple[str, ...], dict[str, str]]:
         """Two runs with other random numbers. Flaky: passed once, failed once; failing: failed twice."""
         tests = tuple(self.tests)
@@ -144,20 +148,12 @@ class Auditing:
         open_ = [one for one in planned if one not in outcomes]
         held = {one: found for one in open_ if self.settings.keep and (found := kept.mutant(one)) is not None}
         outcomes |= held
-        asked = {_job(one): one for one in open_ if one not in held}
-        total = len(asked)
-
-        def in_time() -> Iterator[Job]:
-            for job in asked:
-                if self._time_is_up():
-                    return
-                yield job
-
-        for number, done in enumerate(self._run(in_time()), 1):
+        asked = {one.job("mutant", one.tests): one for one in open_ if one not in held}
+        for number, done in enumerate(self._run(self._in_time(asked)), 1):
             one = asked[done.job]
             outcomes[one] = _outcome(one, done)
             kept.keep_mutant(one, outcomes[one])
-            self.progress("mutants", number, total)
+            self.progress("mutants", number, len(asked))
         missing = tuple((one.passage, one.output, one.mutation.id) for one in planned if one not in outcomes)
         return outcomes, missing, len(held)
 
@@ -181,14 +177,8 @@ class Auditing:
                     found[name][test] = held[0]
             tests = [test for test in sorted(by_test, key=lambda one: self.seconds.get(one, 0.0)) if test not in found[name]]
             jobs += [Job("resolution", tuple(tests[at : at + CHUNK]), name) for at in range(0, len(tests), CHUNK)]
-
-        def in_time() -> Iterator[Job]:
-            for job in sorted(jobs, key=lambda job: sum(self.seconds.get(test, 0.0) for test in job.tests)):
-                if self._time_is_up():
-                    return
-                yield job
-
-        for number, done in enumerate(self._run(in_time()), 1):
+        jobs.sort(key=lambda job: sum(self.seconds.get(test, 0.0) for test in job.tests))
+        for number, done in enumerate(self._run(self._in_time(jobs)), 1):
             for test, error in done.each("resolution"):
                 found[done.job.passage][test] = error
                 kept.keep(kept.key("resolution", done.job.passage, tests=(test,)), [error])
@@ -244,11 +234,6 @@ class Auditing:
             command=self.settings.command,
             **more,
         )
-
-
-def _job(one: Planned) -> Job:
-    mutation = one.mutation
-    return Job("mutant", one.tests, one.passage, one.output, mutation.id, mutation.watch, mutation.usual)
 
 
 def _outcome(one: Planned, done: Done) -> Mutant:

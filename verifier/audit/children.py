@@ -69,7 +69,7 @@ def forked(perform: Callable[[Job, Callable[[Mapping[str, Any]], None]], None]) 
         try:
             # A group of its own: what the tests start is ended with it.
             os.setpgid(0, 0)
-            perform(job, lambda message: _write(pipe, message))
+            perform(job, sender(pipe))
         except BaseException as error:
             _write(pipe, {"broke": f"{type(error).__name__}: {error}"})
             os._exit(1)
@@ -164,12 +164,10 @@ def _end(child: _Child) -> Done:
     status = 0
     with contextlib.suppress(ChildProcessError):
         _, status = os.waitpid(child.pid, 0)
-    trouble = "hangs" if child.killed else _how(status)
+    trouble = "hangs" if child.killed else ""
+    if os.WIFSIGNALED(status) and not child.killed:
+        trouble = f"crashes ({signal.Signals(os.WTERMSIG(status)).name})"
+    elif status and not child.killed:
+        trouble = f"ends with status {os.WEXITSTATUS(status)}"
     began = next((message["began"] for message in reversed(child.messages) if "began" in message), "")
     return Done(child.job, tuple(child.messages), time.monotonic() - child.began, trouble, began if trouble else "")
-
-
-def _how(status: int) -> str:
-    if os.WIFSIGNALED(status):
-        return f"crashes ({signal.Signals(os.WTERMSIG(status)).name})"
-    return f"ends with status {os.WEXITSTATUS(status)}" if os.WEXITSTATUS(status) else ""

@@ -10,7 +10,7 @@ import msgspec
 from verifier.audit.executed import Execution
 from verifier.audit.finding import torch_functions
 from verifier.audit.finding.passages import Passage, Scope, selected
-from verifier.audit.listening import Listener, Mutator, Place, Scaler
+from verifier.audit.listening import Listener, Mutator, Process, Scaler
 from verifier.audit.mutations import mutation_named
 from verifier.audit.recording import Recorder
 from verifier.audit.resolution import bisect
@@ -56,7 +56,7 @@ class Stage:
 
     def listen(self, listener: Listener, name: str | None = None) -> None:
         """Overhear one pass, or all."""
-        Place.listener = listener
+        Process.listener = listener
         for passage in self.passages:
             if name is None or passage.name == name:
                 passage.listen()

@@ -74,15 +74,15 @@ class Listener(Protocol):
         """The gradients that the pass returns."""
 
 
-class Place:
-    """The listener of this process."""
+class Process:
+    """Whoever listens in this process."""
 
     listener: Listener | None = None
 
 
 def overhear(heard: Heard, compute: Compute) -> Sequence[Any]:
     """The gradients of a call, as this process's listener would have them."""
-    listener = Place.listener
+    listener = Process.listener
     if listener is None:
         return compute(heard.cotangents)
     cotangents = listener.recast(heard)

@@ -5,6 +5,7 @@ An edit is a function of one call and the position of a gradient (or cotangent);
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -53,8 +54,21 @@ def _cotangent(call: Call, position: int) -> Array:
     return cotangent
 
 
+def _of_gradient(edit: Callable[[Array], Edit | None]) -> EditOf:
+    """An edit that depends on the gradient alone."""
+    return lambda call, position: edit(_gradient(call, position))
+
+
+def _of_cotangent(edit: Callable[[Array], Edit | None]) -> EditOf:
+    return lambda call, position: edit(_cotangent(call, position))
+
+
 def _scaled(factor: float) -> EditOf:
     return lambda call, position: Edit(factor=factor)
+
+
+def _doubled_if(condition: Callable[[Call], bool]) -> EditOf:
+    return lambda call, position: Edit(factor=2.0) if condition(call) else None
 
 
 def _times_batch(call: Call, position: int) -> Edit | None:
@@ -68,38 +82,27 @@ def _exchanged(call: Call, position: int) -> Edit | None:
     return None if len(same) < 2 else Edit(source=same[(same.index(position) + 1) % len(same)])
 
 
-def _transposed(call: Call, position: int) -> Edit | None:
-    gradient = _gradient(call, position)
+def _transposed(gradient: Array) -> Edit | None:
     if gradient.ndim < 2:
         return None
     return Edit(index=np.arange(gradient.size).reshape(gradient.shape).swapaxes(-1, -2).reshape(-1))
 
 
-def _reversed(call: Call, position: int) -> Edit | None:
-    return Edit(index=np.arange(_gradient(call, position).size)[::-1].copy())
-
-
-def _last_row(call: Call, position: int) -> Edit | None:
-    gradient = _gradient(call, position)
+def _without(gradient: Array, part: Any) -> Edit | None:
+    """With zeros in a part of it."""
     if not gradient.ndim:
         return None
     factor = np.ones(gradient.shape)
-    factor[-1:] = 0
+    factor[part] = 0
     return Edit(factor=factor)
 
 
-def _last_tile(call: Call, position: int) -> Edit | None:
-    gradient = _gradient(call, position)
+def _last_tile(gradient: Array) -> Edit | None:
     whole = gradient.shape[-1] // TILE * TILE if gradient.ndim else 0
-    if not whole or whole == gradient.shape[-1]:
-        return None
-    factor = np.ones(gradient.shape)
-    factor[..., whole:] = 0
-    return Edit(factor=factor)
+    return _without(gradient, np.s_[..., whole:]) if whole and whole < gradient.shape[-1] else None
 
 
-def _one_element(call: Call, position: int) -> Edit | None:
-    gradient = _gradient(call, position)
+def _one_element(gradient: Array) -> Edit | None:
     if gradient.size < 2:
         return None
     factor = np.ones(gradient.size)
@@ -107,24 +110,11 @@ def _one_element(call: Call, position: int) -> Edit | None:
     return Edit(factor=factor.reshape(gradient.shape))
 
 
-def _first_of_batch(call: Call, position: int) -> Edit | None:
-    gradient = _gradient(call, position)
-    if not gradient.ndim:
-        return None
-    factor = np.ones(gradient.shape)
-    factor[1:] = 0
-    return Edit(factor=factor)
-
-
 def _first_row_repeated(array: Array) -> Edit | None:
     if not array.ndim or not array.size:
         return None
     positions = np.arange(array.size).reshape(array.shape)
     return Edit(index=np.broadcast_to(positions[:1], array.shape).reshape(-1).copy())
-
-
-def _shared_over_batch(call: Call, position: int) -> Edit | None:
-    return _first_row_repeated(_gradient(call, position))
 
 
 def _before(call: Call, position: int) -> Array | None:
@@ -177,31 +167,19 @@ def _one_at_zeros(call: Call, position: int) -> Edit | None:
     return Edit(fill=(x == 0, 1.0))
 
 
-def _nan_at_zero(call: Call, position: int) -> Edit | None:
-    mask = _gradient(call, position) == 0
+def _nan_at_zero(gradient: Array) -> Edit | None:
+    mask = gradient == 0
     return Edit(fill=(mask, float("nan"))) if mask.any() else None
 
 
-def _for_batch_above_one(call: Call, position: int) -> Edit | None:
-    return Edit(factor=2.0) if call.batch is not None and call.batch > 1 else None
-
-
-def _for_unequal_sizes(call: Call, position: int) -> Edit | None:
-    return Edit(factor=2.0) if len(set(call.sizes)) > 1 else None
-
-
-def _for_equal_sizes(call: Call, position: int) -> Edit | None:
+def _has_equal_sizes(call: Call) -> bool:
     several = any(array is not None and array.ndim > 1 for array in (*call.inputs, *call.gradients))
-    return Edit(factor=2.0) if several and len(set(call.sizes)) == 1 else None
+    return several and len(set(call.sizes)) == 1
 
 
-def _narrower(call: Call, position: int) -> Edit | None:
-    narrow = {"float64": "float32", "float32": "bfloat16"}.get(str(_gradient(call, position).dtype))
+def _narrower(gradient: Array) -> Edit | None:
+    narrow = {"float64": "float32", "float32": "bfloat16"}.get(str(gradient.dtype))
     return Edit(narrow=narrow) if narrow else None
-
-
-def _ones(call: Call, position: int) -> Edit | None:
-    return Edit(constant=np.ones(_cotangent(call, position).shape))
 
 
 def _taken_as_contiguous(call: Call, position: int) -> Edit | None:
@@ -221,10 +199,6 @@ def _taken_as_contiguous(call: Call, position: int) -> Edit | None:
     return Edit(index=np.maximum(read, 0), factor=(read >= 0).astype(float).reshape(cotangent.shape))
 
 
-def _first_cotangent_for_all(call: Call, position: int) -> Edit | None:
-    return _first_row_repeated(_cotangent(call, position))
-
-
 def _without_last_output(call: Call, position: int) -> Edit | None:
     return Edit(factor=0.0) if len(call.cotangents) > 1 and position == len(call.cotangents) - 1 else None
 
@@ -234,7 +208,7 @@ def unusual(watch: str, usual: str) -> Mutation:
     return Mutation(
         f"other-{watch}",
         f"is doubled unless {watch} is {usual}",
-        lambda call, position: Edit(factor=2.0) if watched(call, watch) != usual else None,
+        _doubled_if(lambda call: watched(call, watch) != usual),
         f"{'a rank' if watch == 'rank' else f'a value of {watch}'} other than {usual}",
         watch=watch,
         usual=usual,
@@ -252,36 +226,50 @@ CATALOGUE: tuple[Mutation, ...] = (
     Mutation("negated", "has the other sign", _scaled(-1.0)),
     Mutation("doubled", "is twice what it should be", _scaled(2.0)),
     Mutation("halved", "is half of what it should be", _scaled(0.5)),
-    Mutation("cotangent-ones", "takes the cotangent as ones", _ones, "a cotangent other than ones", of_cotangent=True),
-    Mutation("reversed", "has its entries in reverse order", _reversed),
-    Mutation("times-batch", "is multiplied by the batch size", _times_batch, "a batch above 1"),
-    Mutation("transposed", "has its last two axes exchanged", _transposed, "two axes"),
-    Mutation("exchanged", "is exchanged with another of the same shape", _exchanged, "two inputs of one shape"),
-    Mutation("last-row", "lacks its last row", _last_row, "a last row whose gradient is not 0"),
-    Mutation("one-element", "is doubled in one element in its middle", _one_element, "an element in the middle whose gradient is not 0"),
-    Mutation("first-of-batch", "holds the first of the batch only", _first_of_batch, "a batch above 1"),
-    Mutation("shared-over-batch", "repeats the first of the batch", _shared_over_batch, "a batch above 1"),
-    Mutation("batch-above-1", "is doubled for a batch above 1", _for_batch_above_one, "a batch above 1"),
-    Mutation("unequal-sizes", "is doubled where sizes are unequal", _for_unequal_sizes, "unequal sizes"),
-    Mutation("equal-sizes", "is doubled where all sizes are equal", _for_equal_sizes, "equal sizes"),
     Mutation(
-        "last-tile", f"lacks what is beyond the last whole block of {TILE}", _last_tile, f"a last size above {TILE}, no multiple of it"
+        "cotangent-ones",
+        "takes the cotangent as ones",
+        _of_cotangent(lambda c: Edit(constant=np.ones(c.shape))),
+        "a cotangent other than ones",
+        of_cotangent=True,
+    ),
+    Mutation("reversed", "has its entries in reverse order", _of_gradient(lambda g: Edit(index=np.arange(g.size)[::-1].copy()))),
+    Mutation("times-batch", "is multiplied by the batch size", _times_batch, "a batch above 1"),
+    Mutation("transposed", "has its last two axes exchanged", _of_gradient(_transposed), "two axes"),
+    Mutation("exchanged", "is exchanged with another of the same shape", _exchanged, "two inputs of one shape"),
+    Mutation("last-row", "lacks its last row", _of_gradient(lambda g: _without(g, np.s_[-1:])), "a last row whose gradient is not 0"),
+    Mutation(
+        "one-element",
+        "is doubled in one element in its middle",
+        _of_gradient(_one_element),
+        "an element in the middle whose gradient is not 0",
+    ),
+    Mutation("first-of-batch", "holds the first of the batch only", _of_gradient(lambda g: _without(g, np.s_[1:])), "a batch above 1"),
+    Mutation("shared-over-batch", "repeats the first of the batch", _of_gradient(_first_row_repeated), "a batch above 1"),
+    Mutation("batch-above-1", "is doubled for a batch above 1", _doubled_if(lambda call: (call.batch or 0) > 1), "a batch above 1"),
+    Mutation("unequal-sizes", "is doubled where sizes are unequal", _doubled_if(lambda call: len(set(call.sizes)) > 1), "unequal sizes"),
+    Mutation("equal-sizes", "is doubled where all sizes are equal", _doubled_if(_has_equal_sizes), "equal sizes"),
+    Mutation(
+        "last-tile",
+        f"lacks what is beyond the last whole block of {TILE}",
+        _of_gradient(_last_tile),
+        f"a last size above {TILE}, no multiple of it",
     ),
     Mutation("where-negative", "is doubled where its input is negative", _where(lambda x: x < 0, 2.0), "negative inputs"),
     Mutation("where-large", f"is zero where its input is beyond ±{LARGE:g}", _where(lambda x: np.abs(x) > LARGE, 0.0), "large values"),
     Mutation("at-zeros", "is one where its input is zero", _one_at_zeros, "zeros among the inputs"),
     Mutation("at-ties", "is doubled where inputs of a row are equal", _where(_tied, 2.0), "ties among the inputs"),
-    Mutation("nan-at-zero", "is NaN where it should be zero", _nan_at_zero, "an element whose gradient is 0"),
+    Mutation("nan-at-zero", "is NaN where it should be zero", _of_gradient(_nan_at_zero), "an element whose gradient is 0"),
     Mutation("previous-call", "is that of the call before", _previous, "two calls in one test"),
     Mutation("added-to-previous", "is added to that of the call before", _added_to_previous, "two calls in one test"),
-    Mutation("narrower", "is rounded to the next narrower type", _narrower, "float64 or float32"),
+    Mutation("narrower", "is rounded to the next narrower type", _of_gradient(_narrower), "float64 or float32"),
     Mutation(
         "cotangent-contiguous", "takes the cotangent's memory as contiguous", _taken_as_contiguous, "a strided cotangent", of_cotangent=True
     ),
     Mutation(
         "cotangent-shared",
         "takes the first row's cotangent for all",
-        _first_cotangent_for_all,
+        _of_cotangent(_first_row_repeated),
         "a cotangent whose rows differ",
         of_cotangent=True,
     ),

@@ -3,10 +3,12 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Literal
 
+from verifier.audit.jobs import Job
 from verifier.audit.mutations import CATALOGUE, Mutation, unusual
 from verifier.audit.recording import EVERY, Facts
-from verifier.audit.results import Mutant
+from verifier.audit.results import Mutant, Outcome
 
 FIRST = "gradient"  # what the gradient of a pass is called that nobody has called
 NEEDS_NUMBERS = frozenset(
@@ -34,15 +36,14 @@ class Planned:
             return None
         return self.mutant("never-shown" if self.reached else "not-reached")
 
-    def mutant(self, outcome: str, **more: object) -> Mutant:
-        made = Mutant(self.output, self.mutation.id, outcome, summary=self.mutation.summary, shown_by=self.mutation.shown_by)  # type: ignore[arg-type]
-        return made if not more else _with(made, more)
+    def job(self, kind: Literal["mutant", "proposal"], tests: tuple[str, ...] = (), source: str = "") -> Job:
+        """With this mutant, run these tests or that proposed one."""
+        mutation = self.mutation
+        return Job(kind, tests, self.passage, self.output, mutation.id, mutation.watch, mutation.usual, source=source)
 
-
-def _with(mutant: Mutant, more: Mapping[str, object]) -> Mutant:
-    import msgspec
-
-    return msgspec.structs.replace(mutant, **more)
+    def mutant(self, outcome: Outcome, **more: Any) -> Mutant:
+        mutation = self.mutation
+        return Mutant(self.output, mutation.id, outcome, summary=mutation.summary, shown_by=mutation.shown_by, **more)
 
 
 def plan(

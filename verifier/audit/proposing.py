@@ -75,10 +75,7 @@ class Proposer:
     def _noticing(self, draft: Draft, waiting: Sequence[Planned]) -> list[Planned]:
         """Which of these the test notices; none where it does not pass without a mutant."""
         control = Job("proposal", source=draft.source)
-        asked = {
-            Job("proposal", (), one.passage, one.output, one.mutation.id, one.mutation.watch, one.mutation.usual, source=draft.source): one
-            for one in waiting
-        }
+        asked = {one.job("proposal", source=draft.source): one for one in waiting}
         fails, noticed = False, set()
 
         def jobs() -> Iterator[Job]:

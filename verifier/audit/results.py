@@ -67,6 +67,10 @@ class Function(msgspec.Struct, frozen=True):
     proposals: tuple[Proposal, ...] = ()
     unproposed: str = ""
 
+    def count(self, outcome: Outcome) -> int:
+        """How many of its mutants ended so."""
+        return sum(mutant.outcome == outcome for mutant in self.mutants)
+
 
 class Audit(msgspec.Struct, frozen=True):
     """The whole audit.
@@ -99,7 +103,7 @@ class Audit(msgspec.Struct, frozen=True):
         return [(function, mutant) for function in self.functions for mutant in function.mutants]
 
     def count(self, outcome: Outcome) -> int:
-        return sum(mutant.outcome == outcome for _, mutant in self.mutants)
+        return sum(function.count(outcome) for function in self.functions)
 
     @property
     def percent(self) -> float:

@@ -7,14 +7,14 @@ and is edited while it is traced: its mutants are those that need no numbers.
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from verifier.audit.finding.passages import Passage, Scope, importable, name_of, named_arguments, parameter_names, place_of
 from verifier.audit.kits import HOST, TRACED
-from verifier.audit.listening import Heard, Place, overhear
+from verifier.audit.listening import Heard, Listener, Process, overhear
 
 
 def find(scope: Scope) -> Iterator[Passage]:
@@ -78,14 +78,9 @@ class _Ear:
     def cotangent(self, tree: Any) -> Any:
         leaves, structure = self._jax.tree_util.tree_flatten(tree)
         places = [place for place, leaf in enumerate(leaves) if _is_real(leaf)]
-        if not places or Place.listener is None:
+        if not places or Process.listener is None:
             return tree
-
-        def ask(heard: Heard, _: list[Any]) -> Sequence[Any]:
-            assert Place.listener is not None
-            return Place.listener.recast(heard)
-
-        heard = self._through(ask, [leaves[place] for place in places], [])
+        heard = self._through(Process.listener, [leaves[place] for place in places], [])
         for place, leaf in zip(places, heard, strict=True):
             leaves[place] = leaf
         return structure.unflatten(leaves)
@@ -93,28 +88,17 @@ class _Ear:
     def gradients(self, answer: Any, cotangent: Any) -> Any:
         util: Any = self._jax.tree_util
         leaves, structure = util.tree_flatten(answer, is_leaf=lambda leaf: leaf is None)
-        if len(leaves) != len(self._leaves) or Place.listener is None:
-            return answer
         places = [place for place, leaf in enumerate(leaves) if _is_real(leaf)]
+        if len(leaves) != len(self._leaves) or not places or Process.listener is None:
+            return answer
         outputs = tuple(list(self._leaves)[place] for place in places)
-
-        def ask(heard: Heard, gradients: list[Any]) -> Sequence[Any]:
-            assert Place.listener is not None
-            return Place.listener.regrade(heard, gradients)
-
         cotangents = [leaf for leaf in util.tree_leaves(cotangent) if _is_real(leaf)]
-        heard = self._through(ask, cotangents, [leaves[place] for place in places], outputs)
+        heard = self._through(Process.listener, cotangents, [leaves[place] for place in places], outputs)
         for place, leaf in zip(places, heard, strict=True):
             leaves[place] = leaf
         return structure.unflatten(leaves)
 
-    def _through(
-        self,
-        ask: Callable[[Heard, list[Any]], Sequence[Any]],
-        cotangents: list[Any],
-        gradients: list[Any],
-        outputs: tuple[str, ...] = (),
-    ) -> Sequence[Any]:
+    def _through(self, listener: Listener, cotangents: list[Any], gradients: list[Any], outputs: tuple[str, ...] = ()) -> Sequence[Any]:
         """What the listener makes of the last given: of the gradients, or of the cotangents where there are none."""
         jax, answered = self._jax, gradients or cotangents
         names, inputs = list(self._leaves), [leaf for leaf in self._leaves.values() if hasattr(leaf, "shape")]
@@ -126,7 +110,7 @@ class _Ear:
             known = dict(zip(shaped, arrays, strict=False)) | self._options
             rest = arrays[len(inputs) :]
             heard = Heard(self._name, HOST, known, rest[: len(cotangents)], outputs, pure=False)
-            answers = ask(heard, rest[len(cotangents) :])
+            answers = listener.regrade(heard, rest[len(cotangents) :]) if gradients else listener.recast(heard)
             return [np.asarray(one, shape.dtype).reshape(shape.shape) for one, shape in zip(answers, shapes, strict=True)]
 
         @jax.custom_jvp  # type: ignore[untyped-decorator]
@@ -142,14 +126,10 @@ class _Ear:
 
 
 def _is_real(leaf: Any) -> bool:
-    dtype = getattr(leaf, "dtype", None)
-    return dtype is not None and np.dtype(dtype).kind == "f" and not isinstance(leaf, _symbolic_zero())
-
-
-def _symbolic_zero() -> Any:
-    """A tangent that is known to be zero, of a `custom_jvp` that asks for such: nothing to edit."""
+    """Whether there are numbers to edit: a tangent that is known to be zero, of a `custom_jvp` that asks for such, has none."""
     jax: Any = sys.modules["jax"]
-    return jax.custom_derivatives.SymbolicZero
+    dtype = getattr(leaf, "dtype", None)
+    return dtype is not None and np.dtype(dtype).kind == "f" and not isinstance(leaf, jax.custom_derivatives.SymbolicZero)
 
 
 def _of_jvp(one: Any, function: Any, scope: Scope) -> Passage:

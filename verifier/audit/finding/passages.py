@@ -82,9 +82,9 @@ def place_of(function: Any) -> tuple[str, int]:
         return "", 0
 
 
-def name_of(owner: Any, fallback: str = "") -> str:
+def name_of(owner: Any) -> str:
     """ "module:qualified name"."""
-    return f"{getattr(owner, '__module__', '') or ''}:{getattr(owner, '__qualname__', None) or getattr(owner, '__name__', fallback)}"
+    return f"{getattr(owner, '__module__', '') or ''}:{getattr(owner, '__qualname__', None) or getattr(owner, '__name__', '')}"
 
 
 def parameter_names(function: Any, skip: int = 0) -> list[str]:
@@ -96,9 +96,9 @@ def parameter_names(function: Any, skip: int = 0) -> list[str]:
     return [one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)][skip:]
 
 
-def named_arguments(names: list[str], values: tuple[Any, ...] | list[Any], rest: str = "argument") -> dict[str, Any]:
+def named_arguments(names: list[str], values: tuple[Any, ...] | list[Any]) -> dict[str, Any]:
     """The values by name, in order; what has no name of its own is numbered."""
-    named = names[: len(values)] + [f"{rest} {position}" for position in range(len(names), len(values))]
+    named = names[: len(values)] + [f"argument {position}" for position in range(len(names), len(values))]
     return dict(zip(named, values, strict=True))
 
 

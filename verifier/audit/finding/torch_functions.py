@@ -61,9 +61,11 @@ def of_class(cls: Any, scope: Scope) -> Passage:
         names = parameter_names(_plain(forward), int(isinstance(forward, classmethod)) + int(not separate))
         setattr(cls, attribute, _replaced(backward, cls, _overheard(name, cls)))
         if separate:
-            cls.setup_context = _replaced(setup, cls, _keeping_inputs(names, cls))
+            cls.setup_context = _replaced(
+                setup, cls, _keeping(names, cls, lambda given, named: named["inputs"] if "inputs" in named else given[0])
+            )
         else:
-            cls.forward = _replaced(forward, cls, _keeping_arguments(names, cls))
+            cls.forward = _replaced(forward, cls, _keeping(names, cls, lambda given, named: given))
 
     found = importable(cls, scope, cls.__module__)
     return Passage(name, "autograd.Function", file, line, listen, callee=found, base=bool(cls.__subclasses__()))
@@ -97,31 +99,20 @@ def _is_for(ctx: Any, cls: type) -> bool:
     return getattr(type(ctx), "_forward_cls", cls) is cls
 
 
-def _keeping_arguments(names: list[str], cls: type) -> Around:
+def _keeping(names: list[str], cls: type, inputs_in: Callable[[tuple[Any, ...], dict[str, Any]], tuple[Any, ...]]) -> Around:
+    """Keeps what the forward pass is given, as these arguments and keywords of its method hold it."""
+
     def around(original: Callable[..., Any], ctx: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         if _is_for(ctx, cls):
-            _keep(ctx, names, arguments)
-        return original(ctx, *arguments, **keywords)
-
-    return around
-
-
-def _keeping_inputs(names: list[str], cls: type) -> Around:
-    def around(original: Callable[..., Any], ctx: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        if _is_for(ctx, cls):
-            inputs = keywords["inputs"] if "inputs" in keywords else arguments[0]
-            _keep(ctx, names, inputs)
+            _keep(ctx, names, inputs_in(arguments, keywords))
         return original(ctx, *arguments, **keywords)
 
     return around
 
 
 def _keep(ctx: Any, names: list[str], values: tuple[Any, ...]) -> None:
-    setattr(ctx, HEARD, {name: _detached(value) for name, value in named_arguments(names, values).items()})
-
-
-def _detached(value: Any) -> Any:
-    return value.detach() if isinstance(value, sys.modules["torch"].Tensor) else value
+    kept = named_arguments(names, values).items()
+    setattr(ctx, HEARD, {name: value.detach() if isinstance(value, sys.modules["torch"].Tensor) else value for name, value in kept})
 
 
 def _overheard(name: str, cls: type) -> Around:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from verifier.audit.reporting import wording
-from verifier.audit.results import Audit, Function
+from verifier.audit.results import FINDINGS, Audit, Function
 
 
 def write(audit: Audit) -> str:
@@ -22,7 +22,7 @@ def _lines(audit: Audit) -> Iterator[str]:
     yield "| backward pass | noticed | not noticed | never shown | not reached | sees errors above |"
     yield "| --- | ---: | ---: | ---: | ---: | ---: |"
     for function in audit.functions:
-        counts = " | ".join(str(wording.count(function, one)) for one in ("noticed", "not-noticed", "never-shown", "not-reached"))
+        counts = " | ".join(str(function.count(one)) for one in ("noticed", *FINDINGS))
         sees = wording.figure(function.resolution) if function.resolutions else "–"
         yield f"| {escaped(wording.short(function.name))} | {counts} | {sees} |"
     for function in audit.functions:

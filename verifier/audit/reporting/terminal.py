@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from verifier.audit.reporting import wording
-from verifier.audit.results import Audit, Function, Outcome
+from verifier.audit.results import FINDINGS, Audit, Function, Outcome
 
 STYLES: dict[Outcome, str] = {"not-noticed": "bold red", "never-shown": "yellow", "not-reached": "bold magenta", "noticed": "green"}
 
@@ -31,7 +31,7 @@ def _table(audit: Audit) -> Table:
     for name in ("noticed", "NOT NOTICED", "never shown", "not reached", "sees above"):
         table.add_column(name, justify="right", no_wrap=name == "sees above")
     for function in audit.functions:
-        counts = [str(wording.count(function, outcome) or "·") for outcome in ("noticed", "not-noticed", "never-shown", "not-reached")]
+        counts = [str(function.count(outcome) or "·") for outcome in ("noticed", *FINDINGS)]
         sees = wording.figure(function.resolution) if function.resolutions else "·"
         table.add_row(Text(wording.short(function.name)), *counts, sees)
     return table

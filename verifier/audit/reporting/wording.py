@@ -43,17 +43,13 @@ def findings(function: Function) -> list[Finding]:
 
 def listed(found: Sequence[Finding], function: Function) -> str:
     """Findings of one outcome in a line; a gradient that no test computes is named alone."""
-    unreached = [name for name in dict.fromkeys(one.output for one in function.mutants) if _is_unreached(name, function)]
     if found and found[0].outcome == "not-reached":
-        return f"the gradient of {', '.join(unreached)}"
-    return "; ".join(in_short(one, function) for one in found)
+        reached = {one.output for one in function.mutants if one.outcome != "not-reached"}
+        return f"the gradient of {', '.join(dict.fromkeys(one.output for one in function.mutants if one.output not in reached))}"
+    return "; ".join(_in_short(one, function) for one in found)
 
 
-def _is_unreached(output: str, function: Function) -> bool:
-    return all(one.outcome == "not-reached" for one in function.mutants if one.output == output)
-
-
-def in_short(finding: Finding, function: Function) -> str:
+def _in_short(finding: Finding, function: Function) -> str:
     """The mistake's name; where some gradients only have it, which."""
     several = len({mutant.output for mutant in function.mutants if mutant.output != EVERY}) > 1
     outputs = f" ({', '.join(finding.outputs)})" if several and finding.outputs != (EVERY,) else ""
@@ -63,23 +59,19 @@ def in_short(finding: Finding, function: Function) -> str:
 def headline(audit: Audit) -> str:
     """The first line."""
     if audit.flaky:
-        return f"Nothing was decided: {_tests(len(audit.flaky))} sometimes pass and sometimes fail, without any mutant."
+        return f"Nothing was decided: {counted(len(audit.flaky), 'test')} sometimes pass and sometimes fail, without any mutant."
     if audit.failing and not audit.functions:
-        return f"Nothing was decided: {_tests(len(audit.failing))} fail without any mutant."
+        return f"Nothing was decided: {counted(len(audit.failing), 'test')} fail without any mutant."
     counts = ", ".join(f"{audit.count(outcome)} {word}" for outcome, word in WORDS.items() if audit.count(outcome) or outcome == "noticed")
     passes = f"{len(audit.functions)} backward pass{'es' if len(audit.functions) != 1 else ''}"
     return f"{counted(len(audit.mutants), 'mutant')} of {passes}: {counts} ({audit.percent:.0f} % noticed)."
-
-
-def _tests(count: int) -> str:
-    return f"{count} test{'s' if count != 1 else ''}"
 
 
 def reach(function: Function) -> str:
     """Which tests reach it, how often, in what time."""
     if not function.tests:
         return "no test reaches it"
-    return f"{_tests(len(function.tests))}, {function.calls} call{'s' if function.calls != 1 else ''}, {function.seconds:.2g} s"
+    return f"{counted(len(function.tests), 'test')}, {counted(function.calls, 'call')}, {function.seconds:.2g} s"
 
 
 def resolution(function: Function) -> str:
@@ -103,16 +95,7 @@ def never_varied(function: Function) -> str:
     """The second finding, in one sentence."""
     if not function.never_varied:
         return ""
-    return f"{_tests(len(function.tests))}: {'; '.join(function.never_varied)}"
-
-
-def total(functions: Sequence[Function], outcome: Outcome) -> int:
-    return sum(mutant.outcome == outcome for function in functions for mutant in function.mutants)
-
-
-def count(function: Function, outcome: Outcome) -> int:
-    """How many of its mutants ended so."""
-    return sum(mutant.outcome == outcome for mutant in function.mutants)
+    return f"{counted(len(function.tests), 'test')}: {'; '.join(function.never_varied)}"
 
 
 def short(name: str) -> str:
@@ -129,7 +112,7 @@ def closing(audit: Audit) -> list[str]:
     """Time, what was kept, what was not asked."""
     lines = [
         f"{audit.seconds:.1f} s, of them {audit.recording_seconds:.1f} s for recording; {audit.processor_seconds:.1f} s of processor time; "
-        f"{audit.kept} outcome{'s' if audit.kept != 1 else ''} kept from an earlier audit."
+        f"{counted(audit.kept, 'outcome')} kept from an earlier audit."
     ]
     if not audit.forked:
         lines.append(f"Each mutant had a fresh process: {audit.why_fresh}.")

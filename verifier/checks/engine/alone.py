@@ -1,7 +1,7 @@
 """Each operation alone: a table operation × question, right, wrong, refused or missing; graphs are drawn only over what is right here."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -269,12 +269,3 @@ def _at_the_kink(case: Case, reply: Reply) -> str:
     if found is None:
         return "0"
     return "not finite" if not np.all(np.isfinite(found)) else "0" if not np.any(found) else "not 0"
-
-
-def statuses(asked: Sequence[Asked], column: str) -> Mapping[str, int]:
-    """How many questions of a column of the table had which status."""
-    counted: dict[str, int] = {}
-    for one in asked:
-        if one.case.column == column:
-            counted[one.status] = counted.get(one.status, 0) + 1
-    return counted

@@ -1,7 +1,7 @@
 """Asking an engine: graphs go in batches, each answer is checked for form before it is believed, and a worker is started again after a
 backward pass that raised, since some engines are not the same after one."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from verifier.arrays import Array
 from verifier.checks.examination import Unanswered
 from verifier.contracts.engine.alone import renamed
 from verifier.contracts.engine.claims import Engine, engine_of
+from verifier.contracts.engine.endings import signed
 from verifier.contracts.engine.graph import Graph, to_message
 from verifier.errors import AnswerError
 
@@ -129,7 +130,8 @@ class Asking:
         said = message.get("graphs")
         if not isinstance(said, list) or len(said) != len(batch):
             return [Reply(stopped=Raised("died", "", "sent no answer for each graph")) for _ in batch]
-        replies = [_read(one, graph, answered, show) for one, graph in zip(said, batch, strict=True) if not _unasked(one)]
+        asked_for = [pair for pair in zip(said, batch, strict=True) if pair[0] != {"unasked": True}]
+        replies = [_read(one, graph, answered, show) for one, graph in asked_for]
         if replies and replies[-1].stopped is not None and replies[-1].stopped.place == "backward":
             self._exchange.restart()
         return replies or [Reply(stopped=Raised("died", "", "sent no answer"))]
@@ -150,12 +152,7 @@ def _kind(graph: Graph) -> str:
 def direction(graph: Graph, leaf: str) -> NDArray[np.float64]:
     """The direction along which forward mode is asked for a leaf's slope: signed, no two entries alike."""
     shape = graph.arrays[leaf].shape
-    generator = np.random.default_rng([len(leaf), *leaf.encode(), *shape])
-    return np.asarray(np.round(np.where(generator.random(shape) < 0.5, -1, 1) * generator.uniform(0.5, 1.5, shape) * 1024) / 1024)
-
-
-def _unasked(said: Any) -> bool:
-    return isinstance(said, Mapping) and said.get("unasked") is True
+    return signed(np.random.default_rng([len(leaf), *leaf.encode(), *shape]), shape)
 
 
 def _read(said: Any, graph: Graph, arrays: Mapping[str, Array], show: Sequence[str]) -> Reply:
@@ -201,6 +198,3 @@ def _stopped(said: Any) -> Raised | None:
     raised = said.get("raised")
     kind, text = (str(raised.get(key, ""))[:LONGEST] for key in ("type", "text")) if isinstance(raised, Mapping) else ("", "")
     return Raised(str(said.get("place"))[:20], str(said.get("node"))[:100], f"{kind}: {text}" if kind and text else kind or text)
-
-
-Ask = Callable[[Sequence[Graph]], list[Reply]]

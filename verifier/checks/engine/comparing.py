@@ -1,6 +1,6 @@
 """An engine's answer beside the right one: what departs, by how much, and what it was held to."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,8 +11,6 @@ from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.graph import Graph
 from verifier.oracles.engine.graphs import Answered, GraphReference, refer_graph
 from verifier.tolerance import Comparison, compare
-
-FloatArray = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Departure:
     tensor: str
     number: int
     comparison: Comparison | None
-    claimed: FloatArray
-    right: FloatArray
+    claimed: Array
+    right: Array
     words: str = ""
 
 
@@ -59,24 +57,28 @@ def compare_with_truth(
     """
     if not measured:
         reference = refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates, copies=0)
-        compared = compare_reply(graph, reply, reference, engine)
+        compared = _compare_reply(graph, reply, reference, engine)
         if not compared.departures:
             return replace(compared, worst=None)
     reference = refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates, conjugate=conjugate)
-    return compare_reply(graph, reply, reference, engine)
+    return _compare_reply(graph, reply, reference, engine)
 
 
-def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine: Engine, *, values: bool = True) -> Compared:
+def _compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine: Engine) -> Compared:
     """What departs in an answer: values first (a right gradient of another function is no use), then gradients, pass by pass."""
-    departures: list[Departure] = []
-    notes: list[str] = []
-    compared: list[Comparison] = []
-    reshaped = set()
-    for name, claimed in reply.values.items() if values else ():
-        if name in reference.values:
-            if claimed.shape != reference.values[name].right.shape:
-                reshaped.add(name)
-            _compare("value", name, 0, claimed, reference.values[name], departures, notes, compared)
+    values = [
+        _compare("value", name, 0, claimed, reference.values[name]) for name, claimed in reply.values.items() if name in reference.values
+    ]
+    one_by_one = [*values, *_gradients(graph, reply, reference, engine)]
+    return Compared(
+        departures=tuple(one.departure for one in one_by_one if one.departure is not None),
+        notes=tuple(dict.fromkeys(one.note for one in one_by_one if one.note)),
+        reshaped=frozenset(one.tensor for one in values if one.reshaped),
+        worst=max((one.comparison for one in one_by_one if one.comparison is not None), key=lambda one: one.ratio, default=None),
+    )
+
+
+def _gradients(graph: Graph, reply: Reply, reference: GraphReference, engine: Engine) -> Iterator["_One"]:
     what = "second derivative" if graph.directions else "gradient"
     for number, gradients in enumerate(reply.gradients):
         used = graph.reached(number)
@@ -89,9 +91,7 @@ def compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine:
             if engine.mode == "directions":
                 # The derivative has the output's shape, and each element of an output counts 1.
                 right, claimed = _along(graph, leaf, right), np.asarray(np.sum(claimed))
-            _compare(what, leaf, number, claimed, right, departures, notes, compared)
-    worst = max(compared, key=lambda one: one.ratio, default=None)
-    return Compared(tuple(departures), tuple(dict.fromkeys(notes)), frozenset(reshaped), worst)
+            yield _compare(what, leaf, number, claimed, right)
 
 
 def _along(graph: Graph, leaf: str, answered: Answered) -> Answered:
@@ -99,35 +99,35 @@ def _along(graph: Graph, leaf: str, answered: Answered) -> Answered:
     return Answered(np.asarray(np.sum(answered.right * along)), np.asarray(np.sum(answered.tolerance * np.abs(along))))
 
 
-def _compare(
-    what: str,
-    name: str,
-    number: int,
-    claimed: Array,
-    answered: Answered,
-    departures: list[Departure],
-    notes: list[str],
-    compared: list[Comparison],
-) -> None:
-    right = answered.right
+@dataclass(frozen=True)
+class _One:
+    """One tensor compared: nothing but its name where it has no elements."""
+
+    tensor: str
+    comparison: Comparison | None = None
+    departure: Departure | None = None
+    note: str = ""
+    reshaped: bool = False
+
+
+def _compare(what: str, name: str, number: int, claimed: Array, answered: Answered) -> _One:
+    right, note = answered.right, ""
     numbers = np.asarray(claimed, dtype=np.float64)
-    if numbers.shape != right.shape:
+    reshaped = numbers.shape != right.shape
+    if reshaped:
         fitted = _fitted(numbers, right.shape)
         if fitted is None:
             words = f"has shape {numbers.shape}, should be {right.shape}"
-            departures.append(Departure(what, name, number, None, numbers, right, words))
-            return
-        notes.append(f"the {what} of {'a node' if what == 'value' else 'a leaf'} of shape {right.shape} came back as {numbers.shape}")
+            return _One(name, None, Departure(what, name, number, None, numbers, right, words), reshaped=True)
+        note = f"the {what} of {'a node' if what == 'value' else 'a leaf'} of shape {right.shape} came back as {numbers.shape}"
         numbers = fitted
     comparison = compare(numbers, right, answered.tolerance)
-    if comparison is None:
-        return
-    compared.append(comparison)
-    if not comparison.within:
-        departures.append(Departure(what, name, number, comparison, numbers, right))
+    wrong = comparison is not None and not comparison.within
+    departure = Departure(what, name, number, comparison, numbers, right) if wrong else None
+    return _One(name, comparison, departure, note, reshaped)
 
 
-def _fitted(numbers: FloatArray, shape: tuple[int, ...]) -> FloatArray | None:
+def _fitted(numbers: Array, shape: tuple[int, ...]) -> Array | None:
     """The same numbers in the right shape, where that is only a matter of axes of size 1; one number for all elements too."""
     if numbers.size == int(np.prod(shape)) and [one for one in numbers.shape if one != 1] == [one for one in shape if one != 1]:
         return numbers.reshape(shape)

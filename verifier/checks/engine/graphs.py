@@ -49,7 +49,6 @@ class Answers:
     changed: int = 0
     notes: dict[str, None] = field(default_factory=dict)
     resolves: list[float] = field(default_factory=list)
-    worst: float = 0.0
     unclaimed: str = ""
     kinds: dict[str, tuple[int, int]] = field(default_factory=dict)
     """By what a graph was drawn as: how many were asked, and how many were right."""
@@ -90,20 +89,16 @@ def ask_graphs(asking: Asking, alone: Alone, *, count: int, seed: int, tell: Cal
 
 def compositions(alone: Alone, features: Features, seed: int, *, most: int) -> list[Graph]:
     """Each operation over computed operands with a second reader, in up to so many of the ways in which it is right alone."""
-    found = []
+    found: list[Graph | None] = []
     for name, questions in alone.asked.items():
         for number, one in enumerate(_ways(questions, features.get(name, ()), most)):
             generator = np.random.default_rng([seed, number, 13, *name.encode()])
             graph = composed(replace(one.case.graph, nodes=one.graph.nodes[:1]), features, alone.ending, generator, early=number % 2 == 0)
-            found += [graph] if graph is not None else []
+            found.append(graph)
             if number == 0:
-                others = (
-                    read_again(one.graph, features, alone.ending, generator),
-                    twins(one.graph, shared=True),
-                    twins(one.graph, shared=False),
-                )
-                found += [other for other in others if other is not None]
-    return found
+                found.append(read_again(one.graph, features, alone.ending, generator))
+                found += [twins(one.graph, shared=shared) for shared in (True, False)]
+    return [graph for graph in found if graph is not None]
 
 
 def marked_compositions(engine: Engine, alone: Alone, features: Features, seed: int, *, most: int) -> list[Graph]:
@@ -119,16 +114,13 @@ def marked_compositions(engine: Engine, alone: Alone, features: Features, seed: 
             if engine.has_no_grad and number == 0:
                 both = [composed(single, features, alone.ending, generator, early=early) for early in (True, False)]
                 found += [untracked(graph) for graph in both if graph is not None]
-            for saves in (False, True)[: 1 + (name == saving)] if writes and _keeps_shape(single) else ():
+            into = single.nodes[0].operands[0]
+            fits = isinstance(into, str) and shape_of(single, single.nodes[0].output) == single.arrays[into].shape
+            for saves in (False, True)[: 1 + (name == saving)] if writes and fits else ():
                 graph = composed(single, features, alone.ending, generator, early=True, saving=saves)
                 written = None if graph is None else in_place(graph)
                 found += [] if written is None else [written]
     return found
-
-
-def _keeps_shape(graph: Graph) -> bool:
-    into, node = graph.nodes[0].operands[0], graph.nodes[0]
-    return isinstance(into, str) and shape_of(graph, node.output) == graph.arrays[into].shape
 
 
 def _ways(questions: Sequence[Asked], own: Collection[str], most: int) -> list[Asked]:
@@ -182,7 +174,6 @@ def _judge(graph: Graph, reply: Reply, engine: Engine, alone: Alone, answers: An
         answers.failed.append(Failed(answers.asked - 1, graph, compared, reply))
         return
     if compared.worst is not None:
-        answers.worst = max(answers.worst, compared.worst.ratio)
         answers.resolves.append(compared.worst.resolves)
 
 

@@ -13,7 +13,7 @@ from verifier.checks.engine.shrinking import Smallest
 from verifier.checks.engine.unjudged import of_graphs, of_operations
 from verifier.contracts.engine.graph import call_of, described, shapes_of, to_bytes
 from verifier.counting import counted
-from verifier.results.outcome import Outcome, Status
+from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Diagnosis, GraphNode, Step
 
 SHOWN_NOTES = 8
@@ -25,7 +25,7 @@ def operations_outcome(alone: Alone) -> Outcome:
     asked = [one for questions in alone.asked.values() for one in questions]
     answered = [one for one in asked if one.status not in ("refuses", "late")]
     if not wrong:
-        right = _right(alone)
+        right = sum(any(one.status == "right" for one in questions) for questions in alone.asked.values())
         words = (
             f"{right} of {counted(len(alone.asked), 'operation')} are right alone, on {counted(len(answered), 'graph')} of one operation."
         )
@@ -37,22 +37,15 @@ def operations_outcome(alone: Alone) -> Outcome:
         shown = any(
             np.any(gradient) for one in answered for each in one.reply.gradients for gradient in each.values() if gradient is not None
         )
-        return Outcome("operations", "pass" if shown else "inconclusive", words, problems=len(asked), resolves=_resolves(answered))
+        found = [one.compared.worst.resolves for one in answered if one.compared.worst is not None]
+        resolves = float(np.median(found)) if found else None
+        return Outcome("operations", "pass" if shown else "inconclusive", words, problems=len(asked), resolves=resolves)
     names = list(dict.fromkeys(one.case.operation for one in wrong))
     first = min(wrong, key=lambda one: (one.status != "value", one.departure is None))
     departure = first.departure
     words = f"Wrong alone: {', '.join(names)}. {sentence_of(first)}"
-    comparison = None if departure is None else departure.comparison
-    return Outcome(
-        "operations",
-        "fail",
-        words,
-        problems=len(asked),
-        failed=len(wrong),
-        error=_finite(None if comparison is None else comparison.error),
-        tolerance=None if comparison is None else comparison.tolerance,
-        tensor=None if departure is None else departure.tensor,
-    )
+    tensor, (error, tolerance) = None if departure is None else departure.tensor, _figures(departure)
+    return Outcome("operations", "fail", words, len(asked), len(wrong), error, tolerance, tensor)
 
 
 def graph_outcome(answers: Answers, smallest: Smallest | None) -> Outcome:
@@ -60,21 +53,11 @@ def graph_outcome(answers: Answers, smallest: Smallest | None) -> Outcome:
     refused = sum(answers.refused.values()) + sum(answers.late.values())
     if answers.failed:
         first = answers.failed[0]
-        shown = smallest if smallest is not None and smallest.check == "graphs" else None
-        words = in_words(shown.departure) if shown is not None else in_words(first.departure)
-        where = described(shown.graph if shown is not None else first.graph)
-        comparison = (shown.departure if shown is not None else first.departure).comparison
-        return Outcome(
-            "graphs",
-            "fail",
-            f"{len(answers.failed)} of {answers.asked} graphs of operations that are right alone are wrong. {words}, in {where}.",
-            problems=answers.asked,
-            failed=len(answers.failed),
-            error=_finite(None if comparison is None else comparison.error),
-            tolerance=None if comparison is None else comparison.tolerance,
-            tensor=first.departure.tensor,
-            problem=first.index,
-        )
+        shown = smallest if smallest is not None and smallest.check == "graphs" else first
+        words = f"{len(answers.failed)} of {answers.asked} graphs of operations that are right alone are wrong."
+        words += f" {in_words(shown.departure)}, in {described(shown.graph)}."
+        figures, tensor = _figures(shown.departure), first.departure.tensor
+        return Outcome("graphs", "fail", words, answers.asked, len(answers.failed), *figures, tensor, first.index)
     if 2 * answers.right < answers.asked or not answers.right:
         why = next(iter([*answers.refused, *answers.late]), "no operation is right alone, over leaves of ordinary shapes")
         words = f"Only {answers.right} of {answers.asked} graphs were answered: {why[:300]}."
@@ -89,12 +72,8 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
     """What is worth knowing and no wrong gradient: narrower numbers, refusals, kinks, forms."""
     notes = [("contract", text) for text in alone.notes]
     if asking.engine.unknown:
-        notes.append(
-            (
-                "contract",
-                f"Not judged, since the table of operations (docs/engines.md) has no such names: {', '.join(asking.engine.unknown)}",
-            )
-        )
+        unknown = ", ".join(asking.engine.unknown)
+        notes.append(("contract", f"Not judged, since the table of operations (docs/engines.md) has no such names: {unknown}"))
     late = {
         f"{name} ({one.case.feature}): {one.words}" for name, questions in alone.asked.items() for one in questions if one.status == "late"
     }
@@ -132,12 +111,11 @@ def sentence_of(asked: Asked) -> str:
     return "" if departure is None else f"{in_words(departure).capitalize()}, in {described(asked.graph)} with {shapes_of(asked.graph)}."
 
 
-def summary_of(verdict: str, outcomes: Sequence[Outcome], diagnosis: Sequence[Diagnosis], smallest: Smallest | None) -> str:
+def summary_of(verdict: Verdict, outcomes: Sequence[Outcome], diagnosis: Sequence[Diagnosis], smallest: Smallest | None) -> str:
     """The headline."""
     if verdict == "pass":
         return " ".join(outcome.message for outcome in outcomes if outcome.id in ("operations", "graphs") and outcome.status == "pass")
-    wanted: Status = "fail" if verdict == "fail" else "error" if verdict == "error" else "inconclusive"
-    first = next((outcome for outcome in outcomes if outcome.status == wanted), outcomes[-1])
+    first = next((outcome for outcome in outcomes if outcome.status == verdict), outcomes[-1])
     if verdict != "fail" or smallest is None:
         return first.message
     explained = f"{diagnosis[0].explanation} " if diagnosis else ""
@@ -155,11 +133,9 @@ def counterexample_of(smallest: Smallest) -> tuple[Counterexample, bytes]:
         check=smallest.check,
         arrays={name: array.tolist() for name, array in graph.arrays.items()},
         claimed=claimed,
-        reference={name: smallest.reference.passes[last].get(name).right.tolist() for name in graph.leaves} if last >= 0 else {},  # type: ignore[union-attr]
+        reference={name: smallest.reference.passes[last][name].right.tolist() for name in graph.leaves} if last >= 0 else {},
         walkthrough=tuple(_worked(smallest)),
-        nodes=tuple(
-            GraphNode(node.output, tuple(one for one in node.operands if isinstance(one, str)), call_of(node)) for node in graph.nodes
-        ),
+        nodes=tuple(GraphNode(node.output, node.names, call_of(node)) for node in graph.nodes),
     )
     return record, to_bytes(graph)
 
@@ -198,20 +174,15 @@ def _step(equation: str, name: str, text: str, right: np.ndarray, claimed: np.nd
     return Step(equation, name, f"{text}{', at ' + index if index else ''}", number, theirs, parts)
 
 
-def _right(alone: Alone) -> int:
-    return sum(any(one.status == "right" for one in asked) for asked in alone.asked.values())
-
-
-def _resolves(answered: Sequence[Asked]) -> float | None:
-    found = [one.compared.worst.resolves for one in answered if one.compared.worst is not None]
-    return float(np.median(found)) if found else None
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and np.isfinite(number) else None
+def _figures(departure: Departure | None) -> tuple[float | None, float | None]:
+    """Error and tolerance at the worst element, where the shapes fit."""
+    if departure is None or departure.comparison is None:
+        return None, None
+    error = departure.comparison.error
+    return error if np.isfinite(error) else None, departure.comparison.tolerance
 
 
 def _listed(array: np.ndarray | None) -> Any:
     if array is None:
         return "none"
-    return np.where(np.isfinite(array), array, 0).tolist() if np.all(np.isfinite(array)) else str(array.tolist())
+    return array.tolist() if np.all(np.isfinite(array)) else str(array.tolist())

@@ -19,7 +19,7 @@ SHARE = 4  # of a profile's budget that goes into one search: graphs are cheap t
 class Smallest:
     """The smallest failing graph, the engine's answer to it, with every value and what cotangents can be read, and the right one.
 
-    `alone`: whether it was found on one operation alone; `check` is the id of the check that it fails.
+    `check` is the id of the check that it fails.
     """
 
     graph: Graph

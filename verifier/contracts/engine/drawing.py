@@ -52,7 +52,7 @@ class Growing:
     nodes: list[Node] = field(default_factory=list)
 
     def can(self, operation: str, *, zero_dim: bool = False) -> bool:
-        """Whether the operation is right alone on plain operands, or on numbers. An engine of numbers has no others, so they are plain."""
+        """Whether the operation is right alone on plain operands, or on arrays without dimensions."""
         return ("zero-dim" if zero_dim else "plain") in self.features.get(operation, ())
 
     def leaf(self, shape: tuple[int, ...], values: Array | None = None) -> str:

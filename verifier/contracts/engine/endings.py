@@ -45,7 +45,7 @@ def ended(graph: Graph, ending: Ending, generator: np.random.Generator, shape: t
     tail = str(len(graph.passes)) if len(graph.passes) > 1 else ""
     if ending == "none" or (ending == "sum" and shape == ()):
         return graph
-    weights = _weights(generator, shape)
+    weights = signed(generator, shape)
     if ending == "cotangent":
         name = f"cotangent{tail}"
         return replace(graph, arrays={**graph.arrays, name: weights}, passes=(*graph.passes[:-1], replace(last, cotangent=name)))
@@ -63,7 +63,7 @@ def ended(graph: Graph, ending: Ending, generator: np.random.Generator, shape: t
     )
 
 
-def _weights(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Signed, no two alike, none near zero: 1 and -1 cancel exactly on structured errors."""
+def signed(generator: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Numbers of both signs, no two alike, none near zero: 1 and -1 cancel exactly on structured errors."""
     sign = np.where(generator.random(shape) < 0.5, -1.0, 1.0)
     return np.asarray(rounded(sign * generator.uniform(0.5, 1.5, shape)))

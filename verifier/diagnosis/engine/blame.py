@@ -1,8 +1,10 @@
 """Whose fault it is: an operation's (which operand, which relation) or the engine's (accumulation, order, aliasing, broadcasting)."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from verifier.contracts.engine.graph import Graph
 from verifier.diagnosis.engine.relations import Observation, relation_of, value_relation_of
 from verifier.results.report import Diagnosis
 
@@ -35,16 +37,13 @@ class Tested:
 def blame_alone(tested: Sequence[Tested], observations: Sequence[Observation]) -> list[Diagnosis]:
     """The engine's faults that show in several operations alike, then each operation's own."""
     shared = _shared_features(tested)
-    found = [
-        Diagnosis(
-            f"engine:{SHARED[feature][0]}",
-            "",
-            f"The engine, not one operation: {SHARED[feature][1]} ({', '.join(names[:6])}).",
-            evidence=f"{feature}: wrong in {len(names)} operations that are right otherwise",
-        )
-        for feature, names in shared.items()
-    ]
-    found = list({one.fault: one for one in reversed(found)}.values())[::-1]
+    by_fault: dict[str, Diagnosis] = {}
+    for feature, names in shared.items():
+        fault, words = SHARED[feature]
+        sentence = f"The engine, not one operation: {words} ({', '.join(names[:6])})."
+        evidence = f"{feature}: wrong in {len(names)} operations that are right otherwise"
+        by_fault.setdefault(fault, Diagnosis(f"engine:{fault}", "", sentence, evidence))
+    found = list(by_fault.values())
     rest = [one for one in observations if one.feature not in shared or one.operation not in shared[one.feature]]
     for operation in dict.fromkeys(one.operation for one in rest):
         found += _of_operation(operation, [one for one in rest if one.operation == operation])
@@ -87,33 +86,6 @@ def _only(observations: Sequence[Observation]) -> str:
     return "" if "plain" in features else f" (only: {', '.join(features)})"
 
 
-@dataclass(frozen=True)
-class Structure:
-    """What a small failing graph looks like, as far as it says whose fault it is.
-
-    Attributes:
-        scheduled: names of the wrong ways through the graph that predict the engine's numbers (`schedules`).
-        operations: its own, without the weighted sum that it ends in.
-        suspects: those of them that every failing graph has, and that no graph is built with anyway.
-        nodes: how many there are; `written`: whether one is computed in place; `untracked`: whether one is under `no_grad`.
-        value: whether a value is wrong, not a gradient alone.
-        uses: the most readers that one value has; `both`: whether a node reads one value twice.
-    """
-
-    scheduled: Sequence[str]
-    operations: Sequence[str]
-    suspects: Sequence[str]
-    nodes: int
-    value: bool
-    uses: int
-    both: bool
-    passes: int
-    same: bool
-    features: Sequence[str]
-    written: bool = False
-    untracked: bool = False
-
-
 SCHEDULES: Mapping[str, str] = {
     "one-contribution": "a value with several users gets the gradient of one path only: contributions are overwritten, not added",
     "one-operand": "a value that is both operands of one operation is counted once",
@@ -135,42 +107,44 @@ OF_ONE: Mapping[str, str] = {
 LONG = 30  # nodes of a graph that could not be made smaller
 
 
-def blame_graph(structure: Structure) -> Diagnosis:
-    """The engine's fault that the smallest failing graph shows."""
-    own = ", ".join(structure.operations)
-    if structure.untracked:
+def blame_graph(graph: Graph, scheduled: Sequence[str], suspects: Sequence[str], *, value: bool) -> Diagnosis:
+    """The engine's fault that the smallest failing graph shows.
+
+    Args:
+        scheduled: names of the wrong ways through the graph that predict the engine's numbers (`schedules`).
+        suspects: operations that every failing graph has, and that no graph is built with anyway.
+        value: whether a value is wrong, not a gradient alone.
+    """
+    before_the_end = [node.operation for node in graph.nodes if not node.output.startswith(("weighted", "total"))]
+    operations = list(dict.fromkeys(before_the_end or graph.operations))
+    own = ", ".join(operations)
+    if graph.untracked:
         words = "what is computed under `no_grad` is differentiated all the same, or what follows it is not differentiated any more"
         return Diagnosis("engine:no-grad", "", f"The engine, not one operation: {words} ({own}).")
-    if structure.written:
+    if graph.written:
         words = "is done in place, and what was computed from its operand before is differentiated at the new value"
         return Diagnosis("engine:written", "", f"An operation {words}, or it is differentiated wrongly itself ({own}).")
-    for name in structure.scheduled:
+    for name in scheduled:
         operation, _, way = name.partition(":")
         if way:
             words = f"{OF_ONE[way].format(operation)}."
             return Diagnosis(f"operation:{name}", "", f"{words[0].upper()}{words[1:]}", "predicts its numbers on the smallest graph")
-        return Diagnosis(
-            f"engine:{name}",
-            "",
-            f"The engine, not one operation: {SCHEDULES[name]}.",
-            "predicts the engine's numbers on the smallest graph",
-        )
-    if structure.value:
-        names = ", ".join(structure.suspects or structure.operations)
-        return Diagnosis(
-            "engine:in-place", "", f"A value changes after it was computed: something writes into the array of its operand ({names})."
-        )
-    if structure.nodes > LONG:
-        words = f"Only long graphs are wrong (the smallest has {structure.nodes} operations): the sweep does not reach their beginning."
+        words = f"The engine, not one operation: {SCHEDULES[name]}."
+        return Diagnosis(f"engine:{name}", "", words, "predicts the engine's numbers on the smallest graph")
+    if value:
+        words = "A value changes after it was computed: something writes into the array of its operand"
+        return Diagnosis("engine:in-place", "", f"{words} ({', '.join(suspects or operations)}).")
+    if len(graph.nodes) > LONG:
+        words = f"Only long graphs are wrong (the smallest has {len(graph.nodes)} operations): the sweep does not reach their beginning."
         return Diagnosis("engine:long", "", words)
-    if structure.passes > 1:
+    if len(graph.passes) > 1:
         return Diagnosis("engine:second-call", "", f"A second backward call over the same leaves gives a wrong gradient ({own}).")
-    if structure.same:
+    if graph.same:
         return Diagnosis("engine:shared-array", "", f"Two leaves made from one array disturb each other ({own}).")
-    if structure.uses > 1 or structure.both:
+    readers = Counter(name for node in graph.nodes for name in node.names)
+    if any(count > 1 for count in readers.values()):
         return Diagnosis("engine:accumulation", "", f"A value that is used more than once gets a wrong gradient ({own}).")
-    if len(structure.operations) == 1:
-        return Diagnosis(
-            f"operation:{own}", "", f"The gradient of {own} is wrong on operands that were computed or drawn otherwise than alone."
-        )
+    if len(operations) == 1:
+        words = f"The gradient of {own} is wrong on operands that were computed or drawn otherwise than alone."
+        return Diagnosis(f"operation:{own}", "", words)
     return Diagnosis("engine:composition", "", f"Operations that are right alone are wrong together: {own}.")

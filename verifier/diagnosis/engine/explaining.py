@@ -1,6 +1,6 @@
 """What was found about an engine -> explanations: observations for `diagnosis`, and the ways through a graph that predict its numbers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +11,7 @@ from verifier.checks.engine.graphs import Answers, Failed, operations_in
 from verifier.checks.engine.shrinking import Smallest
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.endings import values_of
-from verifier.contracts.engine.graph import Graph
-from verifier.diagnosis.engine.blame import SHARED, Structure, Tested, blame_alone, blame_graph
+from verifier.diagnosis.engine.blame import SHARED, Tested, blame_alone, blame_graph
 from verifier.diagnosis.engine.relations import Observation
 from verifier.oracles.engine.graphs import Answered, refer_graph
 from verifier.oracles.engine.schedules import Gradients, simulate
@@ -40,19 +39,20 @@ def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest |
     """The explanations, the most telling first: what the smallest graph shows, then what operations alone do."""
     found: list[Diagnosis] = []
     if answers.failed and smallest is not None and smallest.check == "graphs" and not _explained_alone(alone, answers):
-        found.append(blame_graph(_structure(smallest, answers, engine)))
+        found.append(_of_graph(smallest, answers, engine))
     found += [*_of_second(alone), *_of_complex(alone)]
-    tested = [
-        Tested(name, feature, all(one.status in ("right", "convention") for one in answered if one.case.feature == feature))
-        for name, questions in alone.asked.items()
-        for answered in [[one for one in questions if one.status not in ("refuses", "late")]]
-        for feature in dict.fromkeys(one.case.feature for one in answered)
-    ]
     if alone.stale or _ignores_cotangent(alone):
         return (STALE if alone.stale else COTANGENT,)
     plain = [one for one in alone.wrong() if not one.graph.directions and not one.graph.complex]
     observations = [seen for one in plain for seen in _observations(one, alone)]
-    return tuple([*found, *blame_alone(tested, observations)])
+    return tuple([*found, *blame_alone(list(_tested(alone)), observations)])
+
+
+def _tested(alone: Alone) -> Iterator[Tested]:
+    for name, questions in alone.asked.items():
+        answered = [one for one in questions if one.status not in ("refuses", "late")]
+        for feature in dict.fromkeys(one.case.feature for one in answered):
+            yield Tested(name, feature, all(one.status in ("right", "convention") for one in answered if one.case.feature == feature))
 
 
 def _of_second(alone: Alone) -> list[Diagnosis]:
@@ -101,7 +101,7 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
     graph, values = asked.graph, values_of(asked.graph)
     reference = refer_graph(graph, epsilon=alone.epsilon, cotangents=True)
     node = graph.nodes[0]
-    operands = {name: values[name] for name in node.operands if isinstance(name, str)}
+    operands = {name: values[name] for name in node.names}
     cotangent = reference.passes[0].get(node.output)
     if asked.status == "value":
         claimed = next(one for one in asked.compared.departures if one.what == "value")
@@ -109,55 +109,30 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
         if claimed.tensor == node.output and cotangent is not None and len(operands) == 1 and len(node.operands) == 1:
             right = reference.passes[0][next(iter(operands))].right
             slope = right / cotangent.right if right.shape == cotangent.right.shape else None
-        seen = Observation(
-            asked.case.operation, asked.case.feature, "", claimed.claimed, claimed.right, None, claimed.right, operands, {}, slope
+        case = asked.case
+        return [Observation(case.operation, case.feature, "", claimed.claimed, claimed.right, None, claimed.right, operands, {}, slope)]
+    gradients, others = reference.passes[0], [name for name in graph.leaves if not name.startswith("weights")]
+    return [
+        Observation(
+            asked.case.operation,
+            asked.case.feature,
+            departure.tensor,
+            departure.claimed,
+            departure.right,
+            None if cotangent is None else cotangent.right,
+            values[node.output],
+            operands,
+            {name: gradients[name].right for name in others if name != departure.tensor},
         )
-        return [seen]
-    found = []
-    for departure in asked.compared.departures:
-        others = {
-            name: reference.passes[0][name].right for name in graph.leaves if name != departure.tensor and not name.startswith("weights")
-        }
-        found.append(
-            Observation(
-                asked.case.operation,
-                asked.case.feature,
-                departure.tensor,
-                departure.claimed,
-                departure.right,
-                None if cotangent is None else cotangent.right,
-                values[node.output],
-                operands,
-                others,
-            )
-        )
-    return found
+        for departure in asked.compared.departures
+    ]
 
 
-def _structure(smallest: Smallest, answers: Answers, engine: Engine) -> Structure:
+def _of_graph(smallest: Smallest, answers: Answers, engine: Engine) -> Diagnosis:
     graph = smallest.graph
     suspects = [name for name in operations_in(answers.failed) if name in graph.operations and name not in HELPING]
-    uses: dict[str, int] = {}
-    for node in graph.nodes:
-        for operand in node.operands:
-            if isinstance(operand, str):
-                uses[operand] = uses.get(operand, 0) + 1
-    names = [node.operation for node in graph.nodes if not node.output.startswith(("weighted", "total"))]
-    both = any(len(set(node.operands)) < len(node.operands) for node in graph.nodes)
-    return Structure(
-        scheduled=_scheduled(smallest, engine, suspects, answers.failed),
-        operations=list(dict.fromkeys(names or [node.operation for node in graph.nodes])),
-        suspects=suspects,
-        nodes=len(graph.nodes),
-        written=bool(graph.written),
-        untracked=bool(graph.untracked),
-        value=any(one.what == "value" for one in smallest.compared.departures),
-        uses=max(uses.values(), default=0),
-        both=both,
-        passes=len(graph.passes),
-        same=bool(graph.same),
-        features=graph.features,
-    )
+    value = any(one.what == "value" for one in smallest.compared.departures)
+    return blame_graph(graph, _scheduled(smallest, engine, suspects, answers.failed), suspects, value=value)
 
 
 def _scheduled(smallest: Smallest, engine: Engine, suspects: Sequence[str], failed: Sequence[Failed]) -> Sequence[str]:
@@ -198,7 +173,7 @@ def _shares(failed: Sequence[Failed], operations: Sequence[str]) -> Mapping[str,
 
 
 def _over_calls(smallest: Smallest, engine: Engine) -> Sequence[str]:
-    graph: Graph = smallest.graph
+    graph = smallest.graph
     epsilon = float(np.finfo(np.float32).eps)
     other = refer_graph(graph, epsilon=epsilon, accumulates=not engine.accumulates)
     last = len(smallest.reply.gradients) - 1
@@ -210,9 +185,7 @@ def _over_calls(smallest: Smallest, engine: Engine) -> Sequence[str]:
     if last and any(_moved(smallest, name, last) for name in set(graph.leaves) - graph.reached(last)):
         return ["aliased"]
     if graph.passes[-1].clear:
-        uncleared = Graph(
-            **{**vars(graph), "passes": tuple(type(one)(one.output, one.nodes, one.cotangent, False) for one in graph.passes)}
-        )
+        uncleared = replace(graph, passes=tuple(replace(one, clear=False) for one in graph.passes))
         kept = refer_graph(uncleared, epsilon=epsilon, accumulates=True)
         if _predicts({name: kept.passes[last][name].right for name in graph.leaves}, claimed, right):
             return ["not-cleared"]

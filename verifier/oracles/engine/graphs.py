@@ -55,7 +55,6 @@ def refer_graph(
     *,
     epsilon: float,
     accumulates: bool = True,
-    seed: int = 0,
     cotangents: bool = False,
     copies: int = COPIES,
     conjugate: bool = False,
@@ -74,7 +73,7 @@ def refer_graph(
         graph = replace(graph, arrays={**graph.arrays, **turned})
     exact = _sweep(graph, None, accumulates, cotangents)
     unit = max(UNIT, epsilon)
-    noisy = [_sweep(graph, _Noise(1000 * seed + copy, unit), accumulates, cotangents) for copy in range(1, copies + 1)]
+    noisy = [_sweep(graph, _Noise(copy, unit), accumulates, cotangents) for copy in range(1, copies + 1)]
     longest = max([2, *(size for array in graph.arrays.values() for size in array.shape)])
 
     def answered(right: Tensor, copies: list[Tensor]) -> Answered:
@@ -128,7 +127,7 @@ class _Noise:
 
     def _read(self, like: Tensor) -> Tensor:
         place = int(self._places.random() * (POOL - like.numel()))
-        return _pool(self._unit).as_strided(like.shape, _strides(like.shape), place)
+        return _pool(self._unit)[place : place + like.numel()].view(like.shape)
 
 
 def _stretches(shape: Sequence[int], to: Sequence[int]) -> bool:
@@ -139,16 +138,6 @@ def _stretches(shape: Sequence[int], to: Sequence[int]) -> bool:
 @cache
 def _pool(unit: float) -> Tensor:
     return unit * UNIFORM
-
-
-@cache
-def _strides(shape: torch.Size) -> tuple[int, ...]:
-    strides: list[int] = []
-    step = 1
-    for size in reversed(shape):
-        strides.insert(0, strides[0] * step if strides else 1)
-        step = size
-    return tuple(strides)
 
 
 Sweep = tuple[dict[str, Tensor], list[dict[str, Tensor]]]

@@ -1,6 +1,7 @@
 """Each operation of an engine's table in PyTorch, under the same name: operands by position, options by keyword."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,22 +72,6 @@ def _getitem(a: Tensor, index: Mapping[str, Any]) -> Tensor:
     return result
 
 
-def _clip(a: Tensor, min: float | None = None, max: float | None = None) -> Tensor:
-    return torch.clamp(a, min, max)
-
-
-def _pad(a: Tensor, width: Sequence[Sequence[int]]) -> Tensor:
-    return functional.pad(a, [size for pair in reversed(width) for size in pair])
-
-
-def _reshape(a: Tensor, shape: Sequence[int]) -> Tensor:
-    return a.reshape(tuple(shape))
-
-
-def _squeeze(a: Tensor, axis: int | None = None) -> Tensor:
-    return a.squeeze() if axis is None else a.squeeze(axis)
-
-
 def _transpose(a: Tensor, axes: Sequence[int] | None = None) -> Tensor:
     return a.permute(tuple(reversed(range(a.ndim))) if axes is None else tuple(axes))
 
@@ -97,43 +82,27 @@ def _setitem(a: Tensor, b: Tensor, index: Mapping[str, Any]) -> Tensor:
     return result
 
 
-def _mean_of(losses: Tensor) -> Tensor:
-    return losses.mean()
-
-
 def _logits(a: Tensor, target: Tensor) -> Tensor:
-    return _mean_of(functional.softplus(a) - target * a)
+    return functional.softplus(a) - target * a
 
 
 def _entropy(a: Tensor, target: Tensor) -> Tensor:
-    return -_mean_of(target * a.log() + (1 - target) * (1 - a).log())
+    return -(target * a.log() + (1 - target) * (1 - a).log())
 
 
-def _leaky(slope: float) -> Callable[..., Tensor]:
-    return lambda a: functional.leaky_relu(a, slope)
-
-
-def _layer_norm(eps: float) -> Callable[..., Tensor]:
-    return lambda x, weight, bias: functional.layer_norm(x, weight.shape, weight, bias, eps)
+def _layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    return functional.layer_norm(x, weight.shape, weight, bias, eps)
 
 
 def _kept(reduce: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return lambda a, axis=None, keepdims=False: reduce(a, axis, True)
 
 
-def _deviation_over_all(a: Tensor, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    return _deviation(a, axis, keepdims, 0)
-
-
-def reference_of(node: Node) -> Callable[..., Tensor]:
-    """What computes a node: the operation of its name, in the variant that its options name."""
-    variant = node.options.get(VARIANT)
-    return REFERENCES[node.operation] if variant is None else OTHERS[node.operation][variant]
-
-
 def apply(node: Node, operands: Sequence[Tensor]) -> Tensor:
-    """A node's value."""
-    return reference_of(node)(*operands, **{key: value for key, value in node.options.items() if key != VARIANT})
+    """A node's value, by the operation of its name in the variant that its options name."""
+    variant = node.options.get(VARIANT)
+    reference = REFERENCES[node.operation] if variant is None else OTHERS[node.operation][variant]
+    return reference(*operands, **{key: value for key, value in node.options.items() if key != VARIANT})
 
 
 REFERENCES: Mapping[str, Callable[..., Tensor]] = {
@@ -160,8 +129,8 @@ REFERENCES: Mapping[str, Callable[..., Tensor]] = {
     "softplus": functional.softplus,
     "softsign": functional.softsign,
     "relu6": functional.relu6,
-    "leaky_relu": lambda a, negative_slope=0.01: functional.leaky_relu(a, negative_slope),
-    "elu": lambda a, alpha=1.0: functional.elu(a, alpha),
+    "leaky_relu": functional.leaky_relu,
+    "elu": functional.elu,
     "selu": functional.selu,
     "gelu": functional.gelu,
     "silu": functional.silu,
@@ -169,7 +138,7 @@ REFERENCES: Mapping[str, Callable[..., Tensor]] = {
     "hardtanh": functional.hardtanh,
     "hardsigmoid": functional.hardsigmoid,
     "hardswish": functional.hardswish,
-    "clip": _clip,
+    "clip": lambda a, min=None, max=None: torch.clamp(a, min, max),
     "detach": lambda a: a.detach(),
     "where": torch.where,
     "sum": _along(torch.sum),
@@ -187,27 +156,27 @@ REFERENCES: Mapping[str, Callable[..., Tensor]] = {
     "cumprod": lambda a, axis=-1: torch.cumprod(a, axis),
     "flip": lambda a, axis=-1: torch.flip(a, (axis,)),
     "transpose": _transpose,
-    "reshape": _reshape,
+    "reshape": lambda a, shape: a.reshape(tuple(shape)),
     "flatten": lambda a: a.reshape(-1),
     "broadcast_to": lambda a, shape: a.expand(tuple(shape)),
-    "squeeze": _squeeze,
+    "squeeze": lambda a, axis=None: a.squeeze() if axis is None else a.squeeze(axis),
     "unsqueeze": lambda a, axis: a.unsqueeze(axis),
     "swapaxes": lambda a, axis0, axis1: torch.swapaxes(a, axis0, axis1),
     "tile": lambda a, repeats: torch.tile(a, tuple(repeats)),
-    "pad": _pad,
+    "pad": lambda a, width: functional.pad(a, [size for pair in reversed(width) for size in pair]),
     "roll": lambda a, shift, axis: torch.roll(a, shift, axis),
     "getitem": _getitem,
     "setitem": _setitem,
     "cat": lambda *several, axis=0: torch.cat(several, axis),
     "stack": lambda *several, axis=0: torch.stack(several, axis),
-    "mse_loss": lambda a, target: _mean_of((a - target) ** 2),
-    "binary_cross_entropy": _entropy,
-    "binary_cross_entropy_with_logits": _logits,
+    "mse_loss": lambda a, target: ((a - target) ** 2).mean(),
+    "binary_cross_entropy": lambda a, target: _entropy(a, target).mean(),
+    "binary_cross_entropy_with_logits": lambda a, target: _logits(a, target).mean(),
     "cross_entropy": functional.cross_entropy,
     "nll_loss": functional.nll_loss,
     "linear": lambda x, weight, bias=None: functional.linear(x, weight, bias),
     "embedding": lambda indices, weight: weight[indices],
-    "layer_norm": lambda x, weight, bias, eps=1e-5: functional.layer_norm(x, weight.shape, weight, bias, eps),
+    "layer_norm": _layer_norm,
     "conv2d": lambda x, weight, bias=None, stride=1, padding=0: functional.conv2d(x, weight, bias, stride, padding),
     "max_pool2d": lambda x, kernel_size, stride=None: functional.max_pool2d(x, kernel_size, stride),
     "avg_pool2d": lambda x, kernel_size, stride=None: functional.avg_pool2d(x, kernel_size, stride),
@@ -218,19 +187,19 @@ OTHERS: Mapping[str, Mapping[str, Callable[..., Tensor]]] = {
     **{name: {KEPT: _kept(REFERENCES[name])} for name in REDUCING},
     "gelu": {"by tanh": lambda a: functional.gelu(a, approximate="tanh"), "by sigmoid": lambda a: a * torch.sigmoid(1.702 * a)},
     "hardsigmoid": {"slope 0.2": lambda a: torch.clamp(0.2 * a + 0.5, 0, 1)},
-    "leaky_relu": {f"slope {slope:g}": _leaky(slope) for slope in SLOPES},
-    "var": {"over N": lambda a, axis=None, keepdims=False: _along(torch.var)(a, axis, keepdims, correction=0)},
-    "std": {"over N": _deviation_over_all},
+    "leaky_relu": {f"slope {slope:g}": partial(functional.leaky_relu, negative_slope=slope) for slope in SLOPES},
+    "var": {"over N": partial(_along(torch.var), correction=0)},
+    "std": {"over N": partial(_deviation, correction=0)},
     "transpose": {"last two axes": lambda a: torch.swapaxes(a, -1, -2)},
     "flatten": {"all but the first axis": lambda a: a.reshape(a.shape[0], -1)},
-    "layer_norm": {f"epsilon {eps:g}": _layer_norm(eps) for eps in EPSILONS},
+    "layer_norm": {f"epsilon {eps:g}": partial(_layer_norm, eps=eps) for eps in EPSILONS},
     "mse_loss": {
         "sum": lambda a, target: ((a - target) ** 2).sum(),
-        "half the mean": lambda a, target: _mean_of((a - target) ** 2) / 2,
+        "half the mean": lambda a, target: ((a - target) ** 2).mean() / 2,
         "half the sum": lambda a, target: ((a - target) ** 2).sum() / 2,
     },
-    "binary_cross_entropy": {"sum": lambda a, target: a.numel() * _entropy(a, target)},
-    "binary_cross_entropy_with_logits": {"sum": lambda a, target: a.numel() * _logits(a, target)},
-    "cross_entropy": {"sum": lambda logits, labels: functional.cross_entropy(logits, labels, reduction="sum")},
-    "nll_loss": {"sum": lambda logs, labels: functional.nll_loss(logs, labels, reduction="sum")},
+    "binary_cross_entropy": {"sum": lambda a, target: _entropy(a, target).sum()},
+    "binary_cross_entropy_with_logits": {"sum": lambda a, target: _logits(a, target).sum()},
+    "cross_entropy": {"sum": partial(functional.cross_entropy, reduction="sum")},
+    "nll_loss": {"sum": partial(functional.nll_loss, reduction="sum")},
 }

@@ -27,6 +27,10 @@ def _apart(operands: Sequence[Array], options: Mapping[str, Any]) -> bool:
     return bool(np.all(np.abs(operands[0] - operands[1]) >= MARGIN))
 
 
+def leaky_relu(a: Array, negative_slope: float = 0.01) -> Array:
+    return np.where(a > 0, a, negative_slope * a)
+
+
 def _off_the_bounds(operands: Sequence[Array], options: Mapping[str, Any]) -> bool:
     bounds = [options[key] for key in ("min", "max") if options.get(key) is not None]
     return all(bool(np.all(np.abs(operands[0] - bound) >= MARGIN)) for bound in bounds)
@@ -34,10 +38,6 @@ def _off_the_bounds(operands: Sequence[Array], options: Mapping[str, Any]) -> bo
 
 def _clip(a: Array, min: float | None = None, max: float | None = None) -> Array:
     return np.clip(a, -np.inf if min is None else min, np.inf if max is None else max)
-
-
-def _gelu(a: Array) -> Array:
-    return np.asarray(a * (1 + _erf(a / math.sqrt(2))) / 2)
 
 
 UNARY = (
@@ -73,13 +73,7 @@ UNARY = (
     Operation("softsign", "unary", lambda a: a / (1 + np.abs(a)), points=(0.0,)),
     Operation("relu", "unary", lambda a: np.maximum(a, 0), kinks={0.0: (0.0, 1.0)}),
     Operation("relu6", "unary", lambda a: np.clip(a, 0, 6), (Domain(-3.0, 9.0),), kinks={0.0: (0.0, 1.0), 6.0: (0.0, 1.0)}),
-    Operation(
-        "leaky_relu",
-        "unary",
-        lambda a, negative_slope=0.01: np.where(a > 0, a, negative_slope * a),
-        options=("negative_slope",),
-        kinks={0.0: (0.0, 1.0)},
-    ),
+    Operation("leaky_relu", "unary", leaky_relu, options=("negative_slope",), kinks={0.0: (0.0, 1.0)}),
     Operation(
         "elu", "unary", lambda a, alpha=1.0: np.where(a > 0, a, alpha * np.expm1(np.minimum(a, 0))), options=("alpha",), points=(0.0,)
     ),
@@ -89,7 +83,7 @@ UNARY = (
         lambda a: SCALE * np.where(a > 0, a, ALPHA * np.expm1(np.minimum(a, 0))),
         kinks={0.0: (SCALE, SCALE * ALPHA)},
     ),
-    Operation("gelu", "unary", _gelu, points=(0.0,)),
+    Operation("gelu", "unary", lambda a: a * (1 + _erf(a / math.sqrt(2))) / 2, points=(0.0,)),
     Operation("silu", "unary", lambda a: a * sigmoid(a), points=(0.0,)),
     Operation("mish", "unary", lambda a: a * np.tanh(softplus(a)), points=(0.0,)),
     Operation("hardtanh", "unary", lambda a: np.clip(a, -1, 1), kinks={-1.0: (0.0, 1.0), 1.0: (0.0, 1.0)}, points=(0.0,)),
@@ -126,4 +120,4 @@ BINARY = (
     Operation("hypot", "binary", np.hypot, (NOT_ZERO, NOT_ZERO)),
 )
 
-CHOICE = (Operation("where", "choice", lambda mask, a, b: np.asarray(np.where(mask, a, b))),)
+CHOICE = (Operation("where", "choice", np.where),)

@@ -1,7 +1,7 @@
 """Operations over axes: reductions, products, shapes, indices and lists of operands."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,20 +56,12 @@ def _decode_item(item: Any) -> Any:
 
 def _written(a: Array, b: Array, index: Mapping[str, Any]) -> Array:
     """a with b in the place of what the index reads."""
-    result = np.array(a)
+    result = a.copy()
     result[decode_index(index)] = b
     return result
 
 
-def _one_largest(operands: Sequence[Array], options: Mapping[str, Any]) -> bool:
-    return _one_extreme(operands[0], options.get("axis"))
-
-
-def _one_smallest(operands: Sequence[Array], options: Mapping[str, Any]) -> bool:
-    return _one_extreme(-operands[0], options.get("axis"))
-
-
-def _one_extreme(values: Array, axis: Axis) -> bool:
+def _one_largest(values: Array, axis: Axis) -> bool:
     """The largest element along the axes is alone by a margin."""
     axes = axes_of(axis, values.ndim)
     rest = [one for one in range(values.ndim) if one not in axes]
@@ -82,46 +74,47 @@ def _one_extreme(values: Array, axis: Axis) -> bool:
 
 def _spread(operands: Sequence[Array], options: Mapping[str, Any]) -> bool:
     """No deviation, and no norm, is near zero."""
-    spread = np.std(operands[0], axis=_axis(options.get("axis")))
-    return bool(np.all(spread >= 0.1))
+    return bool(np.all(np.std(operands[0], axis=_axis(options.get("axis"))) >= 0.1))
 
 
-def _norm(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    return np.asarray(np.sqrt(np.sum(a * a, axis=_axis(axis), keepdims=keepdims)))
+def reducing(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A reduction of NumPy's that takes the axes as an option writes them."""
+    return lambda a, axis=None, keepdims=False: function(a, axis=_axis(axis), keepdims=keepdims)
 
 
-def _log_sum_exp(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    return np.asarray(np.log(np.sum(np.exp(a), axis=_axis(axis), keepdims=keepdims)))
+def _norm(a: Array, axis: Axis, keepdims: bool) -> Any:
+    return np.sqrt(np.sum(a * a, axis=axis, keepdims=keepdims))
 
 
-def log_softmax(a: Array, axis: int = -1) -> Array:
-    return np.asarray(a - _log_sum_exp(a, axis, True))
+def _log_sum_exp(a: Array, axis: Axis, keepdims: bool) -> Any:
+    return np.log(np.sum(np.exp(a), axis=axis, keepdims=keepdims))
 
 
-def _reduction(name: str, function: Any, domain: Domain = REAL, **more: Any) -> Operation:
-    def forward(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-        return np.asarray(function(a, axis=_axis(axis), keepdims=keepdims))
-
-    return Operation(name, "reduction", forward, (domain,), ("axis", "keepdims"), **more)
+def log_softmax(a: Array, axis: int = -1) -> Any:
+    return a - _log_sum_exp(a, axis, True)
 
 
-def _deviation(function: Any) -> Any:
-    def forward(a: Array, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Array:
-        return np.asarray(function(a, axis=_axis(axis), keepdims=keepdims, ddof=correction))
+def _reduction(name: str, function: Callable[..., Any], domain: Domain = REAL, **more: Any) -> Operation:
+    return Operation(name, "reduction", reducing(function), (domain,), ("axis", "keepdims"), **more)
 
-    return forward
+
+def _deviation(name: str, function: Callable[..., Any]) -> Operation:
+    def forward(a: Array, axis: Axis = None, keepdims: bool = False, correction: int = 1) -> Any:
+        return function(a, axis=_axis(axis), keepdims=keepdims, ddof=correction)
+
+    return Operation(name, "reduction", forward, options=("axis", "keepdims", "correction"), smooth=_spread)
 
 
 REDUCTIONS = (
     _reduction("sum", np.sum),
     _reduction("mean", np.mean),
     _reduction("prod", np.prod, _PRODUCT),
-    _reduction("amax", np.max, smooth=_one_largest),
-    _reduction("amin", np.min, smooth=_one_smallest),
-    Operation("logsumexp", "reduction", _log_sum_exp, options=("axis", "keepdims")),
-    Operation("norm", "reduction", _norm, (NOT_ZERO,), options=("axis", "keepdims")),
-    Operation("var", "reduction", _deviation(np.var), options=("axis", "keepdims", "correction"), smooth=_spread),
-    Operation("std", "reduction", _deviation(np.std), options=("axis", "keepdims", "correction"), smooth=_spread),
+    _reduction("amax", np.max, smooth=lambda operands, options: _one_largest(operands[0], options.get("axis"))),
+    _reduction("amin", np.min, smooth=lambda operands, options: _one_largest(-operands[0], options.get("axis"))),
+    _reduction("logsumexp", _log_sum_exp),
+    _reduction("norm", _norm, NOT_ZERO),
+    _deviation("var", np.var),
+    _deviation("std", np.std),
 )
 
 SCANS = (
@@ -155,7 +148,7 @@ SHAPES = (
     Operation("triu", "shape", np.triu),
     Operation("trace", "shape", np.trace),
     Operation("diagonal", "shape", np.diagonal),
-    Operation("getitem", "index", lambda a, index: np.asarray(a[decode_index(index)]), options=("index",), required=("index",)),
+    Operation("getitem", "index", lambda a, index: a[decode_index(index)], options=("index",), required=("index",)),
 )
 
 WRITES = (Operation("setitem", "write", _written, options=("index",), required=("index",)),)

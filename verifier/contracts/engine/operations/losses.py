@@ -1,6 +1,7 @@
 """Losses and layers that some engines have as one operation each."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -11,50 +12,60 @@ from verifier.contracts.engine.operations.joining import log_softmax
 from verifier.contracts.engine.operations.operation import REAL, Domain, Operation
 
 PROBABILITY = Domain(0.1, 0.9)
+Reduce = Callable[..., Any]
 
 
-def _of_labels(logs: Array, labels: Array) -> Array:
-    return np.asarray(-np.mean(logs[np.arange(len(labels)), labels]))
+def squared_error(a: Array, target: Array, over: Reduce = np.mean) -> Any:
+    return over((a - target) ** 2)
 
 
-def _binary_cross_entropy(a: Array, target: Array) -> Array:
-    return np.asarray(-np.mean(target * np.log(a) + (1 - target) * np.log(1 - a)))
+def binary_cross_entropy(a: Array, target: Array, over: Reduce = np.mean) -> Any:
+    return -over(target * np.log(a) + (1 - target) * np.log(1 - a))
 
 
-def _layer_norm(x: Array, weight: Array, bias: Array, eps: float = 1e-5) -> Array:
+def binary_cross_entropy_of_logits(a: Array, target: Array, over: Reduce = np.mean) -> Any:
+    return over(softplus(a) - target * a)
+
+
+def cross_entropy(logits: Array, labels: Array, over: Reduce = np.mean) -> Any:
+    return likelihood(log_softmax(logits), labels, over)
+
+
+def likelihood(logs: Array, labels: Array, over: Reduce = np.mean) -> Any:
+    return -over(logs[np.arange(len(labels)), labels])
+
+
+def layer_norm(x: Array, weight: Array, bias: Array, eps: float = 1e-5) -> Any:
     centred = x - x.mean(-1, keepdims=True)
-    return np.asarray(centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps) * weight + bias)
+    return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps) * weight + bias
 
 
-def _conv2d(x: Array, weight: Array, bias: Array | float = 0.0, stride: int = 1, padding: int = 0) -> Array:
+def _conv2d(x: Array, weight: Array, bias: Array | float = 0.0, stride: int = 1, padding: int = 0) -> Any:
     padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
     windows = sliding_window_view(padded, weight.shape[2:], axis=(2, 3))[:, :, ::stride, ::stride]
-    return np.asarray(np.einsum("nchwij,dcij->ndhw", windows, weight) + np.reshape(bias, (-1, 1, 1)))
+    return np.einsum("nchwij,dcij->ndhw", windows, weight) + np.reshape(bias, (-1, 1, 1))
 
 
-def _pool(function: Callable[..., Array]) -> Callable[..., Array]:
-    def forward(x: Array, kernel_size: int, stride: int | None = None) -> Array:
+def _pool(over: Reduce) -> Callable[..., Any]:
+    def forward(x: Array, kernel_size: int, stride: int | None = None) -> Any:
         step = stride or kernel_size
-        windows = sliding_window_view(x, (kernel_size, kernel_size), axis=(2, 3))[:, :, ::step, ::step]
-        return np.asarray(function(windows, axis=(4, 5)))
+        return over(sliding_window_view(x, (kernel_size, kernel_size), axis=(2, 3))[:, :, ::step, ::step], axis=(4, 5))
 
     return forward
 
 
 LOSSES = (
-    Operation("mse_loss", "loss", lambda a, target: np.asarray(np.mean((a - target) ** 2))),
-    Operation("binary_cross_entropy", "loss", _binary_cross_entropy, (PROBABILITY, PROBABILITY)),
-    Operation(
-        "binary_cross_entropy_with_logits", "loss", lambda a, target: np.asarray(np.mean(softplus(a) - target * a)), (REAL, PROBABILITY)
-    ),
-    Operation("cross_entropy", "labels", lambda logits, labels: _of_labels(log_softmax(logits, -1), labels)),
-    Operation("nll_loss", "labels", _of_labels),
+    Operation("mse_loss", "loss", squared_error),
+    Operation("binary_cross_entropy", "loss", binary_cross_entropy, (PROBABILITY, PROBABILITY)),
+    Operation("binary_cross_entropy_with_logits", "loss", binary_cross_entropy_of_logits, (REAL, PROBABILITY)),
+    Operation("cross_entropy", "labels", cross_entropy),
+    Operation("nll_loss", "labels", likelihood),
 )
 
 LAYERS = (
-    Operation("linear", "layer", lambda x, weight, bias=0.0: np.asarray(x @ weight.T + bias)),
-    Operation("embedding", "layer", lambda indices, weight: np.asarray(weight[indices])),
-    Operation("layer_norm", "layer", _layer_norm, options=("eps",)),
+    Operation("linear", "layer", lambda x, weight, bias=0.0: x @ weight.T + bias),
+    Operation("embedding", "layer", lambda indices, weight: weight[indices]),
+    Operation("layer_norm", "layer", layer_norm, options=("eps",)),
     Operation("conv2d", "layer", _conv2d, options=("stride", "padding")),
     Operation("max_pool2d", "layer", _pool(np.max), options=("kernel_size", "stride"), required=("kernel_size",)),
     Operation("avg_pool2d", "layer", _pool(np.mean), options=("kernel_size", "stride"), required=("kernel_size",)),

@@ -47,11 +47,6 @@ POSITIVE = Domain(0.2, 3.0)
 NOT_ZERO = Domain(-3.0, 3.0, 0.3)
 
 
-def smooth_everywhere(operands: Sequence[Array], options: Mapping[str, Any]) -> bool:
-    """There is no kink."""
-    return True
-
-
 @dataclass(frozen=True)
 class Operation:
     """One entry of the table.
@@ -59,7 +54,7 @@ class Operation:
     Attributes:
         name: PyTorch's, as the table of an engine's file has it.
         kind: which cases are asked about it, see `alone`.
-        forward: the operation over NumPy arrays: operands by position, options by keyword.
+        forward: the operation over NumPy arrays: operands by position, options by keyword. `table.value_of` makes it an array.
         domains: of each operand; the last one counts for all further ones.
         options: what it takes by keyword.
         required: options without a default.
@@ -70,12 +65,12 @@ class Operation:
 
     name: str
     kind: Kind
-    forward: Callable[..., Array]
+    forward: Callable[..., Any]
     domains: tuple[Domain, ...] = (REAL,)
     options: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     kinks: Mapping[float, tuple[float, float]] = field(default_factory=lambda: MappingProxyType({}))
-    smooth: Callable[[Sequence[Array], Mapping[str, Any]], bool] = smooth_everywhere
+    smooth: Callable[[Sequence[Array], Mapping[str, Any]], bool] = lambda operands, options: True
     points: tuple[float, ...] = ()
 
     def domain(self, position: int) -> Domain:

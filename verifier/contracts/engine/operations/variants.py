@@ -4,13 +4,21 @@ A node says which it is by the option `variant`, which is never sent to the engi
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from verifier.arrays import Array
-from verifier.contracts.engine.operations.elementwise import sigmoid, softplus
-from verifier.contracts.engine.operations.joining import Axis, log_softmax
+from verifier.contracts.engine.operations.elementwise import leaky_relu, sigmoid
+from verifier.contracts.engine.operations.joining import reducing
+from verifier.contracts.engine.operations.losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_of_logits,
+    cross_entropy,
+    layer_norm,
+    likelihood,
+    squared_error,
+)
 
 VARIANT = "variant"
 KEPT = "its axes are kept"
@@ -19,63 +27,31 @@ SLOPES = (0.1, 0.2, 0.02, 0.05, 0.3, 0.25, 0.001)  # leaky_relu's, where the eng
 EPSILONS = (1e-6, 1e-8, 1e-12, 1e-3, 0.0)  # layer_norm's
 
 
-def _gelu_by_tanh(a: Array) -> Array:
-    return np.asarray(0.5 * a * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a**3))))
-
-
-def _over_all(function: Callable[..., Any]) -> Callable[..., Array]:
-    def forward(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-        return np.asarray(function(a, axis=tuple(axis) if isinstance(axis, list | tuple) else axis, keepdims=keepdims))
-
-    return forward
-
-
-def _leaky(slope: float) -> Callable[..., Array]:
-    return lambda a: np.where(a > 0, a, slope * a)
-
-
-def _layer_norm(eps: float) -> Callable[..., Array]:
-    def forward(x: Array, weight: Array, bias: Array) -> Array:
-        centred = x - x.mean(-1, keepdims=True)
-        return np.asarray(centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps) * weight + bias)
-
-    return forward
-
-
-def _entropy_of(a: Array, target: Array) -> Array:
-    return np.asarray(-np.sum(target * np.log(a) + (1 - target) * np.log(1 - a)))
-
-
-def _of_labels(logs: Array, labels: Array) -> Array:
-    return np.asarray(-np.sum(logs[np.arange(len(labels)), labels]))
-
-
-def _kept(function: Callable[..., Any]) -> Callable[..., Array]:
+def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
     """A reduction that keeps the axes, whatever it is asked."""
-
-    def forward(a: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-        return np.asarray(function(a, axis=tuple(axis) if isinstance(axis, list | tuple) else axis, keepdims=True))
-
-    return forward
+    return lambda a, axis=None, keepdims=False: reducing(function)(a, axis, True)
 
 
-VARIANTS: Mapping[str, Mapping[str, Callable[..., Array]]] = {
+VARIANTS: Mapping[str, Mapping[str, Callable[..., Any]]] = {
     **{name: {KEPT: _kept(function)} for name, function in REDUCING.items()},
-    "gelu": {"by tanh": _gelu_by_tanh, "by sigmoid": lambda a: np.asarray(a * sigmoid(1.702 * a))},
+    "gelu": {
+        "by tanh": lambda a: 0.5 * a * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a**3))),
+        "by sigmoid": lambda a: a * sigmoid(1.702 * a),
+    },
     "hardsigmoid": {"slope 0.2": lambda a: np.clip(0.2 * a + 0.5, 0, 1)},
-    "leaky_relu": {f"slope {slope:g}": _leaky(slope) for slope in SLOPES},
-    "var": {"over N": _over_all(np.var)},
-    "std": {"over N": _over_all(np.std)},
+    "leaky_relu": {f"slope {slope:g}": partial(leaky_relu, negative_slope=slope) for slope in SLOPES},
+    "var": {"over N": reducing(np.var)},
+    "std": {"over N": reducing(np.std)},
     "transpose": {"last two axes": lambda a: np.swapaxes(a, -1, -2)},
     "flatten": {"all but the first axis": lambda a: np.reshape(a, (a.shape[0], -1))},
-    "layer_norm": {f"epsilon {eps:g}": _layer_norm(eps) for eps in EPSILONS},
+    "layer_norm": {f"epsilon {eps:g}": partial(layer_norm, eps=eps) for eps in EPSILONS},
     "mse_loss": {
-        "sum": lambda a, target: np.asarray(np.sum((a - target) ** 2)),
-        "half the mean": lambda a, target: np.asarray(np.mean((a - target) ** 2) / 2),
-        "half the sum": lambda a, target: np.asarray(np.sum((a - target) ** 2) / 2),
+        "sum": partial(squared_error, over=np.sum),
+        "half the mean": lambda a, target: squared_error(a, target) / 2,
+        "half the sum": lambda a, target: squared_error(a, target, np.sum) / 2,
     },
-    "binary_cross_entropy": {"sum": _entropy_of},
-    "binary_cross_entropy_with_logits": {"sum": lambda a, target: np.asarray(np.sum(softplus(a) - target * a))},
-    "cross_entropy": {"sum": lambda logits, labels: _of_labels(log_softmax(logits, -1), labels)},
-    "nll_loss": {"sum": _of_labels},
+    "binary_cross_entropy": {"sum": partial(binary_cross_entropy, over=np.sum)},
+    "binary_cross_entropy_with_logits": {"sum": partial(binary_cross_entropy_of_logits, over=np.sum)},
+    "cross_entropy": {"sum": partial(cross_entropy, over=np.sum)},
+    "nll_loss": {"sum": partial(likelihood, over=np.sum)},
 }
