@@ -223,6 +223,9 @@ def test_where_each_network_is_large_fewer_are_drawn_but_every_claim_is_shown(ne
     assert {architecture.loss for architecture in architectures} == {"squared_error", "half_squared_error"}
     assert {architecture.batch > 1 for architecture in architectures} == {False, True}
     assert {architecture.widths for architecture in architectures} == {(40, 30, 5)}
+    if networks_room:  # what was chosen to show the claims takes up room too
+        every = [architecture_of(item.problem) for item in (*corpus.items, *corpus.extreme)]
+        assert sum(held_bytes(Plan(one, Recipe()), LARGE) for one in every) <= module.CORPUS_BYTES
 
 
 def test_networks_of_free_sizes_are_drawn_narrower_where_they_would_be_large(monkeypatch):

@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 
 from verifier import textbook
-from verifier.contracts.mlp.network import architecture_of
+from verifier.checks.check import Check
+from verifier.checks.examination import Examination, Finding, Item
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture, architecture_of
+from verifier.contracts.mlp.numbers import Recipe, draw_problem
+from verifier.oracles.reference import refer
 from verifier.problems.storage import problem_from_bytes
+from verifier.results.outcome import Outcome
+from verifier.verification.shrinking import shrink
 
 FAULTY = Path(__file__).parents[2] / "reference_impls" / "faulty"
 TYPICAL = (
@@ -96,3 +103,26 @@ def test_a_gradient_that_is_not_finite_can_be_written_down(judged, plain):
     assert found.report.verdict == "fail"
     assert msgspec.json.encode(found.report)
     assert "nan" in str(found.report.counterexample.claimed["biases[0]"])
+
+
+class Right:
+    """A candidate that answers right, and counts how often it is asked."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def gradients(self, problem, *, where):
+        self.asked += 1
+        return textbook.evaluate(problem)
+
+
+@pytest.mark.parametrize("budget", [0, 3, 20])
+def test_a_search_that_finds_nothing_ends_at_its_budget_with_the_network_that_failed(budget):
+    claims, candidate = Claims(), Right()
+    problem = draw_problem(Architecture((3, 3, 2), ("sigmoid",) * 2, "squared_error", 2), Recipe(), claims, seed=0, index=0)
+    item = Item(0, problem, refer(problem))
+    never = Check("never", "fails on no small network", lambda examination: Finding(Outcome("never", "pass", "")), shrinkable=True)
+    examination = Examination(claims, "backprop", (item,), (), {0: textbook.evaluate(problem)}, candidate, 0, 0)
+    found = shrink(examination, never, item, budget=budget)
+    assert found.answered.problem is problem
+    assert candidate.asked == budget + 1  # and once for the network that failed

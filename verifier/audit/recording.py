@@ -243,9 +243,10 @@ def _is_written(value: Any) -> bool:
 
 
 def _domain(array: Array) -> str:
-    if not array.size or not (array > 0).all():
-        rows = array.size and array.ndim and (array >= 0).all() and np.allclose(array.sum(-1), 1)
-        return "rows" if rows else "real"
-    if array.ndim and array.shape[-1] > 1 and np.allclose(array.sum(-1), 1):
+    """What a proposed test draws such an array from: rows of shares, shares, positive numbers, any numbers."""
+    shares = array.size and array.ndim and (array >= 0).all() and np.allclose(array.sum(-1), 1)
+    if shares and (array.shape[-1] > 1 or not array.all()):
         return "rows"
+    if not array.size or not (array > 0).all():
+        return "real"
     return "unit" if (array < 1).all() else "positive"

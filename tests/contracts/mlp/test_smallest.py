@@ -55,3 +55,11 @@ def test_the_first_shelf_holds_the_fewest_layers():
     failed = draw_problem(Architecture((3, 3, 3, 2), ("sigmoid",) * 3, "squared_error", 2), Recipe(), Claims(), seed=0, index=0)
     depths = [architecture_of(next(iter(shelf.smallest))).layers for shelf in shelves(Claims(), failed)]
     assert depths == [1, 2, 3]
+
+
+def test_each_depth_is_probed_with_the_fewest_and_with_the_most_units():
+    failed = draw_problem(Architecture((5, 5, 4), ("sigmoid",) * 2, "squared_error", 3), Recipe(), Claims(), seed=0, index=0)
+    for layers, shelf in zip((1, 2), shelves(Claims(), failed), strict=False):
+        probed = {architecture_of(problem).widths for problem in shelf.probing}
+        assert (1,) * (layers + 1) in probed
+        assert max(probed)[0] == max(max(widths) for widths in probed) > 1

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from verifier.arrays import Array
+from verifier.arrays import Array, FloatArray
 from verifier.checks.engine.asking import Reply, direction
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.graph import Graph
@@ -112,7 +112,7 @@ class _One:
 
 def _compare(what: str, name: str, number: int, claimed: Array, answered: Answered) -> _One:
     right, note = answered.right, ""
-    numbers = np.asarray(claimed, dtype=np.float64)
+    numbers: FloatArray = np.asarray(claimed, dtype=np.float64)
     reshaped = numbers.shape != right.shape
     if reshaped:
         fitted = _fitted(numbers, right.shape)

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from verifier.arrays import FloatArray
+
 ALIKE = 0.05  # naming only: rounding hides the digits of a number of 1e-12
 LARGEST_ADDED = 0.01
 NEAR = 1e-5  # naming only: a relation of a few digits is no chance, and float32 keeps them

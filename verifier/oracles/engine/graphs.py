@@ -14,14 +14,13 @@ from functools import cache
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from verifier.arrays import FloatArray
 from verifier.contracts.engine.graph import Graph, Node
 from verifier.oracles.engine.operations import apply
 from verifier.tolerance import element_tolerance
 
-FloatArray = NDArray[np.float64]
 COPIES = 4
 UNIT = 2.0**-40
 POOL = 1 << 16

@@ -7,13 +7,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from verifier.arrays import FloatArray
 from verifier.contracts.engine.graph import Graph, Node
 from verifier.oracles.engine.operations import apply
 
-FloatArray = NDArray[np.float64]
 Gradients = Mapping[str, FloatArray]
 PASSING_ON = frozenset(
     {"add", "sub", "reshape", "transpose", "flatten", "squeeze", "unsqueeze", "swapaxes"}
