@@ -31,15 +31,15 @@ PRINTED_LINES = 10
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("verifier", "verification of backpropagation code")
     group.addoption("--verify", action="append", default=[], metavar="PATH", help="Judge the candidates at PATH; may be repeated.")
-    group.addoption("--verify-profile", choices=PROFILES, help="How many networks are asked about (default: ci).")
-    group.addoption("--verify-seed", type=int, metavar="N", help="Of the networks' numbers.")
+    group.addoption("--verify-profile", choices=PROFILES, help="How many networks are asked (default: ci).")
+    group.addoption("--verify-seed", type=int, metavar="N", help="Draws the networks.")
     group.addoption("--verify-assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
-    group.addoption("--verify-isolation", choices=ISOLATION, help="What must confine a candidate (default: auto; require under grading).")
+    group.addoption("--verify-isolation", choices=ISOLATION, help="How far it must be confined (default: auto; under grading: require).")
     group.addoption("--verify-report-dir", metavar="DIR", help="Also write each candidate's report to DIR/<name>/.")
-    parser.addini("verify", "Candidates to judge, one a line, relative to this file.", type="linelist")
-    group.addoption("--verify-trust-references", action="store_true", help="Files of the contract reference are mine: run what they name.")
-    parser.addini("verify_trust_references", "Files of the contract reference are the project's own.", type="bool", default=False)
-    parser.addini("verify_profile", "How many networks are asked about: quick, ci, thorough or grading.", default="ci")
+    parser.addini("verify", "Candidates to judge, one per line, relative to this file.", type="linelist")
+    group.addoption("--verify-trust-references", action="store_true", help="I wrote the files of contract reference; run them.")
+    parser.addini("verify_trust_references", "The project wrote the files of contract reference; run them.", type="bool", default=False)
+    parser.addini("verify_profile", "How many networks are asked: quick, ci, thorough or grading.", default="ci")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -k, -m and --lf choose among the items

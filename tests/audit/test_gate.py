@@ -90,7 +90,7 @@ def test_a_baseline_that_was_written_is_met_until_a_test_gets_better_or_worse(au
     worse = TESTS.replace("    np.testing.assert_allclose(dx, DOUT @ w.T, rtol=1e-10)\n", "", 1)
     won = audit({"test_layers.py": better}, *QUICK, "--baseline", "known.toml")
     assert won.status == 1
-    assert "layers:affine_backward w doubled is noticed now: take it out of the baseline." in won.said
+    assert "layers:affine_backward w doubled is now noticed: remove it from the baseline." in won.said
     lost = audit({"test_layers.py": worse}, *QUICK, "--baseline", "known.toml")
     assert lost.status == 1
     assert "layers:affine_backward x doubled is not-noticed, which the baseline does not know." in lost.said

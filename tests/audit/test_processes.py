@@ -76,7 +76,7 @@ def test_where_threads_run_at_import_each_mutant_has_a_fresh_process_and_the_sam
     with_forks = audit(FILES, *PATTERNS, *few)
     fresh = audit({"conftest.py": THREADS}, *PATTERNS, *few, "--time-limit", "1")  # a few mutants: each takes a process's imports
     assert (with_forks.found["forked"], fresh.found["forked"]) == (True, False)
-    assert "Each mutant had a fresh process: threads run when the tests are imported." in fresh.printed
+    assert "Each mutant had a new process: threads run when the tests are imported." in fresh.printed
     known = {(one["output"], one["mutant"]): one["outcome"] for one in with_forks.function("affine_backward")["mutants"]}
     again = {(one["output"], one["mutant"]): one["outcome"] for one in fresh.function("affine_backward")["mutants"]}
     assert (again["x", "zero"], again["w", "zero"]) == ("noticed", "not-noticed")

@@ -226,7 +226,7 @@ def test_an_assignment_binds_every_candidate(folder: Path) -> None:
     write(folder, all__a=BACKPROP, all__b=MANIFEST.format("stable = true"))
     candidates, errors = find_candidates(["all"], assignment=Assignment("task.toml", claims={"bias": "none"}))
     assert [(candidate.name, candidate.claims.bias) for candidate in candidates] == [("a", "none")]
-    assert 'all/b.py, line 3: manifest key "stable" is not for the candidate to say' in str(errors[0])
+    assert 'all/b.py, line 3: manifest key "stable" must not be in the manifest' in str(errors[0])
 
 
 def install(folder: Path, monkeypatch: pytest.MonkeyPatch, entry_points: str) -> None:

@@ -58,8 +58,11 @@ def test_a_manifest_says_name_entry_and_claims() -> None:
         (['name = "my net"'], 'line 4: manifest key "name" is "my net"; it takes up to 100 letters'),
         (['name = ".."'], 'line 4: manifest key "name" is ".."'),
         (['entry = "net.backprop()"'], 'line 4: manifest key "entry" is "net.backprop()"; it takes the name of a function'),
-        (["activations = [sigmoid]"], "line 4: the manifest is not valid TOML, invalid value (strings stand in double quotes"),
-        (["stable = True"], "line 4: the manifest is not valid TOML, invalid value (strings stand in double quotes, true and false in"),
+        (["activations = [sigmoid]"], "line 4: the manifest is not valid TOML, invalid value (strings are written in double quotes"),
+        (
+            ["stable = True"],
+            "line 4: the manifest is not valid TOML, invalid value (strings are written in double quotes, true and false in",
+        ),
         (["l2 = 1", "l2 = 2"], "line 5: the manifest is not valid TOML, cannot overwrite a value: l2 = 2"),
         (["activations = ["], "the manifest is not valid TOML"),
         (["l2 = " + "[" * 5000], "line 3: the manifest nests its values too deeply."),
@@ -74,15 +77,15 @@ def test_what_is_wrong_with_a_manifest_is_said_with_its_line(lines: list[str], m
     [
         (
             '# /// script\n# contract = "mlp"\n# ///\n',
-            'line 2: manifest key "contract" stands outside its table: write [tool.verifier] above it.',
+            'line 2: manifest key "contract" is outside its table: write [tool.verifier] above it.',
         ),
         ("# /// script\n# [verifier]\n# l2 = 1\n# ///\n", "line 2: a script block allows no table [verifier]: write [tool.verifier]."),
-        ("# /// script\n# [tool.verifer]\n# l2 = 1\n# ///\n", "line 2: table [tool.verifer] is not ours. Did you mean [tool.verifier]?"),
+        ("# /// script\n# [tool.verifer]\n# l2 = 1\n# ///\n", "line 2: table [tool.verifer] is not known. Did you mean [tool.verifier]?"),
         ('# /// script\n# [tool]\n# verifier = "mlp"\n# ///\n', "line 3: tool.verifier must be a table: write [tool.verifier]."),
         ('# /// script\n# tool = "mlp"\n# ///\n', "line 2: tool must be a table"),
         (
             "# /// script\n# dependencies = []\n# ///\n\n# [tool.verifier]\n# l2 = 1\n",
-            "line 5: [tool.verifier] stands outside the script block of line 1",
+            "line 5: [tool.verifier] is outside the script block of line 1",
         ),
         ("# /// script\n# [tool]\n# verifier = {l2 = -1}\n# ///\n", 'line 3: manifest key "l2" is -1'),
         ("# /// script\n# tool.verifier.l2 = -1\n# ///\n", 'line 2: manifest key "l2" is -1'),
@@ -99,7 +102,7 @@ def test_a_folders_manifest_has_its_keys_at_top_level(tmp_path: Path) -> None:
     assert (settings.module, settings.claims.batch) == ("net.py", "columns")
     path.write_text("[tool.verifier]\nl2 = 1\n")
     with pytest.raises(
-        ManifestError, match=r'net/verifier\.toml, line 1: manifest key "tool" is not known: in verifier\.toml the keys stand at'
+        ManifestError, match=r'net/verifier\.toml, line 1: manifest key "tool" is not known: in verifier\.toml the keys are written at'
     ):
         read_settings(manifest_of_folder(tmp_path, "net/verifier.toml"))
 
@@ -184,7 +187,7 @@ def test_under_an_assignment_the_claims_are_its_own_and_the_layout_the_candidate
     [
         (
             ["stable = true"],
-            'line 4: manifest key "stable" is not for the candidate to say, the assignment task.toml fixes it; take it out',
+            'line 4: manifest key "stable" must not be in the manifest: the assignment task.toml fixes it. Remove it',
         ),
         (['batch = "rows"'], 'line 4: manifest key "batch" is "rows", but the assignment task.toml fixes "columns".'),
         (["activtions = []"], 'line 4: manifest key "activtions" is not known. Did you mean "activations"?'),

@@ -65,7 +65,7 @@ def test_what_defines_runs_and_what_trains_plots_or_reads_files_is_left_out_and_
     report = judged(TEXT, SETUP, SIGMOID, BACKPROP, TRAINING, "%%bash\nls", "losses[-1]")
     assert report.verdict == "pass", report.summary
     assert [note.message for note in report.notes] == [
-        "Of the notebook ran what defines; what cells 2, 5, 7 would compute, plot or print at the top was left out."
+        "Only definitions of the notebook were run; what cells 2, 5, 7 would compute, plot or print at the top was left out."
     ]
 
 

@@ -134,7 +134,7 @@ def test_a_link_that_is_named_does_not_pass_by_anothers_work(named, three):
     (three / "bob").symlink_to("a")
     found, errors = find_candidates(named)
     assert [candidate.path for candidate in found] == ["all/a"]
-    assert [str(error) for error in errors] == ["all/bob: is a link to all/a, which is judged by that name."]
+    assert [str(error) for error in errors] == ["all/bob: is a link to all/a, which is judged under that name."]
     assert find_candidates(["all/bob"])[0][0].path == "all/bob"
 
 

@@ -44,7 +44,7 @@ def test_the_line_of_a_block_is_that_of_its_opening() -> None:
         ("# /// Script\n# a = 1\n# ///\n", 'line 1: a script block opens with exactly "# /// script"'),
         ("# /// script \n# a = 1\n# ///\n", 'line 1: a script block opens with exactly "# /// script"'),
         ("# /// verifier\n# a = 1\n# ///\n", 'line 1: there is no block type "verifier": open it with "# /// script"'),
-        ("\n# [tool.verifier]\n# l2 = 1\n", "line 2: [tool.verifier] stands outside a script block"),
+        ("\n# [tool.verifier]\n# l2 = 1\n", "line 2: [tool.verifier] is outside a script block"),
         ("# /// script\n# a = 1\n# ///\n\n# /// script\n# b = 1\n# ///\n", "line 5: a second script block; the first begins on line 1"),
     ],
 )

@@ -34,7 +34,7 @@ def test_a_wrong_number_of_elements_is_an_error_that_names_tensor_and_shapes(ver
 def test_a_missing_layer_is_an_error_in_words(verify, plain):
     outcome = contract(verify, plain.but("[d.sum(axis=0) for d in found]", "[d.sum(axis=0) for d in found][1:]"))
     assert outcome.status == "error"
-    assert "one a layer, first layer first" in outcome.message
+    assert "one per layer, first layer first" in outcome.message
 
 
 def test_none_in_the_place_of_a_gradient_is_an_error_that_names_the_tensor(verify, plain):

@@ -64,7 +64,7 @@ def test_it_fails_and_says_what_to_do_until_it_is_filled_in(folder):
 def test_no_file_is_written_over_unless_that_is_asked_for(folder, capsys):
     Path("net.py").write_text("mine")
     assert main(["init", "net.py"]) == 2
-    assert "net.py is there already" in capsys.readouterr().err
+    assert "net.py exists already" in capsys.readouterr().err
     assert Path("net.py").read_text() == "mine"
     assert main(["init", "net.py", "--force"]) == 0
     assert "def backprop" in Path("net.py").read_text()

@@ -101,7 +101,7 @@ MISTAKES = {
         '# /// script\n# [tool.verifier]\n# output_activations = ["softmax"]\n# losses = ["cross_entropy"]\n# ///\n'
         + but(*SOFTMAX, ("np.sum((a[-1] - y) ** 2) / m", "-np.mean(np.log(a[-1][np.arange(m), y]))")),
         "in backprop: IndexError",
-        "one column a class (one-hot)",
+        "one column per class (one-hot)",
     ),
     "softmax": (
         but(*SOFTMAX, ("(a[-1] - y) ** 2) / m", "-y * np.log(a[-1])) / m")),

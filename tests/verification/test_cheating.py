@@ -129,7 +129,7 @@ def suspicions(path: Path) -> list[str]:
 
 def test_complex_steps_are_noted_with_their_place_and_stay_right():
     (note,) = notes_on_complex_numbers(COMPLEX_STEPS)
-    assert "It handles complex numbers while it answers (weights in loss_of, line 10)." in note
+    assert "It uses complex numbers while it answers (weights in loss_of, line 10)." in note
     (judged,) = judge([str(COMPLEX_STEPS)], profile="quick")
     assert judged.report.verdict == "pass"
     assert statuses(str(COMPLEX_STEPS), profile="quick", only=["autograd"])["autograd"] == "pass"

@@ -142,7 +142,7 @@ def test_an_interrupted_run_says_how_to_go_on(number, status, word, starter, who
     os.kill(pid, number)
     assert starter.status() == status
     told = (tmp_path / "reports.err").read_text()
-    assert re.fullmatch(rf"{word}: \d judged before, their reports are in .*\. The same command with --resume goes on\.\n", told), told
+    assert re.fullmatch(rf"{word}: \d judged before, their reports are in .*\. The same command with --resume continues\.\n", told), told
     assert starter.run(folder, "--resume") == 1
     assert reports(folder) == whole[0]
 

@@ -59,7 +59,7 @@ def test_a_candidate_that_dies_twice_is_asked_about_the_rest(tmp_path):
     report = judged(tmp_path, lines)
     (contract,) = [outcome for outcome in report.checks if outcome.id == "contract"]
     assert contract.status == "error"
-    assert "So on 2 of 40 networks." in contract.message
+    assert "The same happened on 2 of 40 networks." in contract.message
     assert "given up" not in contract.message
     (autograd,) = [outcome for outcome in report.checks if outcome.id == "autograd"]
     assert (autograd.status, autograd.problems) == ("pass", 38)
@@ -86,7 +86,7 @@ def test_deaths_on_saturated_networks_alone_are_a_note_and_leave_it_a_life(tmp_p
     assert contract.status == "pass"
     assert contract.message == "Answered all ordinary networks in the claimed form, and all but 5 of the saturated ones."
     died, spared = contract.notes
-    assert died.startswith("It died on 2 saturated networks, beyond the range that decides. ")
+    assert died.startswith("It died on 2 saturated networks, outside the range that decides. ")
     assert "was killed by SIGABRT. Network 4" in died
     assert spared == "It was not asked about 3 saturated networks: at one more such end it would have been given up."
     # It goes on: every other check is asked and answered, and those notes come with the verdict.

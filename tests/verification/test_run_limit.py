@@ -41,7 +41,7 @@ def test_the_same_command_goes_on_where_the_limit_ended_it(jobs, tmp_path, monke
         (tmp_path / f"{name}.py").write_text((SLEEPS if name in "ab" else RIGHT).read_text())
     command = ["check", "a.py", "b.py", "c.py", "d.py", "--profile", "quick", "--only", "contract", "--limit", "wall_seconds=1"]
     assert main([*command, "--run-limit", "2", "--jobs", jobs]) == 3
-    assert "not judged within --run-limit: the same command with --resume goes on." in " ".join(capsys.readouterr().out.split())
+    assert "not judged within --run-limit: the same command with --resume continues." in " ".join(capsys.readouterr().out.split())
     assert main([*command, "--resume"]) == 1
     verdicts = [json.loads((tmp_path / "reports" / name / "report.json").read_text())["verdict"] for name in ("a", "b", "c", "d")]
     assert verdicts == ["error", "error", "pass", "pass"]

@@ -63,7 +63,7 @@ def test_an_undecided_check_with_a_line_that_passed_arbitrates_too():
 def test_differences_alone_against_loss_and_gradients_are_not_trusted():
     found = heard("fail", "pass", off=0.0)[finite_difference.ID].outcome
     assert found.status == "inconclusive"
-    assert "the difference is not to be trusted" in found.message
+    assert "finite differences cannot be trusted" in found.message
 
 
 def test_differences_alone_stand_where_the_loss_is_another_one():

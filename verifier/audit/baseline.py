@@ -68,7 +68,7 @@ def departures(audit: Audit, known: tuple[Survivor, ...]) -> list[str]:
         if was is None:
             found.append(f"{words} is {mutant.outcome}, which the baseline does not know.")
         elif mutant.outcome == "noticed":
-            found.append(f"{words} is noticed now: take it out of the baseline.")
+            found.append(f"{words} is now noticed: remove it from the baseline.")
         else:
             found.append(f"{words} is {mutant.outcome}, not {was}.")
     asked = set(audit.not_asked)

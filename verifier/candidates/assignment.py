@@ -148,7 +148,7 @@ def _read_limits(document: TomlDocument, limits: Mapping[str, Any], contract: Co
     try:
         misplaced = [key for key in limits if key in contract.keys or key in ASSIGNMENT_KEYS]
         if misplaced:
-            raise TableError(misplaced[0], "is no limit: it stands at top level, above [limits].")
+            raise TableError(misplaced[0], "is no limit: write it at top level, above [limits].")
         return read_table(limits, LIMIT_KEYS)
     except TableError as error:
         raise document.error_of(error, below="limits") from None
@@ -175,9 +175,9 @@ def _refuse_unknown(document: TomlDocument, tables: Mapping[str, Any], contract:
     known = [*ASSIGNMENT_KEYS, "allow", "limits", "score", *contract.keys]
     for key in tables:
         if key in CANDIDATES_OWN:
-            raise document.error_of(TableError(key, "is for each candidate to say, not for the assignment."))
+            raise document.error_of(TableError(key, "belongs in the manifest of a candidate, not in the assignment."))
         if key in ("claims", "tool"):
-            raise document.error_of(TableError(key, "is not known: claims stand at top level, without a table of their own."))
+            raise document.error_of(TableError(key, "is not known: claims are written at top level, without a table of their own."))
         if key in LIMIT_KEYS:
             raise document.error_of(TableError(key, "is a limit: write it below [limits]."))
         if key not in known:

@@ -109,7 +109,7 @@ def find_candidates(
 def _adapted(path: str, adapter: Path, found: list[Candidate], errors: list[RequestError]) -> None:
     """A folder that is judged through a file of ours, which imports what lies there."""
     if not os.path.isdir(path):
-        errors.append(RequestError(f"{printable(path)}: is no folder. This preset is for the folder that holds the course's package."))
+        errors.append(RequestError(f"{printable(path)}: is not a folder. This preset is for the folder that holds the course's package."))
         return
     candidate = candidate_in_folder(path, Path(path), adapter, None)
     found.append(replace(candidate, readable=(*candidate.readable, adapter)))
@@ -339,7 +339,9 @@ def _distinct(candidates: list[Candidate], errors: list[RequestError]) -> list[C
     for owner, group in zip(owners, alike.values(), strict=True):
         for other in group:
             if _place_of(other) != _place_of(owner):
-                errors.append(RequestError(f"{printable(other.path)}: is a link to {printable(owner.path)}, which is judged by that name."))
+                errors.append(
+                    RequestError(f"{printable(other.path)}: is a link to {printable(owner.path)}, which is judged under that name.")
+                )
     return [candidate for candidate in candidates if any(candidate is owner for owner in owners)]
 
 

@@ -62,7 +62,7 @@ def manifest_of_source(source: str, shown_as: str) -> TomlDocument | None:
         return document
     stray = stray_table_line(source)
     if stray:
-        raise document.error_at(stray, f"[tool.verifier] stands outside the script block of line {block.line}: move it inside.")
+        raise document.error_at(stray, f"[tool.verifier] is outside the script block of line {block.line}: move it inside.")
     return None
 
 
@@ -113,7 +113,7 @@ def _refuse_unknown(said: Mapping[str, Any], contract: Contract) -> None:
     known = [*CANDIDATE_KEYS, *contract.keys]
     for key in said:
         if key == "tool":
-            raise TableError(key, f"is not known: in {FILE_NAME} the keys stand at top level, without [tool.verifier].")
+            raise TableError(key, f"is not known: in {FILE_NAME} the keys are written at top level, without [tool.verifier].")
         if key not in known:
             raise TableError(key, f"is not known.{did_you_mean(key, known) or ' Known are ' + ', '.join(known) + '.'}")
 
@@ -126,7 +126,7 @@ def _under_assignment(said: Mapping[str, Any], assignment: Assignment, contract:
         fixed = f"the assignment {assignment.shown} fixes"
         if key not in contract.candidates_own:
             may = ", ".join([*CANDIDATE_KEYS, *contract.candidates_own])
-            raise TableError(key, f"is not for the candidate to say, {fixed} it; take it out (a candidate may say {may}).")
+            raise TableError(key, f"must not be in the manifest: {fixed} it. Remove it (a candidate may state {may}).")
         if assignment.claims.get(key, value) != value:
             raise TableError(key, f"is {shown(value)}, but {fixed} {shown(assignment.claims[key])}.")
         stated = assignment.allow.get(key)
@@ -149,7 +149,7 @@ def _refuse_misplaced(document: TomlDocument, tables: Mapping[str, Any]) -> None
     whole = TomlDocument(document.shown, document.text, document.first_line)
     for key in tables:
         if key in CANDIDATE_KEYS or key in contract_of(DEFAULT).keys:
-            raise whole.error_at(whole.line_of(key), f"manifest key {shown(key)} stands outside its table: write [tool.verifier] above it.")
+            raise whole.error_at(whole.line_of(key), f"manifest key {shown(key)} is outside its table: write [tool.verifier] above it.")
         if key in ("verifier", "backprop-verifier"):
             raise whole.error_at(whole.line_of(key), f"a script block allows no table [{key}]: write [tool.verifier].")
     tools = tables.get("tool", {})
@@ -157,4 +157,4 @@ def _refuse_misplaced(document: TomlDocument, tables: Mapping[str, Any]) -> None
         raise whole.error_at(whole.line_of("tool"), "tool must be a table: write [tool.verifier].")
     for key in tools:
         if key != "verifier" and did_you_mean(key, ["verifier"]):
-            raise whole.error_at(whole.line_of(f"tool.{key}"), f"table [tool.{key}] is not ours. Did you mean [tool.verifier]?")
+            raise whole.error_at(whole.line_of(f"tool.{key}"), f"table [tool.{key}] is not known. Did you mean [tool.verifier]?")

@@ -120,7 +120,7 @@ def _refuse_almost(source: str, shown: str, blocks: list[Block]) -> None:
             raise _error(shown, index + 1, 'a script block opens with exactly "# /// script", at the start of the line.')
     stray = stray_table_line(source)
     if stray:
-        raise _error(shown, stray, '[tool.verifier] stands outside a script block: put "# /// script" before it and "# ///" after it.')
+        raise _error(shown, stray, '[tool.verifier] is outside a script block: put "# /// script" before it and "# ///" after it.')
 
 
 def _why_open(lines: list[str], opening: int) -> str:

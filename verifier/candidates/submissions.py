@@ -123,7 +123,7 @@ def _folder(path: str, folder: Path, name: str, assignment: Assignment) -> Row:
     holders = [file for file in defining if file.suffix == ".py"] or defining  # a file and the notebook that it was tried in
     if len(holders) > 1:
         both = ", ".join(printable(str(file.relative_to(folder))) for file in holders[:NAMES_SHOWN])
-        return Unjudged(name, path, f"{len(holders)} files define {what}: {both}; one must be left")
+        return Unjudged(name, path, f"{len(holders)} files define {what}: {both}; leave only one")
     if not holders and len(files) > 1:
         nothing = f"no function {what}" if what[0] == "`" else f"none of its files defines {what}"
         return Unjudged(name, path, f"{nothing}; {_found_instead(folder, defined)}")

@@ -73,7 +73,7 @@ class TomlDocument:
         lines = self.text.split("\n")
         index = int(place[1]) - 1 if place and place[1] else len(lines) - 1
         reason = message[: place.start()] if place else message
-        hint = " (strings stand in double quotes, true and false in small letters)" if reason == "Invalid value" else ""
+        hint = " (strings are written in double quotes, true and false in small letters)" if reason == "Invalid value" else ""
         stands = f": {shown(lines[index].strip())[1:-1]}" if index < len(lines) and lines[index].strip() else ""
         return self.error_at(self.first_line + index, f"the {self.kind} is not valid TOML, {reason[:1].lower()}{reason[1:]}{hint}{stands}")
 

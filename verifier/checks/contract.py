@@ -89,7 +89,7 @@ def _outcome(found: _Asked) -> Outcome:
     if not found.errors:
         return Outcome(ID, "pass", _passed(found), problems=found.asked, notes=shown)
     problem, text = _leading(found.errors)
-    others = f" So on {len(found.errors)} of {counted(found.asked, 'network')}." if len(found.errors) > 1 else ""
+    others = f" The same happened on {len(found.errors)} of {counted(found.asked, 'network')}." if len(found.errors) > 1 else ""
     if found.never_asked:
         were = "was" if found.never_asked == 1 else "were"
         others += f" Then the candidate was given up: {counted(found.never_asked, 'network')} {were} never asked."
@@ -116,7 +116,7 @@ def _beyond(found: _Asked) -> list[str]:
     """Notes about saturated networks on which it died, or about which it was not asked any more."""
     notes, times = [], len(found.deaths)
     if times:
-        notes.append(f"It died on {times} saturated network{'s' if times > 1 else ''}, beyond the range that decides. {found.deaths[0]}")
+        notes.append(f"It died on {times} saturated network{'s' if times > 1 else ''}, outside the range that decides. {found.deaths[0]}")
     if found.spared:
         notes.append(f"It was not asked about {found.spared} saturated networks: at one more such end it would have been given up.")
     return notes

@@ -53,7 +53,7 @@ def _passed(found: list[Measurement]) -> str:
 
 def _failed(worst: Measurement, wrong: int, found: list[Measurement]) -> str:
     problems = len({measurement.problem for measurement in found})
-    return f"{departs(worst)} So on {wrong} of {problems} networks, worst on network {worst.problem} ({worst.network})."
+    return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on network {worst.problem} ({worst.network})."
 
 
 CHECK = Check(ID, SUMMARY, check, needs=frozenset({"outputs"}), headline=4, shrinkable=True, functions=("predict",))

@@ -47,7 +47,7 @@ def check(examination: Examination) -> Finding:
         allowed = {name: 2 * (item.reference.gradient_tolerance(name) + own[name]) for name in again.gradients}
         found += compare_gradients(ID, item, again, first.gradients, allowed.__getitem__, SOURCE)
         if not notes and any(again.gradients[n].tobytes() != first.gradients[n].tobytes() for n in again.gradients):
-            notes.append(f"The same call gives other last bits the second time (network {item.index}).")
+            notes.append(f"The last bits differ when the same call is repeated (network {item.index}).")
     finding = concluded(
         ID, found, passed=f"The same answers again on {counted(len(items), 'network')}, arguments unchanged.", failed=_failed, notes=notes
     )
@@ -74,8 +74,8 @@ def note_on_later_answers(item: Item, first: Evaluation, later: Evaluation) -> s
     if not moved:
         return ""
     return (
-        f"What it returns does not stay: {', '.join(moved)} are other numbers once it is called again or its arguments are written to "
-        f"(problem {item.index}). It returns arrays that it keeps or was given. Return copies, or read them at once."
+        f"What it returns changes later: {', '.join(moved)} hold other numbers once it is called again or its arguments are written to "
+        f"(problem {item.index}). It returns arrays that it keeps or was given: return copies."
     )
 
 
@@ -89,10 +89,10 @@ def note_on_layouts(item: Item, first: Evaluation, answers: Mapping[str, Evaluat
         if isinstance(answer, str):
             parts.append(f"{layout} ones raise {answer.rstrip('.')}")
         elif answer is not None and (moved := _departing(item, first, answer)):
-            parts.append(f"with {layout} ones {', '.join(moved)} are other numbers")
+            parts.append(f"with {layout} ones {', '.join(moved)} have other numbers")
     if not parts:
         return ""
-    return f"It needs arguments that are contiguous and can be written to, as they are here: {'; '.join(parts)} (problem {item.index})."
+    return f"It needs arguments that are contiguous and writable, as they are here: {'; '.join(parts)} (problem {item.index})."
 
 
 def _departing(item: Item, first: Evaluation, other: Evaluation) -> list[str]:
@@ -107,7 +107,7 @@ def _departing(item: Item, first: Evaluation, other: Evaluation) -> list[str]:
 
 def _changed(item: Item, changed: Sequence[str], problems: int) -> Finding:
     text = (
-        f"The call changes its arguments: {', '.join(changed)} are not as they went in (network {item.index}: {item.problem.description}). "
+        f"The call changes its arguments: {', '.join(changed)} have changed (network {item.index}: {item.problem.description}). "
         "Copy before you write, or assign instead of using += on what was passed in."
     )
     outcome = Outcome(ID, "fail", text, problems=problems, failed=1, tensor=changed[0], problem=item.index)

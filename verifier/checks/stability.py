@@ -38,7 +38,7 @@ def check(examination: Examination) -> Finding:
         Outcome(
             ID,
             status,
-            message if status == "fail" else f"Looked at {len(networks)} saturated networks, beyond the range that decides.",
+            message if status == "fail" else f"Looked at {len(networks)} saturated networks, outside the range that decides.",
             problems=len(networks),
             failed=len(failed) if status == "fail" else 0,
             error=worst.error if worst is not None and status == "fail" else None,

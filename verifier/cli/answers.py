@@ -106,7 +106,7 @@ class Answers:
         except KeyboardInterrupt as interrupt:
             self._end()
             word, status = ("Terminated", TERMINATED) if isinstance(interrupt, Terminated) else ("Interrupted", INTERRUPTED)
-            kept = f", their reports are in {self.directory}. The same command with --resume goes on." if self.reports else "."
+            kept = f", their reports are in {self.directory}. The same command with --resume continues." if self.reports else "."
             say(f"{word}: {len(self.reports)} judged before{kept}")
             self.unjudged.append(f"{word}: the others were not judged.")
             return status
@@ -225,7 +225,7 @@ class Answers:
             again = f"{self._reused} of {len(self.reports)} have not changed since they were judged; --fresh judges them again."
             self.console.print(again)
         if self.cut:
-            self.console.print(f"{self.cut} not judged within --run-limit: the same command with --resume goes on.")
+            self.console.print(f"{self.cut} not judged within --run-limit: the same command with --resume continues.")
         if self.baseline:
             self._show_baseline()
 

@@ -28,16 +28,18 @@ def cores() -> int:
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
-@click.option("--package", metavar="NAME", help="Backward passes of this package alone; else all of the folder's but those of its tests.")
-@click.option("--backward", multiple=True, metavar="PATTERN", help="Also functions and methods by name, as package.layers:*_backward.")
-@click.option("--only", multiple=True, metavar="PATTERN", help="Ask about backward passes of these names alone.")
-@click.option("--jobs", type=click.IntRange(min=1), help="Processes at a time (default: one a core).")
-@click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="For what follows the recording run.")
-@click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit status 1 where fewer mutants are noticed.")
-@click.option("--baseline", metavar="FILE", help="Known survivors; exit status 1 where there is another, or one is noticed now.")
+@click.option("--package", metavar="NAME", help="Only backward passes of this package (default: all in the folder except in tests).")
+@click.option(
+    "--backward", multiple=True, metavar="PATTERN", help="Also functions and methods with these names, such as package.layers:*_backward."
+)
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only backward passes with these names.")
+@click.option("--jobs", type=click.IntRange(min=1), help="Processes at a time (default: one per core).")
+@click.option("--time-limit", type=click.FloatRange(min=0), metavar="SECONDS", help="Limit for everything after the recording run.")
+@click.option("--fail-under", type=click.FloatRange(0, 100), metavar="PERCENT", help="Exit with status 1 if fewer mutants are noticed.")
+@click.option("--baseline", metavar="FILE", help="Known survivors; exit with status 1 if there are others, or one is now noticed.")
 @click.option("--output", "outputs", multiple=True, metavar="FORMAT=FILE", help=f"Write to a file: {', '.join(FORMATS)}.")
-@click.option("--leave-out-failing", is_flag=True, help="Go on without the tests that fail as it is.")
-@click.option("--fresh", is_flag=True, help="A fresh process for each mutant, in place of a fork.")
+@click.option("--leave-out-failing", is_flag=True, help="Continue without the tests that fail without any mutant.")
+@click.option("--fresh", is_flag=True, help="A new process for each mutant instead of a fork.")
 @click.option("--no-cache", is_flag=True, help="Ask about everything, whatever earlier audits found.")
 @click.option("--no-resolution", is_flag=True, help="Do not measure the smallest error that each test notices.")
 @click.option("--no-proposals", is_flag=True, help="Do not look for tests that would notice.")
@@ -62,8 +64,8 @@ def audit(
 
     Runs in your own environment, as python -m pytest would; what follows -- goes to pytest.
 
-    Exit status: 0 audited; 1 fewer than --fail-under are noticed, or not as the baseline says; 2 the request is wrong, as where there is no
-    backward pass; 3 nothing could be decided: a test is flaky, or fails as it is.
+    Exit status: 0 audited; 1 fewer than --fail-under are noticed, or not as the baseline says; 2 the request is wrong, for example there
+    is no backward pass; 3 nothing could be decided: a test is flaky, or fails without any mutant.
     """
     from verifier.audit.launching import audit as run
     from verifier.audit.reporting.terminal import show

@@ -4,11 +4,11 @@ import click
 
 
 @click.command()
-@click.option("--clear", is_flag=True, help="Remove every kept corpus.")
+@click.option("--clear", is_flag=True, help="Remove all kept networks.")
 def cache(clear: bool) -> int:
     """Show where random networks are kept between runs, and how much they take.
 
-    Nothing is lost by --clear but time: the next run draws them again.
+    --clear costs only time: the next run draws them again.
     """
     from verifier.verification import cache as kept
 

@@ -75,7 +75,7 @@ class InProject(click.Command):
             return read_project(here)
         unread = nearest_project(here)
         if unread is not None:
-            say(f"{os.path.relpath(unread)} is not read under an assignment or --profile grading; --config names a file that is.")
+            say(f"{os.path.relpath(unread)} is not read under an assignment or --profile grading; to read one, name it with --config.")
         return NO_PROJECT
 
 
@@ -89,26 +89,32 @@ def _as_option(name: str, value: Any) -> str:
 @click.argument("candidates", nargs=-1, required=True, metavar="CANDIDATE...")
 @click.option("--profile", type=click.Choice(PROFILES), default="ci", show_default=True, help="How many networks: 40, 200, 2,000, 200.")
 @click.option("--only", multiple=True, metavar="CHECK", callback=known_checks, help="Ask this check alone (may be repeated).")
-@click.option("--seed", type=click.IntRange(min=0), help="Of the networks' numbers; the same seed gives the same report.")
-@click.option("--fail-on", multiple=True, type=click.Choice(FAIL_ON), help="What else ends with exit status 1 (may be repeated).")
+@click.option("--seed", type=click.IntRange(min=0), help="Draws the networks; the same seed gives the same report.")
+@click.option("--fail-on", multiple=True, type=click.Choice(FAIL_ON), help="Exit with status 1 for this too (may be repeated).")
 @click.option("--assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
-@click.option("--config", metavar="FILE", expose_value=False, help="Take defaults from [tool.verifier] of this file, and of no other.")
-@click.option("--preset", type=click.Choice(PRESETS), help="The course whose names a file without a manifest has.")
-@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
-@click.option("--resume", is_flag=True, help="Go on with the same run where it was interrupted.")
-@click.option("--jobs", type=click.IntRange(min=1), help="How many candidates side by side; by default one a processor.")
-@click.option("--dask", "cluster", metavar="ADDRESS", help="A Dask scheduler, or its scheduler file: judge on that cluster.")
-@click.option("--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of one candidate: fewer networks.")
+@click.option("--config", metavar="FILE", expose_value=False, help="Take defaults from [tool.verifier] of this file, and from no other.")
+@click.option("--preset", type=click.Choice(PRESETS), help="For a file without a manifest: the course whose function names it uses.")
+@click.option(
+    "--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Such as wall_seconds=5, as in an assignment (may be repeated)."
+)
+@click.option("--resume", is_flag=True, help="Continue the same run where it was interrupted.")
+@click.option("--jobs", type=click.IntRange(min=1), help="How many candidates are judged side by side; by default one per processor.")
+@click.option("--dask", "cluster", metavar="ADDRESS", help="Judge on the Dask cluster with this scheduler address or file.")
+@click.option(
+    "--time-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of one candidate, which is asked fewer networks."
+)
 @click.option("--rung", type=click.IntRange(0, 6), help="Ask a half (1), a quarter (2), … of the networks, as an earlier run did.")
-@click.option("--run-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of the whole run.")
-@click.option("--fresh", is_flag=True, help="Judge again what has not changed since an earlier run of the same assignment.")
+@click.option(
+    "--run-limit", type=click.FloatRange(min=0, min_open=True), metavar="SECONDS", help="Of the whole run; the rest is inconclusive."
+)
+@click.option("--fresh", is_flag=True, help="Judge everything again, also what has not changed since an earlier run.")
 @click.option("--report-dir", metavar="DIR", default="reports", show_default=True, help="Reports go to DIR/<name>/.")
 @click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Written beside report.json (may be repeated).")
 @click.option("--output", "outputs", multiple=True, metavar="FORMAT=FILE", help="Write the whole run to a file (may be repeated).")
 @click.option("--baseline", metavar="FILE", help="Known failures, which must still fail for their stated reason.")
-@click.option("--keep-measurements", is_flag=True, help="Keep every measurement under an assignment too, not the worst of each check.")
-@click.option("--trust-references", is_flag=True, help="Files of the contract reference are mine: run what they name unconfined.")
-@click.option("--isolation", type=click.Choice(ISOLATION), help="What must confine it (default: auto; require under grading).")
+@click.option("--keep-measurements", is_flag=True, help="Under an assignment, keep every measurement, not only the worst.")
+@click.option("--trust-references", is_flag=True, help="I wrote the files of contract reference: their references run unconfined.")
+@click.option("--isolation", type=click.Choice(ISOLATION), help="How far it must be confined (default: auto; under grading: require).")
 def check(
     candidates: tuple[str, ...],
     profile: str,
@@ -135,9 +141,9 @@ def check(
 ) -> int:
     """Judge backpropagation code: files, folders, package.module names or plug-ins.
 
-    Each CANDIDATE is run in isolation on random networks and held against finite differences, PyTorch and general properties.
+    Each CANDIDATE runs in isolation on random networks and is compared with finite differences, PyTorch and general properties.
 
-    What is not said here is taken from [tool.verifier] in the nearest pyproject.toml that has it; under an assignment or the profile
+    Options that are not given come from [tool.verifier] in the nearest pyproject.toml that has it; under an assignment or the profile
     grading, only from the file that --config names.
 
     Exit status: 0 all pass; 1 a candidate is wrong or unusable; 2 the request is wrong; 3 nothing could be decided.

@@ -13,8 +13,8 @@ FORMATS = ("terminal", "markdown", "json")
 @click.command()
 @click.argument("old", metavar="OLD")
 @click.argument("new", metavar="NEW")
-@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="How it is written.")
-@click.option("--fail-on", type=click.Choice(["accuracy"]), help="What else ends with exit status 1: last bits lost where both pass.")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="terminal", show_default=True, help="The output format.")
+@click.option("--fail-on", type=click.Choice(["accuracy"]), help="Exit with status 1 also if last bits were lost.")
 def compare(old: str, new: str, form: str, fail_on: str | None) -> int:
     """Compare two runs: verdicts, checks, and accuracy in last bits where both pass.
 

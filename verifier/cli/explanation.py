@@ -21,13 +21,13 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", required=False, metavar="[FILE]")
 @click.argument("candidate", required=False, metavar="[CANDIDATE]")
-@click.option("--worked-example", is_flag=True, help="Show the worked example that the mathematics came with, with and without rounding.")
-@click.option("--terms", is_flag=True, help="Say what the words of a report mean.")
+@click.option("--worked-example", is_flag=True, help="Show the worked example, with and without rounding.")
+@click.option("--terms", is_flag=True, help="Explain the words used in a report.")
 def explain(file: str | None, candidate: str | None, worked_example: bool, terms: bool) -> int:
     """Work a stored problem by hand, line by line.
 
-    FILE is a counterexample.safetensors, or a report.json (or its folder), whose lines then have the candidate's numbers beside them.
-    With a CANDIDATE it is asked about the problem again.
+    FILE is a counterexample.safetensors, or a report.json (or its folder), which adds the candidate's numbers to the lines.
+    If a CANDIDATE is given, it is asked about the problem again.
     """
     from verifier.reports.terminal import open_console
 
@@ -139,7 +139,7 @@ def show_worked_example(console: Console) -> None:
         table.add_row(Text(line.formula), f"{line.exact:.5f}", f"{line.rounded:.5g}", printed, Text(full, "red"))
     console.print(table)
     console.print()
-    console.print("* The last digits come from rounding on the way: unrounded they would be printed otherwise.")
+    console.print("* These last digits come from rounding at every step; without it they would be different.")
     console.print(
         "Columns: no rounding on the way; rounding every step as the text does; what the text prints; the gradient of the loss it states."
     )

@@ -28,19 +28,19 @@ OPTIONS = {
 @click.command()
 @click.argument("file", metavar="[FILE]", default=DEFAULT_FILE)
 @click.option(
-    "--activation", "activations", multiple=True, metavar="NAME", help="Of hidden layers: sigmoid, tanh, relu, … (may be repeated)."
+    "--activation", "activations", multiple=True, metavar="NAME", help="For the hidden layers: sigmoid, tanh, relu, … (may be repeated)."
 )
-@click.option("--output-activation", "outputs", multiple=True, metavar="NAME", help="Of the last layer (may be repeated).")
+@click.option("--output-activation", "outputs", multiple=True, metavar="NAME", help="For the last layer (may be repeated).")
 @click.option("--loss", "losses", multiple=True, metavar="NAME", help="squared_error, cross_entropy, … (may be repeated).")
-@click.option("--reduction", metavar="NAME", help="Over the batch: mean, sum or mean_all.")
-@click.option("--batch", metavar="NAME", help="Where samples stand: rows, columns or single.")
+@click.option("--reduction", metavar="NAME", help="Reduction of the loss over the batch: mean, sum or mean_all.")
+@click.option("--batch", metavar="NAME", help="How samples are passed: rows, columns or single.")
 @click.option("--weight-layout", metavar="NAME", help="out_in (z = W a) or in_out (z = a W).")
 @click.option("--bias", metavar="NAME", help="vector, column, row or none.")
 @click.option("--layers", type=click.IntRange(1, 12), help="For code with a fixed number of layers.")
-@click.option("--assignment", metavar="FILE", help="Begin with the claims of an assignment, which the file will then fit.")
+@click.option("--assignment", metavar="FILE", help="Begin with the claims of this assignment.")
 @click.option("--contract", default="", metavar="NAME", help="What to write instead of a network: layer.")
-@click.option("--operation", metavar="NAME", help="Of a layer: affine, conv2d, batchnorm, lstm_step, …")
-@click.option("--force", is_flag=True, help="Write over a file that is there.")
+@click.option("--operation", metavar="NAME", help="With --contract layer: affine, conv2d, batchnorm, lstm_step, …")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def init(
     file: str,
     activations: tuple[str, ...],
@@ -119,6 +119,6 @@ def _write(path: Path, text: str, *, force: bool) -> None:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise RequestError(f"{path} is there already; take another name, or --force to write over it") from None
+        raise RequestError(f"{path} exists already; take another name, or overwrite it with --force") from None
     except OSError as error:
         raise RequestError(f"cannot write {path}: {error.strerror}") from None

@@ -8,9 +8,9 @@ import click
 def presets(show: str | None) -> int:
     """List the presets: the names and signatures of a course's layers, to judge a file without a manifest.
 
-    A preset is said in a manifest (preset = "cs231n"), or recognised by the names that a file defines. Its file has the form of an
-    assignment: copied and handed to --assignment it is binding. That of an autograd engine is a file of contract "engine", which is asked
-    in the folder that holds the engine (verifier check FOLDER --preset minitorch).
+    A manifest names a preset (preset = "cs231n"), or the names that a file defines show it. A preset's file has the form of an assignment:
+    copied and given to --assignment, it is binding. The preset of an autograd engine is a file of contract "engine"; it is used in the
+    folder that holds the engine (verifier check FOLDER --preset minitorch).
     """
     from verifier.contracts.catalogue import contract_ids, contract_of
 

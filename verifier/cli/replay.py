@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 @click.argument("file", metavar="FILE")
 @click.argument("candidate", metavar="CANDIDATE")
 @click.option("--assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
-@click.option("--limit", "limits", multiple=True, metavar="NAME=VALUE", help="As in an assignment's [limits] (may be repeated).")
-@click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
-@click.option("--report-dir", metavar="DIR", help="Also write a report to DIR/<name>/ (by default nothing is written).")
-@click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Beside report.json, with --report-dir.")
+@click.option(
+    "--limit", "limits", multiple=True, metavar="NAME=VALUE", help="Such as wall_seconds=5, as in an assignment (may be repeated)."
+)
+@click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="How far it must be confined.")
+@click.option("--report-dir", metavar="DIR", help="Write a report to DIR/<name>/ (by default none is written).")
+@click.option("--format", "formats", multiple=True, type=click.Choice(tuple(FORMATS)), help="Also write this format (with --report-dir).")
 def replay(
     file: str,
     candidate: str,

@@ -17,7 +17,7 @@ from verifier.results.gathering import Gathering
 @click.command()
 @click.argument("files", metavar="REPORT.JSON...", nargs=-1)
 @click.option("--format", "name", type=click.Choice(tuple(FORMATS)), default="terminal", show_default=True, help="The format to write.")
-@click.option("--output", "-o", metavar="FILE", help="Where to write it, instead of showing it; a folder takes a file each.")
+@click.option("--output", "-o", metavar="FILE", help="Write to this file instead of showing it; into a folder, a file per report.")
 @click.option("--schema", is_flag=True, help="Show the JSON Schema of report.json instead.")
 def report(files: tuple[str, ...], name: str, output: str | None, schema: bool) -> int:
     """Write stored reports in another format.

@@ -19,11 +19,11 @@ MARKS = {"fail": "x", "pass": ".", "skipped": " ", "error": "!", "inconclusive":
 
 @click.command()
 @click.option("--fault", "chosen", multiple=True, metavar="FAULT", help="Only this fault (may be repeated).")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the networks.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Draws the networks.")
 def selftest(chosen: tuple[str, ...], seed: int) -> int:
     """Plant every known mistake and see which checks find it and how it is named.
 
-    Exit status: 0 where every mistake is found and none is named wrongly, else 3: then the harness is not to be trusted.
+    Exit status: 0 if every mistake is found and none is named wrongly, else 3: do not trust the harness then.
     """
     from rich.text import Text
 

@@ -33,7 +33,7 @@ Stamps = Mapping[Path, tuple[int, int]]
 @click.argument("candidate", metavar="CANDIDATE")
 @click.option("--profile", type=click.Choice(PROFILES), default="quick", show_default=True, help="How many networks: 40, 200.")
 @click.option("--assignment", metavar="FILE", help="A TOML file that fixes claims, limits and imports.")
-@click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="What must confine the candidate.")
+@click.option("--isolation", type=click.Choice(ISOLATION), default="auto", show_default=True, help="How far it must be confined.")
 def watch(candidate: str, profile: str, assignment: str | None, isolation: Isolation) -> int:
     """Judge CANDIDATE again on every save, until Ctrl-C.
 

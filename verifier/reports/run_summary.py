@@ -28,7 +28,7 @@ def write_together(run: Gathering) -> str:
     length = sum(len(block.encode()) + 2 for block in head)
     details, left_out = _details([report for report in ordered if report.verdict != "pass"], MOST_BYTES - length)
     if left_out:
-        details.append(f"The reports of {left_out} more that did not pass are left out, for length; they stand in their folders.")
+        details.append(f"The reports of {left_out} more that did not pass are left out, for length; they are in their folders.")
     return "\n\n".join(fitting([*head, *details], MOST_BYTES + 1_000)) + "\n"
 
 

@@ -21,11 +21,11 @@ VERDICT_MEANS = {
 WRONG = {
     "forward": "the loss or an output is wrong",
     "update": "the update is wrong",
-    "stages": "what it shows of its stages is wrong",
+    "stages": "a stage that it returns is wrong",
     "purity": "it does not answer the same question in the same way",
     "stability": "it breaks on saturated networks",
 }  # by the check that failed, where the gradients did not
-REASONS = {"not-judged": "there is nothing that could be judged", "not-done": "nothing is filled in yet"}
+REASONS = {"not-judged": "there is nothing to judge", "not-done": "nothing is filled in yet"}
 NOTHING = "–"
 EXCLUDES = (
     '"Excludes above": an error larger than this, as a fraction of the largest element of its tensor, would have been seen in at least '
@@ -152,7 +152,7 @@ def skipped_by_reason(report: Report) -> dict[str, list[str]]:
 
 TERMS: Mapping[str, str] = {
     "network": "A random network that your code was asked about: its sizes, weights, inputs and targets are drawn from the seed.",
-    "check": "One question that is put to your code on many networks; docs/checks.md has each.",
+    "check": "One question that your code is asked on many networks; docs/checks.md lists them.",
     "status": "pass; FAIL: your code is wrong; ERROR: no usable answer came; INCONCLUSIVE: nothing could be decided; skipped: not asked.",
     "error": "How far your number is from the right one, at the worst element of the worst network.",
     "tolerance": "How far it may be: what rounding alone can do to right code there. It is computed for each element, never chosen.",
@@ -161,7 +161,7 @@ TERMS: Mapping[str, str] = {
     "scatter": "How much a right gradient moves when every number in the computation is changed in its last digit.",
     "finite difference": "The slope of your own loss, from its values at two near points. It needs no formula, and no other code.",
     "autograd": "PyTorch's gradient of the network that your manifest claims.",
-    "the first line that parts": "Of a network worked by hand, the first value that differs from yours by more than rounding (✗, after >).",
+    "the first difference": "In a network worked by hand, the first value that differs from yours by more than rounding (✗, after >).",
     "z, a, δ": "Pre-activation z = W a + b, activation a = σ(z), and δ = ∂L/∂z. Layers are counted from 0, as weights[0].",
     "⊙": "Multiplied element by element.",
     "counterexample": "The smallest network found on which your code is wrong; verifier replay asks about it again.",

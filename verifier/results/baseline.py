@@ -84,7 +84,7 @@ def failing_checks(report: Report) -> tuple[str, ...]:
 def hold_against(report: Report, known: Known) -> Held:
     """Whether a report fails as it is known to."""
     if report.verdict == "pass":
-        return Held(False, f"{known.candidate} passes, although it is a known failure: take it out of the baseline.")
+        return Held(False, f"{known.candidate} passes, although it is a known failure: remove it from the baseline.")
     different = [*_differences(report, known)]
     if different:
         return Held(False, f"{known.candidate} does not fail as it is known to: {'; '.join(different)}.")

@@ -42,7 +42,7 @@ def about_parameters(signature: Mapping[str, Sequence[str]], arguments: Sequence
     parameters, unread = list(signature.get("parameters", ())), list(signature.get("unread", ()))
     kinds = [next((kind for kind in arguments if kind in KINDS and KINDS[kind].fullmatch(name)), "") for name in parameters]
     if sorted(kinds) == sorted(arguments) and kinds != list(arguments):
-        return f". Its own parameters stand in another order: {', '.join(parameters)}"
+        return f". Its parameters are in another order: {', '.join(parameters)}"
     never = {kind for kind, name in zip(kinds, parameters, strict=True) if name in unread}
     if "weights" in never and "x" not in never:  # one that reads nothing is not written yet
         used = list(signature.get("globals", ()))

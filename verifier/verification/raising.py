@@ -40,7 +40,7 @@ def note_on_cells(left_out: Sequence[int]) -> str:
         return ""
     named = ", ".join(str(cell) for cell in left_out[:CELLS_NAMED]) + (", …" if len(left_out) > CELLS_NAMED else "")
     cells = "cell" if len(left_out) == 1 else "cells"
-    return f"Of the notebook ran what defines; what {cells} {named} would compute, plot or print at the top was left out."
+    return f"Only definitions of the notebook were run; what {cells} {named} would compute, plot or print at the top was left out."
 
 
 def advise(kind: str, text: str, *, alone: bool, notebook: bool, forbidden: Collection[str], of_contract: Advice) -> str:
@@ -61,7 +61,7 @@ def advise(kind: str, text: str, *, alone: bool, notebook: bool, forbidden: Coll
     if by_contract:
         return by_contract
     if kind == "ImportError" and "relative import" in text:
-        return "A file by itself is in no package: write `from name import …`, and put both files into a folder with a verifier.toml."
+        return "A single file belongs to no package: write `from name import …`, and put both files into a folder with a verifier.toml."
     if kind == "ModuleNotFoundError" and alone:
         beside = "what lies beside the file is imported from a folder with a verifier.toml that holds both"
         return f"A single file can import what is installed beside the verifier; {beside}."
@@ -74,9 +74,9 @@ def advise(kind: str, text: str, *, alone: bool, notebook: bool, forbidden: Coll
     if kind == "ValueError":
         return _about_shapes(text)
     if kind == "IndexError" and "used as indices must be of integer" in text:
-        return "Targets come as the outputs do, one column a class (one-hot), not as indices: `y.argmax(axis=1)` makes these."
+        return "Targets have the shape of the outputs, one column per class (one-hot); `y.argmax(axis=1)` gives their indices."
     if kind == "TypeError" and POSITIONAL.search(text):
-        return "Weights and biases come in as arguments: a network that keeps its own is given these first, then asked."
+        return "Weights and biases are passed as arguments: a network that keeps its own must first be given these."
     return ""
 
 

@@ -38,7 +38,7 @@ from verifier.verification.witnesses import Testimony, contradicts, heard_again,
 from verifier.verification.writing import Asked, write_down
 
 Progress = Callable[[str, int, int], None]
-STEPS_ALONE = "The file shows steps alone, and by the rule that the manifest names a step shows no gradient: the steps are judged."
+STEPS_ALONE = "The file has only `update`, and a step of the optimiser in the manifest does not show the gradient: the steps are judged."
 REQUIRED = "The assignment asks for backpropagation."
 
 
@@ -273,7 +273,7 @@ def _noting_few_networks(finding: Finding, corpus: Corpus) -> Finding:
     if not corpus.left_out:
         return finding
     asked = len(corpus.items)
-    note = f"Networks as large as the claims fix leave room for {asked} of the profile's {asked + corpus.left_out}."
+    note = f"The claims fix networks so large that only {asked} of the profile's {asked + corpus.left_out} were asked."
     return _noting(finding, note)
 
 
@@ -291,8 +291,8 @@ def _with_what_was_seen(finding: Finding, examination: Examination, interview: I
     if not interview.complex_numbers:
         return finding
     note = (
-        f"It handles complex numbers while it answers ({interview.complex_numbers}). Backpropagation has no use for them; "
-        "complex steps have, which need a forward pass for every parameter."
+        f"It uses complex numbers while it answers ({interview.complex_numbers}). Backpropagation does not need them; "
+        "complex steps do, and cost a forward pass for every parameter."
     )
     return _noting(finding, note)
 

@@ -21,6 +21,6 @@ class Spared:
             return act()
         except Exception as error:
             kind = f"{type(error).__name__}: {str(error)[:200]}".rstrip(": ")
-            text = f"{what} broke ({kind}). The verdict does not rest on it. It is a mistake of the verifier: please report it."
+            text = f"{what} broke ({kind}). The verdict does not depend on it. This is a mistake in the verifier: please report it."
             self.notes.append(Note(check, text))
             return otherwise

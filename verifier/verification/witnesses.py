@@ -96,7 +96,7 @@ def _against_two(finding: Finding, forward: str) -> Finding:
     return _with(
         finding,
         status="inconclusive",
-        message=f"{text} But loss and gradients both agree with the reference, so the difference is not to be trusted: is the loss noisy?",
+        message=f"{text} But loss and gradients both agree with the reference, so finite differences cannot be trusted: is the loss noisy?",
     )
 
 

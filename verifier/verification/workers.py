@@ -22,7 +22,7 @@ from verifier.checks.examination import Unanswered
 from verifier.verification.raising import Advice, advise, sentence_of
 
 SLOW_TO_LOAD = 1.0  # seconds
-AT_THE_TOP = 'What stands at the top of a file runs whenever it is loaded: put what trains or plots below `if __name__ == "__main__":`.'
+AT_THE_TOP = 'Code at the top level of a file runs whenever the file is loaded: put training and plots below `if __name__ == "__main__":`.'
 LAST_LINE = 80  # characters of what was printed
 DEATHS = 3  # a candidate that has died so often is given up
 

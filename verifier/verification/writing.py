@@ -105,7 +105,7 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
             return f"The witnesses contradict each other. {by_id['finite-difference'].message}"
         if not asked.undecided:
             skipped = next(outcome for outcome in outcomes if outcome.status == "skipped")
-            return f"Nothing was asked that could decide. {skipped.id}: {skipped.message}"
+            return f"No check was asked that could decide. {skipped.id}: {skipped.message}"
         tensors = ", ".join(asked.undecided)
         return (
             f"Nothing could be decided about {tensors}: neither finite differences nor autograd can tell right from wrong there, "

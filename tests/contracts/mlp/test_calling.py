@@ -187,7 +187,7 @@ def test_stages_are_read_in_the_layout_of_x():
     arrays = {"z0": np.arange(9.0).reshape(3, 3), "z1": np.arange(6.0).reshape(2, 3)}
     stages = read_stages(["z0", "z1"], arrays, problem, claims, ("deltas",))
     assert stages["deltas[1]"].tolist() == [[0.0, 3.0], [1.0, 4.0], [2.0, 5.0]]
-    with pytest.raises(AnswerError, match="activations came back with 1 entries; there must be 2, one a layer, without the input"):
+    with pytest.raises(AnswerError, match="activations came back with 1 entries; there must be 2, one per layer, without the input"):
         read_stages([["z0", "z1"], ["z0"]], arrays, problem, claims, ("pre_activations", "activations"))
 
 

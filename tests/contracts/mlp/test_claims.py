@@ -85,7 +85,7 @@ def test_real_targets_of_a_logarithmic_loss_are_refused() -> None:
 
 
 def test_softmax_in_a_hidden_layer_is_refused_with_the_key_that_takes_it() -> None:
-    assert "softmax stands in output_activations only" in refusal_of(activations=["sigmoid", "softmax"])
+    assert "softmax belongs in output_activations only" in refusal_of(activations=["sigmoid", "softmax"])
 
 
 def test_names_from_other_libraries_are_recognised() -> None:

@@ -1,4 +1,4 @@
-"""The diagnosis and the first line that parts by hand name one equation, in batches too; the example is small though it needs a batch."""
+"""The diagnosis and the first difference by hand name one equation, in batches too; the example is small though it needs a batch."""
 
 import pytest
 

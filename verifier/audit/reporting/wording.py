@@ -115,7 +115,7 @@ def closing(audit: Audit) -> list[str]:
         f"{counted(audit.kept, 'outcome')} kept from an earlier audit."
     ]
     if not audit.forked:
-        lines.append(f"Each mutant had a fresh process: {audit.why_fresh}.")
+        lines.append(f"Each mutant had a new process: {audit.why_fresh}.")
     if audit.not_asked:
         asked = ", ".join(f"{short(name)} {output} {mutant}" for name, output, mutant in audit.not_asked[:12])
         more = f" and {len(audit.not_asked) - 12} more" if len(audit.not_asked) > 12 else ""
@@ -130,8 +130,8 @@ def undecided(audit: Audit) -> list[str]:
     tests = audit.flaky or audit.failing
     which = [f"  {test}" for test in tests]
     if audit.flaky:
-        advice = "A mutant is noticed where a test fails: a test that fails by itself says nothing. Seed what it draws"
+        advice = "A mutant is noticed if a test fails, so a test that fails by itself shows nothing. Seed its random numbers"
     else:
-        advice = "Mend them, or go on without them (--leave-out-failing)"
+        advice = "Correct them, or continue without them (--leave-out-failing)"
     words = " ".join(f"--deselect {test!r}" for test in tests[:3])
     return [*which, f"{advice}; to leave them out: verifier audit ... -- {words}{' ...' if len(tests) > 3 else ''}"]

@@ -108,7 +108,8 @@ def _a_parameter(cost: Cost) -> float:
 def _in_words(wide: Cost, deep: Cost | None) -> str:
     deeper = "" if deep is None else f", {_a_parameter(deep):.3g} with {deep.layers} layers"
     return (
-        f"A gradient costs about a forward pass a parameter: for {wide.parameters} parameters ({wide.network}) one call evaluates "
-        f"activations {wide.evaluations:,} times, {_a_parameter(wide):.3g} a parameter{deeper}, in {wide.statements:,} statements. "
-        "Differences, complex steps and forward mode do; backpropagation needs one forward pass and one backward pass, whatever the size."
+        f"A gradient costs about one forward pass per parameter: for {wide.parameters} parameters ({wide.network}) one call evaluates "
+        f"activations {wide.evaluations:,} times, {_a_parameter(wide):.3g} per parameter{deeper}, in {wide.statements:,} statements. "
+        "That is typical of differences, complex steps and forward mode; backpropagation needs one forward pass and one backward pass, "
+        "whatever the size."
     )

@@ -41,7 +41,7 @@ def check(examination: Examination, rule: Rule) -> Finding:
         ID,
         found,
         passed=f"Every step is that of {said}, along paths of {STEPS} steps.",
-        failed=lambda worst, wrong: f"A step is not that of {said}: {departs(worst)} So on {wrong} of {walked} paths.",
+        failed=lambda worst, wrong: f"A step is not that of {said}: {departs(worst)} Wrong on {wrong} of {walked} paths.",
         notes=(f"{rule.name} divides by the size of the gradients: {HIDDEN}",) if alone and rule.options.get("eps") == 0 else (),
     )
 

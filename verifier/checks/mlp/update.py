@@ -108,7 +108,7 @@ def _failed(recovered: list[Measurement], second: list[Measurement], path: list[
     problems = len({measurement.problem for measurement in recovered})
     networks = len({measurement.problem for found in wrong.values() for measurement in found})
     shows = "after a step along a path" if kind == "path" else "it shows the gradient"
-    return f"A step is not W - η ∂L/∂W: {shows} {departs(worst)} So on {networks} of {problems} networks."
+    return f"A step is not W - η ∂L/∂W: {shows} {departs(worst)} Wrong on {networks} of {problems} networks."
 
 
 def _updated_first(items: Sequence[Item], first: Sequence[Evaluation], other: Sequence[Evaluation]) -> Diagnosis | None:

@@ -80,7 +80,7 @@ def _unsummed(name: str, answer: NDArray[Any], size: int) -> str:
     if not name.startswith("biases") or answer.ndim != 2 or size not in answer.shape:
         return ""
     axis = 0 if answer.shape[1] == size else 1
-    return f" That is one {('row', 'column')[axis]} a sample: sum it over the batch, `delta.sum(axis={axis})`."
+    return f" That is one {('row', 'column')[axis]} per sample: sum it over the batch, `delta.sum(axis={axis})`."
 
 
 def _hint(name: str, claims: Claims) -> str:
@@ -178,7 +178,7 @@ def advice(kind: str, text: str) -> str:
     keyword = re.search(r"unexpected keyword argument '(activations|loss)'", text)
     if kind == "TypeError" and keyword:
         word = keyword[1]
-        return f"The manifest claims several, so {word}=… says which one is meant: add the parameter, or claim one alone."
+        return f"The manifest claims several, so {word}=… says which one to use: add the parameter, or claim only one."
     unpacked = re.search(r"(?:not enough|too many) values to unpack \(expected (\d{1,2})", text)
     if kind == "ValueError" and unpacked:
         return f"Code for {unpacked[1]} layers says so in its manifest: `layers = {unpacked[1]}`. Then it is asked about no others."
@@ -203,7 +203,7 @@ def read_loss(array: NDArray[Any]) -> float:
 def read_outputs(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims) -> FloatArray:
     """Outputs (batch, outputs) that came back from `predict_call`. Raises AnswerError as `from_claimed`."""
     if not isinstance(tree, str):
-        raise AnswerError("predict returned nothing; it must return the outputs, laid out like x.")
+        raise AnswerError("predict returned nothing; it must return the outputs, in the layout of x.")
     return from_claimed("outputs", _array("outputs", tree, arrays), problem.arrays["y"].shape, claims)[0]
 
 
@@ -216,7 +216,7 @@ def read_stages(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims, ki
         names = _list(names)
         if len(names) != len(widths) - 1:
             raise AnswerError(
-                f"{kind} came back with {len(names)} entries; there must be {len(widths) - 1}, one a layer, without the input."
+                f"{kind} came back with {len(names)} entries; there must be {len(widths) - 1}, one per layer, without the input."
             )
         for layer, name in enumerate(names):
             shape = (problem.arrays["x"].shape[0], widths[layer + 1])
@@ -273,7 +273,7 @@ def _parameters(
         if len(names) != wanted:
             raise AnswerError(
                 f"{len(names)} { {'weights': 'weight', 'biases': 'bias'}[kind] } {what} came back; "
-                f"there must be {wanted}, one a layer, first layer first."
+                f"there must be {wanted}, one per layer, first layer first."
                 f"{' Does the loop end one layer too early?' if len(names) == wanted - 1 else ''}"
             )
         _refuse_reversed(kind, names, arrays, problem, claims)

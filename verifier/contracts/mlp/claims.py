@@ -41,7 +41,7 @@ LOSS_ALIASES = {
     "binary_crossentropy": "binary_cross_entropy",
     "bce_with_logits": "binary_cross_entropy_with_logits",
 }
-HIDDEN_SOFTMAX = {"softmax": "softmax stands in output_activations only, activations are those of the hidden layers."}
+HIDDEN_SOFTMAX = {"softmax": "softmax belongs in output_activations only; activations are those of the hidden layers."}
 
 
 @dataclass(frozen=True)

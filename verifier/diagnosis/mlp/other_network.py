@@ -36,7 +36,7 @@ def find_other_network(answered: Sequence[Answered], claims: Claims) -> Diagnosi
                 f"What the forward pass gives is not what is claimed; on every network it is that of {lines}. "
                 "Where that is meant, declare it in the manifest, and the gradients are judged by it; else the forward pass has to change."
             )
-            return Diagnosis("another-loss", "forward", text, f"So on all of {len(usable)} networks.")
+            return Diagnosis("another-loss", "forward", text, f"This holds on all {len(usable)} networks.")
     return None
 
 

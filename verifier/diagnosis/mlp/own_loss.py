@@ -61,7 +61,7 @@ def find_own_loss(answered: Sequence[Answered], claims: Claims) -> OwnLoss | Non
 def tell_own_loss(own: OwnLoss, claims: Claims, *, gradients: str) -> Diagnosis:
     """What the loss is, and the lines that declare it. `gradients`: what is to be said of the gradients."""
     text = f"The loss that comes back is not the claimed one; on every network it is that of {own.lines(claims)}. {gradients}"
-    return Diagnosis("another-loss", "loss", text, f"So on all of {len(own.answered)} networks.")
+    return Diagnosis("another-loss", "loss", text, f"This holds on all {len(own.answered)} networks.")
 
 
 def _losses(claims: Claims) -> Iterator[str | None]:

@@ -28,7 +28,7 @@ def explain_by_a_step(answered: Sequence[Answered]) -> Diagnosis | None:
         if law is None:
             continue
         text = f"What comes back is not the gradient but the {what} after a step, {law}. Return ∂L/∂W and ∂L/∂b themselves."
-        return Diagnosis("updated-parameters-returned", "update", text, f"So on all of {len(answered)} networks.")
+        return Diagnosis("updated-parameters-returned", "update", text, f"This holds on all {len(answered)} networks.")
     return None
 
 

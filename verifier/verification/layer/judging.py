@@ -203,10 +203,10 @@ def _judge_step(judgement: Judgement, layer: LayerClaims, exchanging: Exchanging
         judgement.not_done, judgement.missing = is_not_written(raised), is_missing(raised)
         judgement.add("contract", "error", "It is not written yet: it returns nothing." if judgement.not_done else str(raised))
     else:
-        judgement.add("contract", "pass", "Its path was walked.", problems=paths)
+        judgement.add("contract", "pass", "Its path of steps was asked.", problems=paths)
         judgement.gradients = {name: "pass" for name in layer.path.gradients}
         if strayed is None:
-            judgement.add("update", "pass", f"It walks as torch.optim's {layer.optimizer.name} does, for 50 steps.", problems=paths)
+            judgement.add("update", "pass", f"Its 50 steps are those of torch.optim's {layer.optimizer.name}.", problems=paths)
             return judgement
         place = f"{strayed.parameter}[{', '.join(map(str, strayed.index))}]" if strayed.index else strayed.parameter
         departs = (

@@ -80,7 +80,7 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
     if nothing:
         return
     if examined.unrepeatable:
-        why = "The same pass answers otherwise each time, although NumPy's generator is seeded: its derivative cannot be asked."
+        why = "The same pass answers differently each time, although NumPy's generator is seeded: its derivative cannot be judged."
         judgement.add("purity", "inconclusive", why)
         judgement.undecided = ["all"]
         judgement.sentence = why
