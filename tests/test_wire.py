@@ -116,6 +116,7 @@ FORGERIES = {
     "a message nested without end": forged({"__metadata__": metadata(message="[" * 200_000)}),
     "a header nested without end": forged(b'{"a":' * 200_000),
     "an integer of many digits": forged(b'{"a":' + b"9" * 10_000 + b"}"),
+    "an integer beyond 64 bits": forged({"__metadata__": metadata(message='{"line": 36893488147419103232}')}),
     "a lone surrogate": forged({"__metadata__": metadata(message='{"a": "\\ud800"}')}),
     "names of other arrays": forged({"__metadata__": metadata("b"), "a": entry()}, EIGHT),
     "a name twice": forged({"__metadata__": metadata("a", "a"), "a": entry(), "b": entry(offsets=(8, 16))}, EIGHT * 2),

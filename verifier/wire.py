@@ -129,13 +129,24 @@ def _read_json(text: Any, what: str) -> Any:
     if not isinstance(text, str | bytes):
         raise WireError(f"the {what} is missing")
     try:
-        value = json.loads(text)
+        value = _JSON.decode(text.decode() if isinstance(text, bytes) else text)
         if (b"\\u" if isinstance(text, bytes) else "\\u") in text:  # type: ignore[operator]
             # A lone surrogate is valid JSON, but nobody could print or store the string.
             json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise WireError(f"the {what} is not JSON: {error}") from error
     return value
+
+
+def _whole(digits: str) -> int:
+    """A whole number that a report can hold: of 64 bits. JSON sets no limit, and nobody sends more."""
+    number = int(digits)
+    if not -(1 << 63) <= number < 1 << 64:
+        raise ValueError("a whole number has more than 64 bits")
+    return number
+
+
+_JSON = json.JSONDecoder(parse_int=_whole)
 
 
 def _require_tiling(header: Mapping[str, Any], size: int) -> None:

@@ -65,6 +65,7 @@ def test_a_manifest_says_name_entry_and_claims() -> None:
         ),
         (["l2 = 1", "l2 = 2"], "line 5: the manifest is not valid TOML, cannot overwrite a value: l2 = 2"),
         (["activations = ["], "the manifest is not valid TOML"),
+        (["l2 = 36893488147419103232"], "the manifest holds the number 36893488147419103232; whole numbers of TOML have 64 bits."),
         (["l2 = " + "[" * 5000], "line 3: the manifest nests its values too deeply."),
     ],
 )

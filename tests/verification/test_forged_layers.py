@@ -6,6 +6,7 @@ that could be compared; the others broke the harness, or had it take as much mem
 
 import pytest
 
+from verifier.candidates import session
 from verifier.cli import main
 from verifier.results.report import from_json
 from verifier.verification.layer import judging
@@ -40,13 +41,13 @@ def affine_backward(dout, cache):
 PATCH = """
 def patch():
     for frame in frames():
-        kind = type(frame.f_locals.get("self"))
-        if kind.__name__ == "Statements" and frame.f_code.co_name == "answer" and not hasattr(kind, "real"):
-            kind.real = kind.answer
+        statements = type(frame.f_locals.get("self"))
+        if statements.__name__ == "Statements" and not hasattr(statements, "real"):
+            real = statements.real = statements.answer
             def answer(self, action, basket, arrays):
-                told = kind.real(self, action, basket, arrays)
+                told = real(self, action, basket, arrays)
                 return forged(told, basket) if action["do"] == {action!r} else told
-            kind.answer = answer
+            statements.answer = answer
 
 def forged(told, basket):
     return {forged}
@@ -57,6 +58,10 @@ FORGERIES = {
     "another gradient": ("backward", "{'values': told['values'] | {'more': told['values']['dx' if 'dx' in told['values'] else 'x']}}"),
     "needs words": ("backward", "{'refused': 'needs many values for dout', 'phase': 'backward'}"),
     "needs 48 GB": ("backward", "{'refused': 'needs 3000000000 values for dout', 'phase': 'backward'}"),
+    "a line beyond 64 bits": (
+        "backward",
+        "{'raised': dict(type='E', text='', traceback='', file='layer.py', line=10**30, function=None), 'phase': 'backward'}",
+    ),
     "no points": ("points", "{'values': {}}"),
     "one point": ("points", "{'values': {'points': basket.add(np.zeros(()))}}"),
     "points of another size": ("points", "{'values': {'points': basket.add(np.zeros((len(basket.arrays['a0']), 1)))}}"),
@@ -84,6 +89,57 @@ def test_a_forged_answer_is_the_candidates_own_end(forgery, judged):
     report = judged(PATCH.format(action=action, forged=forged), "patch()")
     assert report is not None, "the harness broke"
     assert report.verdict in ("error", "fail", "inconclusive")
+    assert "replaced something" not in report.summary, report.summary  # else nothing was forged
+
+
+def test_where_replies_are_believed_a_forgery_takes_the_verdict_or_the_harness(judged, monkeypatch):
+    monkeypatch.setattr(session, "check_replies", lambda *_: None)
+    action, forged = FORGERIES["no gradients"]
+    report = judged(PATCH.format(action=action, forged=forged), "patch()")
+    assert report is None or report.verdict == "pass", report.summary
+
+
+STEP = """# /// script
+# [tool.verifier]
+# contract = "layer"
+# step = "next_w = sgd(w, dw)"
+# arrays = {{ w = "N D" }}
+# optimizer = {{ name = "sgd", lr = 0.01 }}
+# ///
+import sys
+import numpy as np
+
+def frames():
+    frame = sys._getframe()
+    while frame:
+        yield frame
+        frame = frame.f_back
+
+{before}
+
+def sgd(w, dw):
+    patch()
+    return w - 0.02 * dw
+"""
+WALKS = {
+    "nothing": "{'values': {}}",
+    "null": "{'values': dict.fromkeys(told['values'])}",
+    "one row": "{'values': {name: basket.add(np.zeros(3)) for name in told['values']}}",
+    "rows of another shape": "{'values': {name: basket.add(np.zeros((action['steps'], 2, 2, 2))) for name in told['values']}}",
+    "rows of whole numbers": "{'values': {name: basket.add(np.zeros((action['steps'], 1), np.int8)) for name in told['values']}}",
+}
+
+
+@pytest.mark.parametrize("walk", WALKS)
+def test_a_forged_walk_is_the_candidates_own_end(walk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    forged = WALKS[walk].replace("action['steps']", "50")
+    (tmp_path / "step.py").write_text(STEP.format(before=PATCH.format(action="walk", forged=forged)))
+    status = main(["check", "step.py", "--profile", "quick", "--seed", "1"])
+    report = from_json((tmp_path / "reports" / "step" / "report.json").read_bytes())
+    assert status in (1, 2), "the harness broke"
+    assert report.verdict in ("fail", "error")
+    assert "replaced something" not in report.summary
 
 
 def test_an_output_of_64_gigabytes_takes_no_memory_here(judged):

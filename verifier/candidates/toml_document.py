@@ -6,7 +6,7 @@ where the text before is TOML without the key, and the text from there on is TOM
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,14 @@ class TomlDocument:
         if len(self.text) > LARGEST_TOML:
             raise self.error_at(None, f"the {self.kind} has {len(self.text):,} characters; at most {LARGEST_TOML:,} are read.")
         try:
-            return tomllib.loads(self.text)
+            tables = tomllib.loads(self.text)
         except RecursionError:
             raise self.error_at(self.first_line, f"the {self.kind} nests its values too deeply.") from None
         except ValueError as error:
             raise self._syntax_error(str(error)) from None
+        if (large := next(_beyond_64_bits(tables), None)) is not None:
+            raise self.error_at(None, f"the {self.kind} holds the number {shown(large)}; whole numbers of TOML have 64 bits.")
+        return tables
 
     def line_of(self, key: str = "") -> int | None:
         """Number, in the file, of the line on which a key of the table `inside` begins (dots lead into tables below it).
@@ -93,6 +96,15 @@ def read_toml(path: Path, shown_as: str, kind: str) -> TomlDocument:
     except UnicodeDecodeError as error:
         raise document.error_at(data.count(b"\n", 0, error.start) + 1, f"the {kind} is not UTF-8, as TOML is.") from None
     return TomlDocument(shown_as, text.replace("\r\n", "\n"), kind=kind)
+
+
+def _beyond_64_bits(value: Any) -> Iterator[int]:
+    """Whole numbers that TOML does not have, though tomllib reads them: no report could hold them."""
+    if isinstance(value, Mapping | list):
+        for one in value.values() if isinstance(value, Mapping) else value:
+            yield from _beyond_64_bits(one)
+    elif isinstance(value, int) and not -(1 << 63) <= value < 1 << 63:
+        yield value
 
 
 def _index_of(text: str, path: tuple[str, ...]) -> int | None:

@@ -106,6 +106,8 @@ def judge_layers(
             why = f"Nothing of what is asked for is there ({', '.join(missing)}); it has {_names(exchanging)}."
             judgements = [_unloaded(why, reason="not-judged")]
         judgements[-1].notes += _notes_on_names(claims, missing)
+        if missing and request.assigned:
+            judgements[-1].unasked += f" Not there, and not judged: {', '.join(missing[:NAMES_SHOWN])}{_and_more(missing)}."
         if exchanging.left_out:
             judgements[-1].notes.append(Note("contract", note_on_cells(exchanging.left_out)))
         lenient = claims.partial and not request.assigned
@@ -115,6 +117,11 @@ def judge_layers(
 def _names(exchanging: Exchanging) -> str:
     """The functions that are there."""
     return ", ".join(sorted(exchanging.functions)[:NAMES_SHOWN]) or "no function at all"
+
+
+def _and_more(names: Sequence[str]) -> str:
+    more = len(names) - NAMES_SHOWN
+    return f" and {more} more" if more > 0 else ""
 
 
 def _not_there(said: str, exchanging: Exchanging) -> str:
@@ -273,7 +280,7 @@ def _summary(verdict: Verdict, judgements: Sequence[Judgement]) -> str:
         problems = sum(max((outcome.problems for outcome in judgement.outcomes), default=0) for judgement in alike)
         what = counted(len(alike), "layer") if several else judgements[0].name
         unwritten = ", ".join(judgement.name for judgement in judgements if judgement.not_done)
-        unasked = "".join(f" {f'{one.name}: ' if several else ''}{one.unasked}" for one in alike if one.unasked)
+        unasked = "".join(f" {f'{one.name}: ' if several else ''}{one.unasked.strip()}" for one in alike if one.unasked)
         return f"Right: {what}, on {counted(problems, 'problem')}.{unasked}" + (f" Not written yet: {unwritten}." if unwritten else "")
     first = alike[0]
     if verdict == "inconclusive":
