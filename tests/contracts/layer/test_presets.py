@@ -8,6 +8,7 @@ from verifier.contracts.catalogue import contract_of
 from verifier.contracts.layer.drawing import draw_problems
 from verifier.contracts.layer.manifest import claims_from
 from verifier.contracts.layer.presets import catalogue
+from verifier.verification.judging import judge
 
 RELU = "def relu_forward(x):\n    return np.maximum(x, 0), x\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
 
@@ -57,3 +58,11 @@ def test_under_an_assignment_every_layer_is_a_part_of_the_score_and_has_to_be_th
     }
     assert reports["without"].summary.startswith("tanh: there is no `tanh_forward`; the file has relu_backward, relu_forward.")
     assert reports["unwritten"].summary == "tanh: It is not written yet: it returns nothing. 1 of 2 layers is right."
+
+
+def test_under_an_assignment_a_pass_names_what_is_not_there(tmp_path):
+    (tmp_path / "relu.py").write_text(f"import numpy as np\n{RELU}")
+    (tmp_path / "task.toml").write_text('contract = "layer"\npreset = "cs231n"\n')
+    (found,) = judge([str(tmp_path / "relu.py")], assignment=str(tmp_path / "task.toml"), profile="quick")
+    assert found.report.verdict == "pass"
+    assert "Not there, and not judged: affine, batchnorm, " in found.report.summary
