@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from verifier.reports.wording import excess
-from verifier.results.outcome import Measurement, Status
+from verifier.results.outcome import GRAVEST_FIRST, Measurement, Status
 from verifier.results.report import Report
 
 NETWORKS_SHOWN = 400
 ROWS_SHOWN = 4_000  # over all networks: a page of more opens slowly
-GRAVITY: Mapping[Status, int] = {"fail": 0, "error": 1, "inconclusive": 2, "pass": 3, "skipped": 4}
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def by_network(report: Report) -> Comparisons:
 
 
 def _network(problem: int, measurements: Sequence[Measurement], checks: Mapping[str, int]) -> Network:
-    ordered = sorted(measurements, key=lambda one: (GRAVITY[one.status], checks[one.check]))
+    ordered = sorted(measurements, key=lambda one: (GRAVEST_FIRST.index(one.status), checks[one.check]))
     worst = max(measurements, key=excess)
     classes = {f"c{checks[one.check]}" for one in measurements}
     classes |= {f"b{checks[one.check]}" for one in measurements if one.status != "pass"}
@@ -73,4 +72,4 @@ def _network(problem: int, measurements: Sequence[Measurement], checks: Mapping[
 
 def _order(network: Network) -> tuple[int, float, int]:
     grave = network.status != "pass"
-    return (GRAVITY[network.status], -excess(network.worst)[1] if grave else 0.0, network.problem)
+    return (GRAVEST_FIRST.index(network.status), -excess(network.worst)[1] if grave else 0.0, network.problem)

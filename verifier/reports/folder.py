@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 
 from verifier.reports.formats import FORMATS
-from verifier.results.report import CandidateRecord, Report, to_json
+from verifier.results.report import COUNTEREXAMPLE_FILE, CandidateRecord, Report, to_json
 
 
 def report_folder(directory: Path, name: str) -> Path:
@@ -51,7 +51,7 @@ def write_folder(report: Report, counterexample: bytes | None, folder: Path, for
     # Last, so that whoever waits for report.json finds the others there.
     contents.pop("report.json", None)
     contents["report.json"] = to_json(report)
-    for stale in {format.file for format in FORMATS.values()} | {"counterexample.safetensors"}:
+    for stale in {format.file for format in FORMATS.values()} | {COUNTEREXAMPLE_FILE}:
         if stale not in contents:
             (folder / stale).unlink(missing_ok=True)
     for name, content in contents.items():

@@ -10,7 +10,7 @@ from verifier import plugins
 from verifier.errors import RequestError
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Verdict
-from verifier.results.report import Report
+from verifier.results.report import Report, to_json
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,6 @@ FORMATS |= {name: format for name, format in _plugged_in().items() if name not i
 
 def write_json(report: Report) -> str:
     """`report.json` as it is stored."""
-    from verifier.results.report import to_json
-
     return to_json(report).decode()
 
 

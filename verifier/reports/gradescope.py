@@ -5,7 +5,8 @@ nothing was decided before the candidate is loaded, so that a grader that dies l
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import structs
@@ -64,17 +65,7 @@ def write_together(run: Gathering) -> str:
 def write_unfinished(reasons: Sequence[str] = (UNFINISHED,)) -> str:
     """The results where there is no report."""
     output = "\n\n".join(escape(reason) for reason in reasons)
-    test = {
-        "name": "Verdict",
-        "number": "0",
-        "score": 0.0,
-        "max_score": 1.0,
-        "status": "failed",
-        "output": output,
-        "output_format": "md",
-        "tags": ["unjudged"],
-        "visibility": "visible",
-    }
+    test = _test("Verdict", 0, False, output, ["unjudged"], {"score": 0.0, "max_score": 1.0})
     return _encoded(
         {
             "score": 0.0,
@@ -106,15 +97,7 @@ def _summary(report: Report) -> dict[str, Any]:
         for own in report.own_lines:
             lines += [f"{escape(own.place)}:", fence(marked_source(own), "python"), escape(own.sentence)]
         lines += [f"{code(note.check)}: {escape(note.message)}" for note in report.notes]
-    return {
-        "name": "Verdict",
-        "number": "0",
-        "status": "passed" if report.verdict == "pass" else "failed",
-        "output": "\n\n".join(lines),
-        "output_format": "md",
-        "tags": [report.verdict],
-        "visibility": "visible",
-    }
+    return _test("Verdict", 0, report.verdict == "pass", "\n\n".join(lines), [report.verdict])
 
 
 def _parts(report: Report, score: Score) -> Iterator[dict[str, Any]]:
@@ -125,17 +108,8 @@ def _parts(report: Report, score: Score) -> Iterator[dict[str, Any]]:
     elif report.hints == "equation" and report.layers:
         parts = tuple(structs.replace(part, why="Wrong." if part.why else "") for part in parts)
     for position, part in enumerate(parts, 1):
-        yield {
-            "name": one_line(part.name),
-            "number": str(position),
-            "score": part.points,
-            "max_score": part.of,
-            "status": "failed" if part.why else "passed",
-            "output": escape(part.why or "Right."),
-            "output_format": "md",
-            "tags": [],
-            "visibility": "visible",
-        }
+        points = {"score": part.points, "max_score": part.of}
+        yield _test(one_line(part.name), position, not part.why, escape(part.why or "Right."), [], points)
 
 
 def _details(report: Report, asked: Sequence[Outcome], before: int) -> Iterator[dict[str, Any]]:
@@ -144,15 +118,31 @@ def _details(report: Report, asked: Sequence[Outcome], before: int) -> Iterator[
             f"error {number(outcome.error)}, tolerance {number(outcome.tolerance)} ({times_tolerance(outcome.error, outcome.tolerance)}), "
             f"{outcome.failed} of {outcome.problems} {problem_word(report)}s wrong"
         )
-        yield {
-            "name": one_line(outcome.id),
-            "number": str(position),
-            "status": "passed" if outcome.status == "pass" else "failed",
-            "output": f"{escape(outcome.message)}\n\n{escape(figures)}\n\n{code(reproduce_command(report))}",
-            "output_format": "md",
-            "tags": [outcome.status],
-            "visibility": "hidden",
-        }
+        output = f"{escape(outcome.message)}\n\n{escape(figures)}\n\n{code(reproduce_command(report))}"
+        passed = outcome.status == "pass"
+        yield _test(one_line(outcome.id), position, passed, output, [outcome.status], visibility="hidden")
+
+
+def _test(
+    name: str,
+    number: int,
+    passed: bool,
+    output: str,
+    tags: Sequence[str],
+    points: Mapping[str, float] = MappingProxyType({}),
+    visibility: str = "visible",
+) -> dict[str, Any]:
+    """One entry of the results."""
+    return {
+        "name": name,
+        "number": str(number),
+        **points,
+        "status": "passed" if passed else "failed",
+        "output": output,
+        "output_format": "md",
+        "tags": tags,
+        "visibility": visibility,
+    }
 
 
 def _extra(report: Report, score: Score) -> dict[str, Any]:

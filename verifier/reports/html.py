@@ -27,7 +27,7 @@ from verifier.reports.operations import table_of as table_of_operations
 from verifier.reports.untrusted import last_lines, one_line, plain
 from verifier.reports.walkthrough import lines_of
 from verifier.results.equations import EQUATIONS
-from verifier.results.outcome import Measurement, Outcome
+from verifier.results.outcome import Measurement
 from verifier.results.report import Report
 
 PRINTED_LINES = 400
@@ -43,7 +43,7 @@ def write(report: Report) -> str:
     headings, rows = table_of_operations(report)
     return template("report.html").render(
         report=report,
-        own_lines=_own_lines(report),
+        own_lines=[(line.place, *wording.marked_source(line), sentence) for line, sentence in wording.own_lines_said(report)],
         own_lines_heading=wording.own_lines_heading(report),
         certificate=wording.certificate_lines(report),
         equations=EQUATIONS,
@@ -74,15 +74,6 @@ def write(report: Report) -> str:
         claims={name: wording.claim_text(value) for name, value in report.candidate.claims.items()},
         means=wording.verdict_means(report),
     )
-
-
-def _own_lines(report: Report) -> list[tuple[str, str, str, str]]:
-    """Place, source line, caret and sentence of each line that would fix the candidate."""
-    found = []
-    for line in report.own_lines:
-        last = line is report.own_lines[-1]
-        found.append((line.place, *wording.marked_source(line), wording.own_line_sentence(line) if last else line.sentence))
-    return found
 
 
 def pictures(report: Report) -> list[tuple[Measurement, Markup]]:
@@ -120,7 +111,11 @@ def template(name: str) -> Template:
         element=wording.element,
         mark=lambda status: MARKS[status],
     )
-    environment.globals.update(worst=wording.worst_measurement, unsaid=wording.unsaid_worst, said=_said)
+    environment.globals.update(
+        worst=wording.worst_measurement,
+        unsaid=wording.unsaid_worst,
+        said=lambda report, outcome: wording.said_in_summary(report, outcome.message),
+    )
     return environment.get_template(name)
 
 
@@ -129,7 +124,3 @@ def _finalize(value: Any) -> Any:
     if isinstance(value, Markup):
         return value
     return plain(value) if isinstance(value, str) else value
-
-
-def _said(report: Report, outcome: Outcome) -> bool:
-    return wording.said_in_summary(report, outcome.message)

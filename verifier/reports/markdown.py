@@ -1,7 +1,7 @@
 """A report in Markdown, for a pull request or a repository: verdict and diagnosis first. What a candidate wrote is escaped or fenced."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from verifier.reports.layers import HEADINGS, layers_of, row_of
@@ -21,8 +21,8 @@ from verifier.reports.wording import (
     next_steps,
     not_passed,
     number,
-    own_line_sentence,
     own_lines_heading,
+    own_lines_said,
     problem_word,
     reproduce_command,
     said_in_summary,
@@ -52,13 +52,13 @@ def write(report: Report) -> str:
 
 def blocks(report: Report) -> list[str]:
     """The report's paragraphs, tables and fences in order; whole ones may be left out."""
-    sections = (
+    sections: Sequence[Callable[[Report], Iterable[str]]] = (
         _head,
         _own_lines,
         _diagnosis,
         _to_do,
         _checks,
-        _certificate,
+        certificate_lines,
         _explanations,
         _notes,
         _measurements,
@@ -135,11 +135,10 @@ def _own_lines(report: Report) -> Iterator[str]:
     if not report.own_lines:
         return
     yield f"## {own_lines_heading(report)}"
-    for line in report.own_lines:
+    for line, sentence in own_lines_said(report):
         yield f"**{escape(line.place)}**"
         yield fence(marked_source(line), "python")
-        last = line is report.own_lines[-1]
-        yield escape(own_line_sentence(line) if last else line.sentence)
+        yield escape(sentence)
 
 
 def _diagnosis(report: Report) -> Iterator[str]:
@@ -205,10 +204,6 @@ def _explanations(report: Report) -> Iterator[str]:
         yield "\n".join(f"- Not asked: {', '.join(map(code, checks))}. {escape(reason)}" for reason, checks in skipped.items())
 
 
-def _certificate(report: Report) -> Iterator[str]:
-    yield from certificate_lines(report)
-
-
 def _notes(report: Report) -> Iterator[str]:
     if not report.notes:
         return
@@ -255,8 +250,9 @@ def _counterexample(report: Report) -> Iterator[str]:
         yield table(("gradient", "claimed", "right"), _gradient_rows(example), "lrr")
     if example.walkthrough:
         yield "### Worked by hand"
-        yield fence(line.whole for line in lines_of(example.walkthrough))
-        difference = next((line for line in lines_of(example.walkthrough) if line.first), None)
+        worked = lines_of(example.walkthrough)
+        yield fence(line.whole for line in worked)
+        difference = next((line for line in worked if line.first), None)
         if difference is not None:
             yield f"The first line where the candidate differs belongs to {code(difference.equation)}: {escape(difference.text)}."
     if example.file:

@@ -96,16 +96,12 @@ def _column(index: int, count: int, tallest: int) -> list[tuple[float, float]]:
     return [(LEFT + COLUMN * index, top + ROW * unit) for unit in range(shown)]
 
 
-def _wrong(deviation: float, least: float) -> bool:
-    return deviation > least
-
-
 def _edges(layers: Sequence[Layer], places: Sequence[Sequence[tuple[float, float]]], least: float) -> Iterator[str]:
     drawn = []
     for index, layer in enumerate(layers):
         for unit, (x1, y1) in enumerate(places[index + 1]):
             for before, (x0, y0) in enumerate(places[index]):
-                wrong = _wrong(layer.weights[unit][before], least)
+                wrong = layer.weights[unit][before] > least
                 line = f'<path class="{"edge bad" if wrong else "edge"}" d="M{x0 + RADIUS:g} {y0:g}L{x1 - RADIUS:g} {y1:g}"/>'
                 drawn.append((wrong, line))
     yield from (line for _, line in sorted(drawn, key=lambda one: one[0]))
@@ -114,7 +110,7 @@ def _edges(layers: Sequence[Layer], places: Sequence[Sequence[tuple[float, float
 def _units(layers: Sequence[Layer], places: Sequence[Sequence[tuple[float, float]]], widths: Sequence[int], least: float) -> Iterator[str]:
     for index, column in enumerate(places):
         for unit, (x, y) in enumerate(column):
-            bad = index > 0 and unit < len(layers[index - 1].biases) and _wrong(layers[index - 1].biases[unit], least)
+            bad = index > 0 and unit < len(layers[index - 1].biases) and layers[index - 1].biases[unit] > least
             yield f'<circle class="{"unit bad" if bad else "unit"}" cx="{x:g}" cy="{y:g}" r="{RADIUS:g}"/>'
             if index == 0:
                 yield f'<text x="{x:g}" y="{y + 4:g}" text-anchor="middle">x</text>'
@@ -135,9 +131,9 @@ def _captions(layers: Sequence[Layer], least: float, height: float) -> Iterator[
 
 
 def _tensors(index: int, layer: Layer, least: float) -> Iterator[tuple[str, bool]]:
-    yield f"weights[{index}]", any(_wrong(value, least) for row in layer.weights for value in row)
+    yield f"weights[{index}]", any(value > least for row in layer.weights for value in row)
     if layer.biases:
-        yield f"biases[{index}]", any(_wrong(value, least) for value in layer.biases)
+        yield f"biases[{index}]", any(value > least for value in layer.biases)
 
 
 def _where(equation: str, layers: int, height: float) -> str:

@@ -8,18 +8,18 @@ from verifier.reports.markdown import MARKS, MOST_BYTES, blocks, code, escape, f
 from verifier.reports.untrusted import one_line
 from verifier.reports.wording import NOTHING, deciding_check, first_sentence
 from verifier.results.gathering import Gathering
+from verifier.results.outcome import GRAVEST_FIRST
 from verifier.results.report import Report
 
 ROWS_SHOWN = 1_000
 LONGEST_REASON = 300  # characters of a row: a thousand rows must leave room for reports
-GRAVITY = {"fail": 0, "error": 1, "inconclusive": 2, "pass": 3}
 
 
 def write_together(run: Gathering) -> str:
     """The summary of a run; that of one candidate is its report."""
     if len(run.reports) == 1 and not (run.unjudged or run.known or run.unexpected):
         return write(run.reports[0])
-    ordered = sorted(run.reports, key=lambda report: GRAVITY[report.verdict])
+    ordered = sorted(run.reports, key=lambda report: GRAVEST_FIRST.index(report.verdict))
     head = [_headline(run), *_unjudged(run.unjudged), *_baseline(run)]
     if ordered:
         head.append(table(("candidate", "verdict", "failing check", "mistake", "what was found"), map(_row, ordered[:ROWS_SHOWN]), "lllll"))
@@ -34,16 +34,16 @@ def write_together(run: Gathering) -> str:
 
 def _headline(run: Gathering) -> str:
     verdicts = [report.verdict for report in run.reports]
-    parts = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", *GRAVITY) if verdict in verdicts]
+    parts = [f"{verdicts.count(verdict)} {verdict}" for verdict in ("pass", *GRAVEST_FIRST[:3]) if verdict in verdicts]
     if run.unjudged:
         parts.append(f"{len(run.unjudged)} not judged")
-    worst = min(verdicts, key=lambda verdict: GRAVITY[verdict], default="error")
+    worst = min(verdicts, key=GRAVEST_FIRST.index, default="error")
     if all(report.verdict == "pass" or report.candidate.name in run.known for report in run.reports):
         worst = "fail" if run.unexpected else "error" if run.unjudged else "pass"
     if run.known:
         parts.append(f"{len(run.known)} known")
     number = len(run.reports) + len(run.unjudged)
-    return f"# {MARKS[worst]} {counted(number, 'candidate')}: {', '.join(dict.fromkeys(parts))}"
+    return f"# {MARKS[worst]} {counted(number, 'candidate')}: {', '.join(parts)}"
 
 
 def _unjudged(messages: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -34,8 +34,8 @@ from verifier.reports.wording import (
     next_steps,
     not_passed,
     number,
-    own_line_sentence,
     own_lines_heading,
+    own_lines_said,
     problem_word,
     reproduce_command,
     said_in_summary,
@@ -48,9 +48,8 @@ from verifier.results.equations import EQUATIONS
 from verifier.results.gathering import Gathering
 from verifier.results.outcome import Measurement
 from verifier.results.report import Diagnosis, Note, Report
-from verifier.results.submission import without_path
+from verifier.results.submission import UNKNOWN, without_path
 
-NO_KNOWN_MISTAKE = "no-known-mistake"  # the name that a diagnosis has where no fault of the catalogue fits
 LONGEST_NAME = 26  # columns of a name in the table over several candidates
 INDENT = " " * 6  # below the verdict's word
 STYLES = {"pass": "bold green", "fail": "bold red", "error": "bold magenta", "inconclusive": "bold yellow", "skipped": "dim"}
@@ -67,26 +66,30 @@ def open_console(file: IO[str] | None = None, *, stderr: bool = False, width: in
 
 def write(report: Report) -> str:
     """The report as plain text of 80 columns."""
-    page = io.StringIO()
-    # Not a terminal, whatever FORCE_COLOR says: this is a file.
-    console = Console(file=page, width=80, force_terminal=False, color_system=None, markup=False, emoji=False, highlight=False)
-    show(report, console)
-    return "".join(line.rstrip() + "\n" for line in page.getvalue().split("\n")[:-1])
+    return _text(lambda console: show(report, console))
 
 
 def write_together(run: Gathering) -> str:
     """The reports of a run as plain text of 80 columns, each as briefly as the command shows several, with their table."""
     if len(run.reports) == 1 and not run.unjudged:
         return write(run.reports[0])
+
+    def show_all(console: Console) -> None:
+        for message in run.unjudged:
+            console.print(Text(f"Not judged: {one_line(message)}"), soft_wrap=True)
+        for report in run.reports:
+            show_short(report, console)
+        if run.reports:
+            console.print()
+            show_table(run.reports, console)
+
+    return _text(show_all)
+
+
+def _text(show: Callable[[Console], None]) -> str:
     page = io.StringIO()
-    console = Console(file=page, width=80, force_terminal=False, color_system=None, markup=False, emoji=False, highlight=False)
-    for message in run.unjudged:
-        console.print(Text(f"Not judged: {one_line(message)}"), soft_wrap=True)
-    for report in run.reports:
-        show_short(report, console)
-    if run.reports:
-        console.print()
-        show_table(run.reports, console)
+    # Not a terminal, whatever FORCE_COLOR says: this is a file.
+    show(Console(file=page, width=80, force_terminal=False, color_system=None, markup=False, emoji=False, highlight=False))
     return "".join(line.rstrip() + "\n" for line in page.getvalue().split("\n")[:-1])
 
 
@@ -126,7 +129,7 @@ def show(report: Report, console: Console, *, folder: Path | None = None, writte
     _show_what_to_do(report, console, folder, written)
 
 
-def show_short(report: Report, console: Console, *, folder: Path | None = None, written: Sequence[Path] = ()) -> None:
+def show_short(report: Report, console: Console, *, written: Sequence[Path] = ()) -> None:
     """One of several candidates, as it is finished: a line where it passes, what to look at where it does not."""
     if report.verdict == "pass":
         line = _headline(report, console.width)
@@ -151,12 +154,12 @@ def show_table(reports: Sequence[Report], console: Console, unjudged: Sequence[s
 
     `known`: how many fail as a baseline knows, and count as passes.
     """
-    rows = [(one_line(report.candidate.name), outcome_word(report), deciding_check(report), _found(report)) for report in reports]
-    rows.insert(0, ("candidate", "verdict", "failing check", "what was found"))
-    scored = any(report.options and "--assignment" in report.options for report in reports)
-    if scored:
-        rows = [(name, verdict, _score(report), found) for (name, verdict, _, found), report in zip(rows[1:], reports, strict=True)]
-        rows.insert(0, ("candidate", "verdict", "score", "what was found"))
+    scored = any("--assignment" in report.options for report in reports)
+    rows = [("candidate", "verdict", "score" if scored else "failing check", "what was found")]
+    for report in reports:
+        score = NOTHING if report.score is None else f"{report.score.points:g}"
+        third = score if scored else deciding_check(report)
+        rows.append((one_line(report.candidate.name), outcome_word(report), third, _found(report)))
     # By hand: rich shrinks every column where one is long, and a name or a verdict cut to two letters says nothing.
     widths = [min(max(len(row[column]) for row in rows), LONGEST_NAME) for column in range(3)]
     styles = ["bold", *(STYLES[report.verdict] for report in reports)]
@@ -184,7 +187,7 @@ def show_table(reports: Sequence[Report], console: Console, unjudged: Sequence[s
 
 def _found(report: Report) -> str:
     """The mistake by name where it has one: a sentence would be cut off before its point."""
-    named = [diagnosis.fault for diagnosis in report.diagnosis if diagnosis.fault != NO_KNOWN_MISTAKE]
+    named = [diagnosis.fault for diagnosis in report.diagnosis if diagnosis.fault != UNKNOWN]
     if named:
         return one_line(", ".join(named))
     return first_sentence(without_path(report.summary, report.candidate.path))
@@ -193,10 +196,6 @@ def _found(report: Report) -> str:
 def outcome_word(report: Report) -> str:
     """The verdict in capitals; ``NOT JUDGED`` or ``NOT DONE`` where an error is no mistake in the mathematics."""
     return (report.reason.replace("-", " ") or report.verdict).upper()
-
-
-def _score(report: Report) -> str:
-    return NOTHING if report.score is None else f"{report.score.points:g}"
 
 
 def tally(reports: Sequence[Report]) -> str:
@@ -236,15 +235,14 @@ def _show_diagnosis(diagnosis: Sequence[Diagnosis], summary: str, console: Conso
 
 def _show_own_lines(report: Report, console: Console) -> None:
     """The lines of the candidate's source that would fix it, as a compiler shows them."""
-    for position, line in enumerate(report.own_lines):
+    for position, (line, sentence) in enumerate(own_lines_said(report)):
         console.print()
         console.print(
             Text.assemble((own_lines_heading(report) if position == 0 else "And", "bold cyan"), ": ", (one_line(line.place), "bold"))
         )
         for text, style in zip(marked_source(line), ("", "bold red"), strict=True):
             console.print(Text(INDENT + text, style), soft_wrap=True)
-        last = position == len(report.own_lines) - 1
-        _indent(console, own_line_sentence(line) if last else one_line(line.sentence))
+        _indent(console, sentence)
 
 
 def _show_walkthrough(report: Report, console: Console) -> None:

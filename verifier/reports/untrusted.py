@@ -13,6 +13,7 @@ from verifier.counting import counted
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[PX^_][^\x1b]*(?:\x1b\\)?|[ -/]*[0-~])?")
 _INVISIBLE = frozenset({"Cc", "Cf"})  # control characters, and formats such as right-to-left overrides
 LONGEST_MESSAGE = 2_000  # characters: an exception's text may be megabytes
+LONGEST_LINE = 500  # of what was printed
 
 
 def plain(text: str) -> str:
@@ -39,9 +40,9 @@ def one_line(text: str, limit: int = LONGEST_MESSAGE) -> str:
     return line if len(line) <= limit else f"{line[:limit]} … ({counted(len(line) - limit, 'more character')})"
 
 
-def last_lines(text: str, count: int, width: int = 500) -> list[str]:
-    """The last `count` lines of what was printed, each at most `width` characters long; a first line tells what was left out."""
+def last_lines(text: str, count: int) -> list[str]:
+    """The last `count` lines of what was printed, each cut where it is long; a first line tells what was left out."""
     lines = plain(text).expandtabs(4).rstrip("\n").split("\n")
-    shown = [line if len(line) <= width else line[:width] + " …" for line in lines[-count:]]
+    shown = [line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + " …" for line in lines[-count:]]
     left_out = len(lines) - len(shown)
     return [f"… ({counted(left_out, 'line')} before)", *shown] if left_out else shown

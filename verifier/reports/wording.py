@@ -9,7 +9,7 @@ from typing import Any
 
 from verifier.counting import counted
 from verifier.reports.untrusted import one_line, plain
-from verifier.results.outcome import Measurement, Outcome
+from verifier.results.outcome import GRAVEST_FIRST, Measurement, Outcome
 from verifier.results.report import Isolation, OwnLine, Report
 
 VERDICT_MEANS = {
@@ -121,9 +121,8 @@ def first_sentence(text: str) -> str:
 
 def not_passed(report: Report) -> tuple[Outcome, ...]:
     """The checks that decided against the candidate or could not decide, gravest first."""
-    grave = ("fail", "error", "inconclusive")
-    found = [outcome for outcome in report.checks if outcome.status in grave]
-    return tuple(sorted(found, key=lambda outcome: grave.index(outcome.status)))
+    found = [outcome for outcome in report.checks if outcome.status not in ("pass", "skipped")]
+    return tuple(sorted(found, key=lambda outcome: GRAVEST_FIRST.index(outcome.status)))
 
 
 def deciding_check(report: Report) -> str:
@@ -251,6 +250,12 @@ def marked_source(line: OwnLine) -> tuple[str, str]:
 def plain_source(text: str) -> str:
     """Source text fit to show: on one line, every character in a column of its own."""
     return plain(text).replace("\n", " ").replace("\t", " ")
+
+
+def own_lines_said(report: Report) -> Iterator[tuple[OwnLine, str]]:
+    """Each line that would fix the candidate with its sentence; the last says too on how many networks they were tried."""
+    for line in report.own_lines:
+        yield line, own_line_sentence(line) if line is report.own_lines[-1] else one_line(line.sentence)
 
 
 def own_line_sentence(line: OwnLine) -> str:

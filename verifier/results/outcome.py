@@ -6,6 +6,7 @@ import msgspec
 
 Status = Literal["pass", "fail", "inconclusive", "error", "skipped"]
 Verdict = Literal["pass", "fail", "inconclusive", "error"]
+GRAVEST_FIRST: tuple[Status, ...] = ("fail", "error", "inconclusive", "pass", "skipped")
 
 
 class Measurement(msgspec.Struct, frozen=True, omit_defaults=True):

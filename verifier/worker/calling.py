@@ -88,24 +88,32 @@ class Caller:
         if unkept:  # the call that would have left it behind failed
             return {"refused": f"could not be called without {unkept[0]}"}
         arguments = {name: self.values[name] for name in call["arguments"]}
-        watch = ComplexNumbers(self.candidate.origin.owns) if call.get("watch") else None
-        effort = Effort() if call.get("count") else None
         try:
-            if effort is not None:
-                return {**ask(effort.counting(function), call, arguments, basket, arrays), "counts": effort.counts}
-            if call.get("trace"):
-                trace = Tracing(self.candidate.origin.owns, call["trace"], arrays)
-                answer = ask(trace.watching(function), call, arguments, basket, arrays)
-                return {**answer, "trace": trace.as_message(basket)}
-            if watch is None:
-                return ask(function, call, arguments, basket, arrays)
-            return {**ask(watch.watching(function), call, arguments, basket, arrays), "complex": printable(watch.seen, TEXT)}
+            watched, seen = self._watched(function, call, basket, arrays)
+            answer = ask(watched, call, arguments, basket, arrays)
+            return {**answer, **seen()}
         except Refused as refused:
             return {"refused": printable(str(refused), TEXT)}
         except BaseException as error:  # SystemExit and KeyboardInterrupt are a candidate's to raise, not ours to obey
             return {"raised": describe_raised(error, self.candidate.origin)}
         finally:
             flush_prints()
+
+    def _watched(
+        self, function: Callable[..., Any], call: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]
+    ) -> tuple[Callable[..., Any], Callable[[], dict[str, Any]]]:
+        """The function watched as the call asks for it, and what gives, after it ran, what was seen."""
+        owns = self.candidate.origin.owns
+        if call.get("count"):
+            effort = Effort()
+            return effort.counting(function), lambda: {"counts": effort.counts}
+        if call.get("trace"):
+            tracing = Tracing(owns, call["trace"], arrays)
+            return tracing.watching(function), lambda: {"trace": tracing.as_message(basket)}
+        if call.get("watch"):
+            numbers = ComplexNumbers(owns)
+            return numbers.watching(function), lambda: {"complex": printable(numbers.seen, TEXT)}
+        return function, dict
 
 
 class State:

@@ -5,11 +5,14 @@ this is worth a note, never a verdict. Whoever asks must be ready to ask again w
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import cache
 from types import FrameType
 from typing import Any
 
 import numpy as np
+
+from verifier.worker.watching import profiled
 
 EVENTS = 20_000  # calls and returns that are looked at: some 50 ms, however long the candidate computes
 WITHIN = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})  # of no name; the function around them has what they make
@@ -21,50 +24,30 @@ class ComplexNumbers:
 
     def __init__(self, owns: Callable[[str], bool]) -> None:
         self.seen = ""
-        self._owns = owns
-        self._own: dict[str, bool] = {}
+        self._owns = cache(owns)
         self._left = EVENTS
 
     def watching(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, looked at while it runs."""
-
-        def watched(*arguments: Any, **keywords: Any) -> Any:
-            before = sys.getprofile()
-            sys.setprofile(self._look)
-            try:
-                return function(*arguments, **keywords)
-            finally:
-                sys.setprofile(before)
-
-        return watched
+        return profiled(function, self._look)
 
     def _look(self, frame: FrameType, event: str, _: Any) -> None:
         self._left -= 1
-        if event == "return" and frame.f_code.co_name not in WITHIN and self._is_own(frame.f_code.co_filename):
+        if event == "return" and frame.f_code.co_name not in WITHIN and self._owns(frame.f_code.co_filename):
             name = next((name for name, value in list(frame.f_locals.items()) if _is_complex(value)), None)
             if name is not None:
                 self.seen = f"{name} in {frame.f_code.co_name}, line {frame.f_code.co_firstlineno}"
         if self.seen or self._left <= 0:
             sys.setprofile(None)
 
-    def _is_own(self, file: str) -> bool:
-        if file not in self._own:
-            self._own[file] = self._owns(file)
-        return self._own[file]
-
 
 def _is_complex(value: Any) -> bool:
-    return any(_is_complex_number(one) for one in (value, *_elements(value)))
-
-
-def _elements(value: Any) -> Iterator[Any]:
-    kind = type(value)
-    if kind is list or kind is tuple:
-        yield from value[:ELEMENTS]
-    elif kind is dict:
-        yield from list(value.values())[:ELEMENTS]
+    """Whether it is a complex number, an array of such, or has one among its first elements."""
+    kind = type(value)  # not isinstance: an object may lie about its class
+    if kind is list or kind is tuple or kind is dict:
+        return any(map(_is_complex_number, (list(value.values()) if kind is dict else value)[:ELEMENTS]))
+    return _is_complex_number(value)
 
 
 def _is_complex_number(value: Any) -> bool:
-    kind = type(value)  # not isinstance: an object may lie about its class
-    return issubclass(kind, complex | np.complexfloating) or (kind is np.ndarray and value.dtype.kind == "c")
+    return issubclass(type(value), complex | np.complexfloating) or (type(value) is np.ndarray and value.dtype.kind == "c")

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
+from verifier.worker.watching import traced
+
 STATEMENTS = 1_000_000  # that are counted, a second or so; then the call runs on unwatched
 ACTIVATIONS = frozenset({"exp", "exp2", "expm1", "tanh", "cosh", "expit", "maximum", "where", "fmax", "logaddexp", "log1p", "erf"})
 PRODUCTS = frozenset({"@", "@=", "dot", "matmul", "einsum", "inner", "tensordot"})
@@ -29,16 +31,7 @@ class Effort:
 
     def counting(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, counted while it runs."""
-
-        def counted(*arguments: Any, **keywords: Any) -> Any:
-            before = sys.gettrace()
-            sys.settrace(self._enter)
-            try:
-                return function(*arguments, **keywords)
-            finally:
-                sys.settrace(before)
-
-        return counted
+        return traced(function, self._enter)
 
     def _enter(self, frame: FrameType, event: str, _: Any) -> Any:
         if self.statements >= STATEMENTS:

@@ -49,18 +49,16 @@ def _table(table: Any) -> dict[str, Any]:
 
 
 def parameters(function: Any) -> dict[str, Any]:
-    """A function's parameters: those by position, those by keyword alone or with a default, and whether it takes any keyword."""
+    """A function's parameters by name, their defaults, and whether it takes any keyword; nothing where they are not known."""
     try:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return {"known": False, "names": [], "defaults": {}, "any": False, "several": False}
+        return {"names": [], "defaults": {}, "any": False}
     named = [one for one in found if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)][:MOST]
     return {
-        "known": True,
         "names": [printable(one.name, MOST) for one in named],
         "defaults": {printable(one.name, MOST): _plain(one.default) for one in named if one.default is not one.empty},
         "any": any(one.kind == one.VAR_KEYWORD for one in found),
-        "several": any(one.kind == one.VAR_POSITIONAL for one in found),
     }
 
 

@@ -8,8 +8,10 @@ at every point. What is asked for comes back as arrays; everything else stays.
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from math import prod
 from types import CodeType
 from typing import Any
 
@@ -162,7 +164,8 @@ class Statements:
         """The candidate's names, what the manifest imports, sizes and options, and the arrays, in this order of increasing right."""
         seed_numpy(self.seed)
         random.seed(self.seed)
-        return {"np": np, **self.imported, **_copied(constants), **arrays}
+        # Options that are dictionaries or lists are new in each pass: running averages are kept in them.
+        return {"np": np, **self.imported, **deepcopy(constants), **arrays}
 
     def _gradient(self, name: str, key: str, basket: Basket) -> Any:
         if self.mapping is None:
@@ -211,9 +214,7 @@ def _leaf(value: Any, name: str, basket: Basket, *, strict: bool = False) -> Any
 def _shaped(values: Array, output: Any, name: str) -> Array:
     """As many of the values as the output has elements, in its shape."""
     shape = np.shape(output)
-    size = 1
-    for length in shape:
-        size *= length
+    size = prod(shape)
     if size > values.size:
         raise Refused(f"needs {size} values for {name}")
     dtype = output.dtype if isinstance(output, np.ndarray) and output.dtype in (np.float32, np.float16) else np.float64
@@ -249,17 +250,6 @@ def _projected(outputs: Sequence[Array], cotangents: Sequence[Array]) -> Array:
 
 def _same_bytes(one: Array, other: Array) -> bool:
     return bool(one.shape == other.shape and one.tobytes() == other.tobytes())
-
-
-def _copied(constants: Mapping[str, Any]) -> Namespace:
-    """Options that are dictionaries or lists are new in each pass: running averages are kept in them."""
-    return {name: _copy(value) for name, value in constants.items()}
-
-
-def _copy(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copy(one) for key, one in value.items()}
-    return [_copy(one) for one in value] if isinstance(value, list) else value
 
 
 def _digest(value: Any) -> bytes:

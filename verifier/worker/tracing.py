@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -21,6 +22,7 @@ from numpy import asarray
 from numpy.typing import NDArray
 
 from verifier.worker.conversion import Basket, Refused
+from verifier.worker.watching import traced
 
 Array = NDArray[Any]
 Owner = tuple[Any, Any] | None  # the container or namespace and the key in it; None where the leaf cannot be put elsewhere
@@ -56,8 +58,7 @@ class Tracing:
     """Watches one call. What it is to put, by slot (file, line, name) and shape of what is there: arrays, one after another."""
 
     def __init__(self, owns: Callable[[str], bool], asked: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
-        self._owns = owns
-        self._own: dict[str, bool] = {}
+        self._owns = cache(owns)
         self._record = bool(asked["record"])
         self._put: dict[tuple[str, int, str], dict[tuple[int, ...], list[Array]]] = {}
         for one in asked["put"]:
@@ -71,16 +72,7 @@ class Tracing:
 
     def watching(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, watched while it runs."""
-
-        def watched(*arguments: Any, **keywords: Any) -> Any:
-            before = sys.gettrace()
-            sys.settrace(self._called)
-            try:
-                return function(*arguments, **keywords)
-            finally:
-                sys.settrace(before)
-
-        return watched
+        return traced(function, self._called)
 
     def as_message(self, basket: Basket) -> dict[str, Any]:
         """What was set, in order: file, line, function, path, slot and the array's name; and whether that is all of it."""
@@ -96,7 +88,7 @@ class Tracing:
         return {"files": files, "settings": rows, "whole": self._whole}
 
     def _called(self, frame: FrameType, event: str, _: Any) -> Any:
-        if event != "call" or not self._is_own(frame.f_code.co_filename):
+        if event != "call" or not self._owns(frame.f_code.co_filename):
             return None
         if frame.f_code.co_name.startswith("<") and frame.f_code.co_name != "<lambda>":
             return None  # a comprehension: what it makes is the variable of the function around it
@@ -198,14 +190,9 @@ class Tracing:
             holder, key = leaf.owner
             holder[key] = choice.astype(getattr(leaf.value, "dtype", choice.dtype)) if is_array or choice.ndim else type(leaf.value)(choice)
 
-    def _is_own(self, file: str) -> bool:
-        if file not in self._own:
-            self._own[file] = self._owns(file)
-        return self._own[file]
-
     def _is_own_class(self, kind: type) -> bool:
         file = getattr(sys.modules.get(kind.__module__), "__file__", None)
-        return isinstance(file, str) and self._is_own(file)
+        return isinstance(file, str) and self._owns(file)
 
 
 def _leaves(variables: Any, is_own_class: Callable[[type], bool]) -> Iterator[Leaf]:
