@@ -143,12 +143,11 @@ def counterexample_of(smallest: Smallest) -> tuple[Counterexample, bytes]:
 def _worked(smallest: Smallest) -> list[Step]:
     """Every node's value, then every cotangent that can be read, then the leaves' gradients: right beside claimed, at the worst element."""
     graph, reply, reference = smallest.graph, smallest.reply, smallest.reference
-    wrong = {(one.what, one.tensor) for one in smallest.compared.departures}
-    wrong_leaves = {one.tensor for one in smallest.compared.departures if one.what != "value"}
+    wrong = {(one.what == "value", one.tensor) for one in smallest.compared.departures}
     steps = []
     for node in graph.nodes:
         right, claimed = reference.values[node.output].right, reply.values.get(node.output)
-        steps.append(_step("value", node.output, f"{node.output} = {call_of(node)}", right, claimed, ("value", node.output) in wrong))
+        steps.append(_step("value", node.output, f"{node.output} = {call_of(node)}", right, claimed, (True, node.output) in wrong))
     if not reply.gradients:
         return steps
     final = reference.passes[len(reply.gradients) - 1]
@@ -159,7 +158,7 @@ def _worked(smallest: Smallest) -> list[Step]:
             steps.append(_step("cotangent", f"d{node.output}", f"d{node.output}", held.right, read, parts))
     for leaf, gradient in reply.gradients[-1].items():
         found = np.zeros(final[leaf].right.shape) if gradient is None else gradient
-        steps.append(_step("gradient", f"d{leaf}", f"d{leaf}", final[leaf].right, found, leaf in wrong_leaves))
+        steps.append(_step("gradient", f"d{leaf}", f"d{leaf}", final[leaf].right, found, (False, leaf) in wrong))
     return steps
 
 

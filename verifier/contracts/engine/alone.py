@@ -76,7 +76,7 @@ def renamed(graph: Graph, engine: Engine) -> Graph:
     for node in graph.nodes:
         entry = (engine.in_place if node.output in graph.written else engine.entries)[node.operation]
         options = {entry.options.get(key, key): value for key, value in node.options.items() if key != VARIANT}
-        for option in entry.needed - {key for key in node.options}:
+        for option in entry.needed - node.options.keys():
             options.setdefault(entry.options[option], DEFAULTS.get(option))
         nodes.append(replace(node, operation=entry.name, options=options))
     return replace(graph, nodes=tuple(nodes))
@@ -87,16 +87,14 @@ def _drawn(operation: Operation, entry: Entry, form: Form, options: Mapping[str,
     for _ in range(ATTEMPTS):
         arrays = {name: _array(operation, name, form, shape, generator) for name, shape in form.shapes.items()}
         arrays |= {name: array.copy() for name, array in form.arrays.items()}
-        operands = form.operands or tuple(arrays)
-        values = [arrays[operand] if isinstance(operand, str) else np.asarray(operand, dtype=np.float64) for operand in operands]
+        node = Node(operation.name, form.operands or tuple(arrays), "y", dict(options), operation.kind == "list")
+        values = node.given(arrays)
         if form.fixed or operation.kind in ("choice", "labels", "layer") or operation.allows(values, {**form.options, **options}):
-            node = Node(operation.name, operands, "y", dict(options), operation.kind == "list")
             try:
                 value_of(operation.name, values, options)
             except (ValueError, IndexError, TypeError):
                 return None
-            plain = tuple(name for name in arrays if name in form.plain)
-            return single(arrays, node, plain=plain, features=(form.feature,))
+            return single(arrays, node, plain=form.plain, features=(form.feature,))
     return None
 
 
