@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
+from verifier.diagnosis.mlp import explaining
 from verifier.results.report import Report
 from verifier.verification import run
 from verifier.verification.certificate import PLANTED
@@ -125,7 +126,11 @@ def corpora() -> dict[str, Corpus]:
 
 
 @pytest.fixture
-def judged(zygote, corpora, tmp_path):
+def judged(zygote, corpora, tmp_path, monkeypatch):
+    """Judge a text: its verdict is asked here, and nobody asks which mistake it makes, which takes most of a failing run."""
+    monkeypatch.setattr(explaining, "explain_failure", lambda findings, examination: None)
+    monkeypatch.setattr(explaining, "find_own_lines", lambda *arguments: ())
+
     def judge(text: str, *, only: tuple[str, ...] = ("autograd",), corpus: Corpus | None = None) -> Report:
         file = tmp_path / "net.py"
         file.write_text(text)
