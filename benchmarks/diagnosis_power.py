@@ -32,7 +32,7 @@ from verifier.diagnosis.mlp.explaining import explain_failure, same_mistake
 from verifier.diagnosis.mlp.faults import BY_ID, FAULTS
 from verifier.diagnosis.mlp.matching import departs
 from verifier.diagnosis.mlp.probing import draw_probes
-from verifier.diagnosis.mlp.selftesting import CONSTANTS
+from verifier.diagnosis.mlp.selftesting import constant_of as fault_constant
 from verifier.errors import AnswerError
 from verifier.oracles.reference import Answered
 from verifier.problems.program import Problem
@@ -148,7 +148,7 @@ class Asked:
 
 def constant_of(fault: str) -> float:
     """A usual value of a fault's free constant."""
-    return CONSTANTS.get(fault, 0.25) if BY_ID[fault].constant is not None else 0.0
+    return fault_constant(BY_ID[fault])
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,8 @@ class Activations:
             "derivative-doubled": ((kind,), lambda: right * right),
             "derivative-sign": ((kind,), lambda: -right),
         }
+        if name == "derivative-plus-constant" and kind != "softmax":
+            return right + self.c(fault)
         if name == "activation-for-derivative" and kind not in ("softmax", "identity"):
             return self.act(kind, a)
         if name == "derivative-formula-of-delta":

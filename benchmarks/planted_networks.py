@@ -416,15 +416,18 @@ class Network:
         if self.has("clipped-by-value"):
             bound = self.c("clipped-by-value")
             everything = [np.minimum(np.maximum(g, -bound), bound) for g in everything]
-        length = float(np.sqrt(sum(float((g**2).sum()) for g in everything)))
-        if self.has("clipped-by-norm") and length > self.c("clipped-by-norm"):
-            everything = [g * (self.c("clipped-by-norm") / length) for g in everything]
-        if self.has("clipped-by-norm-each"):
-            bound = self.c("clipped-by-norm-each")
-            norms = [float(np.sqrt((g**2).sum())) for g in everything]
-            everything = [g * (bound / norm) if norm > bound else g for g, norm in zip(everything, norms, strict=True)]
-        if self.has("normalised"):
-            everything = [g / length for g in everything]
+        norms = [float(np.sqrt((g**2).sum())) for g in everything]
+        for fault in self.faults:
+            kind = fault.removesuffix("-with-epsilon").removesuffix("-each")
+            lengths = norms if "-each" in fault else [float(np.sqrt(sum(norm**2 for norm in norms)))] * len(norms)
+            if kind == "clipped-by-norm":
+                added = 1e-6 if fault.endswith("epsilon") else 0.0
+                factors = [min(1.0, self.c(fault) / (length + added)) if length else 1.0 for length in lengths]
+            elif kind == "normalised":
+                factors = [1 / (length + self.c(fault)) if length + self.c(fault) else np.nan for length in lengths]
+            else:
+                continue
+            everything = [g * factor for g, factor in zip(everything, factors, strict=True)]
         if self.has("accumulated-between-calls"):
             key = tuple(g.shape for g in everything)
             before = self.state.get(key, [0.0] * len(everything))

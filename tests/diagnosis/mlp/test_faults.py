@@ -29,7 +29,7 @@ def test_each_fault_says_which_equation_it_breaks_and_what_to_do():
         assert fault.equation in EQUATIONS, fault.id
         assert fault.explanation.endswith(".") and fault.hint.endswith((".", "?")), fault.id
         assert len(fault.explanation) < 140, fault.id
-        assert ("{c}" in fault.explanation) == (fault.constant is not None) or fault.id == "reshaped-weights", fault.id
+        assert ("{c}" in fault.explanation) == (fault.constant is not None and fault.constant.words != "form"), fault.id
 
 
 @pytest.fixture(scope="module")

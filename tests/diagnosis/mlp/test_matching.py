@@ -31,6 +31,11 @@ SLIPS = {  # of published code
     "target-set-to-minus-one": CLASSES,
     "output-activation-twice": CLASSES,
     "outputs-and-targets-exchanged": Claims(losses=("binary_cross_entropy",)),
+    "output-derivative-formula-of-delta": Claims(),
+    "output-error-times-its-complement": Claims(activations=("tanh",), losses=("binary_cross_entropy",)),
+    "hidden-derivative-plus-constant": Claims(),
+    "clipped-by-norm-with-epsilon": Claims(),
+    "normalised-with-epsilon": Claims(),
 }
 
 
@@ -72,6 +77,12 @@ def test_two_faults_at_once_are_named_as_a_pair_and_no_single_fault_explains_the
     both = answers(Claims(), ["hidden-derivative-missing", "bias-one-number"])
     assert match_faults(both, Claims()) == []
     assert first(match_pairs(both, Claims())) == "hidden-derivative-missing + bias-one-number"
+
+
+def test_a_pair_is_found_though_half_of_it_is_silent_where_every_unit_is_on(answers):
+    claims = Claims(activations=("leaky_relu",), output_activations=("leaky_relu",))
+    both = answers(claims, ["output-derivative-missing", "sign"], count=14)
+    assert "output-derivative-missing + sign" in [match.hypothesis.id for match in match_pairs(both, claims)]
 
 
 def test_one_network_that_disagrees_refutes_a_name(answers):

@@ -7,7 +7,7 @@ Pairs are enumerated, not searched, and only where no single fault survives. A c
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
@@ -17,7 +17,7 @@ from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.faults import PREDICTING
-from verifier.diagnosis.mlp.variation import Constant, Fault, Hypothesis, Prediction, predict, predict_nominal
+from verifier.diagnosis.mlp.variation import Constant, Fault, Hypothesis, Prediction, predict, predict_nominal, single
 from verifier.oracles.reference import Answered
 from verifier.problems.program import machine_epsilon
 
@@ -25,6 +25,7 @@ SHOWN_ON = 10  # networks on which a fault must show before it is named
 PAIR_SHOWN_ON = 10
 COARSE = 1e-6  # a prediction further off than this part of a tensor's largest element, on an ordinary network, is refuted at once
 AFFINE = 1e-9
+TYPED = 1e-4  # how near a fitted number may be to the one that somebody typed
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class _Key:
 
     answered: Answered
     values: Mapping[str, FloatArray]
+    bounds: Mapping[str, float]  # by the way of fitting, of what was claimed on all networks
 
 
 def match_faults(answered: Sequence[Answered], claims: Claims, *, at_least: int = SHOWN_ON) -> list[Match]:
@@ -52,7 +54,7 @@ def match_faults(answered: Sequence[Answered], claims: Claims, *, at_least: int 
     key = _key(ordered)
     found = []
     for fault in PREDICTING:
-        for hypothesis in _with_constants((fault,), key, ordered, claims):
+        for hypothesis in _with_constants((fault,), (None,), key, claims):
             match = _judge(hypothesis, key, ordered, claims)
             if match is not None and match.shown_on >= at_least:
                 found.append(match)
@@ -69,9 +71,10 @@ def match_pairs(answered: Sequence[Answered], claims: Claims, *, at_least: int =
     found = []
     for first, second in combinations(_worth_pairing(key, claims), 2):
         pair = (first.fault, second.fault)
-        if (pair[0].kind and pair[0].kind == pair[1].kind) or not _may_meet(first, second, key.answered.claimed.gradients):
+        alike = pair[0] is pair[1] or (pair[0].kind and pair[0].kind == pair[1].kind)
+        if alike or not _may_meet(first, second, key.answered.claimed.gradients):
             continue
-        for hypothesis in _with_constants(pair, key, ordered, claims):
+        for hypothesis in _with_constants(pair, (first.constant, second.constant), key, claims):
             match = _judge(hypothesis, key, ordered, claims)
             if match is not None and match.shown_on >= at_least:
                 found.append(match)
@@ -112,9 +115,15 @@ def _own(one: Answered, name: str) -> FloatArray | float:
 
 
 def _key(ordered: Sequence[Answered]) -> _Key:
-    """Of the first networks, the one with the most elements that differ from one another: units alike refute little."""
-    chosen = max(ordered[:24], key=lambda one: (departs(one), _variety(one)))
-    return _Key(chosen, textbook.forward(chosen.problem.program, textbook.double(chosen.problem.arrays)))
+    """Of the first networks, the one with the most elements that differ from one another: units alike refute little, nor units all on."""
+    bounds = {fit: max(_bound(fit, one.claimed.gradients) for one in ordered) for fit in ("largest", "norm", "norm_each")}
+    keys = [_Key(one, textbook.forward(one.problem.program, textbook.double(one.problem.arrays)), bounds) for one in ordered[:24]]
+    return max(keys, key=lambda key: (departs(key.answered), _variety(key.answered) + _on_both_sides(key.values)))
+
+
+def _on_both_sides(values: Mapping[str, FloatArray]) -> int:
+    """In how many layers some z are above 0 and some below."""
+    return sum(bool((z > 0).any() and (z < 0).any()) for name, z in values.items() if name.startswith("pre_activations"))
 
 
 def _variety(one: Answered) -> int:
@@ -125,9 +134,13 @@ def _variety(one: Answered) -> int:
 
 @dataclass(frozen=True)
 class _Alone:
-    """What a fault does alone on the key network: the gradients that it changes, and those that it predicts as the candidate has them."""
+    """What a fault does alone on the key network: the gradients that it changes, and those that it predicts as the candidate has them.
+
+    `constant` is that of a fault with a choice, which stands here once for each; None where it is fitted to the pair.
+    """
 
     fault: Fault
+    constant: float | None
     changed: frozenset[str]
     fitted: frozenset[str]
 
@@ -137,24 +150,30 @@ def _worth_pairing(key: _Key, claims: Claims) -> list[_Alone]:
     right, claimed = key.answered.reference.gradients, key.answered.claimed.gradients
     found = []
     for fault in PREDICTING:
-        free = fault.constant is not None
-        predicted = predict_nominal(key.answered.problem, claims, Hypothesis((fault,), (_some(fault.constant),)), key.values)
-        if predicted is None:
-            continue
-        changed = frozenset(name for name in predicted if not _close(predicted[name], right[name]))
-        if not changed:
-            continue
-        open_ = frozenset(claimed) if fault.couples else changed if free else frozenset()
-        fitted = open_ | {name for name in predicted if _close(predicted[name], claimed[name])}
-        found.append(_Alone(fault, changed, fitted))
+        if fault.couples and fault.constant is not None and fault.constant.choices:
+            continue  # rare, and each choice would be tried beside every other fault
+        for constant in _choices(fault.constant):
+            tried = _some(fault.constant) if constant is None else constant
+            predicted = predict_nominal(key.answered.problem, claims, single(fault, tried), key.values)
+            if predicted is None:
+                continue
+            changed = frozenset(name for name in predicted if not _close(predicted[name], right[name]))
+            if not changed:
+                continue
+            open_ = frozenset(claimed) if fault.couples else changed if constant is None else frozenset()
+            fitted = open_ | {name for name in predicted if _close(predicted[name], claimed[name])}
+            found.append(_Alone(fault, constant, changed, fitted))
     return found
 
 
+def _choices(constant: Constant | None) -> tuple[float | None, ...]:
+    """0 for a fault without a constant, None for one that is fitted."""
+    return (0.0,) if constant is None else constant.choices or (None,)
+
+
 def _some(constant: Constant | None) -> float:
-    """A value with which the fault changes whatever it can change."""
-    if constant is None:
-        return 0.0
-    return {"affine": 0.37, "choices": constant.choices[-1] if constant.choices else 0.0}.get(constant.fit, 1e-3)
+    """A value with which a fitted constant changes whatever it can change."""
+    return 0.37 if constant is not None and constant.fit == "affine" else 1e-3
 
 
 def _may_meet(first: _Alone, second: _Alone, names: Iterable[str]) -> bool:
@@ -174,41 +193,42 @@ def _largest(array: FloatArray) -> float:
     return float(np.max(np.abs(array), initial=0.0))
 
 
-def _with_constants(faults: tuple[Fault, ...], key: _Key, ordered: Sequence[Answered], claims: Claims) -> Iterator[Hypothesis]:
-    """The hypotheses of these faults: with one free constant at most, fitted on one network."""
-    free = [index for index, fault in enumerate(faults) if fault.constant is not None]
-    if not free:
-        yield Hypothesis(faults, (0.0,) * len(faults))
-        return
+def _with_constants(faults: tuple[Fault, ...], constants: tuple[float | None, ...], key: _Key, claims: Claims) -> Iterator[Hypothesis]:
+    """The hypotheses of these faults, with what is known of their constants: one free constant at most, fitted on one network."""
+    known = tuple(0.0 if fault.constant is None else constant for fault, constant in zip(faults, constants, strict=True))
+    free = [index for index, constant in enumerate(known) if constant is None]
     if len(free) > 1:
         return
-    place = free[0]
-    constant = faults[place].constant
+    at_zero = Hypothesis(faults, tuple(constant or 0.0 for constant in known))
+    if not free:
+        yield at_zero
+        return
+    for value in _guesses(at_zero, free[0], key, claims):
+        yield _at(at_zero, free[0], value)
+
+
+def _at(hypothesis: Hypothesis, place: int, value: float) -> Hypothesis:
+    """The hypothesis with another constant at one place."""
+    return replace(hypothesis, constants=(*hypothesis.constants[:place], value, *hypothesis.constants[place + 1 :]))
+
+
+def _guesses(hypothesis: Hypothesis, place: int, key: _Key, claims: Claims) -> Iterator[float]:
+    constant = hypothesis.faults[place].constant
     assert constant is not None
-    for value in _guesses(constant, faults, place, key, ordered, claims):
-        yield Hypothesis(faults, tuple(value if index == place else 0.0 for index in range(len(faults))))
-
-
-def _guesses(
-    constant: Constant, faults: tuple[Fault, ...], place: int, key: _Key, ordered: Sequence[Answered], claims: Claims
-) -> Iterator[float]:
     if constant.fit == "choices":
         yield from constant.choices
     elif constant.fit == "affine":
-        value = _fit_affine(faults, place, key, claims)
+        value = _fit_affine(hypothesis, place, key, claims)
         if value is not None:
             yield from _plain(value)
     else:
-        yield from _plain(max(_bound(constant.fit, one.claimed.gradients) for one in ordered))
+        yield from _plain(key.bounds[constant.fit])
 
 
 def _plain(value: float) -> Iterator[float]:
-    """The number as somebody would have typed it, where it is within rounding of one; then as it was fitted."""
-    for digits in (1, 2, 3, 4, 6):
-        typed = float(f"{value:.{digits - 1}e}")
-        if typed != value and abs(typed - value) <= 1e-6 * abs(value):
-            yield typed
-            break
+    """The number as somebody would have typed it, where it is near one (with an ε a norm stays below its bound); then as it was fitted."""
+    typed = dict.fromkeys(float(f"{value:.{digits - 1}e}") for digits in (1, 2, 3, 4, 6))
+    yield from (number for number in typed if number != value and abs(number - value) <= TYPED * abs(value))
     yield value
 
 
@@ -227,12 +247,11 @@ def _bound(fit: str, gradients: Mapping[str, FloatArray]) -> float:
     return max(_norm({name: gradient}) for name, gradient in gradients.items())
 
 
-def _fit_affine(faults: tuple[Fault, ...], place: int, key: _Key, claims: Claims) -> float | None:
+def _fit_affine(hypothesis: Hypothesis, place: int, key: _Key, claims: Claims) -> float | None:
     """The constant by least squares over the tensors that are an affine function of it."""
     at = []
     for value in (0.0, 1.0, 2.0):
-        hypothesis = Hypothesis(faults, tuple(value if index == place else 0.0 for index in range(len(faults))))
-        predicted = predict_nominal(key.answered.problem, claims, hypothesis, key.values)
+        predicted = predict_nominal(key.answered.problem, claims, _at(hypothesis, place, value), key.values)
         if predicted is None:
             return None
         at.append(predicted)

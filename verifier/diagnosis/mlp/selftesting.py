@@ -43,11 +43,12 @@ CONSTANTS: Mapping[str, float] = {
     "delta-clipped": 0.05,
     "clipped-by-norm": 0.1,
     "clipped-by-norm-each": 0.05,
+    "clipped-by-norm-with-epsilon": 0.1,
+    "clipped-by-norm-each-with-epsilon": 0.05,
     "epsilon-in-gradient-alone": 1e-8,
     "clip-in-gradient-alone": 0.3,
     "clip-below-in-gradient-alone": 0.3,
     "constant-factor": 3.0,
-    "reshaped-weights": 0.0,
 }
 _NOT_ASKED = {"contract", "stages", "stability"}  # it answers in this process, shows no stages, and meets ordinary networks alone
 CHECK_IDS: tuple[str, ...] = tuple(check for check in OUR_IDS if check not in _NOT_ASKED)
@@ -112,7 +113,9 @@ def shows_under(fault: Fault, items: Sequence[Item], claims: Claims) -> bool:
 
 def constant_of(fault: Fault) -> float:
     """A usual value of a fault's free constant."""
-    return CONSTANTS.get(fault.id, 0.25) if fault.constant is not None else 0.0
+    if fault.constant is None:
+        return 0.0
+    return CONSTANTS.get(fault.id, fault.constant.choices[0] if fault.constant.choices else 0.25)
 
 
 def _try(fault: Fault, contract: str, claims: Claims, items: Sequence[Item], seed: int) -> Trial:

@@ -58,6 +58,11 @@ def times_batch(applied: Applied, right: FloatArray, context: Context) -> FloatA
     return np.asarray(right * context.batch)
 
 
+def divisor(context: Context) -> float:
+    """What the claimed loss divides the sum over batch and outputs by."""
+    return {"mean": float(context.batch), "mean_all": float(context.batch * context.outputs)}.get(context.claims.reduction, 1.0)
+
+
 def on_affine(part: int, piece: Part) -> BackPiece:
     """Replace one part of what the affine nodes' vjps give; `piece` gets that part as it is (so that two faults can meet)."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.diagnosis.mlp.catalogue.pieces import Slope, on_slope, right_slope
+from verifier.diagnosis.mlp.catalogue.pieces import Slope, divisor, layer_of, on_slope, right_slope
 from verifier.diagnosis.mlp.variation import Constant, Context, Fault
 from verifier.problems.operations import OPERATIONS, sigmoid
 from verifier.textbook import Applied
@@ -25,6 +25,27 @@ class _Kind:
     slope: Slope
     constant: Constant | None = None
     scopes: tuple[str, ...] = ("hidden", "output", "every")
+
+
+@dataclass(frozen=True)
+class _ErrorForm:
+    """How the error from above differs, in the code, from what the textbook carries: by a number, by the division through the batch."""
+
+    number: float = 1.0
+    undivided: bool = False
+    at_output_alone: bool = False
+
+
+_ERROR_FORMS = (
+    _ErrorForm(),
+    _ErrorForm(undivided=True, at_output_alone=True),
+    _ErrorForm(undivided=True),
+    _ErrorForm(0.5, undivided=True),  # a - y under (a - y)²
+    _ErrorForm(-0.5, undivided=True),  # y - a
+    _ErrorForm(-1.0, undivided=True),
+    _ErrorForm(-1.0),
+)
+_FORM = Constant("form", "choices", tuple(map(float, range(len(_ERROR_FORMS)))))
 
 
 def _of(applied: Applied, *operations: str) -> bool:
@@ -51,8 +72,22 @@ def _of_activation(applied: Applied, context: Context) -> FloatArray | None:
     return right_slope(applied, applied.output)
 
 
+def _error(applied: Applied, context: Context) -> FloatArray:
+    """The error from above as the code may hold it where it takes σ' of it: with the factors that it multiplies in later still missing."""
+    form = _ERROR_FORMS[int(context.constant)]
+    if form.at_output_alone and layer_of(applied.node.output) != context.last:
+        return applied.cotangent
+    whole = form.number * (divisor(context) if form.undivided else 1.0)
+    return applied.cotangent if whole == 1.0 else applied.cotangent * whole
+
+
 def _of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
-    return right_slope(applied, applied.cotangent)
+    return right_slope(applied, _error(applied, context))
+
+
+def _plus_constant(applied: Applied, context: Context) -> FloatArray | None:
+    slope = right_slope(applied)
+    return None if slope is None else slope + context.constant
 
 
 def _activation_of_activation(applied: Applied, context: Context) -> FloatArray | None:
@@ -64,7 +99,7 @@ def _activation_of_activation(applied: Applied, context: Context) -> FloatArray 
 
 def _formula_of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
     """The formula that takes a, given the error that comes from above."""
-    error = applied.cotangent
+    error = _error(applied, context)
     if _of(applied, "sigmoid"):
         return error * (1 - error)
     return 1 - error * error if _of(applied, "tanh") else None
@@ -72,7 +107,7 @@ def _formula_of_cotangent(applied: Applied, context: Context) -> FloatArray | No
 
 def _error_for_activation(applied: Applied, context: Context) -> FloatArray | None:
     """δ = e (1 - e): the formula of the error alone, in the place of the product of both."""
-    return 1 - applied.cotangent if _of(applied, "sigmoid") else None
+    return 1 - _error(applied, context) if _of(applied, "sigmoid") else None
 
 
 def _of_pre_activation(applied: Applied, context: Context) -> FloatArray | None:
@@ -245,6 +280,7 @@ _KINDS = (
         "σ' is taken at what comes down from above {where}, where it is meant at this layer's z.",
         "Keep z of the forward pass, and take σ' there.",
         _of_cotangent,
+        _FORM,
     ),
     _Kind(
         "activation-for-derivative",
@@ -257,12 +293,14 @@ _KINDS = (
         "The formula of σ' that takes a (a (1 - a), 1 - a²) is given the error that comes from above {where}.",
         "Give it the layer's own activation.",
         _formula_of_cotangent,
+        _FORM,
     ),
     _Kind(
         "error-times-its-complement",
         "δ is e (1 - e) {where}, with e the error that comes from above; it is e ⊙ a (1 - a).",
         "Multiply the error with σ' of the layer's own activation.",
         _error_for_activation,
+        _FORM,
     ),
     _Kind(
         "sigmoid-derivative-everywhere",
@@ -299,6 +337,13 @@ _KINDS = (
         "σ' is multiplied in twice {where}.",
         "Once is right; with a cross-entropy's a - y it is in already.",
         _doubled,
+    ),
+    _Kind(
+        "derivative-plus-constant",
+        "σ' is {c} too large {where}, whatever z is: a constant is added to it.",
+        "Take the constant out; as a remedy against flat units it makes another gradient than that of the loss.",
+        _plus_constant,
+        Constant("constant"),
     ),
     _Kind("derivative-sign", "σ' has the wrong sign {where}.", "σ' of a rising activation is not negative.", _negated, scopes=("every",)),
 )

@@ -11,6 +11,7 @@ from verifier.problems.program import Node, Program
 from verifier.textbook import Applied, Back, Sweep
 
 _W, _B = "weight-gradient", "bias-gradient"
+_NORM_EPSILONS = (1e-8, 1e-6, 1e-12, 1e-7, 1e-10, 1e-5, 1e-9, 1e-4, 1e-16)
 
 
 def _l2_scaled(factor: Callable[[Context], float]) -> BackPiece:
@@ -93,25 +94,30 @@ def _shrunk(gradient: FloatArray, factor: FloatArray, name: str) -> FloatArray:
     return gradient * factor[..., None, None] if name.startswith("weights") else gradient * factor[..., None]
 
 
-def _clipped_by_norm(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
-    _, total = _norms(gradients)
-    norm = np.sqrt(total)
-    factor = np.where(norm > context.constant, context.constant / norm, 1.0)
-    return {name: _shrunk(gradient, factor, name) for name, gradient in gradients.items()}
+def _by_norm(factor: Callable[[FloatArray, Context], FloatArray], each: bool = False) -> FinishPiece:
+    """The gradient times a factor that depends on its norm; `each`: every tensor by its own."""
+
+    def finish(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+        squares, total = _norms(gradients)
+        return {
+            name: _shrunk(gradient, factor(np.sqrt(squares[name] if each else total), context), name)
+            for name, gradient in gradients.items()
+        }
+
+    return finish
 
 
-def _clipped_each(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
-    squares, _ = _norms(gradients)
-    found = {}
-    for name, gradient in gradients.items():
-        norm = np.sqrt(squares[name])
-        found[name] = _shrunk(gradient, np.where(norm > context.constant, context.constant / norm, 1.0), name)
-    return found
+def _limited(epsilon: float = 0.0) -> Callable[[FloatArray, Context], FloatArray]:
+    """c / (norm + ε) where that is below 1, else 1."""
+
+    def factor(norm: FloatArray, context: Context) -> FloatArray:
+        return np.where(norm + epsilon > context.constant, context.constant / (norm + epsilon), 1.0)
+
+    return factor
 
 
-def _normalised(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
-    _, total = _norms(gradients)
-    return {name: _shrunk(gradient, 1 / np.sqrt(total), name) for name, gradient in gradients.items()}
+def _to_one(norm: FloatArray, context: Context) -> FloatArray:
+    return np.asarray(1 / (norm + context.constant))
 
 
 def _linear_output(program: Program, context: Context) -> Program:
@@ -306,7 +312,7 @@ CLIPPING_FAULTS: tuple[Fault, ...] = (
         _W,
         "The whole gradient is scaled down where its norm is larger than {c}.",
         "Clip where the step is taken, not in the gradient.",
-        finish=_clipped_by_norm,
+        finish=_by_norm(_limited()),
         constant=Constant("bound", "norm"),
         couples=True,
     ),
@@ -315,7 +321,7 @@ CLIPPING_FAULTS: tuple[Fault, ...] = (
         _W,
         "Each tensor's gradient is scaled down where its norm is larger than {c}.",
         "Clip where the step is taken, not in the gradient.",
-        finish=_clipped_each,
+        finish=_by_norm(_limited(), each=True),
         constant=Constant("bound", "norm_each"),
     ),
     Fault(
@@ -327,7 +333,34 @@ CLIPPING_FAULTS: tuple[Fault, ...] = (
         constant=Constant("bound", "choices", (1.0, 5.0, 0.5, 0.1, 10.0, 2.0, 0.05, 0.01, 100.0, 3.0, 0.2, 0.25)),
         unfused=True,
     ),
-    Fault("normalised", _W, "The whole gradient is scaled to norm 1.", "Leave its length as it is.", finish=_normalised, couples=True),
+    *(
+        Fault(
+            f"{name}-with-epsilon",
+            _W,
+            f"{words} is scaled by {{c}} / (norm + 1e-6) where its norm is larger, as PyTorch's clip_grad_norm_ has it.",
+            "Clip where the step is taken, not in the gradient.",
+            finish=_by_norm(_limited(1e-6), each=each),
+            constant=Constant("bound", "norm_each" if each else "norm"),
+            couples=not each,
+        )
+        for name, words, each in (
+            ("clipped-by-norm", "The whole gradient", False),
+            ("clipped-by-norm-each", "Each tensor's gradient", True),
+        )
+    ),
+    *(
+        Fault(
+            f"{name}{'-with-epsilon' if epsilon else ''}",
+            _W,
+            f"{words} is divided by its norm{' + {c}' if epsilon else ''}.",
+            "Leave its length as it is.",
+            finish=_by_norm(_to_one, each=each),
+            constant=Constant("ε", "choices", _NORM_EPSILONS) if epsilon else None,
+            couples=not each,
+        )
+        for name, words, each in (("normalised", "The whole gradient", False), ("normalised-each", "Each tensor's gradient", True))
+        for epsilon in (False, True)
+    ),
 )
 
 PATTERNS: tuple[Fault, ...] = (
