@@ -269,8 +269,8 @@ def _fit_affine(hypothesis: Hypothesis, place: int, key: _Key, claims: Claims) -
 
 def _judge(hypothesis: Hypothesis, key: _Key, ordered: Sequence[Answered], claims: Claims) -> Match | None:
     """The match, or None where a network refutes the hypothesis: the key network roughly first, then each at the fault's own scatter."""
-    nominal = predict_nominal(key.answered.problem, claims, hypothesis, key.values)
-    if nominal is None or not _roughly(nominal, key.answered):
+    nominal = predict_nominal(key.answered.problem, claims, hypothesis, key.values, lambda name, g: _roughly(name, g, key.answered))
+    if nominal is None or not all(_roughly(name, gradient, key.answered) for name, gradient in nominal.items()):
         return None
     shown = 0
     for one in (key.answered, *(other for other in ordered if other is not key.answered)):
@@ -282,14 +282,12 @@ def _judge(hypothesis: Hypothesis, key: _Key, ordered: Sequence[Answered], claim
 
 
 @np.errstate(all="ignore")
-def _roughly(nominal: Mapping[str, FloatArray], one: Answered) -> bool:
+def _roughly(name: str, predicted: FloatArray, one: Answered) -> bool:
     """Whether a prediction is near enough to be held to its tolerance: a filter, which refutes nothing that the tolerance would keep."""
     coarse = COARSE * max(1.0, machine_epsilon(one.problem.dtype) / machine_epsilon("float64") * 1e-4)
-    for name, claimed in one.claimed.gradients.items():
-        allowed = coarse * max(_largest(nominal[name]), _largest(claimed)) + 1e6 * one.reference.gradient_tolerance(name) + _own(one, name)
-        if not bool(np.all(np.abs(claimed - nominal[name]) <= allowed)):
-            return False
-    return True
+    claimed = one.claimed.gradients[name]
+    allowed = coarse * max(_largest(predicted), _largest(claimed)) + 1e6 * one.reference.gradient_tolerance(name) + _own(one, name)
+    return bool(np.all(np.abs(claimed - predicted) <= allowed))
 
 
 @np.errstate(all="ignore")

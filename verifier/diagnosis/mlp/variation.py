@@ -51,6 +51,7 @@ class Context:
 BackPiece = Callable[[Applied, Back, Context], Back]
 FinishPiece = Callable[[Gradients, Sweep, Program, Context], Gradients]
 ProgramPiece = Callable[[Program, Context], Program]
+Plausible = Callable[[str, FloatArray], bool]
 
 
 @dataclass(frozen=True)
@@ -129,13 +130,15 @@ def sweep_faulty(
     arrays: Mapping[str, FloatArray],
     store: Store = exact,
     values: Mapping[str, FloatArray] | None = None,
+    plausible: Plausible | None = None,
 ) -> tuple[Program, Sweep, Evaluation]:
     """The textbook with a hypothesis' faults in it: the program that was swept, every value and cotangent, and the evaluation.
 
     Args:
         values: the forward pass of these arrays, where it is known already (a fault of the forward pass makes its own).
+        plausible: whether a tensor may have this gradient; asked from the output down, so that most wrong guesses end there.
     Raises:
-        Inapplicable: code with these faults could not run.
+        Inapplicable: code with these faults could not run, or a gradient is not plausible.
     """
     architecture = architecture_of(problem)
     contexts = [Context(architecture, claims, constant) for constant in hypothesis.constants]
@@ -152,6 +155,10 @@ def sweep_faulty(
     def replaced(applied: Applied, back: Back) -> Back:
         for piece, context in pieces:
             back = piece(applied, back, context)
+        if plausible is not None and applied.node.operation == "affine":
+            for name, gradient in zip(applied.node.inputs[1:], back[1:], strict=False):
+                if gradient is not None and not plausible(name, gradient + applied.cotangents.get(name, 0.0)):
+                    raise Inapplicable
         return back
 
     if values is None:
@@ -167,11 +174,17 @@ def sweep_faulty(
 
 @np.errstate(all="ignore")
 def predict_nominal(
-    problem: Problem, claims: Claims, hypothesis: Hypothesis, values: Mapping[str, FloatArray] | None = None
+    problem: Problem,
+    claims: Claims,
+    hypothesis: Hypothesis,
+    values: Mapping[str, FloatArray] | None = None,
+    plausible: Plausible | None = None,
 ) -> Mapping[str, FloatArray] | None:
-    """The gradients that a hypothesis predicts, without tolerances; None where its code could not run."""
+    """The gradients that a hypothesis predicts, without tolerances; None where its code could not run, or gives none that is plausible."""
+    if any(fault.finish is not None for fault in hypothesis.faults):
+        plausible = None  # what the sweep gives is not what comes back
     try:
-        return sweep_faulty(problem, claims, hypothesis, textbook.double(problem.arrays), values=values)[2].gradients
+        return sweep_faulty(problem, claims, hypothesis, textbook.double(problem.arrays), values=values, plausible=plausible)[2].gradients
     except Inapplicable:
         return None
 
