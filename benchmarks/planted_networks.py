@@ -105,6 +105,8 @@ class Network:
                 found = factor * (z - y)
             if self.has("target-left-out"):
                 found = factor * a
+            if self.has("error-clipped"):
+                found = factor * np.minimum(np.maximum(a - y, -self.c("error-clipped")), self.c("error-clipped"))
         else:
             targets = self._targets(y)
             epsilon, p = 0.0, a
@@ -147,6 +149,8 @@ class Network:
             found = found.mean(axis=1, keepdims=True) + 0 * found
         if self.has("loss-carried-back"):
             found = self.loss_of(a, y)[:, None] + 0 * found
+        if self.has("loss-of-each-output-carried-back"):
+            found = np.stack([self.loss_of(a[:, [k]], y[:, [k]]) for k in range(y.shape[1])], axis=1)
         return found
 
     def output_delta(self, z: Array, a: Array, y: Array, kind: str) -> tuple[Array, Array]:
@@ -175,6 +179,7 @@ class Network:
             "outputs-and-targets-exchanged",
             "output-activation-twice",
             "target-set-to-minus-one",
+            "loss-of-each-output-carried-back",
         )
         error = self.error(z, a, y)
         cancelled = (self.losses, kind) in (("cross_entropy", "softmax"), ("binary_cross_entropy", "sigmoid"))
@@ -332,7 +337,7 @@ class Network:
             found = error.sum(axis=0)
         if self.has("bias-times-bias") and biases:
             found = found * biases[layer]
-        if self.has("bias-one-number"):
+        if self.has("bias-one-number") or (self.has("hidden-bias-one-number") and layer < len(biases) - 1):
             found = 0 * found + delta.sum()
         if self.has("bias-averaged-over-units"):
             found = 0 * found + delta.sum(axis=0).mean()
@@ -380,6 +385,8 @@ class Network:
                 by_weights[layer] = data + decay * weight.sum()
             elif self.has("l1-for-l2"):
                 by_weights[layer] = data + decay / 2 * np.sign(weight)
+            elif layer == (0 if self.has("l2-not-in-first-gradient") else last if self.has("l2-not-in-last-gradient") else None):
+                by_weights[layer] = data
             else:
                 by_weights[layer] = data + own * weight
         if by_biases:
@@ -398,8 +405,8 @@ class Network:
                     by_biases = [by_biases[place] for place in places]
             if self.has("l2-on-biases"):
                 by_biases = [g + decay * b for g, b in zip(by_biases, biases, strict=True)]
-        for fault, which in (("first-layer-zero", 0), ("output-layer-zero", last)):
-            if self.has(fault):
+        for fault, which in (("first-layer-zero", 0), ("first-hidden-layer-zero", 0), ("output-layer-zero", last)):
+            if self.has(fault) and (last or fault != "first-hidden-layer-zero"):
                 by_weights[which] = 0 * by_weights[which]
                 by_biases = [0 * g if layer == which else g for layer, g in enumerate(by_biases)]
         if self.has("l2-over-batch-in-gradient-alone"):

@@ -36,6 +36,10 @@ SLIPS = {  # of published code
     "hidden-derivative-plus-constant": Claims(),
     "clipped-by-norm-with-epsilon": Claims(),
     "normalised-with-epsilon": Claims(),
+    "error-clipped": Claims(output_activations=("identity",)),
+    "loss-of-each-output-carried-back": Claims(losses=("binary_cross_entropy",)),
+    "hidden-bias-one-number": Claims(),
+    "l2-not-in-first-gradient": Claims(l2=0.05),
 }
 
 

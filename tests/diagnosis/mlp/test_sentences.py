@@ -9,6 +9,8 @@ CLASSES = {
     "delta": "(p - y) / len(x)",
 }
 
+LINEAR = {"claims": '# output_activations = ["identity"]\n', "output": "z"}
+
 SAID = {
     # pieces of the network, (fault, equation), what is said, what is not
     "a penalty in loss and gradient": (
@@ -18,7 +20,7 @@ SAID = {
         },
         ("another-loss", "loss"),
         ["`l2 = 0.05`", "The gradients are its derivative"],
-        ["a regularisation that the loss does not have"],
+        ["a regularisation that the claimed loss does not have"],
     ),
     "a penalty of biases too in loss and gradient": (
         {
@@ -86,6 +88,34 @@ SAID = {
         },
         ("output-activation-twice", "forward"),
         ["is given the probabilities"],
+        [],
+    ),
+    "Huber's loss and its gradient": (
+        {
+            **LINEAR,
+            "loss": "np.where(abs(p - y) <= 1, (p - y) ** 2 / 2, abs(p - y) - 0.5).sum() / len(x)",
+            "delta": "np.clip(p - y, -1, 1) / len(x)",
+        },
+        ("another-loss", "loss"),
+        ["Huber's", "at most 1", "averaged over the batch", "The gradients are its derivative"],
+        ["the forward pass"],
+    ),
+    "the root of the error, and the error's gradient": (
+        {**LINEAR, "loss": "np.sqrt(((p - y) ** 2).sum() / len(x))", "delta": "(p - y) / len(x)"},
+        ("another-loss", "loss"),
+        ["the root of (ŷ - y)²", "not its derivative either"],
+        ["fits its own loss"],
+    ),
+    "the absolute error beside right gradients": (
+        {**LINEAR, "loss": "abs(p - y).sum() / len(x)", "delta": "2 * (p - y) / len(x)"},
+        ("another-loss", "loss"),
+        ["the absolute error", "it is the loss that is wrong"],
+        ["derivative"],
+    ),
+    "a loop that ends above the first layer": (
+        {"end": "gw[0], gb[0] = (0 * gw[0], 0 * gb[0]) if len(gw) > 1 else (gw[0], gb[0])"},
+        ("first-hidden-layer-zero", "weight-gradient"),
+        ["wherever a layer stands above it"],
         [],
     ),
     "gradients that are no numbers": (

@@ -15,6 +15,7 @@ STEPS = {
     "divided by the rate": (ALONG.format("1 / eta"), "by 1 / η"),
     "clipped": (f"gw, gb = ([np.clip(v, -0.01, 0.01) for v in vs] for vs in (gw, gb)); {ALONG.format('eta')}", "to ± 0.01"),
     "without the biases": (f"{ALONG.format('eta')}; B = biases", "never moves the biases"),
+    "not at all": ("W, B = weights, biases", "moves nothing"),
     "the gradient before": (
         f"{BEFORE}; W = [w - eta * v - 0.5 * o for w, v, o in zip(weights, gw, old)]; "
         "B = [b - eta * v - 0.5 * o for b, v, o in zip(biases, gb, old[len(gw):])]",

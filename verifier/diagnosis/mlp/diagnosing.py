@@ -23,6 +23,7 @@ from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.losses import explain_the_loss
 from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
 from verifier.diagnosis.mlp.optimizers import explain_by_a_rule, tell_carried
+from verifier.diagnosis.mlp.other_losses import find_other_loss
 from verifier.diagnosis.mlp.other_network import find_other_network
 from verifier.diagnosis.mlp.own_loss import OwnLoss, find_own_loss, tell_own_loss
 from verifier.diagnosis.mlp.patterns import find_state, is_numerical_differentiation, mixes_samples
@@ -113,6 +114,8 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
         if own is not None:
             words = "The gradients are those of the claimed one: it is the loss that is wrong."
             of_loss = tell_own_loss(own, symptoms.claims, gradients=words)
+        elif of_loss.fault == "wrong-loss" and changes is None:
+            of_loss = find_other_loss(_judged_on(symptoms.answered), symptoms.claims, right_gradients=True) or of_loss
         return Diagnosed((changes or of_loss,))
     rule = symptoms.claims.optimizer
     if "update" in symptoms.failed and symptoms.step is not None and (rule is None or rule.plain):
@@ -224,7 +227,7 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
         own = find_own_loss(_judged_on(answered), claims)
         if own is not None:
             return _of_own_loss(own, symptoms)
-        other = find_other_network(answered, claims)
+        other = find_other_loss(_judged_on(answered), claims) or find_other_network(answered, claims)
         if other is not None:
             return Diagnosed((other,))
         if not closeness.smooth and not _is_consistent(symptoms):

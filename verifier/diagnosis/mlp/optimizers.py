@@ -48,6 +48,11 @@ def explain_by_a_rule(paths: Sequence[Path], claimed: Rule | None, *, seed: int,
     long = [path for path in paths if len(path.afters) >= LEAST_STEPS]
     if not long or len(long) < len(paths):
         return None
+    if not any(_flat(path, count, "moved").any() for path in long for count in range(len(path.afters))):
+        text = (
+            "`update` moves nothing: it returns every parameter as it was. Is what it steps along zero, or is the step lost on the way out?"
+        )
+        return Diagnosis("update-moves-nothing", "update", text)
     rule = find_rule(long, seed=seed)
     if rule is not None:
         return None if rule == claimed or (claimed is None and rule.plain) else _diagnosis(rule, claimed)

@@ -49,6 +49,7 @@ CONSTANTS: Mapping[str, float] = {
     "clip-in-gradient-alone": 0.3,
     "clip-below-in-gradient-alone": 0.3,
     "constant-factor": 3.0,
+    "error-clipped": 0.5,
 }
 _NOT_ASKED = {"contract", "stages", "stability"}  # it answers in this process, shows no stages, and meets ordinary networks alone
 CHECK_IDS: tuple[str, ...] = tuple(check for check in OUR_IDS if check not in _NOT_ASKED)

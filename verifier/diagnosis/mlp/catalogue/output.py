@@ -12,6 +12,7 @@ from verifier.problems.operations import OPERATIONS
 from verifier.textbook import Applied, Back
 
 _ID = "output-delta"
+HUBER_BOUNDS = (1.0, 0.5, 1.345, 1.35, 0.1, 2.0, 0.2, 5.0, 10.0)  # as they are typed
 _EPSILONS = (*(10.0**-power for power in range(4, 16)), float(np.finfo(np.float64).eps), float(np.finfo(np.float32).eps))
 
 
@@ -119,6 +120,29 @@ def _loss_itself(applied: Applied, found: Back, context: Context) -> FloatArray 
     if found[0] is None:
         return None
     return np.broadcast_to((applied.cotangent * applied.output)[..., None], found[0].shape)
+
+
+def _loss_of_each_output(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    """What each output adds to the loss, in the place of its derivative."""
+    p, y = applied.inputs
+    own: FloatArray
+    if applied.node.operation == "binary_cross_entropy":
+        own = -(np.where(y == 0, 0.0, y * np.log(p)) + np.where(y == 1, 0.0, (1 - y) * np.log(1 - p)))
+    elif applied.node.operation == "cross_entropy":
+        own = -np.where(y == 0, 0.0, y * np.log(p))
+    elif "squared" in applied.node.operation:
+        own = (p - y) ** 2 * (0.5 if applied.node.operation == "half_squared_error" else 1.0)
+    else:
+        return None
+    return applied.cotangent[..., None] * own
+
+
+def _error_clipped(applied: Applied, found: Back, context: Context) -> FloatArray | None:
+    """Huber's slope: ŷ - y held to ± c."""
+    if "squared" not in applied.node.operation:
+        return None
+    factor = 1.0 if applied.node.operation == "half_squared_error" else 2.0
+    return applied.cotangent[..., None] * factor * np.clip(applied.inputs[0] - applied.inputs[1], -context.constant, context.constant)
 
 
 def _on_output_activation(piece: Callable[[Applied, Context], FloatArray | None]) -> BackPiece:
@@ -277,6 +301,22 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
         "The loss itself is carried back in the place of its derivative.",
         "δ of the output begins with ∂L/∂ŷ.",
         back=on_loss(_loss_itself),
+    ),
+    Fault(
+        "loss-of-each-output-carried-back",
+        _ID,
+        "What each output adds to the loss is carried back in the place of its derivative.",
+        "δ of the output begins with ∂L/∂ŷ.",
+        back=on_loss(_loss_of_each_output),
+        unfused=True,
+    ),
+    Fault(
+        "error-clipped",
+        _ID,
+        "The error ŷ - y is clipped to [-{c}, {c}] where the loss is differentiated, as Huber's loss has it; the loss squares it whole.",
+        "Do not clip the error, or take Huber's loss in both.",
+        back=on_loss(_error_clipped),
+        constant=Constant("bound", "choices", HUBER_BOUNDS),
     ),
     Fault(
         "epsilon-in-gradient-alone",

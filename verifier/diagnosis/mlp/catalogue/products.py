@@ -102,8 +102,12 @@ def _finish_biases(choose: Callable[[int, int], int]) -> FinishPiece:
     return finish
 
 
-def _layer_zero(which: Callable[[Context], int], kinds: tuple[str, ...]) -> FinishPiece:
+def _layer_zero(which: Callable[[Context], int], kinds: tuple[str, ...], *, hidden: bool = False) -> FinishPiece:
+    """A layer's gradients are zero; `hidden`: unless it is the output layer too."""
+
     def finish(gradients: Gradients, swept: Sweep, program: Program, context: Context) -> Gradients:
+        if hidden and which(context) == context.last:
+            return gradients
         names = {f"{kind}[{which(context)}]" for kind in kinds}
         return {name: np.zeros_like(gradient) if name in names else gradient for name, gradient in gradients.items()}
 
@@ -199,6 +203,16 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
         "The bias gradient is one number for the whole layer: it is summed over the units too.",
         "Sum over the batch alone: np.sum(delta, axis=…).",
         lambda applied, right, context: np.broadcast_to(right.sum(axis=-1, keepdims=True), right.shape),
+        kind="bias-one-number",
+    ),
+    _biases(
+        "hidden-bias-one-number",
+        "The bias gradient of a hidden layer is one number: it is summed over the units too.",
+        "Sum over the batch alone: np.sum(delta, axis=…).",
+        lambda applied, right, context: (
+            right if layer_of(applied.node.output) == context.last else np.broadcast_to(right.sum(axis=-1, keepdims=True), right.shape)
+        ),
+        kind="bias-one-number",
     ),
     Fault(
         "bias-one-number-of-layer-above",
@@ -328,6 +342,13 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
         "The first layer's gradients are zero: the loop stops one layer early.",
         "Go down to the first layer.",
         finish=_layer_zero(lambda context: 0, ("weights", "biases")),
+    ),
+    Fault(
+        "first-hidden-layer-zero",
+        _W,
+        "The first layer's gradients are zero wherever a layer stands above it: the loop over the hidden layers stops one layer early.",
+        "Go down to the first layer: the end of a range is left out.",
+        finish=_layer_zero(lambda context: 0, ("weights", "biases"), hidden=True),
     ),
     Fault(
         "output-layer-zero",

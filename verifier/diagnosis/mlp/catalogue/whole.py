@@ -23,6 +23,18 @@ def _l2_scaled(factor: Callable[[Context], float]) -> BackPiece:
     return back
 
 
+def _l2_without(layer: int) -> BackPiece:
+    """The penalty's part of one layer's weight gradient is left out."""
+
+    def back(applied: Applied, found: Back, context: Context) -> Back:
+        if applied.node.operation != "l2":
+            return found
+        which = layer % len(found)
+        return tuple(None if place == which else part for place, part in enumerate(found))
+
+    return back
+
+
 def _l1(applied: Applied, found: Back, context: Context) -> Back:
     if applied.node.operation != "l2":
         return found
@@ -204,6 +216,17 @@ PENALTY_FAULTS: tuple[Fault, ...] = (
         back=_l2_scaled(lambda context: float(context.batch)),
         kind="l2-scale",
     ),
+    *(
+        Fault(
+            f"l2-not-in-{where}-gradient",
+            _W,
+            f"The regularisation is forgotten in the gradient of {words}.",
+            "Add 2λW (times the loss's own scale) to each weight gradient.",
+            back=_l2_without(layer),
+            kind="l2-scale",
+        )
+        for where, words, layer in (("first", "the first layer's weights", 0), ("last", "the output layer's weights", -1))
+    ),
     Fault(
         "l1-for-l2",
         _W,
@@ -246,7 +269,7 @@ PENALTY_FAULTS: tuple[Fault, ...] = (
     Fault(
         "l2-in-gradient-alone",
         _W,
-        "{c} times the weights is added to their gradient: a regularisation that the loss does not have.",
+        "{c} times the weights is added to their gradient: a regularisation that the claimed loss does not have.",
         "Add it to the loss too, and claim it (l2 = …), or leave it out.",
         finish=_decayed(("weights",)),
         constant=Constant("factor"),
@@ -255,7 +278,7 @@ PENALTY_FAULTS: tuple[Fault, ...] = (
     Fault(
         "l2-over-batch-in-gradient-alone",
         _W,
-        "{c} / (batch size) times the weights is added to their gradient: a regularisation that the loss does not have.",
+        "{c} / (batch size) times the weights is added to their gradient: a regularisation that the claimed loss does not have.",
         "Add it to the loss too, and claim it (l2 = …, l2_over_batch = true), or leave it out.",
         finish=_decayed(("weights",), shared=True),
         constant=Constant("factor"),
@@ -264,7 +287,7 @@ PENALTY_FAULTS: tuple[Fault, ...] = (
     Fault(
         "l2-of-all-in-gradient-alone",
         _W,
-        "{c} times every parameter is added to its gradient: a regularisation that the loss does not have.",
+        "{c} times every parameter is added to its gradient: a regularisation that the claimed loss does not have.",
         "Add it to the loss too, or leave it out.",
         finish=_decayed(("weights", "biases")),
         constant=Constant("factor"),

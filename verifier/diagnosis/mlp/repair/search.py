@@ -186,16 +186,16 @@ def _mend(patient: Patient) -> Repaired | None:
         shown.append(Found(repair, _first_departure(reading, repair), reading))
         if not left:
             if len(shown) == 1:
-                shown = [replace(shown[0], undone=_undone(patient, shown[0]))]
+                shown = [replace(shown[0], undone=_undone(patient, shown[0], wrong))]
             return Repaired(tuple(sorted(shown, key=lambda one: (one.repair.slot.file, one.index))), patient.reruns)
     return None
 
 
-def _undone(patient: Patient, found: Found) -> Setting | None:
-    """The change of one layer's weights, before a line, without which the layers below it come right."""
+def _undone(patient: Patient, found: Found, wrong: frozenset[str]) -> Setting | None:
+    """The change of one layer's weights, before a line, without which the layers below it come right; `wrong` is what is wrong with it."""
     for setting, known in zip(found.reading.settings[: found.index], found.reading.known[: found.index], strict=True):
         for layer in {one.layer for one in patient.quantities.at("weights", setting.value.shape)}:
-            if layer == 0 or any(one.quantity.kind in ("weights", "weight-gradient") for one in known):
+            if layer == 0 or wrong <= {f"weights[{layer}]"} or any(one.quantity.kind in ("weights", "weight-gradient") for one in known):
                 continue
             original = next(one for one in patient.quantities.at("weights", setting.value.shape) if one.layer == layer)
             answer = patient.asked([[Put(setting.slot, {setting.value.shape: (original.array,)})]])[0]
