@@ -1,11 +1,11 @@
 """Which axes find the planted wrong gradients, and what would pass without each of them.
 
-    python -m benchmarks.axes [--draws 20] [--seed 0] [--only NAME] [--keep FILE --seconds S]
+    python -m benchmarks.axes [--draws 20] [--seed 0] [--only NAME] [--keep FILE --minutes M]
 
 Every plant of `benchmarks.museum` is asked at the cases that a call of `assert_gradients` would draw, also after the first that fails.
 An axis is *needed* by a plant where each failing case has it on: switched off, the plant would pass. Of right versions the number of
-draws is given, and how many of them were accused. With `--keep` it goes on where it was stopped, and ends after so many seconds; the
-table is written when the last plant was asked.
+draws is given, and how many of them were accused. With `--keep` it goes on where it was stopped, and begins no further plant after so
+many minutes; the table is written when the last plant was asked.
 """
 
 import argparse
@@ -145,16 +145,16 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
     parser.add_argument("--keep", type=Path)
-    parser.add_argument("--seconds", type=float, default=0.0)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     np.seterr(all="ignore")
     found, taken = read(given.keep)
-    begun = time.process_time()
+    begun = time.monotonic()
     wanted = [one for one in planted() if given.only in one.name]
     for one in wanted:
-        if one.name in found or (given.seconds and time.process_time() - begun > given.seconds):
+        if one.name in found or time.monotonic() - begun > 60 * given.minutes:
             continue
         started = time.process_time()
         found[one.name] = ask(one, draws=given.draws, seed=given.seed)

@@ -1,10 +1,10 @@
 """A museum of wrong gradients: is each wrong implementation found, with no input made for it, and its right version never accused?
 
-    python -m benchmarks.museum FOLDER [--draws 100] [--seed 0] [--only NAME]
+    python -m benchmarks.museum FOLDER [--draws 100] [--seed 0] [--only NAME] [--share 1/4] [--minutes 15]
 
 A folder holds one folder a case: `reference.py`, `wrong.py`, `right.py` and `case.json` with the arguments in named sizes, the sizes of a
 typical test, options and limits. What a revealing input would be is not read. Without a folder the wrong gradients of `benchmarks.plants`
-are judged.
+are judged. Results are kept in benchmarks/results/museum.txt, of a folder in museum_published.txt.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from benchmarks.exhibits import Exhibit
+from benchmarks.output import Share, publish, versions
 from verifier import assert_gradients
 from verifier.errors import Inconclusive
 
@@ -115,11 +116,12 @@ def verdict(exhibit: Exhibit, functions: tuple[Callable[..., Any], ...], *, draw
 
 def main() -> None:
     """Print a line a case, and the counts."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path)
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
+    Share.add_options(parser)
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -128,20 +130,30 @@ def main() -> None:
         exhibits = planted()
     else:
         exhibits = [read(path) for path in sorted(given.folder.iterdir()) if (path / "case.json").exists()]
-    found = accused = points = shown = 0
-    for exhibit in exhibits:
-        if given.only not in exhibit.name:
-            continue
-        begun = time.monotonic()
+    share, lines = Share.of(given), []
+    found = accused = points = 0
+    for exhibit in share.units([one for one in exhibits if given.only in one.name]):
+        begun = time.process_time()
         wrong, message, _ = verdict(exhibit, exhibit.wrong, draws=given.draws, seed=given.seed)
-        middle = time.monotonic()
+        middle = time.process_time()
         right, complaint, asked = verdict(exhibit, exhibit.right, draws=given.draws, seed=given.seed)
-        shown, found, accused, points = shown + 1, found + (wrong == "fail"), accused + (right == "fail"), points + asked
-        print(f"{exhibit.name:32} wrong: {wrong:4} {middle - begun:5.1f} s  right: {right:4} {asked:4} {time.monotonic() - middle:5.1f} s")
-        print(f"    {message.replace(chr(10), ' ')[:300]}")
+        found, accused, points = found + (wrong == "fail"), accused + (right == "fail"), points + asked
+        lines.append(
+            f"{exhibit.name:32} wrong: {wrong:4} {middle - begun:5.1f} s  right: {right:4} {asked:4} {time.process_time() - middle:5.1f} s\n"
+            f"    {message.replace(chr(10), ' ')[:300]}"
+        )
         if right != "pass":
-            print(f"    RIGHT: {complaint.replace(chr(10), ' ')[:400]}")
-    print(f"{found} of {shown} wrong found; {accused} right accused in {points} draws; seed {given.seed}, {given.draws} combinations.")
+            lines.append(f"    RIGHT: {complaint.replace(chr(10), ' ')[:400]}")
+        print(lines[-1], flush=True)
+    counts = (
+        f"{found} of {share.asked} wrong found; {accused} right accused in {points} draws; seed {given.seed}, {given.draws} combinations. "
+        f"{share}"
+    )
+    text = "\n".join([*sorted(lines), "", counts, versions("numpy", "torch")])
+    if given.only:
+        print(counts)
+    else:
+        publish(share.name("museum" if given.folder is None else "museum_published"), text)
 
 
 if __name__ == "__main__":
