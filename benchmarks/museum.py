@@ -138,8 +138,9 @@ def main() -> None:
         middle = time.process_time()
         right, complaint, asked = verdict(exhibit, exhibit.right, draws=given.draws, seed=given.seed)
         found, accused, points = found + (wrong == "fail"), accused + (right == "fail"), points + asked
+        ended = time.process_time()
         lines.append(
-            f"{exhibit.name:32} wrong: {wrong:4} {middle - begun:5.1f} s  right: {right:4} {asked:4} {time.process_time() - middle:5.1f} s\n"
+            f"{exhibit.name:32} wrong: {wrong:4} {middle - begun:5.1f} s  right: {right:4} {asked:4} {ended - middle:5.1f} s\n"
             f"    {message.replace(chr(10), ' ')[:300]}"
         )
         if right != "pass":

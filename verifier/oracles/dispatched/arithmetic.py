@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from verifier.errors import VerifierError
 from verifier.oracles.dispatched.noise import Disturbance, Stored
 from verifier.oracles.dispatched.operations import Kind, Treatment, as_called, treatment_of
+from verifier.oracles.dispatched.origins import Origin, Origins
 
 _WIDER = {
     torch.float16: torch.float64,
@@ -74,6 +75,7 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._noise, self._decisions, self._generators, self._decompose = noise, decisions, generators, decompose
+        self._origins = Origins()
         self.longest = 1
         self.decomposed = False
 
@@ -95,8 +97,11 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if treatment.views:
             return func(*args, **kwargs)
         written = [args[i] if i < len(args) else kwargs.get(name) for i, name in treatment.written]
-        args, kwargs = self._operands(args, kwargs, func, treatment, tuple(tensors(written)))
-        return self._results(func(*args, **kwargs), func, treatment, written, args)
+        origin = self._origins.of_results(
+            func, treatment.kind, tuple(tensors((args, kwargs))), (*args, *kwargs.values()), kwargs.get("dtype")
+        )
+        args, kwargs = self._operands(args, kwargs, func, treatment, tuple(tensors(written)), origin)
+        return self._results(func(*args, **kwargs), func, treatment, written, args, origin)
 
     def _is_taken_apart(self, func: OpOverload) -> bool:
         if isinstance(self._decompose, bool):
@@ -104,7 +109,13 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return str(func._schema.name).split("::")[1] in self._decompose
 
     def _operands(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], func: OpOverload, treatment: Treatment, written: tuple[Tensor, ...]
+        self,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        func: OpOverload,
+        treatment: Treatment,
+        written: tuple[Tensor, ...],
+        origin: Origin,
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """The operands in float64, those of sums with noise of their own."""
         noise = self._noise if treatment.kind is Kind.SUMS else None
@@ -115,6 +126,8 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 if any(value is one for one in written):
                     return value
                 wide = lifted(value)
+                if self._noise is not None and not origin.own and value.is_floating_point() and self._origins.is_own(value):
+                    wide = self._noise.met(wide)
                 if noise is None or not is_real(wide):
                     return wide
                 wide = wide.resolve_conj().resolve_neg()  # down here a product takes no notice of a conjugate that is only marked
@@ -137,21 +150,27 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
                 kwargs["dtype"] = _WIDER[kwargs["dtype"]]
         return args, kwargs
 
-    def _results(self, result: Any, func: OpOverload, treatment: Treatment, written: list[Any], operands: tuple[Any, ...]) -> Any:
+    def _results(
+        self, result: Any, func: OpOverload, treatment: Treatment, written: list[Any], operands: tuple[Any, ...], origin: Origin
+    ) -> Any:
         name = str(func._schema.name).split("::")[1]
+        origin = origin.as_typed(tensors(result))
         result = _each(result, lifted) if treatment.fresh and not treatment.written else result
         terms = _length(name, operands, tuple(tensors(result))) if treatment.kind is Kind.SUMS else 1
         self.longest = max(self.longest, terms)
         for position, value in enumerate(tensors((result if treatment.fresh else None, written))):
             if value.layout is not torch.strided:
                 raise UndispatchableError(f"{name} gives a tensor of layout {value.layout}; only dense tensors can be measured.")
+            self._origins.note(value, origin)
             if not is_real(value):
                 if not value.is_quantized:
                     self._decisions.meet(name, value)
             elif treatment.kind is Kind.DECIDES and not value.is_complex():
                 self._decisions.meet(name, value)
             elif treatment.kind in (Kind.ROUNDS, Kind.SUMS, Kind.DECOMPOSES) and self._noise is not None and value.dtype not in _WIDER:
-                self._noise.result(value, Stored(name, position, terms, treatment.absolute))
+                if origin.whole and is_exact(value, self._noise.reach):
+                    continue
+                self._noise.result(value, Stored(name, position, terms, treatment.absolute, origin.own))
         return result
 
 
@@ -194,6 +213,11 @@ def near_whole(value: Tensor, reach: float) -> Tensor:
         return value
     whole = torch.round(value)
     return torch.where((value - whole).abs() <= NEARLY * reach * whole.abs(), whole, value)
+
+
+def is_exact(whole: Tensor, reach: float) -> bool:
+    """Whether a type that moves numbers by so much has these whole ones."""
+    return whole.numel() == 0 or bool(whole.abs().max() * reach <= 1)
 
 
 def lifted(value: Tensor) -> Tensor:

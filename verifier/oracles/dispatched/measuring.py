@@ -74,6 +74,7 @@ def measure(
     dtype: torch.dtype = torch.float64,
     copies: int = COPIES,
     seed: int = 0,
+    least: bool = False,
 ) -> DispatchedReference:
     """The reference's answer at a point, with its scatter for a candidate of this type.
 
@@ -85,6 +86,7 @@ def measure(
         dtype: the candidate's, whose rounding the scatter is for.
         copies: how many with noise of each element's own.
         seed: of the noise.
+        least: one copy alone, and no kinks: its scatter is at most the whole one, and what is right by it is right.
     Raises:
         UndispatchableError: the function cannot be run so, or not be differentiated.
     """
@@ -92,10 +94,11 @@ def measure(
     limits = torch.finfo(dtype)
     whole = Arithmetic(None, Decisions(), given.generators, decompose=False)
     answer = run(given, whole)
-    found = _disturbed(given, limits, copies, seed, decompose=True)
+    sizes = _sizes(1 if least else copies, limits)[: 1 if least else None]
+    found = _disturbed(given, limits, sizes, seed, decompose=True, probes=not least)
     notes: tuple[str, ...] = ()
     if found.decomposed and not found.explains(answer, torch.finfo(torch.float64).eps / limits.eps):
-        found = _disturbed(given, limits, copies, seed, decompose=False)
+        found = _disturbed(given, limits, sizes, seed, decompose=False, probes=not least)
         notes = ("operations were not taken apart: PyTorch's primitives for one of them compute something else",)
     return DispatchedReference(
         answer.outputs, answer.gradients, found.outputs, found.gradients, tuple(found.kinks), answer.absent, found.longest, notes
@@ -129,7 +132,9 @@ def _within(one: Array, other: Array, tolerance: NDArray[np.floating]) -> bool:
     return bool(np.all((apart <= tolerance) | (one == other) | (np.isnan(one) & np.isnan(other))))
 
 
-def _disturbed(given: Given, limits: torch.finfo, copies: int, seed: int, *, decompose: bool) -> _Disturbed:
+def _disturbed(
+    given: Given, limits: torch.finfo, sizes: Sequence[tuple[Size, float]], seed: int, *, decompose: bool, probes: bool
+) -> _Disturbed:
     decisions = Decisions()
     mode = Arithmetic(None, decisions, given.generators, decompose=decompose)
     exact = run(given, mode)
@@ -145,11 +150,11 @@ def _disturbed(given: Given, limits: torch.finfo, copies: int, seed: int, *, dec
             kinks.update(later.differing)
         return copy
 
-    for number, (size, scale) in enumerate(_sizes(copies, limits)):
+    for number, (size, scale) in enumerate(sizes):
         copy = disturb(Noise(size, seed * 1_000_003 + number))
         _widen(outputs, exact.outputs, copy.outputs, scale, finite=not size.relative)
         _widen(gradients, exact.gradients, copy.gradients, scale, finite=not size.relative)
-    for sign in (1.0, -1.0):
+    for sign in (1.0, -1.0) if probes else ():
         disturb(Noise(Size(sign * PROBE * SAFETY * limits.eps), seed * 1_000_003 - 1), move=True)
     return _Disturbed(exact, outputs, gradients, tuple(kinks), mode.longest, mode.decomposed)
 

@@ -65,12 +65,14 @@ class Stored:
         position: which of the operation's results it is.
         terms: of the longest sum behind it; 1 where there is none.
         absolute: whether right forms lose the digits of a small result.
+        own: whether it is made of nothing but the function's own numbers, in single precision.
     """
 
     operation: str
     position: int
     terms: int
     absolute: bool
+    own: bool = False
 
 
 class Disturbance(Protocol):
@@ -85,6 +87,9 @@ class Disturbance(Protocol):
 
     def operand(self, value: Tensor, operation: str) -> Tensor:
         """What a sum gets in place of an operand."""
+
+    def met(self, value: Tensor) -> Tensor:
+        """What an operation of the arguments gets in place of the function's own numbers in single precision."""
 
 
 class Noise:
@@ -119,6 +124,10 @@ class Noise:
             return self.moved(value)
         largest = value.abs().amax((-2, -1), keepdim=True).to(value.dtype).expand_as(value)
         return value + (self.moved(largest) - largest)
+
+    def met(self, value: Tensor) -> Tensor:
+        """The numbers as they are."""
+        return value
 
     def moved(self, value: Tensor) -> Tensor:
         """A copy with relative noise."""

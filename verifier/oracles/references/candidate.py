@@ -218,6 +218,10 @@ class _Poisoned(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self._poison = poison
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # as in `Arithmetic`: else PyTorch imports its compiler
+
     def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
         found = function(*arguments, **(keywords or {}))
         unwritten = function.overloadpacket.__name__ in ALLOCATING

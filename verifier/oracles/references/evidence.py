@@ -20,6 +20,9 @@ def not_its_own(candidate: Candidate, reference: Callable[..., Any], tensors: di
     """A sentence where the candidate calls the reference and no backward pass of its own takes part; else ""."""
     if candidate.forward is reference:
         return ONLY_CALLS
+    kept = sys.getprofile()
+    if kept is not None and not callable(kept):  # a profiler in C, which could not be set again
+        return ""
     called, own = [False], [candidate.backward is not None]
     code = getattr(reference, "__code__", None)
 
@@ -31,7 +34,6 @@ def not_its_own(candidate: Candidate, reference: Callable[..., Any], tensors: di
         own[0] = own[0] or any(_has_own_node(leaf) for _, leaf in leaves("", answer))
         return answer
 
-    kept = sys.getprofile()
     watched = Candidate(forward, candidate.backward, candidate.names, candidate.fixed, candidate.differentiated)
     try:
         sys.setprofile(watch)

@@ -226,6 +226,9 @@ class Judge:
         if not far:
             return None
         wrong: Wrong | None = None
+        allowed, _ = truth.tolerances(cotangents, self.dtype, right, shared, wander=False, least=True)
+        if all((np.abs(claimed[name] - right[name]) <= np.where(np.isfinite(allowed[name]), allowed[name], -1.0)).all() for name in far):
+            return None
         allowed, kinks = truth.tolerances(cotangents, self.dtype, right, shared)
         for name in far:
             beyond = ~(np.abs(claimed[name] - right[name]) <= allowed[name])

@@ -99,12 +99,14 @@ class Truth:
         shared: tuple[str, str] | None = None,
         *,
         wander: bool = True,
+        least: bool = False,
     ) -> tuple[dict[str, Array], tuple[str, ...]]:
         """What each element may be off by, and the kinks.
 
-        The candidate's own `wandering` counts too, unless it is left out.
+        The candidate's own `wandering` counts too, unless it is left out. `least` asks for no more than one copy shows, which the whole
+        tolerance is never below.
         """
-        scatter, kinks, longest = self._scatter(cotangents, dtype)
+        scatter, kinks, longest = self._scatter(cotangents, dtype, least)
         if shared is not None:
             scatter[shared[0]] = scatter[shared[0]] + scatter[shared[1]]
         wandered = self._wandered(cotangents) if wander else {}
@@ -119,14 +121,14 @@ class Truth:
             found[name] = np.where(unseen, np.maximum(allowed, SAFETY * floor), allowed)
         return found, kinks
 
-    def _scatter(self, cotangents: Sequence[Array], dtype: torch.dtype) -> tuple[dict[str, Array], tuple[str, ...], int]:
+    def _scatter(self, cotangents: Sequence[Array], dtype: torch.dtype, least: bool) -> tuple[dict[str, Array], tuple[str, ...], int]:
         """Of outputs and gradients, with the kinks and the longest sum.
 
         A reference that cannot be disturbed inside (sparse tensors) shows how it moves with the last bits of its inputs; its kinks are
         not known then.
         """
         try:
-            measured = measure(self.call, self.tensors, list(cotangents), differentiate=self.wanted, dtype=dtype)
+            measured = measure(self.call, self.tensors, list(cotangents), differentiate=self.wanted, dtype=dtype, least=least)
         except UndispatchableError:
             moved = wandering(lambda at: self._named(cotangents, at), self.tensors, move=self.wanted)
             return dict(moved), ("not known",), max((tensor.numel() for tensor in self.tensors.values()), default=1)

@@ -94,14 +94,22 @@ class Stores:
     def result(self, value: Tensor, stored: Stored) -> None:
         if value.numel() == 0:
             return
-        narrow = self._precision in (Precision.EAGER, Precision.ACCUMULATE)
-        if not narrow or (self._precision is Precision.EAGER and stored.position and stored.operation in _KEEP_STATISTICS):
+        statistics = self._precision is Precision.EAGER and stored.position and stored.operation in _KEEP_STATISTICS
+        if not self._is_line_by_line or stored.own or statistics:
             if not self._nearest:
                 self._inside.result(value, stored)
             return
         value.copy_(self.store(value))
         if self._precision is Precision.ACCUMULATE and stored.terms > 1 and not self._nearest:
             value.add_(self._off(value), alpha=float((stored.terms / 3) ** 0.5))
+
+    @property
+    def _is_line_by_line(self) -> bool:
+        return self._precision in (Precision.EAGER, Precision.ACCUMULATE)
+
+    def met(self, value: Tensor) -> Tensor:
+        """Line by line, the function's own numbers are rounded once: angles are not, their cosines are."""
+        return self._rounded(value) if self._is_line_by_line and value.numel() else value
 
     def operand(self, value: Tensor, operation: str) -> Tensor:
         if value.numel() == 0:
