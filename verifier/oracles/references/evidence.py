@@ -20,7 +20,7 @@ def not_its_own(candidate: Candidate, reference: Callable[..., Any], tensors: di
     """A sentence where the candidate calls the reference and no backward pass of its own takes part; else ""."""
     if candidate.forward is reference:
         return ONLY_CALLS
-    kept = sys.getprofile()
+    kept: Any = sys.getprofile()
     if kept is not None and not callable(kept):  # a profiler in C, which could not be set again
         return ""
     called, own = [False], [candidate.backward is not None]
