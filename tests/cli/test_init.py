@@ -1,13 +1,16 @@
 """What `verifier init` writes: it claims what was asked for, fails with a helpful report, and passes once it is filled in."""
 
 import ast
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import verifier
+from verifier import plugins
 from verifier.candidates.discovery import find_candidates
 from verifier.cli import main
+from verifier.problems.operations import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 
@@ -98,3 +101,12 @@ def test_a_file_for_an_assignment_fits_it(folder, capsys):
     assert (report.verdict, report.reason) == ("error", "not-done")
     assert main(["init", "other.py", "--assignment", "task.toml", "--layers", "3"]) == 2
     assert "task.toml fixes layers" in capsys.readouterr().err
+
+
+def test_a_file_is_started_for_a_plugged_in_activation_too(folder, monkeypatch):
+    swish = replace(OPERATIONS["softplus"], name="swish", summary="z / (1 + e^-z)")
+    monkeypatch.setattr(plugins, "plugged_in", lambda group: {"swish": None} if group == plugins.OPERATIONS else {})
+    monkeypatch.setattr(plugins, "part_of", lambda group, name, part: {("swish", "operation"): swish}[name, part])
+    monkeypatch.setitem(OPERATIONS, "swish", swish)  # it is kept there once it was asked for: put away again after the test
+    assert main(["init", "--activation", "swish", "net.py"]) == 0
+    assert "#      swish: z / (1 + e^-z)" in (folder / "net.py").read_text(encoding="utf-8")

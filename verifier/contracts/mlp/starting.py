@@ -5,6 +5,7 @@ from typing import Any
 
 from verifier.contracts.keys import shown
 from verifier.contracts.mlp.claims import Claims, claims_from
+from verifier.problems.operations import OPERATIONS
 
 INDENT = " " * 4
 
@@ -81,8 +82,7 @@ def _body(claims: Claims) -> list[str]:
     """The steps as comments, and a sentence in place of the mathematics."""
     product = "W a + b" if claims.weight_layout == "out_in" else "a W + b"
     product = product if claims.bias != "none" else product.removesuffix(" + b")
-    hidden = [f"{name}: {ACTIVATIONS[name].format(leaky_slope=claims.leaky_slope)}" for name in claims.activations]
-    outputs = [f"{name}: {ACTIVATIONS[name].format(leaky_slope=claims.leaky_slope)}" for name in claims.output_activations]
+    hidden, outputs = ([_formula(name, claims) for name in names] for names in (claims.activations, claims.output_activations))
     reduction = "" if claims.batch == "single" else f", {REDUCTIONS[claims.reduction]}"
     losses = [f"{name}: {LOSSES[name]}{reduction}" for name in claims.losses]
     softmax = "softmax" in claims.output_activations
@@ -98,3 +98,9 @@ def _body(claims: Claims) -> list[str]:
         "# 4. Gradients: of W the delta times the a that went in, summed over the batch; of b the delta, summed over the batch.",
         'raise NotImplementedError("fill in backprop: step 1 is the forward pass")',
     ]
+
+
+def _formula(activation: str, claims: Claims) -> str:
+    """An activation as it is written in Python; of one that is plugged in, what its operation says of itself."""
+    known = ACTIVATIONS.get(activation)
+    return f"{activation}: {known.format(leaky_slope=claims.leaky_slope) if known else OPERATIONS[activation].summary}"
