@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from verifier.contracts.engine.graph import Graph, Node, Pass
+from verifier.oracles.engine import graphs
 from verifier.oracles.engine.graphs import refer_graph
 
 EPSILONS = {"float64": 2.0**-52, "float32": 2.0**-23}
@@ -77,3 +78,29 @@ def test_cotangents_of_the_nodes_come_where_they_are_asked_for():
     assert np.array_equal(found["e"].right, np.ones(4))
     assert np.all(np.abs(found["d"].right - np.exp(A * B - C)) <= found["d"].tolerance)
     assert "e" not in refer_graph(exponentials(), epsilon=2.0**-52).passes[0]
+
+
+def ratio(graph: Graph, leaf: str, claimed: np.ndarray) -> float:
+    """The largest error ÷ tolerance of a right form."""
+    answered = refer_graph(graph, epsilon=2.0**-52).passes[0][leaf]
+    return float((np.abs(claimed - answered.right) / answered.tolerance).max())
+
+
+def test_the_slope_of_a_saturated_sigmoid_from_its_output_is_right_by_the_noise_of_bounded_functions_alone(monkeypatch):
+    z, cotangent = np.array([20.0, 23.3, 27.0]), np.array([0.7, -1.1, 0.4])
+    graph = Graph({"a": z, "c": cotangent}, ("a",), (Node("sigmoid", ("a",), "y"),), (Pass("y", 1, cotangent="c"),))
+    y = np.nextafter(1 / (1 + np.exp(-z)), 0)  # another last bit, as another right form has it
+    assert ratio(graph, "a", cotangent * y * (1 - y)) <= 1
+    assert ratio(graph, "a", cotangent * y * (1.0001 - y)) > 1
+    monkeypatch.setattr(graphs, "BOUNDED", frozenset())
+    assert ratio(graph, "a", cotangent * y * (1 - y)) > 1
+
+
+def test_a_sure_class_less_1_is_right_by_the_noise_of_averages_alone(monkeypatch):
+    logits, labels = np.array([[40.0, 0.3, -1.0], [1.0, 2.0, 38.0]]), np.array([0, 2])
+    graph = Graph({"a": logits, "labels": labels}, ("a",), (Node("cross_entropy", ("a", "labels"), "y"),), (Pass("y", 1),))
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    shares[[0, 1], labels] -= 1  # 0, where the others say -4e-16: their sum
+    assert ratio(graph, "a", shares / 2) <= 1
+    monkeypatch.setattr(graphs, "AVERAGING", frozenset())
+    assert ratio(graph, "a", shares / 2) > 1
