@@ -105,7 +105,7 @@ MISTAKES = {
     ),
     "softmax": (
         but(*SOFTMAX, ("(a[-1] - y) ** 2) / m", "-y * np.log(a[-1])) / m")),
-        "not what is claimed",
+        "does not compute what is claimed",
         'losses = ["cross_entropy"]',
     ),
     "globals": (GLOBALS, "ValueError", "never reads its parameters weights and biases; it computes with W1, W2"),

@@ -126,7 +126,7 @@ def holds(clause, numbers):
         "The output layer's gradients are right, those of the layers below are wrong.": lambda: (
             numbers.all_right(output) and all(numbers.is_wrong(*one) for one in numbers.tensors(hidden))
         ),
-        "What is wrong is zero.": lambda: not any(one.claimed.gradients[name].any() for one, names in wrong for name in names),
+        "The wrong numbers are zero.": lambda: not any(one.claimed.gradients[name].any() for one, names in wrong for name in names),
         "All signs are right.": lambda: all(
             (np.sign(one.claimed.gradients[name]) == np.sign(right(one, name))).all() for one, names in wrong for name in names
         ),

@@ -60,7 +60,7 @@ def false_clauses(sentences: list[str], answered: list[Answered]) -> list[str]:
             factor = float(match[1])
             pairs = [(o.claimed.gradients[n], o.reference.gradients[n]) for o, n, w in tensors if w]
             return all(np.allclose(claimed, factor * right, rtol=1e-3, atol=1e-9 * np.max(np.abs(claimed))) for claimed, right in pairs)
-        if text == "What is wrong is zero.":
+        if text == "The wrong numbers are zero.":
             return all(not one.claimed.gradients[name].any() for one, name, w in tensors if w)
         if text == "All signs are right.":
             return all(np.array_equal(np.sign(o.claimed.gradients[n]), np.sign(o.reference.gradients[n])) for o, n, w in tensors if w)

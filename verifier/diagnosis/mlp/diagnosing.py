@@ -409,7 +409,7 @@ def _of_departure(departure: Departure, symptoms: Symptoms, closeness: Closeness
 
 def _of_another_forward(symptoms: Symptoms) -> str:
     """What may be said of gradients beside another forward pass: only differences of the candidate's own loss tell that they follow it."""
-    text = "What the forward pass gives is not what is claimed."
+    text = "The forward pass does not compute what is claimed."
     if _is_consistent(symptoms):
         return f"{text} The gradients are the derivative of the candidate's own loss: change the forward pass or the loss, and they follow."
     if "finite-difference" in symptoms.failed:

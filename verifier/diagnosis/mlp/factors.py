@@ -33,7 +33,7 @@ _LAWS = (
         "factor-half",
         "exactly half",
         lambda batch, outputs: 0.5,
-        "The derivative of (y - ŷ)² is 2(ŷ - y); that of ½(y - ŷ)² has no 2. Is half_squared_error what is meant?",
+        "The derivative of (y - ŷ)² is 2(ŷ - y); that of ½(y - ŷ)² has no 2. Did you mean half_squared_error?",
     ),
     Law("factor-two", "exactly twice", lambda batch, outputs: 2.0, "The derivative of ½(y - ŷ)² is ŷ - y, without a 2."),
     Law("sign", "exactly minus one times", lambda batch, outputs: -1.0, "The derivative of the loss by ŷ has the sign of ŷ - y."),

@@ -88,7 +88,7 @@ def _of_digits(wrong: Sequence[Answered]) -> Iterator[str]:
         [np.zeros(0), *(g.ravel() for one in wrong for g in one.claimed.gradients.values() if one.problem.dtype == "float64")]
     )
     if numbers.size >= MANY and numbers.any() and bool(np.all(numbers == np.round(numbers))):  # zeros alone are another mistake
-        yield "Every number is a whole one: what is written into an array of integers (dtype=int) loses its decimals. Make it of floats."
+        yield "Every number is a whole number: values written into an array of integers (dtype=int) lose their decimals. Use floats."
         return
     numbers = numbers[numbers != 0]
     for decimals in range(2, 12) if numbers.size >= MANY else ():
@@ -125,7 +125,7 @@ def _lies_near(one: Answered) -> bool:
 def _of_elements(wrong: Sequence[tuple[Answered, set[str]]]) -> Iterator[str]:
     pairs = [(one.claimed.gradients[name], one.reference.gradients[name]) for one, tensors in wrong for name in tensors]
     if all(not claimed.any() for claimed, _ in pairs):
-        yield "What is wrong is zero."
+        yield "The wrong numbers are zero."
         return
     multiples = list(tell_multiples([one for one, _ in wrong]))
     yield from multiples

@@ -6,7 +6,7 @@ _BY_LOSS = {
     (
         "factor-half",
         "squared_error",
-    ): "The derivative of (y - ŷ)² is 2(ŷ - y); that of ½(y - ŷ)² has no 2. Is half_squared_error what is meant?",
+    ): "The derivative of (y - ŷ)² is 2(ŷ - y); that of ½(y - ŷ)² has no 2. Did you mean half_squared_error?",
     ("factor-two", "half_squared_error"): "The derivative of ½(y - ŷ)² is ŷ - y, without a 2.",
     ("factor-two", "squared_error"): "The derivative of (y - ŷ)² is 2(ŷ - y): is the 2 there twice?",
     ("factor-half", "half_squared_error"): "The derivative of ½(y - ŷ)² is ŷ - y: is there a ½ in it too?",

@@ -33,8 +33,8 @@ def find_other_network(answered: Sequence[Answered], claims: Claims) -> Diagnosi
             if not (lines := _lines(claims, other)):
                 return None  # the claimed network, but for a part in 10⁹: an ε in a denominator is no other network
             text = (
-                f"What the forward pass gives is not what is claimed; on every network it is that of {lines}. "
-                "Where that is meant, declare it in the manifest, and the gradients are judged by it; else the forward pass has to change."
+                f"The forward pass does not compute what is claimed; on every network it is that of {lines}. "
+                "If that is meant, declare it in the manifest, and the gradients are judged by it; else correct the forward pass."
             )
             return Diagnosis("another-loss", "forward", text, f"This holds on all {len(usable)} networks.")
     return None

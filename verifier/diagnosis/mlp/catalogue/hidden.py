@@ -88,20 +88,20 @@ def _carried(id: str, explanation: str, hint: str, piece: Part, **more: Any) -> 
 HIDDEN_FAULTS: tuple[Fault, ...] = (
     _carried(
         "untransposed-weights",
-        "δ goes down through W where Wᵀ is meant.",
+        "δ goes down through W instead of Wᵀ.",
         "δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ): transpose the weights once more.",
         lambda applied, right, context: product(applied.cotangent, transposed(applied.inputs[1])),
     ),
     _carried(
         "reshaped-weights",
-        "The weights are reshaped where a transpose is meant: the shape fits, the numbers stand in the wrong places.",
+        "The weights are reshaped instead of transposed: the shape fits, but the numbers are in the wrong places.",
         "Use .T, not reshape.",
         _reshaped,
         constant=Constant("form", "choices", (0.0, 1.0)),
     ),
     _carried(
         "same-layer-weights",
-        "δ goes down through the weights of the layer that it comes to, Wˡ, where those of the layer above, Wˡ⁺¹, are meant.",
+        "δ goes down through the weights of the layer that it reaches, Wˡ, instead of those of the layer above, Wˡ⁺¹.",
         "Use the weights between the two layers.",
         _same_layer,
     ),
@@ -155,27 +155,27 @@ HIDDEN_FAULTS: tuple[Fault, ...] = (
     ),
     _carried(
         "derivative-of-layer-above-lost",
-        "What goes down to the layer below has lost the σ' of the layer above: ∂L/∂a is carried in the place of δ.",
+        "What goes down to the layer below lacks the σ' of the layer above: ∂L/∂a is carried instead of δ.",
         "Carry δ, the error times σ', not the error alone.",
         _output_error_to_all,
         unfused=True,
     ),
     _carried(
         "activation-for-delta",
-        "The activation of the layer above is carried down where its δ is meant.",
+        "The activation of the layer above is carried down instead of its δ.",
         "Carry δˡ⁺¹.",
         _activation_for_delta,
     ),
     _carried(
         "carried-delta-averaged",
-        "δ is averaged over the units of the layer above, where it is to be summed.",
+        "δ is averaged over the units of the layer above; it must be summed.",
         "A matrix product sums; do not take a mean.",
         lambda applied, right, context: np.asarray(right / applied.cotangent.shape[-1]),
     ),
     _carried(
         "mean-on-the-way-down",
         "δ is divided by the batch size again on its way down to each layer: below the output there is a factor 1/(batch size) too many.",
-        "Divide once: where δ of the output is made, or where the gradients are.",
+        "Divide once: in δ of the output, or in the gradients.",
         over_batch,
     ),
     _carried(

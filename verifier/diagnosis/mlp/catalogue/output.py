@@ -224,7 +224,7 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
         "cross-entropy-delta-with-squared-error",
         _ID,
         "δ of the output is a - y, which belongs to the cross-entropy; the loss is another one.",
-        "For a squared error δ is (a - y) ⊙ σ'(z), times 2 where the loss has no ½.",
+        "For a squared error δ is (a - y) ⊙ σ'(z), times 2 if the loss has no ½.",
         back=_on_output_activation(_cross_entropy_delta),
         unfused=True,
     ),
@@ -262,7 +262,7 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
     Fault(
         "target-set-to-minus-one",
         _ID,
-        "δ of the output is set to -1 at the target, where 1 is to be subtracted from the probability there.",
+        "δ of the output is set to -1 at the target; 1 must be subtracted from the probability there.",
         "probs[range(n), y] -= 1, not = -1: δ = p - y.",
         back=_on_output_activation(_target_set_to_minus_one),
         unfused=True,
@@ -277,7 +277,7 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
     Fault(
         "pre-activation-in-loss",
         _ID,
-        "The derivative of the loss is taken at z of the output, z - y, where a - y is meant.",
+        "The derivative of the loss is taken at z of the output: z - y instead of a - y.",
         "Compare the target with the activation.",
         back=on_loss(_of_pre_activation),
     ),
@@ -298,7 +298,7 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
     Fault(
         "loss-carried-back",
         _ID,
-        "The loss itself is carried back in the place of its derivative.",
+        "The loss itself is carried back instead of its derivative.",
         "δ of the output begins with ∂L/∂ŷ.",
         back=on_loss(_loss_itself),
     ),
@@ -339,7 +339,7 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
     Fault(
         "outputs-and-targets-exchanged",
         _ID,
-        "Outputs and targets have changed places in the cross-entropy that is differentiated: -a log y in the place of -y log a.",
+        "Outputs and targets are exchanged in the cross-entropy that is differentiated: -a log y instead of -y log a.",
         "The logarithm is of the output: L = -Σ y log a.",
         back=on_loss(_exchanged),
         unfused=True,
@@ -378,7 +378,7 @@ FACTOR_FAULTS: tuple[Fault, ...] = (
     _factor(
         "mean-twice",
         "The gradient is divided by the batch size once too often.",
-        "Divide once, and only where the loss is a mean.",
+        "Divide once, and only if the loss is a mean.",
         lambda context: 1 / context.batch,
     ),
     _factor(

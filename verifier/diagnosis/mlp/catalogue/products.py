@@ -136,7 +136,7 @@ def _biases(id: str, explanation: str, hint: str, piece: Part, **more: Any) -> F
 PRODUCT_FAULTS: tuple[Fault, ...] = (
     _weights(
         "activation-of-own-layer",
-        "δˡ is multiplied with aˡ, the layer's own activation, where aˡ⁻¹ is meant.",
+        "δˡ is multiplied with aˡ, the layer's own activation, instead of aˡ⁻¹.",
         "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ: use what went into the layer.",
         lambda applied, right, context: product(
             transposed(applied.cotangent), applied.values[f"activations[{layer_of(applied.node.output)}]"]
@@ -144,13 +144,13 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
     ),
     _weights(
         "pre-activation-for-activation",
-        "δ is multiplied with the pre-activations z of the layer below, where its activations a are meant.",
+        "δ is multiplied with the pre-activations z of the layer below instead of its activations a.",
         "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ.",
         _pre_activation_below,
     ),
     _weights(
         "outer-product-transposed",
-        "The weight gradient is a δᵀ where δ aᵀ is meant: it comes back transposed.",
+        "The weight gradient is a δᵀ instead of δ aᵀ: it is transposed.",
         "Exchange the factors of the product.",
         _outer_transposed,
     ),
@@ -168,7 +168,7 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
     ),
     _weights(
         "input-for-activation",
-        "Every layer's δ is multiplied with the input x, where the activation of the layer below is meant.",
+        "Every layer's δ is multiplied with the input x instead of the activation of the layer below.",
         "∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ.",
         lambda applied, right, context: product(transposed(applied.cotangent), applied.values["x"]),
     ),
@@ -254,8 +254,8 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
     Fault(
         "last-sample-only",
         _W,
-        "Only the last sample of the batch counts: the loop assigns the gradients where it should add to them.",
-        "Add up over the batch: += in the place of =.",
+        "Only the last sample of the batch counts: the loop assigns the gradients instead of adding to them.",
+        "Add up over the batch: += instead of =.",
         back=on_loss(_kept_rows(-1)),
     ),
     Fault(
@@ -295,7 +295,7 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
     ),
     _biases(
         "bias-not-averaged",
-        "The bias gradient is summed over the batch, where the mean is due.",
+        "The bias gradient is summed over the batch, but the loss is a mean.",
         "Divide it by the batch size, as the weights' gradient is.",
         times_batch,
         kind="bias-scale",
@@ -317,7 +317,7 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
     ),
     _weights(
         "weights-not-averaged",
-        "The weight gradient is summed over the batch, where the mean is due; the bias gradient is right.",
+        "The weight gradient is summed over the batch, but the loss is a mean; the bias gradient is right.",
         "Divide it by the batch size too.",
         times_batch,
         kind="weight-scale",

@@ -228,9 +228,7 @@ _KINDS = (
         _relu_one,
     ),
     _Kind("relu-derivative-inverted", "ReLU' is 1 below 0 and 0 above {where}.", "It is 1 where z > 0.", _relu_inverted),
-    _Kind(
-        "relu-derivative-itself", "ReLU itself stands where its derivative is meant {where}.", "Use (z > 0), not max(z, 0).", _relu_itself
-    ),
+    _Kind("relu-derivative-itself", "ReLU itself is used instead of its derivative {where}.", "Use (z > 0), not max(z, 0).", _relu_itself),
     _Kind(
         "relu-masked-by-delta",
         "The ReLU's mask is taken from the sign of δ {where}, not from that of z.",
@@ -265,7 +263,7 @@ _KINDS = (
     ),
     _Kind(
         "derivative-of-activation",
-        "σ' is taken at a {where}, where it is meant at z: the activation function is applied twice.",
+        "σ' is taken at a instead of z {where}: the activation function is applied twice.",
         "Pass the pre-activation z, or use the formula in a: a (1 - a), 1 - a².",
         _of_activation,
     ),
@@ -277,14 +275,14 @@ _KINDS = (
     ),
     _Kind(
         "derivative-of-delta",
-        "σ' is taken at what comes down from above {where}, where it is meant at this layer's z.",
+        "σ' is taken at what comes down from above {where}, not at this layer's z.",
         "Keep z of the forward pass, and take σ' there.",
         _of_cotangent,
         _FORM,
     ),
     _Kind(
         "activation-for-derivative",
-        "The activation function itself is applied to a {where}, where σ' is meant: σ(a) in the place of σ'(z).",
+        "The activation function itself is applied to a {where}: σ(a) instead of σ'(z).",
         "Use the derivative: a (1 - a), 1 - a².",
         _activation_of_activation,
     ),

@@ -91,7 +91,7 @@ def _beside(found: Found, right: Quantity) -> str:
         missing = f": the factor {named(Quantity('slope', right.layer, right.array))} is missing" if _lacks_slope(best, found) else ""
         return f" It is {named(best.quantity, best.factor)}{missing}."
     if right.kind == "activation" and bool(np.all(np.abs(found.setting.value + right.array - 1) <= RATIO)):
-        return " Each is 1 minus what it should be, σ(-z) in the place of σ(z): is the exponent's sign lost?"
+        return " Each is 1 minus what it should be, σ(-z) instead of σ(z): is the exponent's sign lost?"
     ratio = _ratio(found.setting.value, right.array)
     if ratio is None:
         return ""
