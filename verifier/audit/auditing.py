@@ -32,20 +32,20 @@ SLOWER = 20.0  # and how many times its recorded time: other processes run besid
 CHUNK = 12  # tests whose resolutions are measured in one process
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How the audit is run.
 
     Attributes:
         at_once: processes at a time.
-        seconds: limit on what follows the recording run.
+        root: the project's folder.
+        seconds: limit on what follows the recording run; None for no limit.
         resolution, propose, keep: whether resolutions are measured, tests proposed, outcomes of earlier audits taken.
         leave_out_failing: whether tests that fail without any mutant are left out, in place of stopping.
     """
 
-    root: Path
+    root: str
     at_once: int = 2
-    seconds: float = float("inf")
+    seconds: float | None = None
     resolution: bool = True
     propose: bool = True
     keep: bool = True
@@ -81,7 +81,8 @@ class Auditing:
         recording = time.monotonic() - self._began
         if flaky or (failing and not self.settings.leave_out_failing):
             return self._result((), recording, flaky=flaky, failing=failing)
-        self._deadline = time.monotonic() + self.settings.seconds
+        if self.settings.seconds is not None:
+            self._deadline = time.monotonic() + self.settings.seconds
         kept = self._kept(depends)
         kinds = {name: "autograd.Function" for name in self.facts} | {passage.name: passage.kind for passage in self.passages}
         bases = {passage.name for passage in self.passages if passage.base and passage.name not in self.facts}
@@ -137,7 +138,7 @@ class Auditing:
     def _kept(self, depends: dict[str, str]) -> Kept:
         files = [str(getattr(module, "__file__", "") or "") for module in list(sys.modules.values())]
         mine = [file for file in files if file.startswith(f"{self.settings.root}/") and "site-packages" not in file]
-        configured = [str(self.settings.root / name) for name in ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")]
+        configured = [os.path.join(self.settings.root, name) for name in ("pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")]
         texts = [Path(file).read_text(encoding="utf-8", errors="replace") for file in configured if os.path.exists(file)]
         common = "\n".join([skeletons(mine), *texts, str(sorted(_versions().items()))])
         return Kept(self.settings.root, common, depends)
@@ -254,8 +255,8 @@ def _load(names: Iterable[str]) -> None:
             importlib.import_module(name)
 
 
-def _relative(file: str, root: Path) -> str:
-    return os.path.relpath(file, root) if file.startswith(str(root)) else os.path.basename(file)
+def _relative(file: str, root: str) -> str:
+    return os.path.relpath(file, root) if file.startswith(root) else os.path.basename(file)
 
 
 def _versions() -> dict[str, str]:

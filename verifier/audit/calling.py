@@ -48,12 +48,24 @@ def test_name(passage: Passage) -> str:
     return f"test_gradient_of_{identifier(passage.name.rpartition(':')[2])}"
 
 
-def _is_differentiated(one: Argument) -> bool:
-    return one.domain not in ("value", "integer", "boolean") and not one.fixed
+def _callee(passage: Passage) -> tuple[str, str]:
+    """Module and attribute that the forward pass is called by; `drafting.usable` has seen that there are such."""
+    assert passage.callee is not None
+    return passage.callee
+
+
+def _forward(passage: Passage) -> str:
+    """Of a pattern, the attribute that holds the forward pass."""
+    assert passage.forward is not None
+    return passage.forward[1]
 
 
 def _is_array(one: Argument) -> bool:
     return one.domain != "value"
+
+
+def _is_real(one: Argument) -> bool:
+    return one.domain not in ("value", "integer", "boolean")
 
 
 def _given(arguments: Sequence[Argument]) -> str:
@@ -74,17 +86,16 @@ class TorchCalling:
     applied: bool
 
     def test(self, passage: Passage, arguments: Sequence[Argument], style: Style) -> str:
-        assert passage.callee is not None
-        module, name = passage.callee
+        module, name = _callee(passage)
         function = f"{name}.apply" if self.applied else name
         lines = ["import torch", "import verifier", f"from {module} import {name}", *_definition(ROUNDED_TORCH, style), "", ""]
         lines += [f"def {test_name(passage)}():", f"{INDENT}generator = torch.Generator().manual_seed(0)"]
         lines += [f"{INDENT}{identifier(one.name)} = {_tensor(one, style)}" for one in arguments if _is_array(one)]
         if any(one.fixed for one in arguments):
-            lines += [f"{INDENT}{identifier(one.name)}.requires_grad_()" for one in arguments if _is_differentiated(one)]
+            lines += [f"{INDENT}{identifier(one.name)}.requires_grad_()" for one in arguments if _is_real(one) and not one.fixed]
         call = _given(arguments)
         if style.twice:
-            first = next(identifier(one.name) for one in arguments if _is_array(one) and one.domain not in ("integer", "boolean"))
+            first = next(identifier(one.name) for one in arguments if _is_real(one))
             earlier = re.sub(rf"\b{first}\b", f"(0.5 * {first}).requires_grad_()", call, count=1)
             lines += [f"{INDENT}{function}({earlier}).sum().backward()  # another call goes before"]
         if style.strided:
@@ -97,15 +108,13 @@ class TorchCalling:
         return "\n".join(lines) + "\n"
 
     def measuring(self, passage: Passage, arguments: Sequence[Argument]) -> str | None:
-        assert passage.callee is not None
-        module, name = passage.callee
-        real = [one.dtype for one in arguments if one.domain in ("real", "positive", "unit", "rows")]
+        module, name = _callee(passage)
         lines = ["import torch", f"from {module} import {name}", "from verifier.audit.rounding import of_torch", ""]
         lines += ["generator = torch.Generator().manual_seed(0)"]
         lines += [f"{identifier(one.name)} = {_tensor(one, None)}" for one in arguments if _is_array(one)]
         call = _given(arguments)
         lines += [f"MEASURED = of_torch({name}{'.apply' if self.applied else ''}, {call})"]
-        return "\n".join(lines) + "\n" if real else None
+        return "\n".join(lines) + "\n" if any(map(_is_real, arguments)) else None
 
 
 def _tensor(one: Argument, style: Style | None) -> str:
@@ -191,33 +200,28 @@ def _strided(names: Sequence[str]) -> list[str]:
     ]
 
 
+def _defined(listed: str, forward: str, *gradient: str) -> list[str]:
+    """The lines that define `forward` by its value, and `gradient` by its statements, over these arrays."""
+    statements = [f"{INDENT}{line}" for line in gradient]
+    return ["", f"def forward({listed}):", f"{INDENT}return {forward}", "", f"def gradient({listed}, cotangent=1.0):", *statements, ""]
+
+
 def _hips_imports(passage: Passage) -> list[str]:
-    assert passage.callee is not None
-    return ["from autograd import make_vjp", f"from {passage.callee[0]} import {passage.callee[1]} as function"]
+    return ["from autograd import make_vjp", f"from {_callee(passage)[0]} import {_callee(passage)[1]} as function"]
 
 
 def _hips_functions(passage: Passage, arguments: Sequence[Argument]) -> list[str]:
     """A primitive of HIPS autograd."""
     inputs = [identifier(one.name) for one in _free_arrays(arguments)]
-    real = tuple(place for place, one in enumerate(_free_arrays(arguments)) if one.domain not in ("integer", "boolean"))
+    real = tuple(place for place, one in enumerate(_free_arrays(arguments)) if _is_real(one))
     listed = ", ".join(inputs)
-    return [
-        "",
-        f"def forward({listed}):",
-        f"{INDENT}return function({_given(arguments)})",
-        "",
-        f"def gradient({listed}, cotangent=1.0):",
-        f"{INDENT}vjp, _ = make_vjp(forward, {real})({listed})",
-        f"{INDENT}return vjp(cotangent)",
-        "",
-    ]
+    return _defined(listed, f"function({_given(arguments)})", f"vjp, _ = make_vjp(forward, {real})({listed})", "return vjp(cotangent)")
 
 
 def _jax_imports(passage: Passage) -> list[str]:
-    assert passage.callee is not None
     return [
         "import jax",
-        f"from {passage.callee[0]} import {passage.callee[1]} as function",
+        f"from {_callee(passage)[0]} import {_callee(passage)[1]} as function",
         "",
         'jax.config.update("jax_enable_x64", True)',
     ]
@@ -226,35 +230,27 @@ def _jax_imports(passage: Passage) -> list[str]:
 def _jax_functions(passage: Passage, arguments: Sequence[Argument]) -> list[str]:
     """A function with `custom_vjp` or `custom_jvp`."""
     inputs = [identifier(one.name) for one in _free_arrays(arguments)]
-    real = [identifier(one.name) for one in _free_arrays(arguments) if one.domain not in ("integer", "boolean")]
-    listed, wanted = ", ".join(inputs), ", ".join(real)
-    return [
-        "",
-        f"def forward({listed}):",
-        f"{INDENT}return np.asarray(function({_given(arguments)}))",
-        "",
-        f"def gradient({listed}, cotangent=1.0):",
-        f"{INDENT}value, vjp = jax.vjp(lambda {wanted}: function({_given(arguments)}), {wanted})",
-        f"{INDENT}return tuple(np.asarray(one) for one in vjp(jax.numpy.asarray(cotangent, value.dtype)))",
-        "",
-    ]
+    wanted = ", ".join(identifier(one.name) for one in _free_arrays(arguments) if _is_real(one))
+    call = f"function({_given(arguments)})"
+    return _defined(
+        ", ".join(inputs),
+        f"np.asarray({call})",
+        f"value, vjp = jax.vjp(lambda {wanted}: {call}, {wanted})",
+        "return tuple(np.asarray(one) for one in vjp(jax.numpy.asarray(cotangent, value.dtype)))",
+    )
 
 
 def _pair_imports(passage: Passage) -> list[str]:
-    assert passage.callee is not None and passage.forward is not None
-    return [f"from {passage.callee[0]} import {passage.callee[1]}, {passage.forward[1]}"]
+    return [f"from {_callee(passage)[0]} import {_callee(passage)[1]}, {_forward(passage)}"]
 
 
 def _pair_functions(cached: bool, passage: Passage, arguments: Sequence[Argument]) -> list[str]:
     """Two functions, `out = forward(x)` or `out, cache = forward(x)`, then `backward(cotangent, cache)`."""
-    assert passage.callee is not None and passage.forward is not None
     listed = ", ".join(identifier(one.name) for one in _free_arrays(arguments))
-    call, backward = f"{passage.forward[1]}({_given(arguments)})", passage.callee[1]
+    call, backward = f"{_forward(passage)}({_given(arguments)})", _callee(passage)[1]
     if cached:
-        out, gradient = f"{call}[0]", [f"{INDENT}out, cache = {call}", f"{INDENT}return {backward}(cotangent, cache)"]
-    else:
-        out, gradient = call, [f"{INDENT}return {backward}(cotangent, {_given(arguments)})"]
-    return ["", f"def forward({listed}):", f"{INDENT}return {out}", "", f"def gradient({listed}, cotangent=1.0):", *gradient, ""]
+        return _defined(listed, f"{call}[0]", f"out, cache = {call}", f"return {backward}(cotangent, cache)")
+    return _defined(listed, call, f"return {backward}(cotangent, {_given(arguments)})")
 
 
 def _layer_inputs(arguments: Sequence[Argument]) -> list[Argument]:
@@ -262,13 +258,11 @@ def _layer_inputs(arguments: Sequence[Argument]) -> list[Argument]:
 
 
 def _layer_imports(passage: Passage) -> list[str]:
-    assert passage.callee is not None
-    return [f"from {passage.callee[0]} import {passage.callee[1].partition('.')[0]}"]
+    return [f"from {_callee(passage)[0]} import {_callee(passage)[1].partition('.')[0]}"]
 
 
 def _layer_functions(passage: Passage, arguments: Sequence[Argument]) -> list[str]:
     """An object with a forward and a backward method."""
-    assert passage.callee is not None and passage.forward is not None
     made = [one for one in arguments if "(" in one.name]
     given = ", ".join(f"{one.name.partition('(')[2][:-1]}={one.literal}" for one in made)
     inputs = _layer_inputs(arguments)
@@ -276,25 +270,23 @@ def _layer_functions(passage: Passage, arguments: Sequence[Argument]) -> list[st
     listed = ", ".join(identifier(one.name) for one in inputs)
     values = ", ".join(identifier(one.name) for one in parameters)
     call = _given([one for one in arguments if "(" not in one.name and not one.gradient])
-    forward, backward = passage.forward[1].rpartition(".")[2], passage.name.rpartition(".")[2]
+    forward, backward = _forward(passage).rpartition(".")[2], passage.name.rpartition(".")[2]
     returned = [f"layer.{one.gradient.removeprefix('self.')}" for one in parameters]
     return [
         "",
         f"def made({values}):",
         f"{INDENT}np.random.seed(0)",
-        f"{INDENT}layer = {passage.callee[1]}({given})",
+        f"{INDENT}layer = {_callee(passage)[1]}({given})",
         *(f"{INDENT}layer.{one.name.removeprefix('self.')}[...] = {identifier(one.name)}" for one in parameters),
         f"{INDENT}return layer",
-        "",
-        f"def forward({listed}):",
-        f"{INDENT}return made({values}).{forward}({call})",
-        "",
-        f"def gradient({listed}, cotangent=1.0):",
-        f"{INDENT}layer = made({values})",
-        f"{INDENT}layer.{forward}({call})",
-        f"{INDENT}of_input = layer.{backward}(cotangent)",
-        f"{INDENT}return {', '.join(['of_input', *returned])}",
-        "",
+        *_defined(
+            listed,
+            f"made({values}).{forward}({call})",
+            f"layer = made({values})",
+            f"layer.{forward}({call})",
+            f"of_input = layer.{backward}(cotangent)",
+            f"return {', '.join(['of_input', *returned])}",
+        ),
     ]
 
 

@@ -22,8 +22,8 @@ from verifier.audit.finding.passages import Scope
 from verifier.audit.jobs import Job, Stage
 
 
-class Spec(msgspec.Struct, frozen=True):
-    """What is asked of this process.
+class Spec(Settings, frozen=True, kw_only=True):
+    """What is asked of this process, and how the audit is run.
 
     Attributes:
         pipe: descriptor for the answers.
@@ -32,20 +32,12 @@ class Spec(msgspec.Struct, frozen=True):
     """
 
     arguments: tuple[str, ...]
-    root: str
     pipe: int
     home: str
     package: str | None = None
     backward: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
-    at_once: int = 2
-    seconds: float | None = None
     fresh: bool = False
-    resolution: bool = True
-    propose: bool = True
-    keep: bool = True
-    leave_out_failing: bool = False
-    command: str = ""
     job: Job | None = None
 
 
@@ -103,16 +95,7 @@ class Plugin:
             list(stage.items),
             stage.passages,
             fresh(self._written) if why else forked(perform),
-            Settings(
-                root=Path(spec.root),
-                at_once=spec.at_once,
-                seconds=float("inf") if spec.seconds is None else spec.seconds,
-                resolution=spec.resolution,
-                propose=spec.propose,
-                keep=spec.keep,
-                leave_out_failing=spec.leave_out_failing,
-                command=spec.command,
-            ),
+            spec,
             progress=lambda phase, done, of: send({"progress": [phase, done, of]}),
             forked=not why,
             why_fresh=why,

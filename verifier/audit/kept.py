@@ -22,8 +22,8 @@ class Kept:
         depends: by test, a digest of the code that it runs.
     """
 
-    def __init__(self, project: Path, common: str, depends: dict[str, str]) -> None:
-        name = hashlib.blake2b(str(project).encode(), digest_size=8).hexdigest()
+    def __init__(self, project: str, common: str, depends: dict[str, str]) -> None:
+        name = hashlib.blake2b(project.encode(), digest_size=8).hexdigest()
         base = os.environ.get("VERIFIER_CACHE")
         self._file = (Path(base) if base else user_cache_path("verifier")) / "audit" / f"{name}.json"
         self._common, self._depends = common, depends

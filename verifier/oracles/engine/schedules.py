@@ -3,7 +3,8 @@
 Each node's own backward pass is PyTorch's; only the way in which contributions are gathered is varied. One backward pass.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -27,20 +28,18 @@ class Local:
         self.graph = graph
         values = {name: torch.from_numpy(np.array(graph.arrays[graph.same.get(name, name)])) for name in graph.arrays}
         self.values = {name: value.double() if value.is_floating_point() else value for name, value in values.items()}
-        self.users: dict[str, list[Node]] = {}
         for node in graph.nodes:
-            given = [self.values[one] if isinstance(one, str) else torch.tensor(float(one), dtype=torch.float64) for one in node.operands]
-            self.values[node.output] = apply(node, given)
-            for operand in dict.fromkeys(node.operands):
-                if isinstance(operand, str):
-                    self.users.setdefault(operand, []).append(node)
+            self.values[node.output] = apply(node, self.given(node))
+
+    def given(self, node: Node) -> list[Tensor]:
+        """A node's operands, as copies."""
+        return [
+            self.values[one].detach().clone() if isinstance(one, str) else torch.tensor(one, dtype=torch.float64) for one in node.operands
+        ]
 
     def back(self, node: Node, cotangent: Tensor) -> list[tuple[str, Tensor]]:
         """A node's contributions, operand by operand."""
-        given = [
-            self.values[one].detach().clone() if isinstance(one, str) else torch.tensor(float(one), dtype=torch.float64)
-            for one in node.operands
-        ]
+        given = self.given(node)
         for one in given:
             if one.is_floating_point():
                 one.requires_grad_()
@@ -62,39 +61,47 @@ class Local:
 
 
 Schedule = Callable[[Local], dict[str, Tensor]]
+Contributions = list[tuple[str, Tensor]]
 
 
-def _gathered(gather: Callable[[dict[str, Tensor], str, Tensor, Node], None]) -> Schedule:
-    """In the right order, with another way of adding up."""
+def _gathered(gather: Callable[[dict[str, Tensor], Node, Contributions], None], *, walked: bool = False) -> Schedule:
+    """In one of two right orders (`walked`: that of a depth-first walk), with another way of adding up."""
 
     def sweep(local: Local) -> dict[str, Tensor]:
         output, seed = local.start(0)
         found = {output: seed}
-        for node in reversed(local.nodes(0)):
+        for node in reversed(_depth_first(local) if walked else local.nodes(0)):
             if node.output in found:
-                for name, contribution in local.back(node, found[node.output]):
-                    gather(found, name, contribution, node)
+                gather(found, node, local.back(node, found[node.output]))
         return found
 
     return sweep
 
 
-def _overwrite(found: dict[str, Tensor], name: str, contribution: Tensor, node: Node) -> None:
-    found[name] = contribution
+def _add_all(found: dict[str, Tensor], contributions: Iterable[tuple[str, Tensor]]) -> None:
+    for name, contribution in contributions:
+        found[name] = found[name] + contribution if name in found else contribution
 
 
-def _keep_first(found: dict[str, Tensor], name: str, contribution: Tensor, node: Node) -> None:
-    found.setdefault(name, contribution)
+def _keep_first(found: dict[str, Tensor], node: Node, contributions: Contributions) -> None:
+    for name, contribution in contributions:
+        found.setdefault(name, contribution)
 
 
-def _one_operand(local: Local) -> dict[str, Tensor]:
-    output, seed = local.start(0)
-    found = {output: seed}
-    for node in reversed(local.nodes(0)):
-        if node.output in found:
-            for name, contribution in dict(local.back(node, found[node.output])).items():
-                found[name] = found[name] + contribution if name in found else contribution
-    return found
+def _alias(found: dict[str, Tensor], node: Node, contributions: Contributions) -> None:
+    """The first contribution is kept as it is, the next ones are added to it in place."""
+    cotangent = found[node.output]
+    for name, contribution in contributions:
+        handed_on = node.operation in PASSING_ON and contribution.shape == cotangent.shape and torch.equal(contribution, cotangent)
+        if name in found:
+            found[name] += contribution
+        else:
+            found[name] = cotangent if handed_on else contribution.clone()
+
+
+def _but(operation: str, change: Callable[[dict[str, Tensor], Contributions], None], *, walked: bool) -> Schedule:
+    """What one operation contributes is gathered in another way than what the others do."""
+    return _gathered(lambda found, node, given: (change if node.operation == operation else _add_all)(found, given), walked=walked)
 
 
 def _twice(local: Local) -> dict[str, Tensor]:
@@ -124,8 +131,9 @@ def _early(last: bool) -> Schedule:
             name = waiting.pop(-1 if last else 0)
             if name not in makers:
                 continue
-            for operand, contribution in local.back(makers[name], found[name]):
-                found[operand] = found[operand] + contribution if operand in found else contribution
+            contributions = local.back(makers[name], found[name])
+            _add_all(found, contributions)
+            for operand, _ in contributions:
                 if operand not in seen:
                     seen.add(operand)
                     waiting.append(operand)
@@ -148,28 +156,10 @@ def _preorder(backwards: bool) -> Schedule:
             found[name] = gathered.get(name, torch.zeros_like(local.values[name]))
             if name in makers:
                 _add_all(gathered, local.back(makers[name], found[name]))
-                operands = [one for one in makers[name].operands if isinstance(one, str)]
-                waiting += operands[::-1] if backwards else operands
+                waiting += makers[name].names[:: -1 if backwards else 1]
         return found
 
     return sweep
-
-
-def _aliased(local: Local) -> dict[str, Tensor]:
-    """The first contribution is kept as it is, the next ones are added to it in place."""
-    output, seed = local.start(0)
-    found = {output: seed.clone()}
-    for node in reversed(local.nodes(0)):
-        if node.output not in found:
-            continue
-        cotangent = found[node.output]
-        for name, contribution in local.back(node, cotangent):
-            handed_on = node.operation in PASSING_ON and contribution.shape == cotangent.shape and torch.equal(contribution, cotangent)
-            if name in found:
-                found[name] += contribution
-            else:
-                found[name] = cotangent if handed_on else contribution.clone()
-    return found
 
 
 def _waiting(local: Local) -> dict[str, Tensor]:
@@ -177,18 +167,14 @@ def _waiting(local: Local) -> dict[str, Tensor]:
     output, seed = local.start(0)
     reached = local.graph.reached(0)
     found = {output: seed}
-    arrived: dict[str, int] = {}
+    readings, arrived = Counter(name for node in local.graph.nodes for name in node.names), Counter[str]()
     for node in reversed(local.nodes(0)):
-        if node.output not in found or (node.output != output and arrived[node.output] < _readings(local.graph.nodes, node.output)):
-            continue
-        for name, contribution in local.back(node, found[node.output]) if node.output in reached else ():
-            arrived[name] = arrived.get(name, 0) + 1
-            found[name] = found[name] + contribution if name in found else contribution
+        late = node.output != output and arrived[node.output] < readings[node.output]
+        if node.output in found and node.output in reached and not late:
+            contributions = local.back(node, found[node.output])
+            arrived.update(name for name, _ in contributions)
+            _add_all(found, contributions)
     return found
-
-
-def _readings(nodes: Sequence[Node], name: str) -> int:
-    return sum(node.operands.count(name) for node in nodes)
 
 
 def _by_value(last: bool) -> Schedule:
@@ -198,7 +184,8 @@ def _by_value(last: bool) -> Schedule:
         output, seed = local.start(0)
         owners: dict[tuple[torch.Size, bytes], str] = {}
         names = reversed(local.values) if last else local.values
-        owner = {name: owners.setdefault(_content(local.values[name]), name) for name in names}
+        contents = {name: (local.values[name].shape, local.values[name].detach().numpy().tobytes()) for name in names}
+        owner = {name: owners.setdefault(content, name) for name, content in contents.items()}
         found = {owner[output]: seed}
         for node in reversed(local.nodes(0)):
             if node.output in found:
@@ -206,10 +193,6 @@ def _by_value(last: bool) -> Schedule:
         return found
 
     return sweep
-
-
-def _content(value: Tensor) -> tuple[torch.Size, bytes]:
-    return value.shape, value.detach().numpy().tobytes()
 
 
 def _depth_first(local: Local) -> list[Node]:
@@ -224,43 +207,20 @@ def _depth_first(local: Local) -> list[Node]:
             order.append(makers[name])
         elif name in makers and name not in seen:
             seen.add(name)
-            waiting += [(name, True), *((one, False) for one in makers[name].operands if isinstance(one, str))]
+            waiting += [(name, True), *((one, False) for one in makers[name].names)]
     return order
 
 
-def _but(operation: str, change: Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None], *, walked: bool) -> Schedule:
-    """In one of two right orders; what one operation contributes is gathered in another way than what the others do."""
-
-    def sweep(local: Local) -> dict[str, Tensor]:
-        output, seed = local.start(0)
-        found = {output: seed}
-        for node in reversed(_depth_first(local) if walked else local.nodes(0)):
-            if node.output in found:
-                contributions = local.back(node, found[node.output])
-                if node.operation == operation:
-                    change(found, contributions)
-                else:
-                    _add_all(found, contributions)
-        return found
-
-    return sweep
-
-
-def _add_all(found: dict[str, Tensor], contributions: list[tuple[str, Tensor]]) -> None:
-    for name, contribution in contributions:
-        found[name] = found[name] + contribution if name in found else contribution
-
-
-def _only(kept: int) -> Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None]:
+def _only(kept: int) -> Callable[[dict[str, Tensor], Contributions], None]:
     return lambda found, contributions: _add_all(found, contributions[kept : kept + 1])
 
 
 SCHEDULES: Mapping[str, Schedule] = {
-    "one-contribution": _gathered(_overwrite),
-    "one-operand": _one_operand,
+    "one-contribution": _gathered(lambda found, node, given: found.update(given)),
+    "one-operand": _gathered(lambda found, node, given: _add_all(found, dict(given).items())),
     "twice": _twice,
     "early": _early(False),
-    "aliased": _aliased,
+    "aliased": _gathered(_alias),
     "equal-values": _by_value(False),
     "waiting": _waiting,
 }
@@ -273,7 +233,7 @@ MORE: Sequence[tuple[str, Schedule]] = (
 )
 
 
-OF_ONE: Mapping[str, Callable[[dict[str, Tensor], list[tuple[str, Tensor]]], None]] = {
+OF_ONE: Mapping[str, Callable[[dict[str, Tensor], Contributions], None]] = {
     "overwrites": lambda found, contributions: found.update(contributions),
     "second-lost": _only(0),
     "first-lost": _only(1),
