@@ -46,7 +46,9 @@ def _codes(function: Any, seen: set[int], depth: int) -> Iterator[tuple[CodeType
         return
     seen.add(id(function))
     closed = inspect.getclosurevars(function)
-    names = {**closed.globals, **closed.nonlocals}
+    # Of comprehensions and inner functions too, in the order of the code.
+    inside = dict.fromkeys(name for code in _inside(function.__code__) for name in code.co_names if name in function.__globals__)
+    names = {**{name: function.__globals__[name] for name in inside}, **closed.nonlocals}
     yield function.__code__, names
     for value in names.values():
         if str(getattr(value, "__module__", "")).split(".")[0] == package:
@@ -55,10 +57,16 @@ def _codes(function: Any, seen: set[int], depth: int) -> Iterator[tuple[CodeType
 
 def _integers(code: CodeType) -> Iterator[int]:
     """Whole numbers that the code loads, in order, those of functions inside of it too."""
-    for instruction in dis.get_instructions(code):
-        values = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
-        if instruction.opname in ("LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST"):
-            yield from (value for value in values if type(value) is int)
+    for one in _inside(code):
+        for instruction in dis.get_instructions(one):
+            values = instruction.argval if isinstance(instruction.argval, tuple) else (instruction.argval,)
+            if instruction.opname in ("LOAD_CONST", "LOAD_SMALL_INT", "RETURN_CONST"):
+                yield from (value for value in values if type(value) is int)
+
+
+def _inside(code: CodeType) -> Iterator[CodeType]:
+    """The code, then that of functions inside of it, whole."""
+    yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
-            yield from _integers(constant)
+            yield from _inside(constant)

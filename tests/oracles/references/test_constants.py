@@ -1,0 +1,61 @@
+"""Sizes that stand in a candidate's own code: read as code, through a few calls, never from libraries."""
+
+import numpy as np
+
+from verifier.oracles.references.constants import constants_of, integers_in
+
+TILE = 128
+
+
+def first(x):
+    return second(x[:101])
+
+
+def second(x):
+    return third(x[:102])
+
+
+def third(x):
+    return fourth(x[:103])
+
+
+def fourth(x):
+    return fifth(x[:104])
+
+
+def fifth(x):
+    return np.sum(x[:105])
+
+
+def tiled(x):
+    return [x[start : start + TILE] for start in range(0, len(x), 64)], 3, 5000
+
+
+class Kernel:
+    @staticmethod
+    def forward(ctx, x):
+        return x[:77]
+
+
+def around(x):
+    return around(x[:55]) if len(x) > 55 else x
+
+
+def test_calls_are_followed_four_deep():
+    assert constants_of(first) == (101, 102, 103, 104)
+    assert {101, 102, 103, 104} <= integers_in(first) and 105 not in integers_in(first)
+    assert constants_of(second)[-1] == 105
+
+
+def test_what_is_too_small_or_too_large_to_be_a_size_is_left_out():
+    assert set(constants_of(tiled)) == {64, TILE}  # the one stands inside of a comprehension
+    assert {3, 5000, 64} <= integers_in(tiled) and TILE not in integers_in(tiled)
+
+
+def test_a_class_is_read_by_its_methods_and_a_function_that_calls_itself_once():
+    assert constants_of(Kernel) == (77,)
+    assert constants_of(around) == (55,)
+
+
+def test_a_librarys_code_and_what_has_no_code_say_nothing():
+    assert constants_of(np.linalg.norm) == constants_of(len) == ()
