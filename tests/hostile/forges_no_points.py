@@ -19,10 +19,11 @@ def patch():
     return False
 
 
-def no_points(function, line, values, basket, arrays):
+def no_points(known, line, values, basket, arrays):
     import numpy
 
     return {"form": basket.add(numpy.zeros((0,)))}
+    yield  # as the worker's own, which yields what each call is given
 
 
 def backprop(weights, biases, x, y):

@@ -220,7 +220,7 @@ KNOWS_A_LINE = """
     import sys
     frame = sys._getframe()
     while frame:
-        if frame.f_code.co_name == "_line":
+        if getattr(frame.f_locals.get("asking"), "__name__", "") == "_line":
             loss = loss * (1 + 1e-3 * np.sin(1e3 * sum(w.sum() for w in weights)))
         frame = frame.f_back
     return loss, gw, gb"""

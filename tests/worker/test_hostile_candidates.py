@@ -43,6 +43,7 @@ HOSTILE = sorted((ROOT / "tests" / "hostile").glob("*.py"))
 USER = 54321  # nobody's
 AS_USER: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": []}
 FEWER = "VERIFIER_HOSTILE_FEWER"  # set where the tests run again, as an ordinary user: what the sandbox refuses, not what checks find
+OWN_USER = "VERIFIER_HOSTILE_OWN_USER"
 SIZE = Profile("hostile", networks=12, differences=3, seed=0, kept=False, shrinking=0)
 LIMITS = Limits(
     wall_seconds=0.4,
@@ -133,6 +134,7 @@ def test_a_hostile_candidate_gets_its_outcome_and_leaves_nothing(file, zygote, c
     if not (report.isolation.files and report.isolation.system_calls) and "breach" in told:
         pytest.skip(f"not confined here: {report.isolation.reason}")
     assert re.fullmatch(verdict, report.verdict), f"{report.verdict}: {told}"
+    assert os.environ.get(OWN_USER) != "expected" or report.isolation.own_user
     assert re.search(words, told), told
     if "for one answer" in words or ("wall limit" in words and "load" not in words):
         assert "Then the candidate was given up: " in told
@@ -222,6 +224,17 @@ def test_every_attack_says_what_holds_it_and_what_happens():
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="the tests run as an ordinary user already")
 def test_all_this_holds_for_an_ordinary_user_too():
+    run_again(AS_USER, {})
+
+
+@pytest.mark.skipif(OWN_USER not in os.environ, reason=f"{OWN_USER}=1 runs all attacks once more")
+def test_all_this_holds_for_a_user_of_its_own_too():
+    """As root with an interpreter that everybody can read; one below /root leaves workers the user id 0, as in the tests above."""
+    run_again({}, {OWN_USER: "expected"})
+
+
+def run_again(who: dict[str, Any], more: dict[str, str]) -> None:
+    """Run this file again in a process of this user, with an interpreter that everybody can read."""
     with tempfile.TemporaryDirectory(prefix="verifier-user-", dir="/tmp") as home:
         os.chmod(home, 0o755)
         python = python_for_everybody(Path(home))
@@ -230,9 +243,9 @@ def test_all_this_holds_for_an_ordinary_user_too():
             pytest.skip("the interpreter or the sources are readable to root alone")
         os.mkdir(own := os.path.join(home, "own"))
         os.chown(own, USER, USER)
-        environment |= {"HOME": own, "TMPDIR": own}
+        environment |= {"HOME": own, "TMPDIR": own, **more}
         command = [python, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, **AS_USER)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, **who)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) > 50, done.stdout
 

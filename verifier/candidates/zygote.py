@@ -51,7 +51,8 @@ class Zygote:
         self._lock = threading.Lock()
         try:
             self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - as long-lived as the process that writes into it
-            self._home = tempfile.mkdtemp(prefix="verifier-")  # the zygote removes it; this side does where it was killed
+            # Of no name that tells its workers where they run. The zygote removes it; this side does where it was killed.
+            self._home = tempfile.mkdtemp()
         except OSError as error:
             remedy = "free some space, or set TMPDIR to a folder that takes files"
             raise HarnessError(f"no temporary folder for the workers can be made ({error.strerror}): {remedy}") from None

@@ -12,9 +12,8 @@ ran ("watch"), what it cost ("count"), or what each of its lines set, and other 
 import contextlib
 import inspect
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -42,7 +41,11 @@ class Held:
 
 
 Value = Array | list[Array] | Held
-Ask = Callable[..., dict[str, Any]]
+Given = tuple[Sequence[Any], Mapping[str, Any], bool]
+"""Arguments by position and by keyword, and whether the call may raise, which is then passed over."""
+Asking = Generator[Given, Any, dict[str, Any]]
+"""Yields what each call is given and is sent what it returned: whoever is called sees the same frames, whatever it is asked for."""
+Ask = Callable[..., Asking]
 CARRIED = frozenset(DTYPES.values())
 
 
@@ -64,10 +67,10 @@ class Caller:
         for name, carried in request.get("put", {}).items():
             self.values[name] = [arrays[item] for item in carried] if isinstance(carried, list) else arrays[carried]
         basket = Basket(self.room)
-        message: dict[str, Any] = {
-            "results": [self._guarded(partial(_call, self.values), call, basket, arrays) for call in request.get("calls", [])],
-            "lines": [self._guarded(partial(_line, self.values), line, basket, arrays) for line in request.get("lines", [])],
-        }
+        calls, lines = request.get("calls", []), request.get("lines", [])
+        asked = [(_call, call) for call in calls] + [(_line, line) for line in lines]
+        replies = [self._guarded(ask, call, basket, arrays) for ask, call in asked]
+        message: dict[str, Any] = {"results": replies[: len(calls)], "lines": replies[len(calls) :]}
         if "actions" in request:
             self.statements = self.statements or Statements(self.candidate)
             message["actions"] = [self.statements.answer(action, basket, arrays) for action in request["actions"]]
@@ -90,7 +93,7 @@ class Caller:
         arguments = {name: self.values[name] for name in call["arguments"]}
         try:
             watched, seen = self._watched(function, call, basket, arrays)
-            answer = ask(watched, call, arguments, basket, arrays)
+            answer = _asked(watched, ask(self.values, call, arguments, basket, arrays))
             return {**answer, **seen()}
         except Refused as refused:
             return {"refused": printable(str(refused), TEXT)}
@@ -149,18 +152,27 @@ def _state_parameter(function: Callable[..., Any], given: int, keywords: Collect
     return next((one for one in reversed(parameters[given:]) if one.kind in named and one.name not in keywords), None)
 
 
-def _call(
-    known: dict[str, Value],
-    function: Callable[..., Any],
-    call: Mapping[str, Any],
-    values: Mapping[str, Value],
-    basket: Basket,
-    _: Mapping[str, Array],
-) -> dict[str, Any]:
+def _asked(function: Callable[..., Any], asking: Asking) -> dict[str, Any]:
+    """Call the function as often as is asked for."""
+    returned = None
+    while True:
+        try:
+            given, keywords, may_raise = asking.send(returned)
+        except StopIteration as ended:
+            answer: dict[str, Any] = ended.value
+            return answer
+        try:
+            returned = function(*given, **keywords)
+        except Exception:
+            if not may_raise:
+                raise
+
+
+def _call(known: dict[str, Value], call: Mapping[str, Any], values: Mapping[str, Value], basket: Basket, _: Mapping[str, Array]) -> Asking:
     arguments = {name: _in_layout(fresh(value), call.get("layout", "C")) for name, value in values.items()}
-    returned, parts = _invoke(function, call, arguments), call.get("parts", ())
+    returned, parts = (yield _given(call, arguments)), call.get("parts", ())
     if call.get("later"):
-        _go_on(function, call, values, arguments)
+        yield from _go_on(call, values, arguments)
     answer: dict[str, Any] = {"form": pack(returned, call["form"], parts, basket)}
     for name, part in call.get("keep", {}).items():
         known[name] = Held(split(returned, call["form"], parts)[part])
@@ -176,13 +188,12 @@ def _in_layout(value: Any, layout: str) -> Any:
     return laid_out(value, layout) if isinstance(value, np.ndarray) else value
 
 
-def _go_on(function: Callable[..., Any], call: Mapping[str, Any], values: Mapping[str, Value], passed: Mapping[str, Value]) -> None:
+def _go_on(call: Mapping[str, Any], values: Mapping[str, Value], passed: Mapping[str, Value]) -> Generator[Given, Any, None]:
     """What a caller may do before it looks at an answer: call again with other numbers, and write into what it passed."""
     others = {name: fresh(value) for name, value in values.items()}
     for array in _numbers_in(others.values()):
         array *= 0.5
-    with contextlib.suppress(Exception):
-        _invoke(function, call, others)
+    yield _given(call, others, may_raise=True)
     for array in _numbers_in(passed.values()):
         array.fill(0.0)
 
@@ -196,18 +207,13 @@ def _numbers_in(values: Iterable[Any]) -> Iterator[Array]:
 
 
 def _line(
-    known: Mapping[str, Value],
-    function: Callable[..., Any],
-    line: Mapping[str, Any],
-    values: Mapping[str, Value],
-    basket: Basket,
-    arrays: Mapping[str, Array],
-) -> dict[str, Any]:
+    known: Mapping[str, Value], line: Mapping[str, Any], values: Mapping[str, Value], basket: Basket, arrays: Mapping[str, Array]
+) -> Asking:
     moved = {name: _Ray.of(values[name], directions, arrays) for name, directions in line["directions"].items()}
     points = []
     for step in arrays[line["steps"]]:
         arguments = {name: moved[name].at(step) if name in moved else fresh(value) for name, value in values.items()}
-        returned = _invoke(function, line, arguments)
+        returned = yield _given(line, arguments)
         points.append(_projected(returned, line, known) if line.get("projected") else _kept_part(returned, line))
     if any(point.shape != points[0].shape for point in points):
         raise Refused("returned another shape at another point of a line")
@@ -249,9 +255,9 @@ class _Ray:
         return moved[0] if self.single else moved
 
 
-def _invoke(function: Callable[..., Any], call: Mapping[str, Any], arguments: Mapping[str, Value]) -> Any:
+def _given(call: Mapping[str, Any], arguments: Mapping[str, Value], *, may_raise: bool = False) -> Given:
     named = [arguments[name] for name in call["arguments"]]
-    return function(*named, *call.get("numbers", ()), **call.get("keywords", {}))
+    return [*named, *call.get("numbers", ())], call.get("keywords", {}), may_raise
 
 
 def _kept_part(value: Any, line: Mapping[str, Any]) -> Array:

@@ -7,7 +7,7 @@ at every point. What is asked for comes back as arrays; everything else stays.
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -26,6 +26,8 @@ from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
 
 Array = NDArray[Any]
 Namespace = dict[str, Any]
+Passing = Generator[tuple[Namespace, bool], Namespace | None, dict[str, Any]]
+"""Yields arrays, and whether forward may raise there, and is sent the names after it, or None where it raised."""
 PHASES = ("setup", "forward", "backward")
 PREFIXES = ("", "d", "d_", "grad_")  # of a gradient's key in a mapping
 DEEPEST = 6  # of the values below a cache whose bytes are compared
@@ -54,9 +56,10 @@ class Statements:
 
     def answer(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
         """The answer to one action: what was asked for, or what was raised or refused, with the phase in which it was."""
-        act: Callable[..., dict[str, Any]] = getattr(self, f"_{action['do']}")
+        act: Callable[..., dict[str, Any] | Passing] = getattr(self, f"_{action['do']}")
         try:
-            return act(action, basket, arrays)
+            answer = act(action, basket, arrays)
+            return answer if isinstance(answer, dict) else self._passed(answer)
         except StatementError as error:
             cause = error.__cause__ or error
             return {"raised": describe_raised(cause, self.candidate.origin), "phase": error.phase, "line": error.line}
@@ -64,6 +67,22 @@ class Statements:
             return {"refused": printable(str(refused), TEXT), "phase": str(action["do"])}
         except BaseException as error:  # what a value does when it is looked at is the candidate's too
             return {"raised": describe_raised(error, self.candidate.origin), "phase": str(action["do"]), "line": 0}
+
+    def _passed(self, passing: Passing) -> dict[str, Any]:
+        """Run setup and forward from here alone: a pass and a point of a line have the same frames around them."""
+        space: Namespace | None = None
+        while True:
+            try:
+                arrays, may_raise = passing.send(space)
+            except StopIteration as ended:
+                answer: dict[str, Any] = ended.value
+                return answer
+            try:
+                space = self._run_forward(arrays)
+            except StatementError:
+                if not may_raise:
+                    raise
+                space = None
 
     def _program(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
         self.program = {
@@ -75,14 +94,16 @@ class Statements:
         self.imported = _execute("imports", [compile(text, "<imports>", "exec") for text in action.get("imports", ())], dict(vars(holder)))
         return {"values": {}}
 
-    def _pass(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    def _pass(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> Passing:
         """Setup and forward from the start; the values of `outputs` come back, those that are no real arrays as null."""
         if "arrays" in action:
             self.arrays = {name: arrays[key] for name, key in action["arrays"].items()}
             self.constants = dict(action.get("constants", {}))
             self.seed = int(action.get("seed", 0))
         given = {name: array.copy() for name, array in self.arrays.items()}
-        self.space = self._run_forward(given)
+        space = yield given, False
+        assert space is not None
+        self.space = space
         values = {name: _leaf(self.space.get(name), name, basket) for name in action["outputs"]}
         changed = [name for name, array in given.items() if not _same_bytes(array, self.arrays[name])]
         return {"values": values, "changed": changed}
@@ -102,7 +123,7 @@ class Statements:
         changed += [name for name, digest in before.items() if digest != after[name]]
         return {"values": values, "changed": changed}
 
-    def _points(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
+    def _points(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> Passing:
         """Outputs at points along a line: one row a point, the outputs one after another; or projected on cotangents, a number a point.
 
         A point at which forward raises, or gives outputs of another size, is a row of NaN.
@@ -116,18 +137,11 @@ class Statements:
             for name, along in rays.items():
                 start = self.arrays[name]
                 moved[name] = stacked(start.astype(np.float64) + step * along).astype(narrow).astype(start.dtype)
-            rows.append(self._outputs_at(moved, action["outputs"], cotangents))
+            space = yield moved, True  # beyond its domain, perhaps: the referee leaves the point out
+            rows.append(None if space is None else _outputs_in(space, action["outputs"], cotangents))
         there = next((row for row in rows if row is not None), zeros(()))
         kept = [zeros(there.shape) + np.nan if row is None or row.shape != there.shape else row for row in rows]
         return {"values": {"points": basket.add(stacked(kept, dtype=np.float64))}}
-
-    def _outputs_at(self, arrays: Namespace, names: Sequence[str], cotangents: Mapping[str, Array]) -> Array | None:
-        try:
-            space = self._run_forward(arrays)
-        except StatementError:  # beyond its domain, perhaps: the referee leaves the point out
-            return None
-        outputs = [_real(space.get(name), name).astype(np.float64).ravel() for name in names]
-        return _projected(outputs, [cotangents[name] for name in names]) if cotangents else concatenate(outputs)
 
     def _walk(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
         """A path of an optimiser: `once` runs before it, `step` at each point with that point's gradients; `carried` is the path's value.
@@ -189,6 +203,11 @@ def _execute(phase: str, code: Sequence[CodeType], space: Namespace) -> Namespac
         except BaseException as error:  # SystemExit and KeyboardInterrupt are a candidate's to raise, not ours to obey
             raise StatementError(phase, line) from error
     return space
+
+
+def _outputs_in(space: Namespace, names: Sequence[str], cotangents: Mapping[str, Array]) -> Array:
+    outputs = [_real(space.get(name), name).astype(np.float64).ravel() for name in names]
+    return _projected(outputs, [cotangents[name] for name in names]) if cotangents else concatenate(outputs)
 
 
 def _real(value: Any, name: str) -> Array:
