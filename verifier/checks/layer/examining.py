@@ -1,11 +1,12 @@
 """One layer before its checks: every problem is asked once, and each answer is held against differences, ties, and what needs no claim."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import (
     ONE_SIGN,
     Answered,
@@ -23,6 +24,7 @@ from verifier.checks.layer.properties import ask_properties
 from verifier.checks.layer.ties import Misplaced, misplaced
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.contracts.layer.mapped import left_out
+from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.layer_operations.kept import Answers
 
 MOST_FAILURES = 12  # problems on which differences may fail before the others are not differenced any more
@@ -72,6 +74,7 @@ def examine(
         elif found.differenced < differences and failing < MOST_FAILURES:
             _ask_differences(asking, problem, answered, found, seed, every_tensor)
         failing += len(found.departures) > before
+    _ask_alone(asking, found, seed)
     ask_properties(asking, found)
     if not found.answers and found.left_out:
         _tell_why(found)
@@ -162,35 +165,64 @@ def _ask_differences(
     right = {name: gradient for name, gradient in usable.items() if gradient.shape == problem.arrays[name].shape}
     if not right:
         return
-    given = Answered(answered.outputs, answered.cotangents, right, rounded=answered.rounded)
-    again = partial(claim_again, asking, problem)
     stand = sum(departure.kind == "differences" and departure.index is not None for departure in found.departures)
     try:
-        differenced = difference(
-            asking,
-            problem,
-            given,
-            again,
-            seed=seed,
-            inside=found.inside_of(problem),
-            every_tensor=every_tensor,
-            convicted=stand >= CONVICTED,
-        )
+        _difference(asking, problem, answered, right, found, seed=seed, every_tensor=every_tensor, convicted=stand >= CONVICTED)
     except Raised as raised:
         found.note("finite-difference", f"Problem {problem.index} was not differenced: {raised}")
         return
     found.differenced += 1
     found.compared.append(problem.index)
+
+
+def _ask_alone(asking: LayerAsking, found: Examined, seed: int) -> None:
+    """Ask about each array that no line decided by itself, problem after problem: in float32 a line through all sees little of each."""
+    for problem in [problem for problem in found.problems if problem.index in found.compared]:
+        undecided = [name for name, power in found.resolves.items() if power > DECISIVE]
+        if not undecided or found.departures:
+            return
+        try:
+            answered = answer_patiently(asking, problem)
+            for name in undecided:
+                gradient = answered.gradients.get(name)
+                if gradient is not None and gradient.any():
+                    _difference(asking, problem, answered, {name: gradient}, found, seed=seed)
+        except Raised:
+            continue
+
+
+def _difference(
+    asking: LayerAsking,
+    problem: LayerProblem,
+    answered: Answered,
+    gradients: Mapping[str, FloatArray],
+    found: Examined,
+    *,
+    seed: int,
+    every_tensor: bool = False,
+    convicted: bool = False,
+) -> None:
+    """Difference these gradients at the problem that was asked last, and keep what that shows. Raises Raised as asking does."""
+    differenced = difference(
+        asking,
+        problem,
+        Answered(answered.outputs, answered.cotangents, gradients, rounded=answered.rounded),
+        partial(claim_again, asking, problem),
+        seed=seed,
+        inside=found.inside_of(problem),
+        every_tensor=every_tensor,
+        convicted=convicted,
+    )
     for name, power in differenced.resolves.items():
         found.resolves[name] = min(found.resolves.get(name, float("inf")), power)
-    element = differenced.wrong
+    says, element = "is not the derivative of its own forward pass", differenced.wrong
     if element is not None:
         found.departures.append(
             Departure(
                 "finite-difference",
                 element.tensor,
                 problem,
-                "is not the derivative of its own forward pass",
+                says,
                 "differences",
                 error=abs(element.estimated - element.claimed),
                 tolerance=element.tolerance,
@@ -201,9 +233,7 @@ def _ask_differences(
             )
         )
     for name in differenced.also_wrong:
-        found.departures.append(
-            Departure("finite-difference", name, problem, "is not the derivative of its own forward pass", "differences")
-        )
+        found.departures.append(Departure("finite-difference", name, problem, says, "differences"))
 
 
 def _ask_ties(asking: LayerAsking, problem: LayerProblem, answered: Answered, found: Examined, seed: int) -> None:

@@ -14,12 +14,12 @@ from verifier.contracts.layer.drawing import LayerProblem
 from verifier.counting import counted
 from verifier.diagnosis.layer.counterexample import smallest_example
 from verifier.diagnosis.layer.explaining import explain_layer, where_shown
+from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.results.outcome import Measurement, Outcome, Status, Verdict
 from verifier.results.report import Counterexample, Diagnosis, LayerRecord, Note
 from verifier.verification.witnesses import verdict_of
 
 SOURCE = "8 x error bound of the difference"
-DECISIVE = 1e-2
 REFUSALS = ("AssertionError", "NotImplementedError")  # exceptions that say: not these sizes
 REDUCTIONS = {"mean": "the mean over the samples", "sum": "the sum over the samples", "all": "the mean over all elements"}
 SHOWN = 3  # departures of a layer that become measurements
