@@ -105,3 +105,8 @@ def test_the_same_seed_draws_the_same_problems():
     one, other = (draw_problems(layer('operation = "affine"'), 10, 3) for _ in range(2))
     assert all(np.array_equal(a.arrays["x"], b.arrays["x"]) for a, b in zip(one, other, strict=True))
     assert not np.array_equal(one[0].arrays["x"], draw_problems(layer('operation = "affine"'), 1, 4)[0].arrays["x"])
+
+
+def test_a_step_that_changes_its_weights_in_place_is_told_how_that_is_said():
+    with pytest.raises(TableError, match='where w is changed in place, add "next_w = w"'):
+        layer('setup = "o = SGD(0.1)"\nstep = "o.update(w, dw)"\noptimizer = { name = "sgd", lr = 0.1 }')

@@ -19,6 +19,9 @@ from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.noise import machine_epsilon
 
 STEPS = (2.0**-7, 2.0**-8, 2.0**-9)  # drawn ties are whole numbers, so that no step meets another one
+# Three slopes may agree by chance where the function turns within these steps, as a norm of equal elements does: what lies outside of
+# them is asked again over shorter ones, and is right after all where those hold it to less than it was off.
+NEARER = tuple(step / 2**8 for step in STEPS)
 MOST_ELEMENTS = 64
 NOISE = 64.0  # last bits of the loss that a slope may be off
 GROUPS = 3  # directions in which equal elements move together
@@ -49,6 +52,16 @@ class Misplaced:
         """How far outside it is."""
         return max(self.claimed - self.high, self.low - self.claimed)
 
+    @property
+    def fits(self) -> bool:
+        """Whether it lies between the slopes, as far as these are known."""
+        return bool(self.excess <= self.tolerance)
+
+    def stands(self, *, smooth_only: bool) -> bool:
+        """Whether it lies outside; `smooth_only`: not where the two slopes differ, since of an unknown function they bound nothing."""
+        known = bool(np.isfinite([self.low, self.high, self.tolerance]).all())
+        return known and not self.fits and not (smooth_only and self.high - self.low > self.tolerance)
+
 
 def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *, seed: int, elements: bool, inside: str) -> list[Misplaced]:
     """Where the gradients of a problem with ties, the last one asked with cotangents of one sign, are outside of the one-sided slopes."""
@@ -62,42 +75,41 @@ def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *,
         lines += [line for name, gradient in gradients.items() for line in _single(name, gradient, problem)]
     if not lines:
         return []
-    steps = [*STEPS, *(-step for step in STEPS)]
     flat = {name: answered.cotangents[name].ravel() for name in asking.outputs}
-    losses = asking.along([({name: along}, steps) for name, _, along in lines], flat)
     center = sum(float((answered.cotangents[name] * answered.outputs[name]).sum()) for name in asking.outputs)
     level = sum(float(np.abs(answered.cotangents[name] * answered.outputs[name]).sum()) for name in asking.outputs)
     epsilon = machine_epsilon(np.float32 if inside == "float32" else np.float64)
-    found = []
-    for (name, index, along), values in zip(lines, losses, strict=True):
-        # Outputs that are 0 here are not a step further on: their rounding is of the size that they have there.
-        further = STEPS[0] * float(np.abs(gradients[name] * along).sum())
-        noise = NOISE * epsilon * max(level, further, 1e-300)
-        judged = _judge(float((gradients[name] * along).sum()), np.asarray(values), center, noise, smooth_only=not elements)
-        if judged is not None:
-            found.append(Misplaced(name, index, *judged, together=index is None and bool((along == 1).all())))
-    return found
+
+    def judged(asked: Sequence[_Direction], steps: Sequence[float]) -> list[Misplaced]:
+        both = [*steps, *(-step for step in steps)]
+        every = asking.along([({name: along}, both) for name, _, along in asked], flat)
+        found = []
+        for (name, index, along), losses in zip(asked, every, strict=True):
+            # Outputs that are 0 here are not a step further on: their rounding is of the size that they have there.
+            further = steps[0] * float(np.abs(gradients[name] * along).sum())
+            noise = NOISE * epsilon * max(level, further, 1e-300)
+            low, high, tolerance = _slopes(np.asarray(losses), center, steps, noise)
+            claimed = float((gradients[name] * along).sum())
+            found.append(Misplaced(name, index, claimed, low, high, tolerance, together=index is None and bool((along == 1).all())))
+        return found
+
+    outside = [(line, one) for line, one in zip(lines, judged(lines, STEPS), strict=True) if one.stands(smooth_only=not elements)]
+    if not outside:
+        return []
+    nearer = judged([line for line, _ in outside], NEARER)
+    return [one for (_, one), near in zip(outside, nearer, strict=True) if not (near.fits and near.tolerance < one.excess)]
 
 
-def _judge(
-    claimed: float, losses: FloatArray, center: float, noise: float, *, smooth_only: bool
-) -> tuple[float, float, float, float] | None:
-    """(claimed, low, high, tolerance) where the claim lies outside; None where it does not, or where the slopes are not known.
-
-    `smooth_only`: not where the two slopes differ, since of an unknown function they need not bound what is right.
-    """
-    right, right_error = _one_sided(losses[: len(STEPS)], center)
-    left, left_error = _one_sided(losses[len(STEPS) :], center)
-    low, high = min(right, -left), max(right, -left)
-    tolerance = KAPPA * (max(right_error, left_error) + noise / STEPS[-1])
-    if not np.isfinite([low, high, tolerance]).all() or (smooth_only and high - low > tolerance):
-        return None
-    return (claimed, low, high, tolerance) if claimed > high + tolerance or claimed < low - tolerance else None
+def _slopes(losses: FloatArray, center: float, steps: Sequence[float], noise: float) -> tuple[float, float, float]:
+    """(low, high, tolerance) of the one-sided slopes; the tolerance is not finite where they are not known."""
+    right, right_error = _one_sided(losses[: len(steps)], center, steps)
+    left, left_error = _one_sided(losses[len(steps) :], center, steps)
+    return min(right, -left), max(right, -left), KAPPA * (max(right_error, left_error) + noise / steps[-1])
 
 
-def _one_sided(losses: FloatArray, center: float) -> tuple[float, float]:
+def _one_sided(losses: FloatArray, center: float, steps: Sequence[float]) -> tuple[float, float]:
     """The slope on one side by extrapolation, and how far the last two extrapolations differ."""
-    slopes = [(float(loss) - center) / step for loss, step in zip(losses, STEPS, strict=True)]
+    slopes = [(float(loss) - center) / step for loss, step in zip(losses, steps, strict=True)]
     better = [2 * fine - coarse for coarse, fine in pairwise(slopes)]
     return better[-1], abs(better[-1] - better[-2])
 

@@ -42,8 +42,7 @@ def path_of(step: Script, setup: Script) -> Path:
         if found is None and len(gradients) == 1 and fresh:
             found = fresh[0]
         if found is None:
-            raise TableError(
-                "step", f"gives no next value of {name}: it must give {name} or next_{name}; it gives {', '.join(step.gives)}."
-            )
+            gives = f"it gives {', '.join(step.gives)}" if step.gives else f'where {name} is changed in place, add "next_{name} = {name}"'
+            raise TableError("step", f"gives no next value of {name}: it must give {name} or next_{name}; {gives}.")
         following[name] = found
     return Path(gradients, following)

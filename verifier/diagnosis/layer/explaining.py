@@ -11,12 +11,13 @@ from verifier.counting import counted
 from verifier.diagnosis.layer.axes import shown_when
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.cases import cases_of
-from verifier.diagnosis.layer.regions import region_of
+from verifier.diagnosis.layer.regions import is_zero_there, region_of
 from verifier.diagnosis.layer.relations import related
 from verifier.results.report import Diagnosis
 
 OF_FORM = ("shape", "missing", "not finite")  # kinds of departure that are seen without differences
 NO_RELATION = "no-known-mistake"
+TINY = 1e-3  # of an element: no term is that small; it names, and decides nothing
 
 
 def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
@@ -86,7 +87,12 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
         return Diagnosis("ties", "", f"{label} {worst.says}{where}.", evidence, examined.claims.name, name, "at ties", axes)
     if worst.kind in ("layout", "linear"):
         return Diagnosis(worst.kind, "", f"{label} {worst.says}.", evidence, examined.claims.name, name, "", axes)
-    says = f"{label} is wrong{place}{where}{numbers}, at {worst.problem.describe()}."
+    if worst.claimed and worst.right and cases and not wrong and abs(worst.claimed - worst.right) <= TINY * abs(worst.right):
+        off = f"is off by {abs(worst.claimed / worst.right - 1):.1g} of itself"
+        says = f"{label} {off}{where}{numbers}: an ε that only the backward pass has, or a constant with too few digits."
+        return Diagnosis(NO_RELATION, "", says, evidence, examined.claims.name, name, "", axes)
+    what = "zero" if place and is_zero_there(name, wrong) else "wrong"
+    says = f"{label} is {what}{place}{where}{numbers}, at {worst.problem.describe()}."
     return Diagnosis(NO_RELATION, "", says, evidence, examined.claims.name, name, region, axes)
 
 

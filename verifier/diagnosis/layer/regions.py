@@ -19,9 +19,16 @@ def region_of(name: str, cases: Sequence[Case]) -> str:
     if not masks or all(mask.all() for mask in masks):
         return ""
     for words, region in _regions(cases[0].claimed[name].ndim):
-        if all(_fits(mask, region(case.arrays[name])) for case, mask in zip(cases, masks, strict=True)):
+        both = [(mask, region(case.arrays[name])) for case, mask in zip(cases, masks, strict=True)]
+        telling = [(mask, there) for mask, there in both if not there.all()]  # of one row alone, any is the first
+        if telling and all(_fits(mask, there) for mask, there in telling):
             return words
     return ""
+
+
+def is_zero_there(name: str, cases: Sequence[Case]) -> bool:
+    """Whether what is wrong is zero."""
+    return bool(cases) and all(not case.claimed[name][_wrong(case, name)].any() for case in cases)
 
 
 def _wrong(case: Case, name: str) -> Mask:
@@ -31,8 +38,8 @@ def _wrong(case: Case, name: str) -> Mask:
 
 
 def _fits(wrong: Mask, region: Mask) -> bool:
-    """All wrong elements lie in the region, which is not everything, and at least half of it is wrong."""
-    return bool(not (wrong & ~region).any() and not region.all() and 2 * (wrong & region).sum() >= region.sum())
+    """All wrong elements lie in the region, and at least half of it is wrong."""
+    return bool(not (wrong & ~region).any() and 2 * (wrong & region).sum() >= region.sum())
 
 
 def _regions(rank: int) -> Iterator[tuple[str, Callable[[FloatArray], Mask]]]:

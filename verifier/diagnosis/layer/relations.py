@@ -164,7 +164,7 @@ def _additive(name: str, cases: Sequence[Case]) -> str | None:
                 if all(abs(abs(factor) - times * value) < loose * value for factor, value in zip(known, values, strict=True)):
                     missing = "missing" if known[0] < 0 else "too much"
                     return f"is off by {words}{option}·{other}: that term is {missing}"
-        if constant_one:
+        if constant_one and sum(case.claimed[name].size for case in cases) > 1:  # one number is a multiple of any other
             return f"is off by {known[0]:.4g}·{other} on every problem"
     return None
 
@@ -175,7 +175,9 @@ def _multiple(case: Case, name: str, array: FloatArray) -> float | None:
     if square == 0:
         return None
     factor = float((error * array).sum()) / square
-    return factor if case.close(name, error, factor * array) else None
+    # An error that differences barely see is near a multiple of anything.
+    explained = bool(np.linalg.norm(error - factor * array) <= np.linalg.norm(error) / LOOSE)
+    return factor if explained and case.close(name, error, factor * array) else None
 
 
 def _of_some_outputs(name: str, cases: Sequence[Case]) -> str | None:

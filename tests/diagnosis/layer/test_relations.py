@@ -1,0 +1,40 @@
+"""What a relation may explain: an error that differences barely see is near a multiple of anything, and has no name."""
+
+import numpy as np
+
+from verifier.diagnosis.layer.case import CLOSE, Case
+from verifier.diagnosis.layer.regions import is_zero_there, region_of
+from verifier.diagnosis.layer.relations import related
+
+
+def case(error, other, right=None):
+    """One linear layer in w, whose gradient is wrong by `error`, beside another array of the same shape."""
+    right = np.array([1.0, -2.0, 0.5]) if right is None else right
+    flat = right.ravel()
+    return Case(
+        values={"D": right.shape[-1]},
+        arrays={"w": np.ones(right.shape), "u": other},
+        claimed={"w": right + error},
+        jacobians={"w": np.diag(flat)},
+        cotangent=np.ones(flat.size),
+        shape=(flat.size,),
+    )
+
+
+def test_an_error_at_the_limit_of_differences_is_no_multiple_of_an_array():
+    other = np.array([0.3, 1.0, -0.7])
+    error = 2.2 * CLOSE["float64"] * np.array([0.4, 1.0, 0.1])
+    assert related("w", [case(error, other)]) is None
+    assert related("w", [case(0.25 * other, other)]) == ("additive", "is off by 0.25·u on every problem")
+
+
+def test_one_number_is_no_multiple_of_another():
+    one = case(np.array([0.1]), np.array([0.7]), right=np.array([1.0]))
+    assert "·u" not in str(related("w", [one]))
+
+
+def test_a_row_is_named_although_it_is_all_there_is_on_another_problem():
+    table = np.array([[1.0, 2.0], [3.0, 4.0]])
+    wrong = [case(np.array([[-1.0, -2.0], [0.0, 0.0]]), table, table), case(-table[:1], table[:1], table[:1])]
+    assert region_of("w", wrong) == "in the first row only"
+    assert is_zero_there("w", wrong)
