@@ -71,13 +71,17 @@ class Case:
         """Whether the right gradient is more than what is left where everything cancels."""
         return float(np.abs(self.right[name]).max(initial=0.0)) > SHOWN * self.scale(name)
 
-    def close(self, name: str, one: FloatArray, other: FloatArray) -> bool:
-        """Whether two gradients of an array are one within what differences resolve."""
+    def close(self, name: str, one: FloatArray, other: FloatArray, *, times: float = 1.0) -> bool:
+        """Whether two gradients of an array are one within what differences resolve, or so many times that."""
         if one.shape != other.shape:
             return False
         largest = max(self.scale(name), float(np.abs(other).max(initial=0.0)))
-        return bool(np.all(np.abs(one - other) <= self.closeness * largest))
+        return bool(np.all(np.abs(one - other) <= times * self.closeness * largest))
 
     def wrong(self, name: str) -> bool:
         """Whether what is claimed of an array is not what differences give."""
         return not self.close(name, self.claimed[name], self.right[name])
+
+    def clearly_wrong(self, name: str) -> bool:
+        """Whether it is wrong by much more than differences resolve: what they barely see is related to anything."""
+        return not self.close(name, self.claimed[name], self.right[name], times=LOOSE)

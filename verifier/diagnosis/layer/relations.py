@@ -19,6 +19,7 @@ Relation = Callable[[str, Sequence[Case]], str | None]
 def related(name: str, cases: Sequence[Case]) -> tuple[str, str] | None:
     """(the mistake's id, the end of a sentence that begins with the gradient's name); None where no relation holds on all cases."""
     cases = [case for case in cases if case.shows(name)] or cases
+    cases = [case for case in cases if case.clearly_wrong(name)]
     if not cases:
         return None
     for mistake, relation in _RELATIONS:
@@ -175,9 +176,7 @@ def _multiple(case: Case, name: str, array: FloatArray) -> float | None:
     if square == 0:
         return None
     factor = float((error * array).sum()) / square
-    # An error that differences barely see is near a multiple of anything.
-    explained = bool(np.linalg.norm(error - factor * array) <= np.linalg.norm(error) / LOOSE)
-    return factor if explained and case.close(name, error, factor * array) else None
+    return factor if case.close(name, error, factor * array) else None
 
 
 def _of_some_outputs(name: str, cases: Sequence[Case]) -> str | None:
