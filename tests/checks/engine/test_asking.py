@@ -57,17 +57,18 @@ def test_longer_graphs_are_not_asked_after_one_that_took_too_long():
 class Silent(Mortal):
     """Forges answers in which there is nothing to compare."""
 
-    def __init__(self, missing):
+    def __init__(self, missing, kind):
         super().__init__()
-        self.missing = missing
+        self.missing, self.kind = missing, kind
 
     def reply(self, graph):
-        return super().reply(graph) | {self.missing: type(super().reply(graph)[self.missing])()}
+        return super().reply(graph) | {self.missing: self.kind()}
 
 
+@pytest.mark.parametrize("kind", [dict, list, str, type(None)])
 @pytest.mark.parametrize("missing", ["values", "gradients"])
-def test_an_answer_in_which_something_is_missing_is_no_right_one(missing):
+def test_an_answer_in_which_something_is_missing_is_no_right_one(missing, kind):
     (whole,) = Asking(Mortal()).ask([graph("a", 1, "plain")])
-    (reply,) = Asking(Silent(missing)).ask([graph("a", 1, "plain")])
+    (reply,) = Asking(Silent(missing, kind)).ask([graph("a", 1, "plain")])
     assert whole.stopped is None
     assert reply.stopped is not None and "something is missing" in reply.stopped.words

@@ -25,6 +25,13 @@ def test_quoted_calls_are_taken(line):
     assert read_script("setup", line).lines == (line,)
 
 
+def test_a_statement_of_4000_characters_is_read_and_a_longer_one_refused():
+    line = f"out = f(x{' ' * (4000 - len('out = f(x)'))})"
+    assert read_script("forward", line).reads == ("f", "x")
+    with pytest.raises(TableError, match="a statement of 4,001 characters; at most 4,000"):
+        read_script("forward", line + ")")
+
+
 @pytest.mark.parametrize(
     ("line", "what", "column"),
     [
