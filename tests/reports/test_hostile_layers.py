@@ -1,0 +1,66 @@
+"""What a file of layers says of itself, in the names of its layers and in what it raises, is inert in every format."""
+
+import csv
+import io
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator
+
+import verifier
+from verifier.reports.formats import FORMATS
+
+SOURCE = r"""# /// script
+# [tool.verifier]
+# contract = "layer"
+# [[tool.verifier.layer]]
+# name = "=1+1<script>alert(1)</script>|[x](javascript:alert(1)) ::error::x"
+# forward = "out, cache = f(x)"
+# backward = "dx = raises(dout, cache)"
+# arrays = { x = "N" }
+# [[tool.verifier.layer]]
+# name = "<img src=x onerror=alert(1)>"
+# forward = "out, cache = f(x)"
+# backward = "dx = wrong(dout, cache)"
+# arrays = { x = "N" }
+# ///
+def f(x):
+    return x * x, x
+
+def raises(dout, x):
+    raise ValueError("=cmd|' /c calc'!A0\x1b[31m<script>alert(2)</script>\n::error file=a::b\n| a |\n```\n````\n![x](http://e/x.png)\u202e]]>\x00")
+
+def wrong(dout, x):
+    return 3 * x * dout
+"""
+
+
+def outside_of_code(markdown: str) -> Iterator[str]:
+    """Its lines, without those between fences and those that are indented or hold code."""
+    fence = ""
+    for line in markdown.split("\n"):
+        ticks = re.match(r" {0,3}(`{3,})", line)
+        if fence:
+            fence = "" if ticks and len(ticks[1]) >= len(fence) and not line.strip().strip("`") else fence
+        elif ticks:
+            fence = ticks[1]
+        elif not line.startswith("    ") and "`" not in line:
+            yield line
+
+
+def test_names_of_layers_and_what_they_raise_are_inert(tmp_path):
+    (tmp_path / "hostile.py").write_text(SOURCE)
+    report = verifier.check(tmp_path / "hostile.py", profile="quick", seed=0)
+    assert report.verdict == "fail"
+    written = {name: format.write(report) for name, format in FORMATS.items()}
+    assert "alert(1)" in written["html"]
+    assert "<script>alert" not in written["html"]
+    assert "<img src=x" not in written["html"]
+    assert "\x1b" not in "".join(text for name, text in written.items() if name != "terminal")
+    prose = list(outside_of_code(written["markdown"]))
+    assert any("alert(1)" in line for line in prose)
+    assert not [line for line in prose if "<script>alert" in line or "<img src=x" in line or "](javascript" in line or "![x](http" in line]
+    assert not [line for line in written["annotations"].split("\n") if "alert" in line and not line.startswith(("::error ", "::warning "))]
+    for name in ("csv", "checks", "measurements"):
+        cells = [cell for row in csv.reader(io.StringIO(written[name])) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in ("=", "+", "@", "\t")], name
+    ElementTree.fromstring(written["junit"])
