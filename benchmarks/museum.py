@@ -1,10 +1,11 @@
 """A museum of wrong gradients: is each wrong implementation found, with no input made for it, and its right version never accused?
 
-    python -m benchmarks.museum FOLDER [--draws 100] [--seed 0] [--only NAME] [--share 1/4] [--minutes 15]
+    python -m benchmarks.museum FOLDER [--draws 100] [--seed 0] [--only NAME] [--keep FILE] [--minutes 15]
 
 A folder holds one folder a case: `reference.py`, `wrong.py`, `right.py` and `case.json` with the arguments in named sizes, the sizes of a
 typical test, options and limits. What a revealing input would be is not read. Without a folder the wrong gradients of `benchmarks.plants`
-are judged. Results are kept in benchmarks/results/museum.txt, of a folder in museum_published.txt.
+are judged. With `--keep` it goes on where it was stopped, and begins no further case after so many minutes. The whole table is kept in
+benchmarks/results/museum.txt, that of a folder in museum_published.txt.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks.exhibits import Exhibit
-from benchmarks.output import Share, publish, versions
+from benchmarks.output import publish, versions
 from verifier import assert_gradients
 from verifier.errors import Inconclusive
 
@@ -96,9 +97,17 @@ def _module(path: Path) -> Any:
 
 def planted() -> list[Exhibit]:
     """Every wrong gradient that was planted by us."""
-    from benchmarks import planted_functions, planted_indexing, planted_losses, planted_usage, plants
+    from benchmarks import (
+        planted_algebra,
+        planted_functions,
+        planted_indexing,
+        planted_losses,
+        planted_training,
+        planted_usage,
+        plants,
+    )
 
-    modules = (planted_functions, planted_losses, planted_indexing, planted_usage)
+    modules = (planted_functions, planted_losses, planted_indexing, planted_usage, planted_algebra, planted_training)
     return [*plants.EXHIBITS, *(one for module in modules for one in module.GALLERY.exhibits)]
 
 
@@ -121,7 +130,8 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", default="")
-    Share.add_options(parser)
+    parser.add_argument("--keep", type=Path)
+    parser.add_argument("--minutes", type=float, default=float("inf"))
     given = parser.parse_args()
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
@@ -130,31 +140,50 @@ def main() -> None:
         exhibits = planted()
     else:
         exhibits = [read(path) for path in sorted(given.folder.iterdir()) if (path / "case.json").exists()]
-    share, lines = Share.of(given), []
-    found = accused = points = 0
-    for exhibit in share.units([one for one in exhibits if given.only in one.name]):
-        begun = time.process_time()
-        wrong, message, _ = verdict(exhibit, exhibit.wrong, draws=given.draws, seed=given.seed)
-        middle = time.process_time()
-        right, complaint, asked = verdict(exhibit, exhibit.right, draws=given.draws, seed=given.seed)
-        found, accused, points = found + (wrong == "fail"), accused + (right == "fail"), points + asked
-        ended = time.process_time()
-        lines.append(
-            f"{exhibit.name:32} wrong: {wrong:4} {middle - begun:5.1f} s  right: {right:4} {asked:4} {ended - middle:5.1f} s\n"
-            f"    {message.replace(chr(10), ' ')[:300]}"
-        )
-        if right != "pass":
-            lines.append(f"    RIGHT: {complaint.replace(chr(10), ' ')[:400]}")
-        print(lines[-1], flush=True)
+    wanted = [one for one in exhibits if given.only in one.name]
+    found = read_kept(given.keep)
+    begun = time.monotonic()
+    for exhibit in wanted:
+        if exhibit.name not in found and time.monotonic() - begun < 60 * given.minutes:
+            found[exhibit.name] = both(exhibit, draws=given.draws, seed=given.seed)
+            print(line_of(exhibit.name, found[exhibit.name]), flush=True)
+            if given.keep is not None:
+                with given.keep.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({exhibit.name: found[exhibit.name]}) + "\n")
+    asked = [one for one in wanted if one.name in found]
+    answers = [found[one.name] for one in asked]
     counts = (
-        f"{found} of {share.asked} wrong found; {accused} right accused in {points} draws; seed {given.seed}, {given.draws} combinations. "
-        f"{share}"
+        f"{sum(one['wrong'] == 'fail' for one in answers)} of {len(asked)} wrong found; "
+        f"{sum(one['right'] == 'fail' for one in answers)} right accused in {sum(one['draws'] for one in answers)} draws; "
+        f"seed {given.seed}, {given.draws} combinations, {sum(one['seconds'] for one in answers):.0f} s of processor time."
     )
-    text = "\n".join([*sorted(lines), "", counts, versions("numpy", "torch")])
-    if given.only:
-        print(counts)
+    text = "\n".join([*(line_of(one.name, found[one.name]) for one in asked), "", counts, versions("numpy", "torch")])
+    if given.only or len(asked) < len(wanted):
+        print(f"{counts} {len(asked)} of {len(wanted)} cases asked.")
     else:
-        publish(share.name("museum" if given.folder is None else "museum_published"), text)
+        publish("museum" if given.folder is None else "museum_published", text)
+
+
+def both(exhibit: Exhibit, *, draws: int, seed: int) -> dict[str, Any]:
+    """What both versions of a case are told."""
+    begun = time.process_time()
+    wrong, says, _ = verdict(exhibit, exhibit.wrong, draws=draws, seed=seed)
+    right, complaint, asked = verdict(exhibit, exhibit.right, draws=draws, seed=seed)
+    seconds = time.process_time() - begun
+    return {"wrong": wrong, "says": says, "right": right, "complaint": complaint, "draws": asked, "seconds": seconds}
+
+
+def line_of(name: str, found: Mapping[str, Any]) -> str:
+    """A case in a line, and what was said in another."""
+    head = f"{name:32} wrong: {found['wrong']:4} right: {found['right']:4} in {found['draws']:4} draws, {found['seconds']:5.1f} s"
+    more = "" if found["right"] == "pass" else f"\n    RIGHT: {found['complaint']}"
+    return f"{head}\n    {found['says'].replace(chr(10), ' ')[:300]}{more.replace(chr(10), ' ')[:400]}"
+
+
+def read_kept(kept: Path | None) -> dict[str, dict[str, Any]]:
+    """What an earlier run found, by case."""
+    lines = kept.read_text(encoding="utf-8").splitlines() if kept is not None and kept.exists() else []
+    return {name: one for line in lines for name, one in json.loads(line).items()}
 
 
 if __name__ == "__main__":

@@ -1,9 +1,11 @@
 """Each planted wrong gradient is found, with no input made for it; its right version is not accused; the failure says what it needs."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from benchmarks.museum import verdict
+from benchmarks.museum import planted, verdict
 from benchmarks.plants import EXHIBITS
 from verifier import assert_gradients
 
@@ -12,6 +14,15 @@ from verifier import assert_gradients
 def test_a_planted_gradient_is_found_and_its_right_version_passes(exhibit):
     assert verdict(exhibit, exhibit.wrong, draws=5, seed=0)[0] == "fail"
     assert verdict(exhibit, exhibit.right, draws=5, seed=0)[0] == "pass"
+
+
+@pytest.mark.parametrize("name", ["learned-clipping", "sampling-at-the-border"])
+def test_ties_of_narrow_numbers_are_judged_within_the_envelope_too(name):
+    """Of 2,060 numbers in bfloat16 some are equal to the bound, where half of the cotangent goes to each in PyTorch."""
+    exhibit = next(one for one in planted() if one.name == name)
+    narrow = replace(exhibit, arguments=lambda: tuple(one.detach().bfloat16() for one in exhibit.arguments()))
+    assert verdict(narrow, narrow.wrong, draws=0, seed=1)[0] == "fail"
+    assert verdict(narrow, narrow.right, draws=0, seed=1)[0] == "pass"
 
 
 class Losses(torch.autograd.Function):

@@ -21,7 +21,7 @@ from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
 from verifier.oracles.references.points import Source
 from verifier.oracles.references.saying import in_words
-from verifier.oracles.references.search import Searched, search
+from verifier.oracles.references.search import TOO_SLOW, Searched, search
 from verifier.oracles.references.space import AXES, Case, Space, parse_rule
 from verifier.oracles.torch_functions import signature_of
 from verifier.problems.sizes import Allowed, GrammarError, Shape, allowed, parse_expression, parse_shape, sizes_of
@@ -159,6 +159,8 @@ def _asked(prepared: Prepared, said: Said) -> Answer:
         largest = max(space.base.sizes.values())
         own = f"; beside the candidate's own constants: {', '.join(map(str, sorted(set(space.own))))}" if space.own else ""
         not_drawn.append(f"sizes asked: up to {max(largest, 65)}, now and then 250, 500 and 1030{own}")
+    if slow := found.skipped.get(TOO_SLOW, 0):
+        not_drawn.append(f"{slow} points of large sizes: {TOO_SLOW}")
     undecided = ""
     unjudged = found.skipped.get(UNJUDGED, 0)
     if unjudged:

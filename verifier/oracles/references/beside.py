@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from verifier.oracles.dispatched.narrow.judging import judge_narrow
 from verifier.oracles.dispatched.running import to_array
 from verifier.oracles.references.candidate import Array
 from verifier.oracles.references.truth import Truth, lifted
@@ -48,6 +49,36 @@ def within_envelope(
         if (tied & ~_between(claimed + claims[other], both, allowed + tolerances[other])).any():
             return False
     return True
+
+
+def is_right_but_at_kinks(
+    truth: Truth,
+    names: tuple[str, str],
+    claims: Mapping[str, Array],
+    room: Mapping[str, tuple[Array | None, Array | None]],
+    cotangents: Sequence[Array],
+    dtype: torch.dtype,
+    precision: str | None,
+) -> bool:
+    """Whether a gradient in a narrow type, where ties are many, is right but for elements at kinks, and there within the envelope.
+
+    Args:
+        names: the claim's, here and as the dispatched oracle has it.
+        room: of each claim the right value and what each element may be off by, where they are known.
+    """
+    name, key = names
+    known = {one: allowed for one, (_, allowed) in room.items() if allowed is not None}
+    right = room[name][0]
+    if name.startswith("output ") or right is None or len(known) < len(room):
+        return False
+    beyond = ~(np.abs(claims[name] - right) <= known[name])
+    kinks = truth.tolerances(cotangents, torch.float32, {name: right}, wander=False)[1]
+    if not beyond.any() or not kinks or not within_envelope(truth, name, claims, known, cotangents):
+        return False
+    elsewhere = {key: torch.from_numpy(np.where(beyond, right, claims[name])).to(dtype)}
+    given = list(cotangents)
+    again = judge_narrow(truth.call, truth.tensors, given, elsewhere, differentiate=truth.wanted, dtype=dtype, precision=precision)
+    return again[key].status == "right"
 
 
 def _rounding(claimed: Array, samples: Array) -> Array:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from verifier.oracles.dispatched.arithmetic import UndispatchableError
 from verifier.oracles.dispatched.narrow.judging import judge_narrow
-from verifier.oracles.references.beside import within_envelope
+from verifier.oracles.references.beside import is_right_but_at_kinks, within_envelope
 from verifier.oracles.references.candidate import ELSEWHERE, POISONS, Answered, Array, Candidate, Manner, RefusedError, poisoned
 from verifier.oracles.references.domains import SYMMETRIC, TRIANGLES, along
 from verifier.oracles.references.points import Source, cotangents_for, point, same_twice, used_output
@@ -302,8 +302,14 @@ class Judge:
         except UndispatchableError as error:
             return Wrong("unjudged", "", str(error))
         less = ""
+        room = {name: (found[names[name]].right, found[names[name]].tolerance) for name in right}
         for name in right:
             outcome = found[names[name]]
+            key = names[name]
+            if outcome.status == "wrong" and is_right_but_at_kinks(
+                truth, (name, key), claimed, room, cotangents, self.dtype, self.precision
+            ):
+                continue
             if outcome.status == "other precision" and self.precision is None:
                 less = less or outcome.says
             if outcome.status == "wrong" or (outcome.status == "other precision" and self.precision is not None):

@@ -13,6 +13,9 @@ MOST_SHRINKING = 120  # cases tried to make a failure plainer
 MOST_NARROW = 20  # of them in a narrow type, where each takes some sixty runs of the reference
 NARROW_CASES = 14  # asked in a narrow type, each some twenty runs of the reference
 ALONE = 2  # draws of each axis alone
+USUAL = 66  # up to such a size a draw shows what one of a larger size takes, at the least
+SLOW = 10.0  # seconds: what would take longer is left out
+TOO_SLOW = f"a draw would take more than {SLOW:g} s"
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,19 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
     skipped: dict[str, int] = {}
     axes: dict[str, None] = {}
     notes: dict[str, None] = {}
-    asked, stopped = 0, False
+    asked, stopped, pace = 0, False, 0.0
     for case in cases:
+        largest = max(case.sizes.values(), default=1)
+        if largest > USUAL and pace * largest > SLOW:
+            skipped[TOO_SLOW] = skipped.get(TOO_SLOW, 0) + 1
+            continue
         if time_limit is not None and time.monotonic() - begun > time_limit:
             stopped = True
             break
+        started = time.monotonic()
         trial = judge.try_case(case)
+        if largest <= USUAL:
+            pace = max(pace, (time.monotonic() - started) / max(largest, USUAL // 4))
         if trial.skipped:
             skipped[trial.skipped] = skipped.get(trial.skipped, 0) + 1
             continue

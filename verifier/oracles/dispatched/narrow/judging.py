@@ -38,7 +38,7 @@ class NarrowOutcome:
         ratio: its worst statistic ÷ limit, under `fits` or, where there is none, under what was declared (or `eager`).
         statistic: which that is: element, row, column or slope.
         says: in words.
-        right, tolerance: where it is wrong, the value in float64 and what each element of right code may be off by.
+        right, tolerance: the value in float64 and what each element of right code may be off by, where that was measured.
     """
 
     status: str
@@ -134,7 +134,9 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor | NDArray[An
     narrow = str(yardsticks.dtype).removeprefix("torch.")
     if yardsticks.dtype is not torch.float32 and yardsticks.is_nearest(name, claimed, kept):
         says = f"{name} is right, computed in {narrow} by {Precision.KERNEL}."
-        return NarrowOutcome("right", Precision.KERNEL, 0.0, "element", says)
+        right = yardsticks.right[name]
+        room = Grid(kept).half_ulp(torch.from_numpy(right)).numpy()
+        return NarrowOutcome("right", Precision.KERNEL, 0.0, "element", says, right, room)
     found: dict[Precision, tuple[float, str]] = {}
     order = TF32 if yardsticks.dtype is torch.float32 else ORDER
     allowed = TF32 if yardsticks.dtype is torch.float32 else ORDER[: ORDER.index(Precision.EAGER if declared is None else declared) + 1]
@@ -146,12 +148,14 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor | NDArray[An
         ratio, statistic = found[precision]
         if ratio > 1:
             continue
+        allowed_each = measured.limits.element * measured.deviation
         if precision in allowed:
-            return NarrowOutcome("right", precision, ratio, statistic, f"{name} is right, computed in {narrow} by {precision}.")
+            says = f"{name} is right, computed in {narrow} by {precision}."
+            return NarrowOutcome("right", precision, ratio, statistic, says, measured.right, allowed_each)
         says = f"{name} has the right formula, but accumulates in {narrow}: its error is that of sums kept in the narrow type."
         if precision is not Precision.ACCUMULATE:
             says = f"{name} is right, but not in the precision declared ({declared}): its error is that of {precision}."
-        return NarrowOutcome("other precision", precision, ratio, statistic, says)
+        return NarrowOutcome("other precision", precision, ratio, statistic, says, measured.right, allowed_each)
     ratio, statistic = found[allowed[-1]]
     says = f"{name} is wrong: its {statistic} is {ratio:.2g} times what right code reaches in {narrow} ({allowed[-1]})."
     measured = yardsticks.of(name, allowed[-1], kept)
