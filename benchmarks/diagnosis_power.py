@@ -1,9 +1,11 @@
 """How often a known mistake, planted in code written apart, is found and named; pairs of mistakes; right code; unknown mistakes.
 
     python -m benchmarks.diagnosis_power [--implementations 3] [--pairs 100] [--right 1000] [--fault FAULT] [--share 1/4] [--minutes 15]
+        [--state FILE]
 
 Every fault of the catalogue is planted in several right implementations (other layout, batch convention, activation, way to sum) where it
 shows, on the 40 networks of the profile quick. Named rightly: first in the diagnosis, or in the group that no network tells apart.
+With a state file every result is kept as it is found, and the same command goes on where it stopped.
 Writes benchmarks/results/diagnosis_power.txt.
 """
 
@@ -16,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -261,14 +264,39 @@ def _same_gradients(place: int, examination: Examination, named: tuple[str, ...]
     return True
 
 
-def try_singles(names: Iterable[str], implementations: int) -> Iterator[Result]:
+@dataclass(frozen=True)
+class Kept:
+    """Results in a file, a line each, by the faults that were planted; without a file nothing is kept."""
+
+    file: Path | None = None
+
+    def known(self) -> dict[tuple[str, ...], list[Result]]:
+        """What was found in earlier runs of the same command."""
+        found: dict[tuple[str, ...], list[Result]] = {}
+        lines = self.file.read_bytes().splitlines() if self.file and self.file.exists() else []
+        for result in (msgspec.json.decode(line, type=Result) for line in lines):
+            found.setdefault(result.faults, []).append(result)
+        return found
+
+    def add(self, result: Result) -> Result:
+        """Keep one, and say it."""
+        print(result, flush=True)
+        if self.file:
+            with self.file.open("ab") as lines:
+                lines.write(msgspec.json.encode(result) + b"\n")
+        return result
+
+
+def try_singles(names: Iterable[str], implementations: int, kept: Kept = Kept()) -> Iterator[Result]:
     """Every fault in the first few implementations on which it shows."""
+    known = kept.known()
     for name in names:
+        if (name,) in known:
+            yield from known[name,]
+            continue
         places = list(islice((place for place in _worth_trying(name) if shows(place, (name,))), implementations))
         for place in places:
-            result = try_one(place, (name,), shrinking=True)
-            print(result, flush=True)
-            yield result
+            yield kept.add(try_one(place, (name,), shrinking=True))
         if len(places) < implementations:
             print(f"{name}: shows in {len(places)} implementations only")
 
@@ -283,22 +311,24 @@ def _worth_trying(name: str) -> Iterator[int]:
     return iter(sorted(order, key=lambda place: bool(IMPLEMENTATIONS[place][1].sizes)))
 
 
-def try_pairs(count: int, share: Share) -> Iterator[Result]:
+def try_pairs(count: int, share: Share, kept: Kept = Kept()) -> Iterator[Result]:
     """Random pairs of faults that differ from the truth and from each of the two alone; a share of them is the first ones."""
     generator = np.random.default_rng(0)
-    names = [fault.id for fault in FAULTS if not fault.pattern]
+    names, known = [fault.id for fault in FAULTS if not fault.pattern], kept.known()
     done, count = 0, round(count * share.part)
     while done < count and not share.over:
         first, second = sorted(generator.choice(len(names), size=2, replace=False).tolist())
         place = int(generator.integers(len(IMPLEMENTATIONS)))
         pair = (names[first], names[second])
         kinds = [BY_ID[name].kind for name in pair]
+        if pair in known:
+            done += 1
+            yield from known[pair]
+            continue
         if (kinds[0] and kinds[0] == kinds[1]) or not _all_differ(place, pair):
             continue
         done += 1
-        result = try_one(place, pair, shrinking=False)
-        print(result, flush=True)
-        yield result
+        yield kept.add(try_one(place, pair, shrinking=False))
 
 
 def _all_differ(place: int, pair: tuple[str, str]) -> bool:
@@ -401,19 +431,20 @@ def main() -> None:
     parser.add_argument("--pairs", type=int, default=100)
     parser.add_argument("--right", type=int, default=1000)
     parser.add_argument("--fault", action="append", default=[], help="only these faults, and nothing else")
+    parser.add_argument("--state", type=Path, help="keep results here, and go on from them")
     Share.add_options(parser)
     arguments = parser.parse_args()
-    share = Share.of(arguments)
+    share, kept = Share.of(arguments), Kept(arguments.state)
     lines = [f"Diagnosis of planted mistakes. {versions('numpy', 'torch')}", ""]
     names = arguments.fault or [fault.id for fault in FAULTS]
     if arguments.implementations:
-        lines += summary_of(list(try_singles(share.units(names), arguments.implementations)), f"Single faults, {len(names)} known")
+        lines += summary_of(list(try_singles(share.units(names), arguments.implementations, kept)), f"Single faults, {len(names)} known")
         lines.append(f"  {share}")
     if arguments.fault:
         print("\n".join(lines))
         return
     if arguments.pairs:
-        lines += ["", *summary_of(list(try_pairs(arguments.pairs, Share.of(arguments))), "Pairs of faults")]
+        lines += ["", *summary_of(list(try_pairs(arguments.pairs, Share.of(arguments), kept)), "Pairs of faults")]
     asked, told = accused_right_code(arguments.right)
     lines += ["", f"Right code: {asked} networks of one sample, with and without biases: {len(told)} accusations", *told]
     outside = outside_the_catalogue()

@@ -90,3 +90,17 @@ def test_the_figures_of_the_own_line_are_those_of_its_benchmark():
     assert (count["another line"], count["right code, named"]) == (0, 0)
     assert f"{count['planted line']} of {wrong}, none another line, {count['silent']} no line" in told
     assert f"none of the {count['right code, silent']} right ones gets a line" in told
+
+
+def test_the_figures_of_the_diagnosis_are_those_of_its_benchmark():
+    printed = (ROOT / "benchmarks" / "results" / "diagnosis_power_share.txt").read_text(encoding="utf-8")
+    told = " ".join((ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8").split())
+    [(known, planted, found, rightly, part, wrongly)] = re.findall(
+        r"^Single faults, (\d+) known: (\d+) planted, (\d+) found, (\d+) named rightly \(([\d.]+) %\), (\d+) named wrongly",
+        printed,
+        re.MULTILINE,
+    )
+    assert f"it has {known} now" in told
+    assert f"{planted} planted, {found} found, {rightly} named rightly ({part} %), {wrongly} wrongly" in told
+    again = (ROOT / "benchmarks" / "results" / "fault_matrix_again.txt").read_text(encoding="utf-8")
+    assert "\nNot found: none\n" in again
