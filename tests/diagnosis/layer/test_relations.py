@@ -38,3 +38,11 @@ def test_a_row_is_named_although_it_is_all_there_is_on_another_problem():
     wrong = [case(np.array([[-1.0, -2.0], [0.0, 0.0]]), table, table), case(-table[:1], table[:1], table[:1])]
     assert region_of("w", wrong) == "in the first row only"
     assert is_zero_there("w", wrong)
+
+
+def test_elements_on_one_bound_are_called_clipped():
+    other = np.array([0.3, 1.0, -0.7])
+    rights = (np.array([1.5, -2.0, 0.5]), np.array([0.2, 3.0, -4.0]))
+    wrong = [case(np.clip(right, -1, 1) - right, other, right) for right in rights]
+    assert related("w", wrong) == ("clipped", "is clipped: no element is beyond ±1, and the others are right")
+    assert "clipped" not in str(related("w", [case(np.array([-0.5, 0.9, 0.3]), other)]))

@@ -64,6 +64,15 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
     return None
 
 
+def _clipped(name: str, cases: Sequence[Case]) -> str | None:
+    """Each element by itself: some lie on one bound, the same on every problem, and the others are right."""
+    bound = max(float(np.abs(case.claimed[name]).max(initial=0.0)) for case in cases)
+    at_it = sum(int((np.abs(case.claimed[name]) == bound).sum()) for case in cases)
+    if bound and at_it > 1 and all(case.close(name, case.claimed[name], np.clip(case.right[name], -bound, bound)) for case in cases):
+        return f"is clipped: no element is beyond ±{bound:g}, and the others are right"
+    return None
+
+
 def _some_factor(name: str, cases: Sequence[Case]) -> str | None:
     if any(_ratio(case, name) is None for case in cases):
         return None
@@ -282,5 +291,6 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("mean-term", _off_by_a_constant),
     ("variance-term", _of_the_variance),
     ("mixed-cotangent", _of_mixed_cotangent),
+    ("clipped", _clipped),
     ("some-factor", _some_factor),
 )
