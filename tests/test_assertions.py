@@ -336,6 +336,16 @@ def cancel(x):
     return torch.exp(x) - 1 - x
 
 
+OF_SINES = [[-1.0, -2, 0, 0, 0, -2], [0, 1, -1, 0, 1, 2], [-1, 0, 0, 0, 0, 1], [0, -1, 1, 0, 1, -2], [0, 1, 0, 0, -1, 0]]
+POLES = [
+    [1.211235716158246e-06, 4.935052468556911e-07],
+    [1.3747363839310661e-06, -1.4504716681895953e-06],
+    [8.898636398381078e-07, -9.451368662761024e-07],
+    [1.057027644104161e-06, -1.034447047351292e-06],
+    [-2.4192630724691814e-07, 9.750360052389146e-07],
+    [7.786805563946711e-07, 1.0657871852345822e-06],
+    [1.820756203046999e-06, 1.7557408752349944e-06],
+]
 HOSTILE = {
     "a saw of rounding": (lambda x: cancel(1e-13 * x * x), torch.linspace(0.1, 2, 6, dtype=torch.float64)),
     "a constant whose gradient is rounding": (lambda x: torch.softmax(30 * x, -1).sum(), torch.tensor(X)),
@@ -344,15 +354,54 @@ HOSTILE = {
     "float32 inside": (lambda x: torch.tanh((4 * x).float()).double().sum(), torch.tensor(X)),
     "zero by cancellation": (torch.nn.functional.gelu, torch.full((3,), -9.0, dtype=torch.float64)),
     "a fast sine": (lambda x: torch.sin(1e5 * x).sum() * 1e-17, torch.tensor(X)),
+    "a sine of 2e17": (
+        lambda x: ((1 / torch.sin(1 / torch.sigmoid(20 * x))) @ torch.tensor(OF_SINES).double()).square().sum(),
+        torch.tensor([[-2.0, 0, 1, -1, 0], [-1, 0, -1, 2, 0], [0, -1, 0, 0, 1]]).double(),
+    ),
+    "a sine of a pole": (
+        lambda x, w: torch.nn.functional.leaky_relu(torch.sin(30 * ((1 / x.abs() ** 1.7) @ w)), 0.01),
+        torch.tensor(POLES, dtype=torch.float64),
+        torch.tensor([[-0.2414408766571335], [0.0]], dtype=torch.float64),
+    ),
+    "sixteenths in float32": (
+        lambda x: torch.log(torch.softmax(x + 1e6, -1)).mean(),
+        torch.outer(
+            torch.tensor([-0.301556, 0.346945, -0.163888]), torch.tensor([0.145617, 0.344409, -0.391408, 1.157397, 0.988794, 0.071527])
+        ),
+    ),
+    "sixteenths in part of float32": (
+        lambda x, w: torch.softmax(torch.softmax(torch.softmax(x + 1e6, -1), -1), -1) @ w,
+        torch.tensor(np.tile(X, (2, 2))[:3, :6], dtype=torch.float32),
+        torch.tensor(np.tile(W, (2, 1))[:6], dtype=torch.float32),
+    ),
+    "a bound at 1 in float32": (
+        lambda x, w: torch.sin(30 * torch.exp(x @ w).clamp(-1, 1)),
+        torch.tensor([[4.407401e-07], [-6.666737e-07], [-4.015387e-07]]),
+        torch.tensor([[-0.1190959, 4.767662e-04, 79.44043]]),
+    ),
     "a pole nearby": (lambda x: torch.sqrt(x).log(), torch.tensor([1e-9, 1.0, 1e9], dtype=torch.float64)),
 }
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_right_code_is_not_accused_however_hostile_the_function_is(name):
-    function, x = HOSTILE[name]
+    function, *inputs = HOSTILE[name]
     with contextlib.suppress(Inconclusive):
-        assert_gradients(function, x)
+        assert_gradients(function, *inputs)
+
+
+class ScaledGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, factor):
+        ctx.factor = factor
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        return ctx.factor * cotangent, None
+
+
+scale_gradient = ScaledGradient.apply
 
 
 def not_passed(*call, **said):
@@ -421,6 +470,22 @@ def test_a_wrong_gradient_of_huge_or_small_inputs_never_passes(scale):
 @pytest.mark.parametrize("factor", [2.0, -1.0])
 def test_a_gradient_below_the_last_digits_of_the_outputs_is_undecided_and_not_zero(factor):
     not_passed(lambda x: 1e15 + x.sum(), lambda x: factor * np.ones(x.shape), np.array([1.5, -0.3, 0.7]))
+
+
+@pytest.mark.parametrize("name", ["a sine of 2e17", "sixteenths in float32", "a bound at 1 in float32"])
+def test_a_wrong_gradient_never_passes_where_rounding_hides_the_right_one(name):
+    function, *inputs = HOSTILE[name]
+
+    def doubled(*inputs):
+        return scale_gradient(function(*inputs), 2.0)
+
+    not_passed(doubled, *inputs)
+
+
+def test_a_gradient_larger_than_the_stairs_of_its_type_is_judged():
+    """x² + 1e4 in float32 moves in steps of 1e-3, and its slope of 2x is exact."""
+    x = torch.tensor([1.5, -2.0, 0.7])
+    assert "x" in not_passed(lambda x: (x * x).sum() + 1e4, lambda x: 4 * x, x)
 
 
 @pytest.mark.parametrize("factor", [0.0, 2.0, -1.0])

@@ -13,12 +13,14 @@ import numpy as np
 from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE
+from verifier.oracles.functions.wandering import FLOAT64_EPSILON
 
 STEPS = 4.0 ** -np.arange(0.5, 17)  # of the input's own size: 1/2 … 2^-33
 EXACT = 2.0**-17  # of the outputs: what contradicts the claim must be more than rounding of anything the outputs come from
 HIDDEN_EXACT = 2.0**-40
 SHORTEST = 2.0**-22  # of the input's own size: over shorter steps a part that cancelled may be straight between two of its stairs
 STILL = 2.0**-12  # and over these it, or a narrow type, may not move at all
+ROUGH = 0.25  # of how far the outputs move at all: over the shortest steps a function with a slope moves millions of times less
 SHOWN = 0.05  # of the claim: where numbers cancel inside, only the longer steps show a right one, and this well
 AGREEING = 4  # successive slopes, over steps of 1 to 256
 
@@ -67,6 +69,8 @@ class Slopes:
         on_stairs: whether they stand still for a short step only, to both sides (beside a kink one side goes on).
         level: how large the projected outputs are.
         on_the_edge: whether one side lies outside of the function's domain down to the shortest step.
+        unseen_from: where the outputs move over the shortest steps as far as over long ones (sin(1e17 x)), all slopes agree on zero, which
+            says nothing against a claim at least this large; infinite elsewhere.
     """
 
     right: Side
@@ -75,6 +79,7 @@ class Slopes:
     level: float
     on_the_edge: bool = False
     on_stairs: bool = False
+    unseen_from: float = float("inf")
 
     @property
     def both(self) -> Side | None:
@@ -102,7 +107,7 @@ class Slopes:
         found = self.both
         if found is None or not np.isfinite(found.bound) or self.beside_the_edge:
             return False
-        if found.step < SHORTEST or 0 < self.still < STILL:
+        if abs(claimed) >= self.unseen_from or found.step < SHORTEST or 0 < self.still < STILL:
             return False
         error = abs(claimed - found.value)
         if any(side.shows(claimed) or side.comes_to(claimed, found.value) for side in (self.right, self.left)):
@@ -142,7 +147,15 @@ def slopes_along(along: Along, center: float, noise: float) -> Slopes:
     level = float(max(abs(center), np.median(finite) if len(finite) else 0.0))
     on_the_edge = bool((~np.isfinite(values)).all(axis=1).any())
     right, left = (_side(sign * (row - center), noise) for sign, row in zip((1.0, -1.0), values, strict=True))
-    return Slopes(right, left, min(still), level, on_the_edge, on_stairs=min(still) > 0 and max(still) < STILL)
+    return Slopes(right, left, min(still), level, on_the_edge, min(still) > 0 and max(still) < STILL, _unseen_from(moved, noise))
+
+
+def _unseen_from(moved: FloatArray, noise: float) -> float:
+    shortest = moved[:, -AGREEING:].max(axis=1)
+    if not (shortest > ROUGH * np.median(moved, axis=1)).any():
+        return float("inf")
+    # Noise is what the last bits of the inputs do to the outputs, which a claim of that size foretells.
+    return 0.0 if shortest.max() > 2 * KAPPA * noise else noise / (KAPPA * FLOAT64_EPSILON)
 
 
 def _side(moved: FloatArray, noise: float) -> Side:

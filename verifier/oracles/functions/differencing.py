@@ -39,6 +39,7 @@ from verifier.tolerance import FLOOR, SAFETY
 
 MOST_ALONE = 8  # inputs that are asked about alone where the directions through all do not decide them
 LAST_BITS = 4.0  # of the inputs where the outputs are asked again
+NOISY = 0.25  # of the outputs, moved by the inputs' last bits: no step is short enough to show a slope (1 / sin(1e17 x))
 MOST_ELEMENTS = 24  # that a closer look asks about one by one
 NEARLY_ZERO = 2.0**-6  # of a projection: beside it everything else would count as noisy
 ROUNDING_SHARE = 2.0**-4  # a claim that wanders by as much of itself is rounding
@@ -137,7 +138,9 @@ class Asking:
         self._level = projection.level(center)
         self.largest = max(self._level, far if np.isfinite(far) else 0.0)
         wander = self._wander_of_outputs(center)
-        self._scatter = (self._level * shown + projection.level(wander)) / self._epsilon + HIDDEN
+        wandering = projection.level(wander)
+        self._is_noise = wandering > NOISY * self.largest
+        self._scatter = (self._level * shown + wandering) / self._epsilon + HIDDEN
         # Not with HIDDEN: an output that is small and true may still turn within its noise, and then the first step must be short.
         self._strictly = moves_of(projection.outputs, center, shown * np.abs(center) + wander)
         # exp(x) - 1 - x at 1e-3 is what is left of numbers of size 1, which moves of a few last bits do not show.
@@ -239,6 +242,8 @@ class Asking:
 
     def _stands(self, element: WrongElement) -> bool:
         """Whether the error is more than the claim wanders where the last bits of the inputs change, and no step shows the claim."""
+        if self._is_noise:
+            return False
         name = element.tensor
         if abs(element.estimated) < FAR_BELOW * abs(element.claimed) and self._moves_as_claimed(element):
             return False

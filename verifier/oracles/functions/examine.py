@@ -37,6 +37,7 @@ NO_FLOAT64 = "its type is too narrow to be differenced, and it takes no float64"
 RANDOM = "the function answers differently when it is asked again: is there randomness?"
 INFINITE_GRADIENT = "the claimed gradient is not finite"
 CONTRADICTION = "its differences contradict each other: is part of it computed in a narrow type, or does it cancel?"
+ALL_ROUNDING = "in its own type its gradient is no larger than rounding, so that a wrong one could not be seen: ask in float64"
 LAST_BITS_VARY = "not reproducible to the bit: the same call gives another gradient the second time, no further off than rounding"
 KEPT = "the same call gives another gradient the second time: is it accumulated, is something kept between calls, is there randomness?"
 NOT_LINEAR = (
@@ -177,6 +178,9 @@ def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], cla
         found = replace(found, rounding=_rounding(function, cotangents))
     second, notes = _second_call(function, cotangents, claim, findings, projection.scales, found.rounding)
     powers = {n: max(power, found.rounding[n].resolves) if n in found.rounding else power for n, power in found.resolves.items()}
+    lost = tuple(n for n, seen in found.rounding.items() if not (seen.resolves < 1 or n in undecided or asking.is_zero(n, held[n])))
+    if lost:
+        found = replace(found, undecided=(*undecided, *lost), reasons=(*found.reasons, ALL_ROUNDING))
     return replace(found, resolves=powers, second=second or _other_layouts(function, cotangents, claim), notes=notes)
 
 
@@ -317,16 +321,18 @@ def _rounding(function: Differentiable, cotangents: Sequence[FloatArray]) -> dic
     def ask(inputs: Arrays) -> tuple[Arrays, Arrays]:
         return function.claim(inputs, cotangents, False).gradients, function.claim(inputs, cotangents, True).gradients
 
+    def outputs(inputs: Arrays) -> tuple[FloatArray, FloatArray]:
+        return flat(function.values(inputs, False)), flat(function.values(inputs, True))
+
     # A type that leaves no digits of the outputs (1 / (exp(x) - 1 - x)) owes none of their gradient.
-    lost = _digits_lost(function)
+    lost = _digits_lost(*outputs(function.inputs))
     right = ask(function.inputs)[1]
     floors = {name: floor + lost * float(np.abs(right[name]).max(initial=0.0)) for name, floor in _floors(function, cotangents).items()}
-    return compare_by_jitter(ask, function.inputs, function.rounded, epsilon=function.epsilon, floors=floors)
+    return compare_by_jitter(ask, outputs, function.inputs, function.rounded, epsilon=function.epsilon, floors=floors)
 
 
-def _digits_lost(function: Differentiable) -> float:
+def _digits_lost(own: FloatArray, right: FloatArray) -> float:
     """How far the outputs of the function's own type are from those of float64, relative to their size."""
-    own, right = (flat(function.values(function.inputs, lifted)) for lifted in (False, True))
     size = float(np.linalg.norm(right))
     return float(np.linalg.norm(own - right)) / size if size > 0 else 0.0
 

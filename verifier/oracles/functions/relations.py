@@ -33,7 +33,8 @@ def relation(
         return _where_not_finite(claimed)
     if not claimed.any():
         return "It is 0 everywhere."
-    small = float(np.abs(claimed - right).max(initial=0.0)) / max(float(np.abs(right).max(initial=0.0)), np.finfo(np.float64).tiny)
+    size = float(np.abs(right).max(initial=0.0))
+    small = float(np.abs(claimed - right).max(initial=0.0)) / size if size > 0 else float("inf")
     if small <= CLOSE:  # beside so small an error most relations hold
         factor = _factor(claimed, right)
         if factor is not None and _explains(factor, claimed, right):

@@ -16,16 +16,21 @@ from verifier.tolerance import Comparison, compare, element_tolerance
 # Relative moves of the inputs: of last bits, so that each later rounding differs. Not further: a wrong term that varies would hide.
 LAST_BITS = 4.0
 MORE_BITS = 64.0, 2.0**14  # of moves that tell whether a difference stays
+TREADS = 2.0 ** np.arange(-9, 3, 2)  # of an element's own size: how wide a stair of its rounding may be, from the largest such move up
+FOLLOWED = 0.25  # of the right outputs' movement: a rounded computation that is off by less moves as they do
 MOST_OUTLIERS = 16  # elements of one array that are asked about so
 COPIES = 8
 
 Arrays = Mapping[str, FloatArray]
 Pair = tuple[Arrays, Arrays]
 """(claimed, right) by name."""
+Outputs = Callable[[Arrays], tuple[FloatArray, FloatArray]]
+"""Both computations' outputs at these inputs, in one row each."""
 
 
 def compare_by_jitter(
     ask: Callable[[Arrays], Pair],
+    outputs: Outputs,
     inputs: Arrays,
     rounded: Callable[[Arrays], Arrays],
     *,
@@ -36,6 +41,7 @@ def compare_by_jitter(
 
     Args:
         ask: both computations at these inputs; what it raises elsewhere than at the point itself leaves that point out.
+        outputs: those whose gradients the two are, of both.
         inputs: the point.
         rounded: takes inputs to the nearest that the function's type holds.
         epsilon: of the claimed computation.
@@ -59,10 +65,13 @@ def compare_by_jitter(
             alike = [pair for pair in further if abs(pair[1][name][index] - reference[index]) <= abs(reference[index]) / 4]
             shares = np.array([share[index] for share in _apart(name, alike)])
             share = (claimed[name] - reference)[index]
-            if _persists(share, shares):
+            if not _persists(share, shares):
+                # Rounding is in steps in some forms (1 - cos x), which moves of a few bits do not always take.
+                scatter[index] = max(float(scatter[index]), float(np.abs(shares - share).max()))
+            elif _is_of_a_point_on_the_stair(float(claimed[name][index]), ask, outputs, inputs, name, index):
+                scatter[index] = max(float(scatter[index]), abs(float(share)))
+            else:
                 break
-            # Rounding is in steps in some forms (1 - cos x), which moves of a few bits do not always take.
-            scatter[comparison.index] = max(float(scatter[comparison.index]), float(np.abs(shares - share).max()))
             comparison = compare(claimed[name], reference, element_tolerance(scatter, _longest(inputs)))
         if comparison is not None:
             found[name] = comparison
@@ -73,6 +82,41 @@ def _persists(share: float, shares: FloatArray) -> bool:
     """Whether a difference stays where more bits of the inputs change; that of rounding takes another value, or sign, each time."""
     known = shares[np.isfinite(shares)]
     return len(known) == 0 or bool((known * np.sign(share) >= abs(share) / 4).all())
+
+
+def _is_of_a_point_on_the_stair(
+    claimed: float, ask: Callable[[Arrays], Pair], outputs: Outputs, inputs: Arrays, name: str, index: tuple[int, ...]
+) -> bool:
+    """Whether the claim is the right gradient of a point that rounding does not tell from this one.
+
+    x + 1e6 in float32 takes every x to the nearest sixteenth: its outputs stand still, or jump, where the right ones move, and its gradient
+    is that of a point up to a whole stair away.
+    """
+    tread = _tread(outputs, inputs, name, index)
+    if tread == 0:
+        return False
+    beside = [float(right[name][index]) for _, right in _elsewhere(ask, inputs, lambda moved: moved, (tread,) * 4 * COPIES)]
+    return bool(beside) and min(beside) <= claimed <= max(beside)
+
+
+def _tread(outputs: Outputs, inputs: Arrays, name: str, index: tuple[int, ...]) -> float:
+    """The shortest relative move of an element, up to 4, that the rounded outputs follow; 0 where they follow moves of `MORE_BITS`."""
+    own, right = outputs(inputs)
+    size = abs(float(inputs[name][index])) or float(np.abs(inputs[name]).max(initial=0.0))
+    for tread in TREADS:
+        followed = []
+        for sign in (1.0, -1.0):
+            moved = {**inputs, name: inputs[name].copy()}
+            moved[name][index] += sign * tread * size
+            try:
+                own_there, right_there = outputs(moved)
+            except Exception:  # outside of the function's domain
+                continue
+            apart = np.linalg.norm((own_there - own) - (right_there - right))
+            followed.append(bool(apart <= FOLLOWED * np.linalg.norm(right_there - right)))
+        if all(followed):
+            return float(tread) if tread > TREADS[0] else 0.0
+    return float(TREADS[-1])
 
 
 def _elsewhere(
