@@ -13,15 +13,14 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
-from verifier.counting import counted
 from verifier.diagnosis.mlp.changing import tell_changes
 from verifier.diagnosis.mlp.departure import Departure, find_departure, find_departure_among, signature
 from verifier.diagnosis.mlp.factors import explain_by_a_factor
 from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.features import tell_features
-from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.losses import explain_the_loss
 from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
+from verifier.diagnosis.mlp.naming import EQUATION_WORDS, name_fault, name_matches, name_stage
 from verifier.diagnosis.mlp.optimizers import explain_by_a_rule, tell_carried
 from verifier.diagnosis.mlp.other_losses import find_other_loss
 from verifier.diagnosis.mlp.other_network import find_other_network
@@ -32,7 +31,7 @@ from verifier.diagnosis.mlp.probing import Ask, ask_about, draw_probes
 from verifier.diagnosis.mlp.remembering import find_memory
 from verifier.diagnosis.mlp.steps import explain_by_a_step
 from verifier.diagnosis.mlp.updates import Step, explain_update
-from verifier.diagnosis.mlp.variation import Fault, Hypothesis, predict, single
+from verifier.diagnosis.mlp.variation import Hypothesis, predict, single
 from verifier.oracles.reference import Answered
 from verifier.oracles.steps import Path
 from verifier.problems.program import Problem
@@ -46,7 +45,6 @@ BEYOND = 1e3  # times a forward pass's own departure: an error of the backward p
 ROOM = 32  # times a forward pass's own departure, for what it does to a gradient
 JUDGED_ON = 60  # networks of the corpus that hypotheses are held against; those on which the candidate is wrong first
 PROBED_ON = 24  # more networks, drawn for the purpose, where too few of the corpus show a fault
-ALTERNATIVES = 4
 PATHS = 4  # of steps, from networks drawn for the purpose
 UNKNOWN = "no-known-mistake"
 CONSISTENCY = frozenset({"purity", "batch-additivity", "unit-permutation"})  # one network against another: what is kept between them shows
@@ -123,7 +121,7 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
         of_step = of_step or _carried(symptoms)
         return Diagnosed((of_step,) if of_step is not None else ())
     if "stages" in symptoms.failed and symptoms.stage is not None:
-        return Diagnosed((_wrong_stage(symptoms.stage),))
+        return Diagnosed((name_stage(symptoms.stage),))
     kept = _kept_between_calls(symptoms, symptoms.answered) if CONSISTENCY & set(symptoms.failed) else None
     return Diagnosed() if kept is None else Diagnosed((kept,))
 
@@ -191,10 +189,10 @@ def _kept_between_calls(symptoms: Symptoms, answered: Sequence[Answered]) -> Dia
     """What is kept between calls, or chance, as a few calls in a row tell it."""
     fault = find_state(symptoms.claims, symptoms.ask, answered, seed=symptoms.seed)
     if fault is not None:
-        return _named(fault)
+        return name_fault(fault)
     evidence = find_memory(symptoms.claims, symptoms.ask, answered, seed=symptoms.seed)
     if evidence is not None:
-        return msgspec.structs.replace(_named(BY_ID["stale-forward-state"]), explanation=_REMEMBERED, evidence=evidence)
+        return msgspec.structs.replace(name_fault(BY_ID["stale-forward-state"]), explanation=_REMEMBERED, evidence=evidence)
     return tell_changes(symptoms.claims, symptoms.ask, seed=symptoms.seed)
 
 
@@ -222,7 +220,7 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     ):
         # A small mistake may look like rounding in float32; but no rounding is predicted to float64's last bits by a fault.
         if shown and not match_faults(_judged_on(answered), claims):
-            return Diagnosed((_named(BY_ID[name]),))
+            return Diagnosed((name_fault(BY_ID[name]),))
     if "forward" in symptoms.failed:
         own = find_own_loss(_judged_on(answered), claims)
         if own is not None:
@@ -245,7 +243,7 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     if matches and matches[0].hypothesis.faults == (BY_ID["l2-on-biases"],) and "forward" in symptoms.failed and _is_consistent(symptoms):
         return Diagnosed((Diagnosis("another-loss", "loss", _BIASES_TOO),))
     if matches:
-        return Diagnosed(_of_matches(matches, departure, claims), matches[0].hypothesis, departure)
+        return Diagnosed(name_matches(matches, departure, claims), matches[0].hypothesis, departure)
     kept = _kept_between_calls(symptoms, answered)
     if kept is not None:
         return Diagnosed((kept,))
@@ -324,59 +322,6 @@ def _shown_enough(matches: Sequence[Match], judged: Sequence[Answered], symptoms
     return match_faults(more, symptoms.claims, at_least=SHOWN_ON)
 
 
-def _of_matches(matches: Sequence[Match], departure: Departure, claims: Claims) -> tuple[Diagnosis, ...]:
-    """One diagnosis a mistake; of one mistake in several scopes the narrowest."""
-    found: list[Diagnosis] = []
-    kinds: set[str] = set()
-    fixed = all(fault.constant is None for fault in matches[0].hypothesis.faults)
-    for match in matches:
-        faults = match.hypothesis.faults
-        if fixed and any(fault.constant is not None for fault in faults):
-            continue  # with a constant to choose it may mimic what the first predicts without one
-        kind = " + ".join(fault.kind or fault.id for fault in faults)
-        if kind not in kinds:
-            kinds.add(kind)
-            found.append(_matched(match, departure, claims))
-    return tuple(found[: 1 + ALTERNATIVES])
-
-
-def _matched(match: Match, departure: Departure, claims: Claims) -> Diagnosis:
-    faults, constants = match.hypothesis.faults, match.hypothesis.constants
-    words = [_filled(fault.explanation, constant) for fault, constant in zip(faults, constants, strict=True)]
-    hint = hint_for(faults[0].id, faults[0].hint, claims)
-    explanation = f"{words[0]} {hint}" if len(faults) == 1 else " And: ".join(words)
-    equations = [fault.equation for fault in faults]
-    equation = next((equation for equation in departure.equations if equation in equations), equations[0])
-    if equation == "output-delta" and departure.equations and departure.equations[0] == "hidden-delta":
-        equation = "hidden-delta"  # a wrong σ' everywhere, where the output's is 1
-    evidence = f"It predicts every gradient on {counted(match.asked, 'network')}; on {match.shown_on} of them it shows."
-    return Diagnosis(match.hypothesis.id, equation, explanation, evidence)
-
-
-def _filled(words: str, constant: float) -> str:
-    return words.replace("{c}", f"{constant:.6g}")
-
-
-def _named(fault: Fault) -> Diagnosis:
-    return Diagnosis(fault.id, fault.equation, f"{fault.explanation} {fault.hint}")
-
-
-_EQUATION_WORDS = {
-    "loss": "the loss L",
-    "forward": "the forward pass, zˡ = Wˡ aˡ⁻¹ + bˡ and aˡ = σ(zˡ)",
-    "output-delta": "the output's δ, δᴸ = ∇ₐL ⊙ σ'(zᴸ)",
-    "hidden-delta": "the recursion δˡ = ((Wˡ⁺¹)ᵀ δˡ⁺¹) ⊙ σ'(zˡ)",
-    "weight-gradient": "the weight gradient ∂L/∂Wˡ = δˡ (aˡ⁻¹)ᵀ",
-    "bias-gradient": "the bias gradient ∂L/∂bˡ = δˡ",
-    "update": "the update Wˡ ← Wˡ - η ∂L/∂Wˡ",
-}
-
-
-def _wrong_stage(equation: str) -> Diagnosis:
-    text = f"The gradients are right; of the stages shown, the first that is wrong belongs to {_EQUATION_WORDS[equation]}."
-    return Diagnosis("wrong-stage", equation, text)
-
-
 _NEARLY = (
     "Every gradient is nearly right, and what is missing is no rounding: it hardly changes where the numbers hardly change. "
     "Is a constant typed with few digits (2.71828 for e), or an ε added in a denominator?"
@@ -403,7 +348,7 @@ def _of_departure(departure: Departure, symptoms: Symptoms, closeness: Closeness
         "in the sum over the batch: single samples are right" if departure.batch else "judged on the candidate's own δ of the layer above"
     )
     weak = " Without biases δ had to be read from the weight gradients, which tells less." if departure.weak else ""
-    text = f"The first equation that departs is {_EQUATION_WORDS[equation]} ({where}).{weak}"
+    text = f"The first equation that departs is {EQUATION_WORDS[equation]} ({where}).{weak}"
     return (Diagnosis(UNKNOWN, equation, f"{text} {features}".strip()),)
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from verifier.diagnosis.mlp.catalogue.clipping import CLIPPING_FAULTS
+from verifier.diagnosis.mlp.catalogue.factors import FACTOR_FAULTS
 from verifier.diagnosis.mlp.catalogue.hidden import HIDDEN_FAULTS
-from verifier.diagnosis.mlp.catalogue.output import FACTOR_FAULTS, OUTPUT_FAULTS
+from verifier.diagnosis.mlp.catalogue.output import OUTPUT_FAULTS
 from verifier.diagnosis.mlp.catalogue.products import PRODUCT_FAULTS
 from verifier.diagnosis.mlp.catalogue.slopes import slope_faults
-from verifier.diagnosis.mlp.catalogue.whole import CLIPPING_FAULTS, FORWARD_FAULTS, PATTERNS, PENALTY_FAULTS
+from verifier.diagnosis.mlp.catalogue.whole import FORWARD_FAULTS, PATTERNS, PENALTY_FAULTS
 from verifier.diagnosis.mlp.variation import Fault
 
 # What replaces a piece stands before what only scales it: where two faults meet in one piece, both then show.
