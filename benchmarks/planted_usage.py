@@ -10,6 +10,7 @@ from benchmarks.exhibits import Gallery
 
 F = torch.nn.functional
 GALLERY = Gallery()
+WORKSPACE = 2**23  # elements: larger than what an allocator ever uses again
 planted = GALLERY.planted
 
 
@@ -348,3 +349,21 @@ def hook_on_the_input(wrong: bool) -> Any:
         return (x + x.detach()) * weight.detach() + 2 * x.detach() * (weight - weight.detach())
 
     return whole
+
+
+@planted("N D", reference=lambda x: torch.relu(x))
+def fresh_memory_is_zero(wrong: bool) -> Any:
+    """A large buffer is taken as it comes, and elements that should be 0 are never written: fresh pages are 0 by chance."""
+
+    def forward(ctx: Any, x: Tensor) -> Any:
+        ctx.save_for_backward(x)
+        return torch.relu(x)
+
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        (x,) = ctx.saved_tensors
+        make = torch.empty if wrong else torch.zeros
+        dx = make(WORKSPACE, dtype=x.dtype)[: x.numel()].view(x.shape)
+        dx[x > 0] = dy[x > 0]
+        return dx
+
+    return forward, backward

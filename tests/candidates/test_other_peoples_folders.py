@@ -75,6 +75,9 @@ def test_nothing_that_lies_in_one_takes_the_others_verdicts(make, three):
     make(three / "b")
     assert main(["check", "all", *QUICK]) == 0
     assert verdicts() == {"all/a": "pass", "all/b": "pass", "all/c": "pass"}
+    shutil.rmtree("reports/b")
+    assert main(["check", "all", *QUICK, "--resume"]) == 0
+    assert verdicts() == {"all/a": "pass", "all/b": "pass", "all/c": "pass"}
 
 
 def test_a_search_through_folders_that_lie_deep_in_one_another_ends(three):
