@@ -15,7 +15,8 @@ from verifier.wire import DTYPES, PREFIX, WireError, decode_blob, encode, encode
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 messages = st.dictionaries(
-    texts, st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts, st.lists, max_leaves=8)
+    texts,
+    st.recursive(st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False) | texts, st.lists, max_leaves=8),
 )
 arrays = st.sampled_from(list(DTYPES.values())).flatmap(
     lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, min_side=0, max_side=4))

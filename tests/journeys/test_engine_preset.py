@@ -94,4 +94,4 @@ def test_the_preset_is_shown_and_asks_for_a_folder(command, tmp_path):
     file.write_text("x = 1\n")
     answer = command("check", file, "--preset", "minitorch")
     assert answer.returncode == 2
-    assert "is no folder" in answer.stdout + answer.stderr
+    assert "is not a folder" in answer.stdout + answer.stderr

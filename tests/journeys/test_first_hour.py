@@ -80,7 +80,7 @@ MISTAKES = {
     ),
     "two_layers": (TWO, "line 9, in backprop: ValueError: not enough values to unpack", "`layers = 2`"),
     "bias_of_one_sample": (but(("delta.sum(axis=0)", "delta[0]")), "line 18, in backprop", "not summed over the batch"),
-    "bias_not_summed": (but(("delta.sum(axis=0)", "delta")), "one row a sample", "`delta.sum(axis=0)`"),
+    "bias_not_summed": (but(("delta.sum(axis=0)", "delta")), "one row per sample", "`delta.sum(axis=0)`"),
     "star_for_at": (but(("a[-1] @ W.T", "a[-1] * W.T")), "line 11, in backprop: ValueError", "write `@`"),
     "mean_over_all": (but((LOSS, "** 2) / y.size"), (DELTA, "(1 - a[-1]) / y.size")), "not the claimed one", '`reduction = "mean_all"`'),
     "in_out": (
@@ -96,7 +96,11 @@ MISTAKES = {
     "asks": (RIGHT + "\nn = input('How many units? ')\n", "line 22: EOFError", "Nobody answers `input()`"),
     "reads_data": (RIGHT + "\ndata = np.loadtxt('data.csv')\n", "line 22: FileNotFoundError", 'below `if __name__ == "__main__":`'),
     "float32": (but(("    a = [x]", "    a = [x.astype(np.float32)]")), "right to float32's last bits", 'dtypes = ["float32"]'),
-    "integers": (but((RETURN, "    return loss, [d.astype(int) for d in dW], [d.astype(int) for d in db]\n")), "whole one", "of floats"),
+    "integers": (
+        but((RETURN, "    return loss, [d.astype(int) for d in dW], [d.astype(int) for d in db]\n")),
+        "is a whole number",
+        "Use floats",
+    ),
     "indices": (
         '# /// script\n# [tool.verifier]\n# output_activations = ["softmax"]\n# losses = ["cross_entropy"]\n# ///\n'
         + but(*SOFTMAX, ("np.sum((a[-1] - y) ** 2) / m", "-np.mean(np.log(a[-1][np.arange(m), y]))")),

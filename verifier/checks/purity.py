@@ -73,8 +73,9 @@ def note_on_later_answers(item: Item, first: Evaluation, later: Evaluation) -> s
     moved = _departing(item, first, later)
     if not moved:
         return ""
+    holds = "holds" if len(moved) == 1 else "hold"
     return (
-        f"What it returns changes later: {', '.join(moved)} hold other numbers once it is called again or its arguments are written to "
+        f"What it returns changes later: {', '.join(moved)} {holds} other numbers once it is called again or its arguments are written to "
         f"(problem {item.index}). It returns arrays that it keeps or was given: return copies."
     )
 
