@@ -1,8 +1,9 @@
 """No false alarm on right code: every correct reference implementation, over many seeds.
 
-    python -m benchmarks.false_alarms [--seeds 20] [--thorough 1] [--share 1/4] [--minutes 15] [PATH…]
+    python -m benchmarks.false_alarms [--seeds 20] [--thorough 1] [--share 1/4] [--minutes 15] [--state FILE] [PATH…]
 
-A share is of the pairs of candidate and seed. Prints a line a candidate (runs, verdicts other than pass) and the totals; exits 1 where a
+A share is of the pairs of candidate and seed. With a state file every run is kept as it ends, and the same command goes on where it
+stopped. Prints a line a candidate (runs, verdicts other than pass) and the totals; exits 1 where a
 right candidate did not pass.
 """
 

@@ -482,6 +482,26 @@ def test_a_wrong_gradient_never_passes_where_rounding_hides_the_right_one(name):
     not_passed(doubled, *inputs)
 
 
+@pytest.mark.parametrize("factor", [1.0, 2.0, 0.0])
+def test_a_float32_gradient_for_which_zeros_would_pass_is_undecided_yet_its_formula_is_judged(factor):
+    small = 1e-6 * np.array([1.5, -2.0, 0.7], dtype=np.float32)
+
+    def only_in_float32(x):
+        return 2 * x * (factor if x.dtype == np.float32 else 1)
+
+    with pytest.raises(Inconclusive, match="zeros would pass"):
+        assert_gradients(lambda x: (x * x).sum(), only_in_float32, small)
+    if factor != 1:
+        with pytest.raises(AssertionError, match="the gradient of x is not that of the function"):
+            assert_gradients(lambda x: (x * x).sum(), lambda x: factor * 2 * x, small)
+
+
+def test_a_float32_gradient_is_judged_where_one_element_of_it_is_larger_than_rounding():
+    x = np.array([1e-6, -2e-6, 1.0], dtype=np.float32)
+    assert_gradients(lambda x: (x * x).sum(), lambda x: 2 * x, x)
+    assert "element [2] = 1 departs" in not_passed(lambda x: (x * x).sum(), lambda x: 2 * x * (0.5 if x.dtype == np.float32 else 1), x)
+
+
 def test_a_gradient_larger_than_the_stairs_of_its_type_is_judged():
     """x² + 1e4 in float32 moves in steps of 1e-3, and its slope of 2x is exact."""
     x = torch.tensor([1.5, -2.0, 0.7])

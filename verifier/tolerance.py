@@ -23,7 +23,7 @@ class Comparison:
     """The worst element of a tensor: where it is, what was claimed, what is right, and the tolerance that it was held to.
 
     `ratio` = error ÷ tolerance (infinite where the claim is not finite); `resolves` = the largest tolerance of the tensor
-    relative to its largest element: errors above that would have been seen.
+    relative to its largest element: errors above that would have been seen. `zeros_pass`: whether zeros would have been within, too.
     """
 
     error: float
@@ -33,6 +33,7 @@ class Comparison:
     claimed: float
     reference: float
     resolves: float
+    zeros_pass: bool
 
     @property
     def within(self) -> bool:
@@ -71,4 +72,5 @@ def compare(claimed: FloatArray, reference: FloatArray, tolerance: FloatArray) -
         claimed=float(claimed.flat[worst]),
         reference=float(reference.flat[worst]),
         resolves=float(np.max(tolerance)) / largest if largest > 0 else 0.0,
+        zeros_pass=bool((np.abs(reference) <= tolerance).all()),
     )

@@ -37,7 +37,7 @@ NO_FLOAT64 = "its type is too narrow to be differenced, and it takes no float64"
 RANDOM = "the function answers differently when it is asked again: is there randomness?"
 INFINITE_GRADIENT = "the claimed gradient is not finite"
 CONTRADICTION = "its differences contradict each other: is part of it computed in a narrow type, or does it cancel?"
-ALL_ROUNDING = "in its own type its gradient is no larger than rounding, so that a wrong one could not be seen: ask in float64"
+ALL_ROUNDING = "in its own type its gradient is no larger than rounding, so that zeros would pass: scale the function up, or ask in float64"
 LAST_BITS_VARY = "not reproducible to the bit: the same call gives another gradient the second time, no further off than rounding"
 KEPT = "the same call gives another gradient the second time: is it accumulated, is something kept between calls, is there randomness?"
 NOT_LINEAR = (
@@ -178,7 +178,7 @@ def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], cla
         found = replace(found, rounding=_rounding(function, cotangents))
     second, notes = _second_call(function, cotangents, claim, findings, projection.scales, found.rounding)
     powers = {n: max(power, found.rounding[n].resolves) if n in found.rounding else power for n, power in found.resolves.items()}
-    lost = tuple(n for n, seen in found.rounding.items() if not (seen.resolves < 1 or n in undecided or asking.is_zero(n, held[n])))
+    lost = tuple(n for n, seen in found.rounding.items() if seen.zeros_pass and n not in undecided and not asking.is_zero(n, held[n]))
     if lost:
         found = replace(found, undecided=(*undecided, *lost), reasons=(*found.reasons, ALL_ROUNDING))
     return replace(found, resolves=powers, second=second or _other_layouts(function, cotangents, claim), notes=notes)
