@@ -1,22 +1,38 @@
 """No false alarm on right code: every correct reference implementation, over many seeds.
 
-    python -m benchmarks.false_alarms [--seeds 20] [--thorough 1] [--share 1/4] [--minutes 15] [--state FILE] [PATH…]
+    python -m benchmarks.false_alarms [--seeds 20] [--thorough 1] [--minutes 15] [--state reports/false_alarms.jsonl] [PATH…]
 
-A share is of the pairs of candidate and seed. With a state file every run is kept as it ends, and the same command goes on where it
-stopped. Prints a line a candidate (runs, verdicts other than pass) and the totals; exits 1 where a
-right candidate did not pass.
+A run is one candidate under one seed. Each is a line that is appended to the state file: what is stopped goes on where it was. Prints a
+line a candidate (runs, verdicts) and the totals; exits 1 where a right candidate did not pass.
 """
 
 import argparse
 import sys
 from collections import Counter
+from pathlib import Path
 
-from benchmarks.output import Share, publish, versions
+from benchmarks.output import publish, versions
+from benchmarks.resuming import Record, measure, records
 from verifier.candidates.discovery import find_candidates
 from verifier.errors import HarnessError, RequestError
 from verifier.verification.judging import judge
 
 RIGHT = ["reference_impls/correct", "reference_impls/third_party/sklearn_one_output.py", "reference_impls/third_party/autograd_mlp.py"]
+
+
+def judge_one(path: str, profile: str, seed: int) -> Record:
+    """One run: the candidate, its verdict, how many networks it was asked, and what did not pass."""
+    (judged,) = judge([path], profile=profile, seed=seed)
+    if isinstance(judged, RequestError | HarnessError):
+        raise judged
+    report = judged.report
+    odd = [f"{outcome.id} {outcome.status}: {outcome.message}" for outcome in report.checks if outcome.status not in ("pass", "skipped")]
+    return {
+        "name": report.candidate.name,
+        "verdict": report.verdict,
+        "networks": max(outcome.problems for outcome in report.checks),
+        "alarm": "" if report.verdict == "pass" else f"{profile}, seed {seed}: {report.verdict}: {' | '.join(odd)}",
+    }
 
 
 def main() -> int:
@@ -25,33 +41,26 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", default=RIGHT)
     parser.add_argument("--seeds", type=int, default=20, help="runs of the profile ci, seeds 1000, 1001, …")
     parser.add_argument("--thorough", type=int, default=1, help="runs of the profile thorough, seeds 5000, 5001, …")
-    Share.add_options(parser)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="begin nothing after so many minutes")
+    parser.add_argument("--state", type=Path, default=Path("reports/false_alarms.jsonl"))
     arguments = parser.parse_args()
-    runs = [("ci", 1000 + index) for index in range(arguments.seeds)] + [("thorough", 5000 + index) for index in range(arguments.thorough)]
-    paths = [candidate.path for candidate in find_candidates(arguments.paths)[0]]
-    share = Share.of(arguments)
+    seeds = [("ci", 1000 + index) for index in range(arguments.seeds)] + [("thorough", 5000 + index) for index in range(arguments.thorough)]
+    candidates = [str(candidate.path) for candidate in find_candidates(arguments.paths)[0]]
+    runs = [(path, profile, seed) for profile, seed in seeds for path in candidates]
+    measure(arguments.state, 0, len(runs), arguments.minutes, lambda block: judge_one(*runs[block]))
+    found = list(records(arguments.state, 0))
     verdicts: dict[str, Counter[str]] = {}
-    alarms: list[str] = []
-    networks = 0
-    for (profile, seed), path in share.units([(run, path) for run in runs for path in paths]):
-        (judged,) = judge([path], profile=profile, seed=seed)
-        if isinstance(judged, RequestError | HarnessError):
-            raise judged
-        report = judged.report
-        verdicts.setdefault(report.candidate.name, Counter())[report.verdict] += 1
-        networks += max(outcome.problems for outcome in report.checks)
-        if report.verdict != "pass":
-            odd = [outcome for outcome in report.checks if outcome.status not in ("pass", "skipped")]
-            failed = [f"{outcome.id} {outcome.status}: {outcome.message}" for outcome in odd]
-            alarms.append(f"{report.candidate.name}, {profile}, seed {seed}: {report.verdict}: {' | '.join(failed)}")
-            print(alarms[-1], flush=True)
+    for run in found:
+        verdicts.setdefault(run["name"], Counter())[run["verdict"]] += 1
+    alarms = [f"{run['name']}, {run['alarm']}" for run in found if run["alarm"]]
+    networks = sum(run["networks"] for run in found)
     lines = [f"{name:36} {dict(counts)}" for name, counts in sorted(verdicts.items())]
-    lines.append(f"{share.asked} runs of {len(verdicts)} right candidates, {networks} networks in all: {len(alarms)} not passed")
-    lines.append(f"{share} Seeds from 1000 in ci, from 5000 in thorough. {versions('numpy', 'torch')}")
+    lines.append(f"{len(found)} runs of {len(runs)}, {len(verdicts)} right candidates, {networks} networks: {len(alarms)} not passed")
+    lines.append(f"Seeds from 1000 in ci, from 5000 in thorough. {versions('numpy', 'torch')}")
     if arguments.paths == RIGHT:
-        publish(share.name("false_alarms"), "\n".join([*lines, *alarms]))
+        publish("false_alarms" if len(found) == len(runs) else "false_alarms_share", "\n".join([*lines, *alarms]))
     else:
-        print("\n".join(lines))
+        print("\n".join([*lines, *alarms]))
     return 1 if alarms else 0
 
 
