@@ -113,6 +113,41 @@ def test_what_an_engine_means_otherwise_is_no_fault(tmp_path, text):
     assert report.verdict == "pass", report.summary
 
 
+STRICT = """
+operations["sum"] = lambda a, axis=None: total(a, axis=axis, keepdims=True)
+def backward(output, cotangent):
+    assert cotangent.shape == output.data.shape, "a cotangent of another shape"
+    output.backward(cotangent)"""
+
+
+def test_a_sum_that_keeps_its_axes_is_given_cotangents_of_its_own_shape(tmp_path):
+    report = otherwise(tmp_path, STRICT)
+    assert report.verdict == "pass", report.summary
+    assert {row.name: row.gradients for row in report.operations}["sum"] == {"a": "right"}
+    assert not any("Refuses late" in note.message or "came back as" in note.message for note in report.notes if "sum" in note.message)
+
+
+TWO_WRONG = """
+def overwriting(a, index):
+    def back(c):
+        found = np.zeros_like(a.data)
+        found[index] = c
+        return (found,)
+    return Tensor(a.data[index], (a,), back)
+operations["getitem"] = overwriting
+div = operations["div"]
+operations["div"] = lambda a, b: div(a, b) if isinstance(a, Tensor) else div(b, a)"""
+
+
+def test_the_first_of_two_mistakes_is_the_one_that_the_smallest_graph_shows(tmp_path):
+    report = otherwise(tmp_path, TWO_WRONG)
+    first, second = report.diagnosis
+    shown = report.counterexample.nodes[0].text
+    assert first.fault.split(":")[1] in shown and first.explanation in report.summary
+    assert {first.fault.split(":")[1], second.fault.split(":")[1]} == {"getitem", "div"}
+    assert (first.also, second.also) == (False, True)
+
+
 def test_an_epsilon_inside_a_logarithm_is_named(tmp_path):
     report = otherwise(tmp_path, 'operations["log"] = lambda a: unary(np.log, lambda x, y: 1 / x)(operations["add"](a, 1e-8))')
     assert report.verdict == "fail"

@@ -35,7 +35,7 @@ from verifier.reports.wording import (
     worst_measurements,
 )
 from verifier.results.outcome import Outcome
-from verifier.results.report import Counterexample, Report
+from verifier.results.report import Counterexample, Diagnosis, Report
 
 PRINTED_LINES = 60
 ELEMENTS_SHOWN = 40
@@ -146,13 +146,18 @@ def _diagnosis(report: Report) -> Iterator[str]:
         return
     yield "## Diagnosis"
     best, *others = report.diagnosis
-    equation = f" (equation {code(best.equation)})" if best.equation else ""
-    yield f"**{escape(best.fault)}**{equation}: {escape(best.explanation)}"
+    yield f"**{escape(best.fault)}**{_equation(best)}: {escape(best.explanation)}"
     if best.evidence:
         yield escape(best.evidence)
-    if others:
-        yield "Other explanations, less likely:"
-        yield "\n".join(f"- **{escape(other.fault)}** ({code(other.equation)}): {escape(other.explanation)}" for other in others)
+    for also, heading in ((True, "Wrong too:"), (False, "Other explanations, less likely:")):
+        lines = [f"- **{escape(other.fault)}**{_equation(other)}: {escape(other.explanation)}" for other in others if other.also == also]
+        if lines:
+            yield heading
+            yield "\n".join(lines)
+
+
+def _equation(found: Diagnosis) -> str:
+    return f" (equation {code(found.equation)})" if found.equation else ""
 
 
 def _to_do(report: Report) -> Iterator[str]:

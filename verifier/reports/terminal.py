@@ -230,7 +230,7 @@ def _show_diagnosis(diagnosis: Sequence[Diagnosis], summary: str, console: Conso
     if best.evidence:
         _indent(console, one_line(best.evidence), "dim")
     for other in others[:OTHER_EXPLANATIONS]:
-        _indent(console, f"or {one_line(other.fault)}: {first_sentence(other.explanation)}", "dim")
+        _indent(console, f"{'and' if other.also else 'or'} {one_line(other.fault)}: {first_sentence(other.explanation)}", "dim")
 
 
 def _show_own_lines(report: Report, console: Console) -> None:

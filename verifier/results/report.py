@@ -55,6 +55,7 @@ class Diagnosis(msgspec.Struct, frozen=True, omit_defaults=True):
 
     `evidence`: what the name rests on: on how many networks it predicts the candidate's numbers.
     `layer`, `tensor`, `region`, `axes`: of a file of layers, whose gradient, which of its elements, and at which sizes and options.
+    `also`: another mistake beside the first one, and not another explanation of it.
     """
 
     fault: str
@@ -65,6 +66,7 @@ class Diagnosis(msgspec.Struct, frozen=True, omit_defaults=True):
     tensor: str = ""
     region: str = ""
     axes: str = ""
+    also: bool = False
 
 
 class OwnLine(msgspec.Struct, frozen=True, omit_defaults=True):

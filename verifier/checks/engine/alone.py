@@ -11,7 +11,7 @@ from verifier.checks.engine.comparing import Compared, Departure, compare_with_t
 from verifier.contracts.engine.alone import Case, cases_of
 from verifier.contracts.engine.endings import Ending, ended, ending_for, shape_of
 from verifier.contracts.engine.graph import Graph, Pass
-from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
+from verifier.contracts.engine.operations.variants import KEPT, VARIANT, VARIANTS
 
 FIRST = ("sum", "mul")  # what the others end with
 MEASURED = ("plain", "axis")  # questions whose scatter says what a run resolves
@@ -101,7 +101,7 @@ def ask_alone(asking: Asking, *, seed: int, tell: Callable[[str, int, int], None
     for number, name in enumerate(order):
         tell(name, number, len(order))
         cases = cases_of(engine.entries[name], engine, seed)
-        alone.asked[name] = by_its_definition(name, ask_cases(asking, cases, alone, seed), asking, alone)
+        alone.asked[name] = by_its_definition(name, ask_cases(asking, cases, alone, seed), asking, alone, seed)
         if name in FIRST:
             alone.ending = ending_for(engine, [known for known in FIRST if right_enough(alone.asked.get(known, ()))])
     asking.engine = replace(asking.engine, ranks=alone.ranks(asking.engine.ranks))
@@ -166,7 +166,7 @@ def _complex(graph: Graph, generator: np.random.Generator) -> Graph:
     return replace(graph, arrays={**graph.arrays, **drawn}, passes=(one,), complex=tuple(drawn))
 
 
-def by_its_definition(name: str, asked: list[Asked], asking: Asking, alone: Alone) -> list[Asked]:
+def by_its_definition(name: str, asked: list[Asked], asking: Asking, alone: Alone, seed: int) -> list[Asked]:
     """The questions judged by the definition that explains most of the operation's values, where the first one explains less than half."""
     wrong = _wrong_values(asked)
     if not wrong:
@@ -176,23 +176,32 @@ def by_its_definition(name: str, asked: list[Asked], asking: Asking, alone: Alon
     if 2 * _wrong_values(again) >= wrong:
         return asked
     asking.engine = replace(asking.engine, variants={**asking.engine.variants, name: variant})
-    alone.notes[f"{name} is judged as the one that its values are: {variant}."] = None
+    if variant == KEPT:  # cotangents of another shape belong to it
+        alone.notes = dict.fromkeys(note for note in alone.notes if not note.startswith(f"{name}: "))
+        cases = [replace(one.case, graph=_with_variant(variant, one.case.graph)) for one in asked]
+        again = ask_cases(asking, cases, alone, seed)
+    alone.notes[f"{name} is judged by the definition that its values follow: {variant}."] = None
     return again
 
 
 def _wrong_values(asked: Sequence[Asked]) -> int:
-    return sum(one.status == "value" for one in asked)
+    """How many values are another definition's, if only by axes of size 1."""
+    return sum(one.status == "value" or one.reshaped for one in asked)
+
+
+def _with_variant(variant: str, graph: Graph) -> Graph:
+    first = graph.nodes[0]
+    return replace(graph, nodes=(replace(first, options={**first.options, VARIANT: variant}), *graph.nodes[1:]))
 
 
 def _judged_as(variant: str, asked: Asked, asking: Asking, alone: Alone) -> Asked:
-    first = asked.graph.nodes[0]
-    if asked.status == "refuses" or first.options.keys() & {"correction", "axes", "negative_slope", "eps"}:
+    if asked.status == "refuses" or asked.graph.nodes[0].options.keys() & {"correction", "axes", "negative_slope", "eps"}:
         return asked
-    graph = replace(asked.graph, nodes=(replace(first, options={**first.options, VARIANT: variant}), *asked.graph.nodes[1:]))
+    graph = _with_variant(variant, asked.graph)
     try:
         return judged(asked.case, graph, asked.reply, asking, alone)
     except (ValueError, IndexError, RuntimeError):  # of another shape than the weights or the cotangent that were drawn
-        return replace(asked, status="convention", words=variant, graph=graph)
+        return replace(asked, status="convention", compared=Compared(), words=variant, graph=graph)
 
 
 def right_enough(asked: Sequence[Asked]) -> bool:

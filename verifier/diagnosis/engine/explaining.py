@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 
 from verifier.arrays import Array
@@ -36,7 +37,7 @@ LARGEST = 60  # nodes of a graph whose wrong ways are simulated
 
 
 def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest | None) -> tuple[Diagnosis, ...]:
-    """The explanations, the most telling first: what the smallest graph shows, then what operations alone do."""
+    """What is wrong: first what the smallest graph shows, then the engine, then operations that are wrong alone."""
     found: list[Diagnosis] = []
     if answers.failed and smallest is not None and smallest.check == "graphs" and not _explained_alone(alone, answers):
         found.append(_of_graph(smallest, answers, engine))
@@ -45,7 +46,11 @@ def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest |
         return (STALE if alone.stale else COTANGENT,)
     plain = [one for one in alone.wrong() if not one.graph.directions and not one.graph.complex]
     observations = [seen for one in plain for seen in _observations(one, alone)]
-    return tuple([*found, *blame_alone(list(_tested(alone)), observations)])
+    found += blame_alone(list(_tested(alone)), observations)
+    if smallest is not None and smallest.check == "operations":
+        shown = smallest.graph.nodes[0].operation
+        found.sort(key=lambda one: one.fault.startswith("operation:") and shown not in one.fault.split(":"))
+    return tuple(msgspec.structs.replace(one, also=number > 0) for number, one in enumerate(found))
 
 
 def _tested(alone: Alone) -> Iterator[Tested]:

@@ -180,7 +180,7 @@ def _beside_a_step(of_gradients: Diagnosed, symptoms: Symptoms) -> Diagnosed:
         return of_gradients if first is not None and " + " in first.fault else _seen_by_checks(symptoms)
     if first.fault == UNKNOWN and first.equation != "output-delta":
         return _seen_by_checks(symptoms)
-    also = [msgspec.structs.replace(shown, explanation=f"And also: {shown.explanation}") for shown in symptoms.shown]
+    also = [msgspec.structs.replace(shown, also=True) for shown in symptoms.shown]
     text = f"{first.explanation} And also: {symptoms.shown[0].explanation}"
     return replace(of_gradients, diagnosis=(msgspec.structs.replace(first, explanation=text), *also, *of_gradients.diagnosis[1:]))
 

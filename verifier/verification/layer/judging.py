@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import cast
 
 import numpy as np
+from msgspec import structs
 
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
@@ -245,6 +246,7 @@ def _written(
     outcomes = tuple(outcome for judgement in judgements for outcome in judgement.outcomes)
     verdict = _verdict(judgements, lenient=lenient)
     unusable = [judgement for judgement in judgements if judgement.verdict == "error"]
+    diagnosis = [one for judgement in judgements for one in judgement.diagnosis]
     example, stored = next((judgement.example for judgement in judgements if judgement.example is not None), (None, None))
     report = report_of(
         described(candidate),
@@ -256,7 +258,7 @@ def _written(
         seconds={"layers": seconds},
         measurements=tuple(measurement for judgement in judgements for measurement in judgement.measurements),
         notes=tuple(note for judgement in judgements for note in judgement.notes),
-        diagnosis=tuple(one for judgement in judgements for one in judgement.diagnosis),
+        diagnosis=tuple(structs.replace(one, also=number > 0) for number, one in enumerate(diagnosis)),
         counterexample=example,
         layers=tuple(judgement.record() for judgement in judgements if judgement.name),
         reason="not-done" if verdict == "error" and all(one.not_done for one in unusable) else judgements[0].reason,
