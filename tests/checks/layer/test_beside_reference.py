@@ -209,6 +209,13 @@ def test_an_epsilon_in_a_logarithm_that_the_gradient_leaves_out_is_a_note(judge,
     assert "forward pass is wrong" not in wrong.summary
 
 
+def test_a_loss_may_be_off_by_what_an_epsilon_about_its_logarithm_does_and_by_no_more(judge):
+    beside = SOFTMAX_LOSS.replace(" + 1e-8", "").replace(".mean()", ".mean() + np.log1p(1e-8 / np.exp(x).sum(axis=1)).mean()")
+    assert judge(beside, 'operation = "softmax_loss"').verdict == "pass"
+    wrong = judge(SOFTMAX_LOSS.replace(" + 1e-8", "").replace(".mean()", ".mean() * 1.0005"), 'operation = "softmax_loss"')
+    assert (wrong.verdict, "the backward pass is that of cross_entropy" in wrong.summary) == ("fail", True)
+
+
 def test_a_loss_of_sequences_is_one_of_as_many_samples(judge):
     over_steps = [
         'arrays = { x = "N T C", y = "int<C> N T" }',

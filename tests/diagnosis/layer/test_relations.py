@@ -3,7 +3,7 @@
 import numpy as np
 
 from verifier.diagnosis.layer.case import CLOSE, Case
-from verifier.diagnosis.layer.regions import is_zero_there, region_of
+from verifier.diagnosis.layer.regions import is_there, region_of
 from verifier.diagnosis.layer.relations import related
 
 
@@ -37,7 +37,7 @@ def test_a_row_is_named_although_it_is_all_there_is_on_another_problem():
     table = np.array([[1.0, 2.0], [3.0, 4.0]])
     wrong = [case(np.array([[-1.0, -2.0], [0.0, 0.0]]), table, table), case(-table[:1], table[:1], table[:1])]
     assert region_of("w", wrong) == "in the first row only"
-    assert is_zero_there("w", wrong)
+    assert is_there("w", wrong) == "is zero"
 
 
 def test_elements_on_one_bound_are_called_clipped():

@@ -141,7 +141,10 @@ def _look_at_form(problem: LayerProblem, answered: Answered, found: Examined) ->
             says, kind = "is missing: None came back", "missing"
         elif gradient.shape != shape:
             empty = "is empty: it" if not gradient.size and problem.arrays[name].size else "is wrong: it"
-            says, kind = f"{empty} has shape {gradient.shape}, {name} has {shape}", "shape"
+            summed = gradient.ndim - len(shape)
+            ends = gradient.size and summed > 0 and gradient.shape[summed:] == shape
+            more = f": sum it over the first {'axis' if summed == 1 else f'{summed} axes'} too" if ends else ""
+            says, kind = f"{empty} has shape {gradient.shape}, {name} has {shape}{more}", "shape"
         elif not np.isfinite(gradient).all():
             where = tuple(int(axis) for axis in np.argwhere(~np.isfinite(gradient))[0])
             says, kind = f"is not finite at {list(where)}, where the outputs are finite", "not finite"

@@ -22,9 +22,11 @@ from verifier.oracles.finite_difference.noise import machine_epsilon
 COMPARED = 4  # problems
 LEAST = 2  # of them that must depart: sizes at which a layer means something else are no mistake
 # Of the largest element: variants are conventions (a mean for a sum, another gate's place) and differ by whole shares. What is this close
-# says which of them is meant, or which pass is wrong, and decides nothing. NEAR is that of a loss with an ε in its logarithm, since 1e-3
-# is the most that was met: whether its gradients are the variant's own is then decided by their scatter.
-LIKELY, NEAR = 1e-5, 1e-3
+# says which of them is meant, or which pass is wrong, and decides nothing.
+LIKELY = 1e-5
+# The largest ε that stands somewhere about a logarithm (1e-7 and 1e-8 are usual): how far a loss may be from one without, at each problem.
+# One that stands right inside it may be larger: then the loss must be right to its last bits (EXPONENTS).
+LARGEST_EPSILON = 1e-5
 EXPONENTS = range(-2, -17, -1)  # of ten: an ε that is smaller changes no loss of float64
 KNOWN_AS = {  # what manifests call a parameter
     "pad": ("padding", "p", "P", "pad_size"),
@@ -137,7 +139,7 @@ def _but_for_an_epsilon(
     near = [
         (f"an ε of {fitted[number]:g} inside its logarithm" if fitted[number] else "an ε inside a logarithm", variant)
         for number, variant in enumerate(variants)
-        if fitted[number] or _apart(name, asked, variant, examined, NEAR) is not None
+        if fitted[number] or _is_near(name, asked, variant, examined)
     ]
     for epsilon, variant in near:
         resolves = own(variant)
@@ -148,6 +150,23 @@ def _but_for_an_epsilon(
             if other != variant and {**other, "reduction": variant.get("reduction")} == variant and own(other) is not None:
                 return Beside(reduced=(str(other["reduction"]), str(variant["reduction"])))
     return Beside() if near else None  # nearly right outputs are no wrong forward pass
+
+
+def _is_near(name: str, asked: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined) -> bool:
+    """Whether each loss is off by no more than an ε in its logarithm could make it, beside rounding."""
+    if name not in LOGARITHMS:
+        return _apart(name, asked, variant, examined) is not None
+    for one in asked:
+        values = {**variant, **one.values}
+        exact = examined.references.outputs_of(name, one.arrays, values)
+        moved = examined.references.outputs_of(name, one.arrays, {**values, "inside_log": LARGEST_EPSILON})
+        if exact is None or moved is None:
+            return False
+        tolerances = examined.references.tolerances_of(name, one.arrays, values, dtype=examined.inside_of(one.problem))
+        allowed = [np.abs(there - here) + tolerance for here, there, tolerance in zip(exact, moved, tolerances, strict=True)]
+        if any((judged := _judge(*each)) is None or judged[0] > 1 for each in zip(one.outputs, exact, allowed, strict=False)):
+            return False
+    return True
 
 
 def _epsilon(name: str, asked: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined) -> float | None:
@@ -210,9 +229,7 @@ def _named(values: Mapping[str, Any], examined: Examined) -> dict[str, Any]:
     return found
 
 
-def _apart(
-    name: str, compared: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined, likely: float = LIKELY
-) -> float | None:
+def _apart(name: str, compared: Sequence[_Compared], variant: Mapping[str, Any], examined: Examined) -> float | None:
     """How far the outputs are from this variant's, relative to the largest; None where they are not it."""
     worst = 0.0
     for one in compared:
@@ -223,7 +240,7 @@ def _apart(
             orders = _orders(reference, claimed)
             errors = [float(np.abs(claimed - _turned(reference, order)).max(initial=0.0)) for order in orders]
             largest = float(np.abs(reference).max(initial=0.0)) or 1.0
-            if not errors or not min(errors) <= likely * largest * _coarser(examined, one.problem):
+            if not errors or not min(errors) <= LIKELY * largest * _coarser(examined, one.problem):
                 return None
             worst = max(worst, min(errors) / largest)
     return worst
@@ -282,7 +299,7 @@ def _has_the_gradients_of_another(
     """Whether gradients are the operation's own and outputs are not: not where outputs are those of one variant, gradients of another."""
     own = [_has_its_gradients(name, compared, layout, variant, examined) for variant in variants]
     outputs = [variant for variant, has in zip(variants, own, strict=True) if not has]
-    return any(own) and all(_apart(name, compared, variant, examined, NEAR) is None for variant in outputs)
+    return any(own) and not any(_is_near(name, compared, variant, examined) for variant in outputs)
 
 
 def _has_its_gradients(

@@ -32,6 +32,8 @@ class Case:
         axes: over which the operation normalises.
         variants: what right code of this operation may choose, by parameter.
         inside: the type that it computes in.
+        outputs: in their shape, where there is one; empty where there are several.
+        scaled: by a factor of the cotangent, what is claimed then; nothing where backward reads none.
     """
 
     values: Mapping[str, Any]
@@ -48,6 +50,8 @@ class Case:
     variants: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     shapes: tuple[tuple[int, ...], ...] = ((),)
     inside: str = "float64"
+    outputs: FloatArray = field(default_factory=lambda: np.zeros(0))
+    scaled: Mapping[float, Mapping[str, FloatArray]] = field(default_factory=dict)
 
     @property
     def closeness(self) -> float:

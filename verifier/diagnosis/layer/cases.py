@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from verifier.arrays import FloatArray
 from verifier.checks.examination import Unanswered
 from verifier.checks.layer.asking import ONE_SIGN, Answered, LayerAsking, Raised, answer_patiently
 from verifier.checks.layer.examined import Examined
@@ -13,6 +14,7 @@ from verifier.contracts.layer.drawing import LayerProblem, flattened
 from verifier.diagnosis.layer.case import Case
 
 CASES = 5  # problems whose derivatives are worked out one by one
+SCALED = (2.0, -1.0)  # times the cotangent: what is claimed then
 
 
 def cases_of(examined: Examined, asking: LayerAsking) -> list[Case]:
@@ -39,11 +41,9 @@ def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, 
     claims, inside = examined.claims, examined.inside_of(problem)
     found = jacobians(asking, problem, names, inside)
     answered = answer_patiently(asking, problem)
-    claimed = {
-        name: gradient
-        for name, gradient in answered.gradients.items()
-        if gradient is not None and gradient.shape == problem.arrays[name].shape
-    }
+    claimed = _of_their_shape(problem, answered)
+    factors = SCALED if claims.ties.cotangents else ()
+    scaled = {factor: _of_their_shape(problem, answer_patiently(asking, problem, factor=factor)) for factor in factors}
     output = asking.outputs[0]
     return Case(
         values=flattened(problem.values),
@@ -60,7 +60,15 @@ def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, 
         axes=axes_of_norm(claims),
         variants={} if claims.entry is None else claims.entry.variants,
         inside=inside,
+        outputs=answered.outputs[output] if len(asking.outputs) == 1 else np.zeros(0),
+        scaled=scaled,
     )
+
+
+def _of_their_shape(problem: LayerProblem, answered: Answered) -> Mapping[str, FloatArray]:
+    """The gradients that have their array's shape."""
+    there = {name: gradient for name, gradient in answered.gradients.items() if gradient is not None}
+    return {name: gradient for name, gradient in there.items() if gradient.shape == problem.arrays[name].shape}
 
 
 def _places(asking: LayerAsking, answered: Answered) -> Mapping[str, slice]:

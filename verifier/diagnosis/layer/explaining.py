@@ -11,7 +11,7 @@ from verifier.counting import counted
 from verifier.diagnosis.layer.axes import shown_when
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.cases import cases_of
-from verifier.diagnosis.layer.regions import is_zero_there, region_of
+from verifier.diagnosis.layer.regions import is_there, region_of
 from verifier.diagnosis.layer.relations import related
 from verifier.results.report import Diagnosis
 
@@ -91,8 +91,8 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
         off = f"is off by {abs(worst.claimed / worst.right - 1):.1g} of itself"
         says = f"{label} {off}{where}{numbers}: an ε that only the backward pass has, or a constant with too few digits."
         return Diagnosis(NO_RELATION, "", says, evidence, examined.claims.name, name, "", axes)
-    what = "zero" if place and is_zero_there(name, wrong) else "wrong"
-    says = f"{label} is {what}{place}{where}{numbers}, at {worst.problem.describe()}."
+    what = is_there(name, wrong) if place else "is wrong"
+    says = f"{label} {what}{place}{where}{numbers}, at {worst.problem.describe()}."
     return Diagnosis(NO_RELATION, "", says, evidence, examined.claims.name, name, region, axes)
 
 

@@ -10,7 +10,7 @@ from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import LOOSE, Case
 from verifier.diagnosis.layer.formulas.catalogue import formulas_of
 from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
-from verifier.diagnosis.layer.sizes import sizes_of
+from verifier.diagnosis.layer.sizes import exchanged_sizes, sizes_of
 
 DEPENDENT = 1e-6  # of the largest singular value: terms that nothing tells apart on a problem
 
@@ -146,4 +146,4 @@ def _times(factors: Sequence[float], cases: Sequence[Case]) -> str | None:
             return f"divided by {words}, which does not belong there"
         if all(abs(factor / value - 1) < relative for factor, value in zip(factors, values, strict=True)):
             return f"times {words}: a division by {words} is missing"
-    return None
+    return exchanged_sizes(factors, cases, relative)

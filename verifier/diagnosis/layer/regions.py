@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
-from verifier.diagnosis.layer.case import Case
+from verifier.diagnosis.layer.case import LOOSE, Case
+from verifier.diagnosis.layer.sizes import constant
 
 Mask = NDArray[np.bool_]
 AXES = {1: ("element",), 2: ("row", "column"), 3: ("sample", "step", "feature"), 4: ("sample", "channel", "row", "column")}
@@ -15,10 +16,14 @@ AXES = {1: ("element",), 2: ("row", "column"), 3: ("sample", "step", "feature"),
 
 def region_of(name: str, cases: Sequence[Case]) -> str:
     """``in the last column only``; "" where every element is wrong, or nothing simple describes those that are."""
-    masks = [_wrong(case, name) for case in cases]
+    return words_for(name, cases, [_wrong(case, name) for case in cases])
+
+
+def words_for(name: str, cases: Sequence[Case], masks: Sequence[Mask]) -> str:
+    """The same of other elements than those that are wrong."""
     if not masks or all(mask.all() for mask in masks):
         return ""
-    for words, region in _regions(cases[0].claimed[name].ndim):
+    for words, region in _regions(name, cases[0].claimed[name].ndim):
         both = [(mask, region(case.arrays[name])) for case, mask in zip(cases, masks, strict=True)]
         telling = [(mask, there) for mask, there in both if not there.all()]  # of one row alone, any is the first
         if telling and all(_fits(mask, there) for mask, there in telling):
@@ -26,9 +31,18 @@ def region_of(name: str, cases: Sequence[Case]) -> str:
     return ""
 
 
-def is_zero_there(name: str, cases: Sequence[Case]) -> bool:
-    """Whether what is wrong is zero."""
-    return bool(cases) and all(not case.claimed[name][_wrong(case, name)].any() for case in cases)
+def is_there(name: str, cases: Sequence[Case]) -> str:
+    """What the wrong elements are: ``is zero``, ``is twice what it should be``; ``is wrong`` where nothing simple says it."""
+    both = [(case.claimed[name][mask], case.right[name][mask]) for case in cases for mask in [_wrong(case, name)]]
+    claimed, right = (np.concatenate(parts) if parts else np.zeros(0) for parts in zip(*both, strict=True))
+    if not claimed.any():
+        return "is zero"
+    factor = float(claimed @ right) / (float(right @ right) or 1.0)
+    close = all(
+        np.all(np.abs(ours - factor * true) <= LOOSE * case.closeness * case.scale(name))
+        for case, (ours, true) in zip(cases, both, strict=True)
+    )
+    return constant(factor, LOOSE * cases[0].closeness) if close and right.size > len(cases) else "is wrong"
 
 
 def _wrong(case: Case, name: str) -> Mask:
@@ -42,9 +56,9 @@ def _fits(wrong: Mask, region: Mask) -> bool:
     return bool(not (wrong & ~region).any() and 2 * (wrong & region).sum() >= region.sum())
 
 
-def _regions(rank: int) -> Iterator[tuple[str, Callable[[FloatArray], Mask]]]:
-    yield "where it is negative only", lambda array: array < 0
-    yield "where it is positive only", lambda array: array > 0
+def _regions(name: str, rank: int) -> Iterator[tuple[str, Callable[[FloatArray], Mask]]]:
+    yield f"where {name} is negative only", lambda array: array < 0
+    yield f"where {name} is positive only", lambda array: array > 0
     for axis, word in enumerate(AXES.get(rank, ())):
         yield f"in the first {word} only", partial(_slab, axis, 0)
         yield f"in the last {word} only", partial(_slab, axis, -1)

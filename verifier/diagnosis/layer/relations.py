@@ -10,8 +10,11 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import LOOSE, Case
+from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, without_the_cotangent
 from verifier.diagnosis.layer.matching import by_formula
-from verifier.diagnosis.layer.sizes import constant, sizes_of
+from verifier.diagnosis.layer.sizes import constant, exchanged_sizes, sizes_of
+
+NEARLY = 1e-3  # of an error: what a factor may leave of it, for an ε beside it; it names, and decides nothing
 
 Relation = Callable[[str, Sequence[Case]], str | None]
 
@@ -61,7 +64,27 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
             return f"{turned}is divided by {words}: it should not be"
         if all(abs(factor / value - 1) < LOOSE * cases[0].closeness for factor, value in zip(known, size, strict=True)):
             return f"{turned}is {words} times what it should be: a division by {words} is missing"
+    instead = exchanged_sizes(known, cases, LOOSE * cases[0].closeness)
+    return None if instead is None else f"{turned}is {instead}"
+
+
+def _nearly_a_factor(name: str, cases: Sequence[Case]) -> str | None:
+    """A factor of sizes, beside a departure that is small to it, such as that of an ε in a logarithm."""
+    factors = [("is twice what it should be", [2.0] * len(cases)), ("is half of what it should be", [0.5] * len(cases))]
+    for words, values in sizes_of(cases):
+        factors.append((f"is divided by {words}, which it should not be", [1 / value for value in values]))
+        factors.append((f"is {words} times what it should be", values))
+    for says, values in factors:
+        if all(abs(value - 1) > NEARLY for value in values) and all(
+            _leaves_little(case, name, value) for case, value in zip(cases, values, strict=True)
+        ):
+            return f"{says}, and beside that off by less than a thousandth"
     return None
+
+
+def _leaves_little(case: Case, name: str, factor: float) -> bool:
+    claimed, right = case.claimed[name], case.right[name]
+    return bool(np.abs(claimed - factor * right).max(initial=0.0) <= NEARLY * np.abs(claimed - right).max(initial=0.0))
 
 
 def _clipped(name: str, cases: Sequence[Case]) -> str | None:
@@ -257,7 +280,11 @@ def _off_by_a_constant(name: str, cases: Sequence[Case]) -> str | None:
 
 
 def _of_the_variance(name: str, cases: Sequence[Case]) -> str | None:
-    """The error is a multiple of the centred input in each column, row or channel: the term through the variance."""
+    """The error is a multiple of the input in each column, row or channel: the term through variance, mean square or length."""
+    return _of_spread(name, cases, centred=True) or _of_spread(name, cases, centred=False)
+
+
+def _of_spread(name: str, cases: Sequence[Case], *, centred: bool) -> str | None:
     for axes, words in (((0,), "over the batch"), ((-1,), "of each row"), (cases[0].axes, "over the samples and pixels")):
         fits = []
         for case in cases:
@@ -266,12 +293,15 @@ def _of_the_variance(name: str, cases: Sequence[Case]) -> str | None:
                 return None
             if np.prod([error.shape[axis] for axis in axes]) < 3:  # of two, every error is such a multiple
                 continue
-            centred = array - array.mean(axis=axes, keepdims=True)
-            square = (centred**2).sum(axis=axes, keepdims=True)
-            factor = np.divide((error * centred).sum(axis=axes, keepdims=True), square, out=np.zeros_like(square), where=square > 0)
-            fits.append(case.close(name, error, factor * centred))
+            array = array - array.mean(axis=axes, keepdims=True) if centred else array
+            square = (array**2).sum(axis=axes, keepdims=True)
+            factor = np.divide((error * array).sum(axis=axes, keepdims=True), square, out=np.zeros_like(square), where=square > 0)
+            fits.append(case.close(name, error, factor * array))
         if fits and all(fits):
-            return f"is off by a multiple of x - mean: the term through the variance {words} is missing or wrong"
+            if centred:
+                return f"is off by a multiple of x - mean: the term through the variance {words} is missing or wrong"
+            whole = "each channel" if len(axes) > 1 else "each row" if axes == (-1,) else "each column"
+            return f"is off by a multiple of {name} in {whole}: the term through its mean square, or its length, is missing or wrong"
     return None
 
 
@@ -282,6 +312,8 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("additive", _additive),
     ("formula", by_formula),
     ("independent-of-the-cotangent", _cotangent_of_ones),
+    ("term-without-the-cotangent", without_the_cotangent),
+    ("activation", activation_of_an_affine_layer),
     ("rearranged", _rearranged),
     ("one-cotangent-missing", _one_cotangent_missing),
     ("own-step", _own_step),
@@ -292,5 +324,6 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("variance-term", _of_the_variance),
     ("mixed-cotangent", _of_mixed_cotangent),
     ("clipped", _clipped),
+    ("factor", _nearly_a_factor),
     ("some-factor", _some_factor),
 )
