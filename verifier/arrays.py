@@ -1,5 +1,6 @@
-"""What the modules call an array in their signatures."""
+"""What the modules call an array in their signatures, an element in their sentences, and a number where JSON has none."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,3 +8,13 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
 Array = NDArray[Any]
+
+
+def element_of(name: str, index: Sequence[int] | None) -> str:
+    """``weights[1][0, 2]``: an element as its author would write it; the name alone where there is no index."""
+    return f"{name}[{', '.join(map(str, index))}]" if index else name
+
+
+def finite_or_none(value: float) -> float | None:
+    """A number for a record, as a Python float; None for NaN and infinity, which JSON does not have."""
+    return float(value) if np.isfinite(value) else None

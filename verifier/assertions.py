@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import element_of
 from verifier.errors import Inconclusive
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE
@@ -235,7 +236,7 @@ def _place(name: str, index: tuple[int, ...], function: Differentiable) -> str:
     part = ""
     if name in function.complex_inputs:
         index, part = index[:-1], (".real", ".imag")[index[-1]]
-    return f"{name}[{', '.join(map(str, index))}]{part}" if index else f"{name}{part}"
+    return f"{element_of(name, index)}{part}"
 
 
 def _apart(one: float, other: float) -> tuple[str, str]:

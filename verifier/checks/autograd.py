@@ -1,7 +1,7 @@
 """`autograd`: are the gradients those of the claimed network and loss, as PyTorch differentiates them?"""
 
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, compare_gradients, concluded, departs, skipped
+from verifier.checks.examination import Examination, Finding, compare_gradients, concluded, departs_most, skipped
 from verifier.results.outcome import Measurement
 
 ID = "autograd"
@@ -18,13 +18,8 @@ def check(examination: Examination) -> Finding:
         return skipped(ID, "No problem was answered.")
     problems = len({measurement.problem for measurement in found})
     return concluded(
-        ID, found, passed=f"Every gradient agrees on {problems} networks.", failed=lambda worst, wrong: failed_text(worst, wrong, problems)
+        ID, found, passed=f"Every gradient agrees on {problems} networks.", failed=lambda worst, wrong: departs_most(worst, wrong, problems)
     )
-
-
-def failed_text(worst: Measurement, wrong: int, problems: int) -> str:
-    """The worst element with its numbers, and on how many networks."""
-    return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on network {worst.problem} ({worst.network})."
 
 
 CHECK = Check(ID, SUMMARY, check, needs=frozenset({"gradients"}), headline=2, shrinkable=True)

@@ -10,9 +10,9 @@ from verifier.checks.examination import (
     Examination,
     Finding,
     Item,
+    compared,
     concluded,
     departs,
-    measured,
     own_rounding,
     rounding_where_wrong,
     skipped,
@@ -23,7 +23,7 @@ from verifier.oracles.scatter import gradients_with_scatter
 from verifier.problems.program import Problem, longest_sum
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
-from verifier.tolerance import compare, element_tolerance
+from verifier.tolerance import element_tolerance
 
 ID = "batch-additivity"
 SUMMARY = "the gradient of a batch is the mean (or sum) of its samples' gradients"
@@ -60,8 +60,7 @@ def _compare(examination: Examination, item: Item) -> list[Measurement]:
         single = examination.asking.gradients(sample, where=f"Sample {row} of {item.where}")
         _add(share, single, sample, item.index, total, allowed)
         del single  # before the next is asked for: of a large network each is as large as the network
-    comparisons = {name: compare(claimed[name], total[name], allowed[name]) for name in claimed}
-    return [measured(ID, item, name, comparison, SOURCE) for name, comparison in comparisons.items() if comparison is not None]
+    return [one for name in claimed for one in compared(ID, item, name, claimed[name], total[name], allowed[name], SOURCE)]
 
 
 def _add(

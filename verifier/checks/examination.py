@@ -7,14 +7,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.arrays import FloatArray
+from verifier.arrays import FloatArray, element_of
 from verifier.contracts.calling import Call, Read
 from verifier.contracts.catalogue import calling_of, family_of
 from verifier.oracles.finite_difference.problem import ProblemDifferences
 from verifier.oracles.reference import Answered, Reference, refer_if_deciding
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
-from verifier.results.outcome import Measurement, Outcome, Status
+from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import Diagnosis
 from verifier.tolerance import SOURCE, Comparison, compare, safety
 
@@ -154,6 +154,14 @@ def measured(check: str, item: Item, tensor: str, comparison: Comparison, source
     )
 
 
+def compared(
+    check: str, item: Item, tensor: str, claimed: FloatArray, right: FloatArray, allowed: FloatArray, source: str = SOURCE
+) -> list[Measurement]:
+    """One tensor held to its tolerance, as a record; none for a tensor without elements."""
+    comparison = compare(claimed, right, allowed)
+    return [] if comparison is None else [measured(check, item, tensor, comparison, source)]
+
+
 def compare_gradients(
     check: str,
     item: Item,
@@ -163,14 +171,9 @@ def compare_gradients(
     source: str = SOURCE,
 ) -> list[Measurement]:
     """Every gradient of an evaluation against the right one; what a step's own rounding can do to it is added to the tolerance."""
-    found = []
+    found: list[Measurement] = []
     for name, gradient in claimed.gradients.items():
-        allowed = tolerance(name)
-        if name in claimed.rounding:
-            allowed = allowed + claimed.rounding[name]
-        comparison = compare(gradient, right[name], allowed)
-        if comparison is not None:
-            found.append(measured(check, item, name, comparison, source))
+        found += compared(check, item, name, gradient, right[name], tolerance(name) + claimed.rounding.get(name, 0.0), source)
     return found
 
 
@@ -220,27 +223,22 @@ def concluded(
     if worst is None:
         return Finding(Outcome(check, "skipped", "Nothing could be asked."))
     wrong = {measurement.problem for measurement in measurements if measurement.status == "fail"}
-    status: Status = "fail" if wrong else "pass"
-    message = failed(worst, len(wrong)) if wrong else passed
+    powers = [one.resolves for one in measurements if one.resolves is not None]
     outcome = Outcome(
         id=check,
-        status=status,
-        message=message,
+        status="fail" if wrong else "pass",
+        message=failed(worst, len(wrong)) if wrong else passed,
         problems=problems,
         failed=len(wrong),
         error=worst.error,
         tolerance=worst.tolerance,
         tensor=worst.tensor,
         problem=worst.problem,
-        resolves=_median([m.resolves for m in measurements if m.resolves is not None]),
+        # Not the best nor the worst: one large network that sees little must not speak for the run.
+        resolves=float(np.median(powers)) if powers else None,
         notes=tuple(notes),
     )
     return Finding(outcome, tuple(measurements))
-
-
-def _median(values: list[float]) -> float | None:
-    # Not the best nor the worst: one large network that sees little must not speak for the run.
-    return float(np.median(values)) if values else None
 
 
 def skipped(check: str, why: str) -> Finding:
@@ -250,8 +248,7 @@ def skipped(check: str, why: str) -> Finding:
 
 def place(measurement: Measurement) -> str:
     """The worst element as its author would write it: `weights[1][0, 2]`."""
-    index = measurement.index
-    return f"{measurement.tensor}[{', '.join(map(str, index))}]" if index else measurement.tensor
+    return element_of(measurement.tensor, measurement.index)
 
 
 def digits_apart(claimed: float | None, right: float | None) -> tuple[str, str]:
@@ -271,6 +268,11 @@ def _plain(value: float | None) -> str:
 
 # Checks that compare a candidate with another answer of its own: which of the two is right, they do not know.
 OF_ITSELF = frozenset({"purity", "batch-additivity", "unit-permutation"})
+
+
+def departs_most(worst: Measurement, wrong: int, problems: int) -> str:
+    """The worst element with its numbers, and on how many of the networks something is wrong."""
+    return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on network {worst.problem} ({worst.network})."
 
 
 def departs(measurement: Measurement) -> str:

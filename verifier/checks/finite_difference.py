@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from verifier import textbook
-from verifier.arrays import FloatArray
+from verifier.arrays import FloatArray, element_of, finite_or_none
 from verifier.checks.check import Check
 from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, outputs_call, skipped
 from verifier.counting import counted
@@ -163,13 +163,13 @@ def _measurement(one: Differenced, line: DirectionResult) -> Measurement:
         problem=one.item.index,
         network=one.item.problem.description,
         tensor=line.tensor,
-        error=abs(line.error) if np.isfinite(line.error) else None,
-        tolerance=line.tolerance if np.isfinite(line.tolerance) else None,
+        error=finite_or_none(abs(line.error)),
+        tolerance=finite_or_none(line.tolerance),
         source=SOURCE,
         status=status,
-        resolves=line.resolves if np.isfinite(line.resolves) else None,
+        resolves=finite_or_none(line.resolves),
         steps=tuple(line.slope.steps) if failed else (),
-        differences=tuple(float(d) if np.isfinite(d) else None for d in line.slope.differences) if failed else (),
+        differences=tuple(finite_or_none(difference) for difference in line.slope.differences) if failed else (),
         step=line.slope.step,
     )
 
@@ -190,10 +190,10 @@ def _failed(failed: Sequence[Differenced], problems: int) -> tuple[str, Measurem
     one, line = max(own, key=lambda pair: abs(pair[1].error) / pair[1].tolerance if pair[1].tolerance > 0 else float("inf"))
     element = one.differences.element
     if element is not None:
-        place = f"{element.tensor}[{', '.join(map(str, element.index))}]"
+        error = abs(element.estimated - element.claimed)
         text = (
-            f"{place} = {element.claimed:.4g}, but the candidate's own loss changes by {element.estimated:.4g} per unit "
-            f"(error {abs(element.estimated - element.claimed):.2g}, tolerance {element.tolerance:.2g} = {SOURCE})."
+            f"{element_of(element.tensor, element.index)} = {element.claimed:.4g}, but the candidate's own loss changes by "
+            f"{element.estimated:.4g} per unit (error {error:.2g}, tolerance {element.tolerance:.2g} = {SOURCE})."
         )
     else:
         name = "the gradient" if line.tensor == "all" else line.tensor

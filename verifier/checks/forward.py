@@ -3,11 +3,10 @@
 import numpy as np
 
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, outputs_call, skipped
+from verifier.checks.examination import Examination, Finding, Item, compared, concluded, departs_most, outputs_call, skipped
 from verifier.contracts.catalogue import calling_of
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
-from verifier.tolerance import compare
 
 ID = "forward"
 SUMMARY = "the loss, and what `predict` returns, are those of the claimed network"
@@ -21,15 +20,16 @@ def check(examination: Examination) -> Finding:
         found += _of_outputs(examination, item)
     if not found:
         return skipped(ID, "The candidate returns no loss and has no `predict`: its forward pass cannot be seen.")
-    return concluded(ID, found, passed=_passed(found), failed=lambda worst, wrong: _failed(worst, wrong, found))
+    problems = len({measurement.problem for measurement in found})
+    return concluded(ID, found, passed=_passed(found), failed=lambda worst, wrong: departs_most(worst, wrong, problems))
 
 
 def of_loss(item: Item, evaluation: Evaluation) -> list[Measurement]:
     """The claimed loss against the reference's, where there is one."""
-    if evaluation.loss is None or item.reference.loss is None:
+    claimed, right = evaluation.loss, item.reference.loss
+    if claimed is None or right is None:
         return []
-    comparison = compare(np.asarray(evaluation.loss), np.asarray(item.reference.loss), np.asarray(item.reference.loss_tolerance()))
-    return [] if comparison is None else [measured(ID, item, "loss", comparison)]
+    return compared(ID, item, "loss", np.asarray(claimed), np.asarray(right), np.asarray(item.reference.loss_tolerance()))
 
 
 def _of_outputs(examination: Examination, item: Item) -> list[Measurement]:
@@ -41,19 +41,13 @@ def _of_outputs(examination: Examination, item: Item) -> list[Measurement]:
     outputs = examination.asking.call(
         problem, call, lambda tree, arrays: calling.read_outputs(tree, arrays, problem, claims), where=item.where
     )
-    comparison = compare(outputs, right, item.reference.output_tolerance())
-    return [] if comparison is None else [measured(ID, item, "outputs", comparison)]
+    return compared(ID, item, "outputs", outputs, right, item.reference.output_tolerance())
 
 
 def _passed(found: list[Measurement]) -> str:
     kinds = sorted({measurement.tensor for measurement in found})
     verb = "is that" if kinds == ["loss"] else "are those"
     return f"The {' and the '.join(kinds)} {verb} of the claimed network."
-
-
-def _failed(worst: Measurement, wrong: int, found: list[Measurement]) -> str:
-    problems = len({measurement.problem for measurement in found})
-    return f"{departs(worst)} Wrong on {wrong} of {problems} networks, worst on network {worst.problem} ({worst.network})."
 
 
 CHECK = Check(ID, SUMMARY, check, needs=frozenset({"outputs"}), headline=4, shrinkable=True, functions=("predict",))

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from verifier.arrays import element_of
 from verifier.reports.layers import HEADINGS, layers_of, row_of
 from verifier.reports.operations import operations_of
 from verifier.reports.operations import table_of as table_of_operations
@@ -271,7 +272,7 @@ def _gradient_rows(example: Counterexample) -> Iterator[Sequence[str]]:
             if count == ELEMENTS_SHOWN:
                 yield (f"{code(name)} …", "…", "…")
                 break
-            place = f"{name}[{', '.join(map(str, index))}]" if index else name
+            place = element_of(name, index)
             yield (code(place), number(value, 6), number(right.get(index), 6))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from verifier.arrays import element_of
 from verifier.counting import counted
 from verifier.reports.untrusted import one_line, plain
 from verifier.results.outcome import GRAVEST_FIRST, Measurement, Outcome
@@ -109,9 +110,7 @@ def excess(measurement: Measurement) -> tuple[bool, float]:
 
 def element(measurement: Measurement) -> str:
     """The tensor with the index of its worst element: ``weights[1][0, 2]``."""
-    if not measurement.index:
-        return one_line(measurement.tensor)
-    return f"{one_line(measurement.tensor)}[{', '.join(map(str, measurement.index))}]"
+    return element_of(one_line(measurement.tensor), measurement.index)
 
 
 def first_sentence(text: str) -> str:

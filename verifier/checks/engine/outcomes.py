@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from verifier.arrays import element_of, finite_or_none
 from verifier.checks.engine.alone import Alone, Asked
 from verifier.checks.engine.asking import Asking
 from verifier.checks.engine.comparing import Departure
@@ -96,13 +97,12 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
 
 def in_words(departure: Departure) -> str:
     """``the gradient of a[0, 1] is 2, should be 1``."""
-    name = f"the {departure.what} of {departure.tensor}"
-    if departure.comparison is None:
-        return f"{name} {departure.words}"
     comparison = departure.comparison
-    place = f"[{', '.join(map(str, comparison.index))}]" if comparison.index else ""
+    name = f"the {departure.what} of {element_of(departure.tensor, comparison and comparison.index)}"
+    if comparison is None:
+        return f"{name} {departure.words}"
     after = f" after backward call {departure.number + 1}" if departure.number else ""
-    return f"{name}{place} is {comparison.claimed:.6g}{after}, should be {comparison.reference:.6g}"
+    return f"{name} is {comparison.claimed:.6g}{after}, should be {comparison.reference:.6g}"
 
 
 def sentence_of(asked: Asked) -> str:
@@ -177,8 +177,7 @@ def _figures(departure: Departure | None) -> tuple[float | None, float | None]:
     """Error and tolerance at the worst element, where the shapes fit."""
     if departure is None or departure.comparison is None:
         return None, None
-    error = departure.comparison.error
-    return error if np.isfinite(error) else None, departure.comparison.tolerance
+    return finite_or_none(departure.comparison.error), departure.comparison.tolerance
 
 
 def _listed(array: np.ndarray | None) -> Any:

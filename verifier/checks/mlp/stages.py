@@ -9,13 +9,12 @@ from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, skipped
+from verifier.checks.examination import Examination, Finding, Item, compared, concluded, departs, skipped
 from verifier.contracts.calling import Call
 from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages
 from verifier.contracts.mlp.claims import Claims
 from verifier.problems.program import Problem, Role
 from verifier.results.outcome import Measurement
-from verifier.tolerance import compare
 
 ID = "stages"
 SUMMARY = "what `forward` and `deltas` return are the stages of the equations"
@@ -48,13 +47,11 @@ def _compare(examination: Examination, item: Item, call: Call, kinds: tuple[str,
 
     stages = examination.asking.call(item.problem, call, read, where=item.where)
     scale = delta_factor(examination.claims, item.problem)
-    found = []
+    found: list[Measurement] = []
     for name, claimed in stages.items():
         factor = scale if name.startswith("deltas") else 1.0
         right = item.reference.stages[name] * factor
-        comparison = compare(claimed, right, item.reference.stage_tolerance(name) * factor)
-        if comparison is not None:
-            found.append(measured(ID, item, name, comparison))
+        found += compared(ID, item, name, claimed, right, item.reference.stage_tolerance(name) * factor)
     return found
 
 

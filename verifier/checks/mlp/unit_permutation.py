@@ -4,12 +4,11 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
+from verifier.checks.examination import Examination, Finding, Item, compared, concluded, departs, own_rounding, skipped
 from verifier.contracts.mlp.network import architecture_of, with_arrays
 from verifier.counting import counted
 from verifier.problems.program import Problem
 from verifier.results.outcome import Measurement
-from verifier.tolerance import compare
 
 ID = "unit-permutation"
 SUMMARY = "the gradients follow when hidden units change places"
@@ -38,14 +37,12 @@ def _compare(examination: Examination, item: Item) -> list[Measurement]:
     permuted = with_arrays(problem, {name: reordered(name, problem.arrays[name], problem) for name in problem.program.differentiate})
     first = examination.evaluations[item.index]
     again = examination.asking.gradients(permuted, where=f"Units reversed in {item.where}")
-    own, found = own_rounding(item, first), []
+    own = own_rounding(item, first)
+    found: list[Measurement] = []
     for name, gradient in again.gradients.items():
-        allowed = 2 * (item.reference.gradient_tolerance(name) + first.rounding.get(name, 0.0) + own[name])
-        comparison = compare(
-            gradient, reordered(name, first.gradients[name], problem), reordered(name, np.broadcast_to(allowed, gradient.shape), problem)
-        )
-        if comparison is not None:
-            found.append(measured(ID, item, name, comparison, SOURCE))
+        allowed = np.broadcast_to(2 * (item.reference.gradient_tolerance(name) + first.rounding.get(name, 0.0) + own[name]), gradient.shape)
+        right = reordered(name, first.gradients[name], problem)
+        found += compared(ID, item, name, gradient, right, reordered(name, allowed, problem), SOURCE)
     return found
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, Item, concluded, departs, measured, own_rounding, skipped
+from verifier.checks.examination import Examination, Finding, Item, compare_gradients, compared, concluded, departs, own_rounding, skipped
 from verifier.checks.mlp import optimizer
 from verifier.checks.mlp.stepping import step, walk
 from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step
@@ -17,7 +17,6 @@ from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
 from verifier.results.report import Diagnosis
-from verifier.tolerance import compare
 
 ID = "update"
 SUMMARY = "a step is W - η ∂L/∂W, at every learning rate and all along a path"
@@ -65,13 +64,7 @@ def _recover(examination: Examination, item: Item, rate: float) -> Evaluation:
 
 
 def _compare(item: Item, recovered: Evaluation) -> list[Measurement]:
-    found = []
-    for name, gradient in recovered.gradients.items():
-        allowed = item.reference.gradient_tolerance(name) + recovered.rounding[name]
-        comparison = compare(gradient, item.reference.gradients[name], allowed)
-        if comparison is not None:
-            found.append(measured(ID, item, name, comparison, SOURCE))
-    return found
+    return compare_gradients(ID, item, recovered, item.reference.gradients, item.reference.gradient_tolerance, SOURCE)
 
 
 def _along_a_path(examination: Examination, items: list[Item], rate: float) -> list[Measurement]:
@@ -91,14 +84,12 @@ def _along_a_path(examination: Examination, items: list[Item], rate: float) -> l
 
 def _compare_step(item: Item, problem: Problem, reference: Reference, updated: Mapping[str, FloatArray], rate: float) -> list[Measurement]:
     epsilon = machine_epsilon(problem.dtype)
-    found = []
+    found: list[Measurement] = []
     for name, after in updated.items():
         before = problem.arrays[name].astype(np.float64)
         right = before - rate * reference.gradients[name]
         allowed = rate * reference.gradient_tolerance(name) + epsilon * np.maximum(np.abs(before), np.abs(right))
-        comparison = compare(after, right, allowed)
-        if comparison is not None:
-            found.append(measured(ID, item, name, comparison, SOURCE))
+        found += compared(ID, item, name, after, right, allowed, SOURCE)
     return found
 
 

@@ -1,10 +1,10 @@
 """The smallest problem on which a layer's gradient is wrong, its gradients side by side, and one element worked by hand."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
+from verifier.arrays import element_of, finite_or_none
 from verifier.checks.examination import Unanswered
 from verifier.checks.layer.asking import ONE_SIGN, LayerAsking, Raised
 from verifier.checks.layer.examined import Departure, Examined
@@ -86,7 +86,7 @@ def _worked(tensor: str, case: Case, asking: LayerAsking) -> Iterator[Step]:
         return
     claimed, right = case.claimed[tensor], case.right[tensor]
     index = tuple(int(axis) for axis in np.unravel_index(int(np.argmax(np.abs(claimed - right))), right.shape))
-    place = f"d{tensor}[{', '.join(map(str, index))}]" if index else f"d{tensor}"
+    place = element_of(f"d{tensor}", index)
     terms = terms_of(tensor, case)
     for says, term in terms.items() if len(terms) > 1 else ():
         yield Step("a term of its formula", tensor, f"{place}: {says}", float(np.broadcast_to(term, right.shape)[index]))
@@ -96,8 +96,4 @@ def _worked(tensor: str, case: Case, asking: LayerAsking) -> Iterator[Step]:
     more = f" + {len(shares) - len(shown)} smaller ones" if len(shares) > len(shown) else ""
     output = asking.outputs[0] if len(asking.outputs) == 1 else "out"
     text = f"{place} = Σ d{output}·∂{output}/∂{tensor} = {' + '.join(shown) or '0'}{more}"
-    yield Step("chain rule", tensor, text, float(right[index]), _finite(claimed[index]), parts=True)
-
-
-def _finite(value: Any) -> float | None:
-    return float(value) if np.isfinite(value) else None
+    yield Step("chain rule", tensor, text, float(right[index]), finite_or_none(claimed[index]), parts=True)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
+from verifier.arrays import element_of
 from verifier.checks.layer.asking import LayerAsking
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.contracts.layer.drawing import flattened
@@ -97,7 +98,7 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
 
 
 def _place(departure: Departure) -> str:
-    return f"d{departure.tensor}[{', '.join(map(str, departure.index))}]" if departure.index else f"d{departure.tensor}"
+    return element_of(f"d{departure.tensor}", departure.index)
 
 
 def where_shown(failing: set[int], examined: Examined, *, everywhere: bool) -> str:

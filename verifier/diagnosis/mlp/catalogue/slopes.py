@@ -1,6 +1,6 @@
 """Faults of σ': missing, doubled, taken of the wrong argument, or of another function; each in hidden layers, at the output, everywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from verifier.diagnosis.mlp.variation import Constant, Context, Fault
 from verifier.problems.operations import OPERATIONS, sigmoid
 from verifier.textbook import Applied
 
+Formula = Callable[[FloatArray, FloatArray, float], FloatArray]  # of z, a and the free constant
 _WHERE = {"every": "in every layer", "hidden": "in the hidden layers", "output": "at the output layer"}
 _EQUATION = {"every": "output-delta", "hidden": "hidden-delta", "output": "output-delta"}
 
@@ -48,28 +49,33 @@ _ERROR_FORMS = (
 _FORM = Constant("form", "choices", tuple(map(float, range(len(_ERROR_FORMS)))))
 
 
-def _of(applied: Applied, *operations: str) -> bool:
-    return applied.node.operation in operations
+def _under(operations: str, formula: Formula) -> Slope:
+    """A formula in the place of σ' in layers of these activations, and nowhere else."""
+
+    def slope(applied: Applied, context: Context) -> FloatArray | None:
+        return formula(applied.inputs[0], applied.output, context.constant) if applied.node.operation in operations.split() else None
+
+    return slope
 
 
-def _missing(applied: Applied, context: Context) -> FloatArray | None:
-    return np.ones_like(applied.inputs[0])
+def _for_all_but(operation: str, formula: Formula) -> Slope:
+    """σ' of one activation in the place of every other's; a softmax has none."""
+
+    def slope(applied: Applied, context: Context) -> FloatArray | None:
+        own = applied.node.operation in (operation, "softmax")
+        return None if own else formula(applied.inputs[0], applied.output, context.constant)
+
+    return slope
 
 
-def _doubled(applied: Applied, context: Context) -> FloatArray | None:
-    slope = right_slope(applied)
-    if slope is None:
-        return None
-    return slope * slope
+def _changed(change: Callable[[FloatArray, float], FloatArray]) -> Slope:
+    """σ' as it is right, changed; `change` is given the free constant too."""
 
+    def slope(applied: Applied, context: Context) -> FloatArray | None:
+        right = right_slope(applied)
+        return None if right is None else change(right, context.constant)
 
-def _negated(applied: Applied, context: Context) -> FloatArray | None:
-    slope = right_slope(applied)
-    return None if slope is None else -slope
-
-
-def _of_activation(applied: Applied, context: Context) -> FloatArray | None:
-    return right_slope(applied, applied.output)
+    return slope
 
 
 def _error(applied: Applied, context: Context) -> FloatArray:
@@ -85,11 +91,6 @@ def _of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
     return right_slope(applied, _error(applied, context))
 
 
-def _plus_constant(applied: Applied, context: Context) -> FloatArray | None:
-    slope = right_slope(applied)
-    return None if slope is None else slope + context.constant
-
-
 def _activation_of_activation(applied: Applied, context: Context) -> FloatArray | None:
     operation = OPERATIONS[applied.node.operation]
     if operation.name in ("softmax", "identity"):
@@ -100,105 +101,28 @@ def _activation_of_activation(applied: Applied, context: Context) -> FloatArray 
 def _formula_of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
     """The formula that takes a, given the error that comes from above."""
     error = _error(applied, context)
-    if _of(applied, "sigmoid"):
+    if applied.node.operation == "sigmoid":
         return error * (1 - error)
-    return 1 - error * error if _of(applied, "tanh") else None
-
-
-def _error_for_activation(applied: Applied, context: Context) -> FloatArray | None:
-    """δ = e (1 - e): the formula of the error alone, in the place of the product of both."""
-    return 1 - _error(applied, context) if _of(applied, "sigmoid") else None
+    return 1 - error * error if applied.node.operation == "tanh" else None
 
 
 def _of_pre_activation(applied: Applied, context: Context) -> FloatArray | None:
     """The formula that takes a, given z."""
     z = applied.inputs[0]
-    if _of(applied, "sigmoid"):
+    if applied.node.operation == "sigmoid":
         return z * (1 - z)
-    if _of(applied, "tanh"):
+    if applied.node.operation == "tanh":
         return 1 - z * z
-    if _of(applied, "softplus"):
+    if applied.node.operation == "softplus":
         return 1 - np.exp(-z)
     return None
 
 
-def _tanh_unsquared(applied: Applied, context: Context) -> FloatArray | None:
-    return 1 - applied.output if _of(applied, "tanh") else None
-
-
-def _tanh_itself(applied: Applied, context: Context) -> FloatArray | None:
-    return applied.output if _of(applied, "tanh") else None
-
-
-def _tanh_squared(applied: Applied, context: Context) -> FloatArray | None:
-    return applied.output**2 if _of(applied, "tanh") else None
-
-
-def _tanh_minus_squared(applied: Applied, context: Context) -> FloatArray | None:
-    return -(applied.output**2) if _of(applied, "tanh") else None
-
-
-def _sigmoid_itself(applied: Applied, context: Context) -> FloatArray | None:
-    return applied.output if _of(applied, "sigmoid", "softplus") else None
-
-
-def _sigmoid_complement(applied: Applied, context: Context) -> FloatArray | None:
-    return 1 - applied.output if _of(applied, "sigmoid") else None
-
-
-def _sigmoid_plus(applied: Applied, context: Context) -> FloatArray | None:
-    return applied.output * (1 + applied.output) if _of(applied, "sigmoid") else None
-
-
-def _sigmoid_for_all(applied: Applied, context: Context) -> FloatArray | None:
-    return None if _of(applied, "sigmoid", "softmax") else applied.output * (1 - applied.output)
-
-
-def _sigmoid_of_z_for_all(applied: Applied, context: Context) -> FloatArray | None:
-    if _of(applied, "sigmoid", "softmax"):
+def _sigmoid_of_z(applied: Applied, context: Context) -> FloatArray | None:
+    if applied.node.operation in ("sigmoid", "softmax"):
         return None
     own = applied.store(sigmoid(applied.inputs[0]), True)
     return own * (1 - own)
-
-
-def _tanh_for_all(applied: Applied, context: Context) -> FloatArray | None:
-    return None if _of(applied, "tanh", "softmax") else 1 - applied.output**2
-
-
-def _relu_for_all(applied: Applied, context: Context) -> FloatArray | None:
-    return None if _of(applied, "relu", "softmax") else (applied.inputs[0] > 0).astype(np.float64)
-
-
-def _relu_one(applied: Applied, context: Context) -> FloatArray | None:
-    return np.ones_like(applied.inputs[0]) if _of(applied, "relu", "leaky_relu") else None
-
-
-def _relu_inverted(applied: Applied, context: Context) -> FloatArray | None:
-    return (applied.inputs[0] < 0).astype(np.float64) if _of(applied, "relu") else None
-
-
-def _relu_itself(applied: Applied, context: Context) -> FloatArray | None:
-    return applied.output if _of(applied, "relu", "leaky_relu") else None
-
-
-def _relu_of_cotangent(applied: Applied, context: Context) -> FloatArray | None:
-    return (applied.cotangent > 0).astype(np.float64) if _of(applied, "relu") else None
-
-
-def _below(applied: Applied, context: Context) -> FloatArray | None:
-    return np.where(applied.inputs[0] > 0, 1.0, context.constant) if _of(applied, "relu") else None
-
-
-def _leaky_below(applied: Applied, context: Context) -> FloatArray | None:
-    return np.where(applied.inputs[0] > 0, 1.0, context.constant) if _of(applied, "leaky_relu") else None
-
-
-def _leaky_times_z(applied: Applied, context: Context) -> FloatArray | None:
-    return np.where(applied.inputs[0] > 0, 1.0, applied.output) if _of(applied, "leaky_relu") else None
-
-
-def _leaky_as_relu(applied: Applied, context: Context) -> FloatArray | None:
-    return (applied.inputs[0] > 0).astype(np.float64) if _of(applied, "leaky_relu") else None
 
 
 _KINDS = (
@@ -206,66 +130,99 @@ _KINDS = (
         "tanh-derivative-unsquared",
         "tanh' is written as 1 - a {where}; it is 1 - a².",
         "Square the activation.",
-        _tanh_unsquared,
+        _under("tanh", lambda z, a, c: 1 - a),
     ),
-    _Kind("tanh-derivative-tanh", "tanh' is taken to be tanh itself {where}.", "Use 1 - a², with a = tanh(z).", _tanh_itself),
-    _Kind("tanh-derivative-squared", "tanh' is written as a² {where}; the 1 - is missing.", "Use 1 - a².", _tanh_squared),
-    _Kind("tanh-derivative-minus-squared", "tanh' is written as -a² {where}; the 1 is missing.", "Use 1 - a².", _tanh_minus_squared),
+    _Kind(
+        "tanh-derivative-tanh",
+        "tanh' is taken to be tanh itself {where}.",
+        "Use 1 - a², with a = tanh(z).",
+        _under("tanh", lambda z, a, c: a),
+    ),
+    _Kind(
+        "tanh-derivative-squared",
+        "tanh' is written as a² {where}; the 1 - is missing.",
+        "Use 1 - a².",
+        _under("tanh", lambda z, a, c: a**2),
+    ),
+    _Kind(
+        "tanh-derivative-minus-squared",
+        "tanh' is written as -a² {where}; the 1 is missing.",
+        "Use 1 - a².",
+        _under("tanh", lambda z, a, c: -(a**2)),
+    ),
     _Kind(
         "sigmoid-derivative-itself",
         "σ' is taken to be σ itself {where}: the factor (1 - a) is missing.",
         "Use a (1 - a).",
-        _sigmoid_itself,
+        _under("sigmoid softplus", lambda z, a, c: a),
     ),
     _Kind(
-        "sigmoid-derivative-complement", "σ' is written as 1 - a {where}: the factor a is missing.", "Use a (1 - a).", _sigmoid_complement
+        "sigmoid-derivative-complement",
+        "σ' is written as 1 - a {where}: the factor a is missing.",
+        "Use a (1 - a).",
+        _under("sigmoid", lambda z, a, c: 1 - a),
     ),
-    _Kind("sigmoid-derivative-plus", "σ' is written as a (1 + a) {where}.", "The sign is a minus: a (1 - a).", _sigmoid_plus),
+    _Kind(
+        "sigmoid-derivative-plus",
+        "σ' is written as a (1 + a) {where}.",
+        "The sign is a minus: a (1 - a).",
+        _under("sigmoid", lambda z, a, c: a * (1 + a)),
+    ),
     _Kind(
         "relu-derivative-one",
         "ReLU' is 1 everywhere {where}, below 0 too.",
         "Multiply by 1 where z > 0 and by 0 (or the leaky slope) elsewhere.",
-        _relu_one,
+        _under("relu leaky_relu", lambda z, a, c: np.ones_like(z)),
     ),
-    _Kind("relu-derivative-inverted", "ReLU' is 1 below 0 and 0 above {where}.", "It is 1 where z > 0.", _relu_inverted),
-    _Kind("relu-derivative-itself", "ReLU itself is used instead of its derivative {where}.", "Use (z > 0), not max(z, 0).", _relu_itself),
+    _Kind(
+        "relu-derivative-inverted",
+        "ReLU' is 1 below 0 and 0 above {where}.",
+        "It is 1 where z > 0.",
+        _under("relu", lambda z, a, c: (z < 0) * 1.0),
+    ),
+    _Kind(
+        "relu-derivative-itself",
+        "ReLU itself is used instead of its derivative {where}.",
+        "Use (z > 0), not max(z, 0).",
+        _under("relu leaky_relu", lambda z, a, c: a),
+    ),
     _Kind(
         "relu-masked-by-delta",
         "The ReLU's mask is taken from the sign of δ {where}, not from that of z.",
         "Multiply by (z > 0).",
-        _relu_of_cotangent,
+        lambda applied, context: (applied.cotangent > 0) * 1.0 if applied.node.operation == "relu" else None,
     ),
     _Kind(
         "leaky-derivative-relu",
         "The leaky ReLU's derivative is 0 below 0 {where}: its slope is left out.",
         "Below 0 the derivative is the slope.",
-        _leaky_as_relu,
+        _under("leaky_relu", lambda z, a, c: (z > 0) * 1.0),
     ),
     _Kind(
         "leaky-derivative-times-z",
         "The leaky ReLU's derivative below 0 is the slope times z {where}: the activation itself.",
         "Below 0 the derivative is the slope alone.",
-        _leaky_times_z,
+        _under("leaky_relu", lambda z, a, c: np.where(z > 0, 1.0, a)),
     ),
     _Kind(
         "leaky-slope",
         "The leaky ReLU's slope is {c} in the backward pass {where}, and another in the forward pass.",
         "Use one constant for both.",
-        _leaky_below,
+        _under("leaky_relu", lambda z, a, c: np.where(z > 0, 1.0, c)),
         Constant("slope"),
     ),
     _Kind(
         "relu-derivative-below",
         "ReLU' is {c} below 0 {where}; it is 0 there.",
         "Multiply by (z > 0).",
-        _below,
+        _under("relu", lambda z, a, c: np.where(z > 0, 1.0, c)),
         Constant("slope below 0"),
     ),
     _Kind(
         "derivative-of-activation",
         "σ' is taken at a instead of z {where}: the activation function is applied twice.",
         "Pass the pre-activation z, or use the formula in a: a (1 - a), 1 - a².",
-        _of_activation,
+        lambda applied, context: right_slope(applied, applied.output),
     ),
     _Kind(
         "derivative-of-pre-activation",
@@ -297,53 +254,59 @@ _KINDS = (
         "error-times-its-complement",
         "δ is e (1 - e) {where}, with e the error that comes from above; it is e ⊙ a (1 - a).",
         "Multiply the error with σ' of the layer's own activation.",
-        _error_for_activation,
+        lambda applied, context: 1 - _error(applied, context) if applied.node.operation == "sigmoid" else None,
         _FORM,
     ),
     _Kind(
         "sigmoid-derivative-everywhere",
         "a (1 - a), the sigmoid's derivative, is used for another activation {where}.",
         "Each activation has its own derivative.",
-        _sigmoid_for_all,
+        _for_all_but("sigmoid", lambda z, a, c: a * (1 - a)),
     ),
     _Kind(
         "sigmoid-derivative-of-z-everywhere",
         "σ(z) (1 - σ(z)), the sigmoid's derivative, is used for another activation {where}.",
         "Each activation has its own derivative.",
-        _sigmoid_of_z_for_all,
+        _sigmoid_of_z,
     ),
     _Kind(
         "tanh-derivative-everywhere",
         "1 - a², the derivative of tanh, is used for another activation {where}.",
         "Each activation has its own derivative.",
-        _tanh_for_all,
+        _for_all_but("tanh", lambda z, a, c: 1 - a**2),
     ),
     _Kind(
         "relu-derivative-everywhere",
         "(z > 0), the derivative of ReLU, is used for another activation {where}.",
         "Each activation has its own derivative.",
-        _relu_for_all,
+        _for_all_but("relu", lambda z, a, c: (z > 0) * 1.0),
     ),
     _Kind(
         "derivative-missing",
         "σ' is left out {where}.",
         "δ is the error that comes from above times σ'(z), element by element.",
-        _missing,
+        lambda applied, context: np.ones_like(applied.inputs[0]),
     ),
     _Kind(
         "derivative-doubled",
         "σ' is multiplied in twice {where}.",
         "Once is right; with a cross-entropy's a - y it is in already.",
-        _doubled,
+        _changed(lambda slope, c: slope * slope),
     ),
     _Kind(
         "derivative-plus-constant",
         "σ' is {c} too large {where}, whatever z is: a constant is added to it.",
         "Take the constant out; as a remedy against flat units it makes another gradient than that of the loss.",
-        _plus_constant,
+        _changed(lambda slope, c: slope + c),
         Constant("constant"),
     ),
-    _Kind("derivative-sign", "σ' has the wrong sign {where}.", "σ' of a rising activation is not negative.", _negated, scopes=("every",)),
+    _Kind(
+        "derivative-sign",
+        "σ' has the wrong sign {where}.",
+        "σ' of a rising activation is not negative.",
+        _changed(lambda slope, c: -slope),
+        scopes=("every",),
+    ),
 )
 
 
