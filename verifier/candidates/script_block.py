@@ -79,7 +79,7 @@ def find_blocks(source: str) -> list[Block]:
     lines = source.split("\n")
     blocks = []
     for first, end in _comment_runs(lines):
-        opening = _opening_of(lines, first, end)
+        opening = next((index for index in range(first, end) if OPENING.fullmatch(lines[index])), None)
         closing = next((index for index in range(end - 1, first, -1) if lines[index] == CLOSING), None)
         if opening is not None and closing is not None and closing > opening + 1:
             content = "".join(line.removeprefix("#").removeprefix(" ") + "\n" for line in lines[opening + 1 : closing])
@@ -142,10 +142,6 @@ def _comment_runs(lines: list[str]) -> list[tuple[int, int]]:
             runs.append((first, index))
             first = None
     return runs
-
-
-def _opening_of(lines: list[str], first: int, end: int) -> int | None:
-    return next((index for index in range(first, end) if OPENING.fullmatch(lines[index])), None)
 
 
 def _error(shown: str, line: int, says: str) -> ManifestError:

@@ -43,7 +43,9 @@ def check(examination: Examination) -> Finding:
         ID,
         found,
         passed=f"Batches add up on {counted(len(items), 'network')}.",
-        failed=lambda worst, wrong: _failed(worst, wrong, len(items)),
+        failed=lambda worst, wrong: (
+            f"The batch does not add up from its own samples: {departs(worst)} On {wrong} of {len(items)} networks."
+        ),
     )
 
 
@@ -75,10 +77,6 @@ def _add(
         total[name][...] += share * data_part({name: gradient}, sample)[name]
         allowed[name][...] += share * (tolerance + single.rounding.get(name, 0.0) + own)
         del right, scatter, tolerance
-
-
-def _failed(worst: Measurement, wrong: int, problems: int) -> str:
-    return f"The batch does not add up from its own samples: {departs(worst)} On {wrong} of {problems} networks."
 
 
 CHECK = Check(ID, SUMMARY, check, needs=frozenset({"batch"}), headline=7, shrinkable=True)

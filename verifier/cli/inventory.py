@@ -42,7 +42,9 @@ def inventory(sections: tuple[str, ...]) -> int:
 def entries(section: str) -> Iterator[tuple[str, str]]:
     """Names and what they are, of one section. Plug-ins are read as text: listing them imports none."""
     if section == "contracts":
-        yield from _contracts()
+        from verifier.contracts.catalogue import contract_ids, contract_of
+
+        yield from ((name, contract_of(name).summary) for name in contract_ids())
     elif section == "checks":
         from verifier.checks.catalogue import check_ids, describe
 
@@ -52,7 +54,9 @@ def entries(section: str) -> Iterator[tuple[str, str]]:
 
         yield from ((operation.name, operation.summary) for operation in OPERATIONS.values())
     elif section == "faults":
-        yield from _faults()
+        from verifier.cli import faults
+
+        yield from faults.entries()
     elif section == "profiles":
         from verifier.verification.profiles import PROFILES
 
@@ -69,15 +73,3 @@ def entries(section: str) -> Iterator[tuple[str, str]]:
 def _profile_words(profile: Profile) -> str:
     seed = "a fresh seed, printed" if profile.seed is None else f"seed {profile.seed}"
     return f"{profile.networks:,} networks, {profile.differences} of them with finite differences; {seed}"
-
-
-def _contracts() -> Iterator[tuple[str, str]]:
-    from verifier.contracts.catalogue import contract_ids, contract_of
-
-    return ((name, contract_of(name).summary) for name in contract_ids())
-
-
-def _faults() -> Iterator[tuple[str, str]]:
-    from verifier.cli.faults import entries as faults
-
-    return faults()

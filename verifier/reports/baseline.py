@@ -1,7 +1,6 @@
 """What fails, as TOML for `--baseline`: each candidate with the checks and the mistake that it is known for."""
 
 import json
-from collections.abc import Sequence
 
 from verifier.reports.untrusted import one_line
 from verifier.reports.wording import first_sentence
@@ -28,11 +27,7 @@ def _entry(report: Report) -> str:
     if report.diagnosis:
         lines.append(f"fault = {_string(report.diagnosis[0].fault)}")
     lines += [f"# {one_line(first_sentence(report.summary))}", 'reason = ""  # why you accept it: an issue, a date, a name']
-    return "\n[[known]]\n" + _joined(lines)
-
-
-def _joined(lines: Sequence[str]) -> str:
-    return "".join(f"{line}\n" for line in lines)
+    return "\n".join(["", "[[known]]", *lines, ""])
 
 
 def _string(text: str) -> str:

@@ -6,7 +6,7 @@ answer within its tolerance could not have been excluded: a batch of one hides a
 Where a tensor of zeros would not be noticed on nearly every network, its gradient is undecided, and the verdict is not a pass.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,8 +48,7 @@ def certify(examination: Examination) -> tuple[Certificate, list[str]]:
     chosen = {item.index for item in first}
     rest = [item for item in answered if item.index not in chosen]
     noticed = {
-        planted.words: any(_notices(examination, item, planted.gradients) for item in _in_turn(first, rest))
-        for planted in planted_in(first[0])
+        planted.words: any(_notices(examination, item, planted.gradients) for item in (*first, *rest)) for planted in planted_in(first[0])
     }
     blind = _blind_roles(examination)
     return Certificate(
@@ -69,11 +68,6 @@ def _largest(answered: Sequence[Item]) -> dict[str, int]:
 def planted_in(item: Item) -> list[Planted]:
     """The mistakes that make sense on problems like this one."""
     return [planted for planted in PLANTED if not planted.needs or planted.needs in item.problem.sizes]
-
-
-def _in_turn(first: Sequence[Item], rest: Sequence[Item]) -> Iterator[Item]:
-    yield from first
-    yield from rest
 
 
 def _notices(examination: Examination, item: Item, plant: Plant) -> bool:

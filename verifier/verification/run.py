@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial, reduce
+from functools import reduce
 from importlib import import_module
 from typing import Any
 
@@ -176,7 +176,9 @@ def _ask_the_rest(
     for record in map(check_of, filter(request.wants, check_ids())):
         if record.ask is not None:
             missing = ", ".join(sorted(record.needs - offers))
-            checks[record.id] = record.ask if not missing else partial(_inapplicable, record.id, candidate.contract, missing)
+            checks[record.id] = (
+                record.ask if not missing else _skipping(record.id, f"Candidates of the contract {candidate.contract} have no {missing}.")
+            )
     if purity.ID in checks:
         checks[purity.ID] = lambda examination: _with_what_was_seen(purity.check(examination), examination, interview)
     cost = ""
@@ -191,7 +193,7 @@ def _ask_the_rest(
     elif cost and finite_difference.ID in checks:
         checks[finite_difference.ID] = lambda examination: finite_difference.check(_with_fewer(examination))
     if not any(evaluation.gradients for evaluation in examination.evaluations.values()):
-        checks = {check: ask if "step" in check_of(check).needs else _judged_by_steps(check) for check, ask in checks.items()}
+        checks = {check: ask if "step" in check_of(check).needs else _skipping(check, STEPS_ALONE) for check, ask in checks.items()}
     wanted = list(checks)
     for position, check in enumerate(wanted):
         progress(f"{candidate.name}: {check}", position, len(wanted))
@@ -227,10 +229,6 @@ def _ask_the_rest(
         contradicted=contradicts(testimony),
         certificate=certificate,
     )
-
-
-def _inapplicable(check: str, contract: str, missing: str, examination: Examination) -> Finding:
-    return skipped(check, f"Candidates of the contract {contract} have no {missing}.")
 
 
 def _with_reference_afresh(testimony: Testimony, examination: Examination) -> Testimony:
@@ -314,8 +312,8 @@ def _with_fewer(examination: Examination) -> Examination:
     return replace(examination, items=items, differences=-(-examination.differences // 4))
 
 
-def _judged_by_steps(check: str) -> Ask:
-    return lambda examination: skipped(check, STEPS_ALONE)
+def _skipping(check: str, why: str) -> Ask:
+    return lambda examination: skipped(check, why)
 
 
 def _guarded(check: str, ask: Ask, examination: Examination) -> Finding:

@@ -47,7 +47,7 @@ def shrink(examination: Examination, check: Check, failing: Item, *, budget: int
         trials = _Trials(examination, ask, budget, wanted)
         if found is None and budget > 0:
             found = _smallest(examination, failing.problem, trials.fails, budget)
-    for item in (_smallest_seen(examination, failing, same), failing) if found is None else (single_item(found), failing):
+    for item in (_smallest_seen(examination, failing, same), failing) if found is None else (Item(0, found, refer(found)), failing):
         with contextlib.suppress(Unanswered):
             claimed = trials.answer(item)
             return Shrunk(check.id, Answered(item.problem, item.reference, claimed), ask(alone(examination, item, claimed)))
@@ -68,11 +68,6 @@ def _departs(answered: Answered) -> bool:
         not bool(np.all(np.abs(gradient - reference.gradients[name]) <= reference.gradient_tolerance(name)))
         for name, gradient in answered.claimed.gradients.items()
     )
-
-
-def single_item(problem: Problem) -> Item:
-    """A problem on its own, with the textbook's reference: right to within the scatter, and without PyTorch."""
-    return Item(0, problem, refer(problem))
 
 
 class _Trials:

@@ -85,9 +85,9 @@ def _runs_a_pass_a_parameter(costs: dict[str, Cost]) -> bool:
     small, wide, tall, deep = costs["small"], costs["wide"], costs["tall"], costs.get("deep")
     if _a_parameter(wide) < OF_A_PASS:
         return False
-    power = (
-        math.log(wide.evaluations / small.evaluations) / math.log(wide.parameters / small.parameters) if _is_wider(wide, small) else None
-    )
+    power = None
+    if wide.parameters >= 2 * small.parameters:
+        power = math.log(wide.evaluations / small.evaluations) / math.log(wide.parameters / small.parameters)
     if power is not None and power >= GROWS_STEEPLY:
         return True
     if deep is not None:
@@ -95,10 +95,6 @@ def _runs_a_pass_a_parameter(costs: dict[str, Cost]) -> bool:
     passed = min(wide.evaluations, wide.products)
     by_passes = passed >= max(MANY, OF_A_PASS * wide.layers * wide.parameters)
     return wide.layers > 1 and by_passes and tall.evaluations <= STANDS * small.evaluations
-
-
-def _is_wider(wide: Cost, small: Cost) -> bool:
-    return wide.parameters >= 2 * small.parameters
 
 
 def _a_parameter(cost: Cost) -> float:

@@ -28,7 +28,9 @@ def check(examination: Examination) -> Finding:
         ID,
         found,
         passed=f"Gradients follow their units on {counted(len(items), 'network')}.",
-        failed=lambda worst, wrong: _failed(worst, wrong, len(items)),
+        failed=lambda worst, wrong: (
+            f"A unit's gradient depends on its place in the layer: {departs(worst)} On {wrong} of {len(items)} networks."
+        ),
     )
 
 
@@ -52,10 +54,6 @@ def reordered(name: str, array: FloatArray, problem: Problem) -> FloatArray:
     if role.kind == "weights" and role.layer > 0:
         array = array[:, ::-1]
     return array if role.position == "output" else array[::-1]
-
-
-def _failed(worst: Measurement, wrong: int, problems: int) -> str:
-    return f"A unit's gradient depends on its place in the layer: {departs(worst)} On {wrong} of {problems} networks."
 
 
 CHECK = Check(ID, SUMMARY, check, needs=frozenset({"hidden units"}), headline=8, shrinkable=True)

@@ -204,12 +204,12 @@ class Asking:
                 for name in remaining.keys() - unconfirmed:
                     found.resolves[name] = min(found.resolves[name], asked.resolves[name])
                 return
+            failed = [name for name, status in asked.tensors.items() if status == "fail"]
             if asked.element is not None and self._stands(asked.element):
                 found.wrong = asked.element
-                failed = [name for name, status in asked.tensors.items() if status == "fail"]
                 found.also_wrong = tuple(name for name in failed if name != asked.element.tensor)
                 return
-            doubtful = [asked.element.tensor] if asked.element is not None else _failing_alone(asked) or list(remaining)
+            doubtful = [asked.element.tensor] if asked.element is not None else failed or list(remaining)
             found.doubtful += doubtful
             remaining = {name: gradient for name, gradient in remaining.items() if name not in doubtful}
 
@@ -333,10 +333,6 @@ class Asking:
         direction = np.zeros(theta.shape)
         direction[index] = unit
         return self.slopes({name: direction}), unit
-
-
-def _failing_alone(asked: ProblemDifferences) -> list[str]:
-    return [name for name, status in asked.tensors.items() if status == "fail"]
 
 
 def contradicted(first: Arrays, second: Arrays, lines: Sequence[DirectionResult], scales: Mapping[str, float]) -> str | None:

@@ -30,7 +30,7 @@ def relation(
         cotangents: for a gradient that is the cotangent as it came in.
     """
     if claimed.size == 0 or claimed.shape != right.shape or not np.isfinite(claimed).all():
-        return _where_not_finite(claimed)
+        return "" if np.isfinite(claimed).all() else "It is not finite."
     if not claimed.any():
         return "It is 0 everywhere."
     size = float(np.abs(right).max(initial=0.0))
@@ -54,10 +54,6 @@ def relation(
     if _same(claimed, np.abs(right)):
         return "Its sign is lost: it is the absolute value of the right one."
     return _part(claimed, right) or _rows(claimed, right)
-
-
-def _where_not_finite(claimed: FloatArray) -> str:
-    return "" if claimed.size == 0 or np.isfinite(claimed).all() else "It is not finite."
 
 
 def _same(one: FloatArray, other: FloatArray) -> bool:
