@@ -176,9 +176,8 @@ def _ask_the_rest(
     for record in map(check_of, filter(request.wants, check_ids())):
         if record.ask is not None:
             missing = ", ".join(sorted(record.needs - offers))
-            checks[record.id] = (
-                record.ask if not missing else _skipping(record.id, f"Candidates of the contract {candidate.contract} have no {missing}.")
-            )
+            why = f"Candidates of the contract {candidate.contract} have no {missing}."
+            checks[record.id] = _skipping(record.id, why) if missing else record.ask
     if purity.ID in checks:
         checks[purity.ID] = lambda examination: _with_what_was_seen(purity.check(examination), examination, interview)
     cost = ""
