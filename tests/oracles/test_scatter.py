@@ -160,6 +160,27 @@ def test_right_code_that_underflows_is_right():
     assert found.error > 0 and found.within
 
 
+def test_what_rounds_alike_in_equal_samples_does_not_average_out():
+    # 250 samples of two kinds, whose errors cancel in the sum over the batch. A loop rounds each sample of a kind alike, by some 30 last
+    # bits; copies with noise for each sample average that out. One copy with shared noise may draw next to none: ten seeds need both.
+    terms, samples = 250, 250
+    x = np.ones((samples, terms), np.float32)
+    x[1::2] /= 64
+    weights = np.full((1, terms), 0.493, np.float32)
+    right = x.astype(np.float64) @ weights[0].astype(np.float64)
+    y = (right + np.where(np.arange(samples) % 2, 0.1, -0.1)).astype(np.float32)[:, None]
+    arrays = {"weights[0]": weights, "biases[0]": np.zeros(1, np.float32), "x": x, "y": y}
+    problem = build_problem(
+        Architecture((terms, 1), ("identity",), "squared_error", samples, "float32"), arrays, Claims(output_activations=("identity",))
+    )
+    looped = np.cumsum(x * weights, axis=1, dtype=np.float32)[:, -1:]  # one term after another
+    claimed = (2 * (looped - y) / np.float32(samples)).sum(axis=0, dtype=np.float32)
+    for seed in range(10):
+        reference = refer(problem, seed=seed)
+        found = compare(claimed.astype(np.float64), reference.gradients["biases[0]"], reference.gradient_tolerance("biases[0]"))
+        assert found.within, (seed, found)
+
+
 def test_a_smooth_network_touches_no_kink():
     problem = draw_problem(Architecture((3, 2), ("tanh",), "squared_error", 3), Recipe(inputs="zero"), Claims(bias="none"), seed=1, index=1)
     assert not touches_a_kink(problem, measure_scatter(problem), SAFETY)
