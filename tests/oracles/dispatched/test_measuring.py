@@ -155,6 +155,26 @@ def test_the_textbooks_scatter_is_met_within_a_factor_of_three(drawn):
     assert low > 1 / 3 and 1 / 1.5 < middle < 1.5 and high < 3
 
 
+def test_what_rounds_alike_in_equal_rows_does_not_average_out():
+    # 250 rows of two kinds, whose errors cancel in the sum over the batch; a loop rounds each row of a kind alike, by some 18 last bits.
+    terms, rows = 250, 250
+    x = torch.ones(rows, terms)
+    x[1::2] /= 64
+    weights = torch.full((1, terms), 0.076)
+    target = (x.double() @ weights.double().T + 0.1 - 0.2 * (torch.arange(rows) % 2 == 0)[:, None]).float()
+    looped = torch.from_numpy(np.cumsum((x * weights).numpy(), axis=1, dtype=np.float32)[:, -1:])
+    claimed = {"bias": (2 * (looped - target) / rows).sum(0).double().numpy()}
+    tensors = {"x": x, "weights": weights, "bias": torch.zeros(1), "target": target}
+
+    def loss(at):
+        return (at["x"] @ at["weights"].T + at["bias"] - at["target"]).square().mean()
+
+    for seed in (0, 1):
+        reference = measure(loss, tensors, differentiate=["bias"], dtype=torch.float32, seed=seed)
+        found = compare(claimed["bias"], reference.gradients["bias"], reference.gradient_tolerance("bias"))
+        assert found.within, (seed, found)
+
+
 def test_the_answer_is_right_to_fifty_digits_within_the_scatter():
     x = torch.tensor([0.3, -2.5, 7.0], dtype=torch.float64)
     reference = reference_of(lambda x: torch.exp(torch.sin(x)) / x, x)
