@@ -122,6 +122,19 @@ def test_a_form_that_rounds_worse_is_covered_by_its_own_wandering():
     assert ratio(reference, claimed, wandered) <= 1
 
 
+def test_what_rounds_inside_a_layer_norm_is_covered():
+    # Beside a mean of 30 the rounding of the mean is 30 times that of a deviation: noise on the result alone would miss it.
+    x = (normal(6, 12) + 30).float()
+    reference = reference_of(lambda x: functional.layer_norm(x, (12,)), x, dtype=torch.float32)
+
+    def by_hand(x):
+        deviation = x - x.mean(-1, keepdim=True)
+        return deviation / ((deviation * deviation).mean(-1, keepdim=True) + 1e-5).sqrt()
+
+    assert ratio(reference, answers_of(lambda x: functional.layer_norm(x, (12,)), x)) <= 0.5
+    assert ratio(reference, answers_of(by_hand, x)) <= 0.5
+
+
 def test_inputs_move_by_one_unit_in_the_last_place_at_most():
     x = torch.cat([normal(200, dtype=torch.float32), torch.zeros(2)])
     moved = last_bits_moved(x, 3)
