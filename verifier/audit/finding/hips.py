@@ -71,7 +71,7 @@ def _of_primitive(primitive: Any, maker: Any, owner: Any, table: dict[Any, Any],
 
 
 def _argnums(maker: Any) -> list[int]:
-    """For which arguments `defvjp` was given a vjp that is not None; none where it was told in another way."""
+    """For which arguments `defvjp` was given a vjp that is not None; none where it was given them in another way."""
     for cell in getattr(maker, "__closure__", None) or ():
         held = cell.cell_contents if _is_set(cell) else None
         if isinstance(held, dict) and all(isinstance(key, int) for key in held):

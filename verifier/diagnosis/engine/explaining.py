@@ -64,11 +64,11 @@ def _of_second(alone: Alone) -> list[Diagnosis]:
     """Operations whose gradients are right and not differentiated rightly; the engine's fault, where most of them are such."""
     asked = {name: [one for one in questions if one.graph.directions] for name, questions in alone.asked.items()}
     wrong = [name for name, questions in asked.items() if any(one.status in ("value", "gradient") for one in questions)]
-    told = "is wrong, though its gradient is right"
+    verdict = "is wrong, though its gradient is right"
     if len(wrong) >= SEVERAL and 2 * len(wrong) > sum(map(bool, asked.values())):
-        words = f"The engine, not one operation: the gradient of a gradient {told} ({', '.join(wrong[:6])})."
+        words = f"The engine, not one operation: the gradient of a gradient {verdict} ({', '.join(wrong[:6])})."
         return [Diagnosis("engine:second-order", "", words)]
-    return [Diagnosis(f"operation:{name}:second-order", "", f"The second derivative of {name} {told}.") for name in wrong]
+    return [Diagnosis(f"operation:{name}:second-order", "", f"The second derivative of {name} {verdict}.") for name in wrong]
 
 
 def _of_complex(alone: Alone) -> list[Diagnosis]:

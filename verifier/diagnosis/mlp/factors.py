@@ -1,4 +1,4 @@
-"""A factor on the whole gradient: the commonest mistake in published code (N, 2, the number of outputs, the sign), told by its law.
+"""A factor on the whole gradient: the commonest mistake in published code (N, 2, the number of outputs, the sign), known by its law.
 
 On every network the claimed gradient, or its data part, must be the law's factor times the right one, at that network's own tolerance.
 """

@@ -1,4 +1,4 @@
-"""Float32 inside, told apart from any other error of its size: rounding is erratic, a rounded constant or an ε in a denominator is smooth.
+"""Float32 inside, unlike any other error of its size: rounding is erratic, a rounded constant or an ε in a denominator is smooth.
 
 The size of an error says little: 2.71828 for e, or 1e-8 added to a denominator, is off by as much as float32 is. So the candidate is asked
 again with every array moved by a few of float32's last places. What rounding does is then another error altogether; a smooth one stays as

@@ -147,7 +147,7 @@ def find_repairs(
     problem, reference = network
     patient = Patient(problem, reference, quantities_of(problem, claims, rate), watch, trusted)
     try:
-        repaired = _mend(patient)
+        repaired = _lines_to_repair(patient)
     except Exhausted:
         return None
     return repaired if repaired is not None and _confirmed(repaired.repairs, others, claims, watch, rate) else None
@@ -170,7 +170,8 @@ def _confirmed(
     return shown > 0
 
 
-def _mend(patient: Patient) -> Repaired | None:
+def _lines_to_repair(patient: Patient) -> Repaired | None:
+    """Lines one after another, each the one whose repair leaves least wrong, until nothing is; None where `LINES` are not enough."""
     kept: list[Repair] = []
     shown: list[Found] = []
     while len({(repair.slot.file, repair.slot.line) for repair in kept}) < LINES:
