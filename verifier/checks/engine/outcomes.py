@@ -98,7 +98,7 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
 def in_words(departure: Departure) -> str:
     """``the gradient of a[0, 1] is 2, should be 1``."""
     comparison = departure.comparison
-    name = f"the {departure.what} of {element_of(departure.tensor, comparison and comparison.index)}"
+    name = f"the {departure.what} of {element_of(departure.tensor, None if comparison is None else comparison.index)}"
     if comparison is None:
         return f"{name} {departure.words}"
     after = f" after backward call {departure.number + 1}" if departure.number else ""
