@@ -141,10 +141,7 @@ def _look_at_form(problem: LayerProblem, answered: Answered, found: Examined) ->
             says, kind = "is missing: None came back", "missing"
         elif gradient.shape != shape:
             empty = "is empty: it" if not gradient.size and problem.arrays[name].size else "is wrong: it"
-            summed = gradient.ndim - len(shape)
-            ends = gradient.size and summed > 0 and gradient.shape[summed:] == shape
-            more = f": sum it over the first {'axis' if summed == 1 else f'{summed} axes'} too" if ends else ""
-            says, kind = f"{empty} has shape {gradient.shape}, {name} has {shape}{more}", "shape"
+            says, kind = f"{empty} has shape {gradient.shape}, {name} has {shape}{_unsummed(gradient.shape, shape)}", "shape"
         elif not np.isfinite(gradient).all():
             where = tuple(int(axis) for axis in np.argwhere(~np.isfinite(gradient))[0])
             says, kind = f"is not finite at {list(where)}, where the outputs are finite", "not finite"
@@ -159,6 +156,21 @@ def _look_at_form(problem: LayerProblem, answered: Answered, found: Examined) ->
         found.note("purity", f"The forward pass writes into {name}.")
     for name in answered.changed_backward:
         found.note("purity", f"The backward pass writes into {name}.")
+
+
+def _unsummed(claimed: Sequence[int], right: Sequence[int]) -> str:
+    """What is left to do where a gradient has an axis for itself that its array does not have."""
+    more = len(claimed) - len(right)
+    if more > 0 and 0 not in claimed and tuple(claimed[more:]) == tuple(right):
+        return f": sum it over the first {'axis' if more == 1 else f'{more} axes'} too"
+    wide = [axis for axis, (ours, true) in enumerate(zip(claimed, right, strict=False)) if ours > true == 1]
+    if (
+        more == 0
+        and len(wide) == 1
+        and all(ours == true for axis, (ours, true) in enumerate(zip(claimed, right, strict=True)) if axis not in wide)
+    ):
+        return f": sum it over axis {wide[0]}"
+    return ""
 
 
 def _ask_differences(

@@ -49,6 +49,8 @@ def _conditions(failing: Sequence[Values], right: Sequence[Values], sizes: Seque
     for one, other in combinations([name for name in numeric if name in sizes], 2):
         yield f"where {one} and {other} differ only", partial(_differ, one, other)
         yield f"where {one} = {other} only", partial(_agree, one, other)
+    for name in enough:
+        yield f"unless {name} = {right[0][name]}", partial(_is_not, name, str(right[0][name]))
     lengths = [name for name in numeric if name in LENGTHS]
     if lengths:
         yield f"where {' or '.join(lengths)} is odd only", partial(_odd, lengths)
@@ -62,6 +64,10 @@ def _conditions(failing: Sequence[Values], right: Sequence[Values], sizes: Seque
 
 def _is(name: str, value: str, values: Values) -> bool:
     return str(values[name]) == value
+
+
+def _is_not(name: str, value: str, values: Values) -> bool:
+    return str(values[name]) != value
 
 
 def _above(bound: float, name: str, values: Values) -> bool:

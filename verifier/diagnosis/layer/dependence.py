@@ -53,7 +53,9 @@ def activation_of_an_affine_layer(name: str, cases: Sequence[Case]) -> str | Non
 def _is_behind(case: Case, name: str, right: Delta, wrong: Delta) -> bool:
     """Whether one product of δ with another array, or its sum, is the right gradient with the one and the claimed with the other."""
     cotangent = case.cotangent.reshape(case.shape)
-    both = zip(_behind(case, name, right(case.outputs, cotangent)), _behind(case, name, wrong(case.outputs, cotangent)), strict=True)
+    with np.errstate(all="ignore"):
+        deltas = right(case.outputs, cotangent), wrong(case.outputs, cotangent)
+    both = zip(*(_behind(case, name, delta) for delta in deltas), strict=True)
     return any(case.close(name, one, case.right[name]) and case.close(name, other, case.claimed[name]) for one, other in both)
 
 
@@ -74,6 +76,10 @@ def _logistic(x: FloatArray) -> FloatArray:
     return np.asarray(0.5 * (1 + np.tanh(x / 2)))
 
 
+def _logit(s: FloatArray) -> FloatArray:
+    return np.asarray(np.log(s) - np.log1p(-s))
+
+
 def _softmax(axis: int) -> Delta:
     return lambda p, c: p * (c - (p * c).sum(axis=axis, keepdims=True))
 
@@ -92,6 +98,7 @@ _ACTIVATIONS: tuple[tuple[Delta, Mapping[str, Delta]], ...] = (
         {
             "applies σ a second time in the derivative of its activation": lambda s, c: _logistic(s) * (1 - _logistic(s)) * c,
             "has σ where σ(1 - σ) belongs": lambda s, c: s * c,
+            "takes z for σ(z) in the derivative of its activation: it has z(1 - z)": lambda s, c: _logit(s) * (1 - _logit(s)) * c,
             **_PASSED,
         },
     ),
@@ -100,6 +107,7 @@ _ACTIVATIONS: tuple[tuple[Delta, Mapping[str, Delta]], ...] = (
         {
             "applies tanh a second time in the derivative of its activation": lambda t, c: (1 - np.tanh(t) ** 2) * c,
             "has 1 - tanh where 1 - tanh² belongs": lambda t, c: (1 - t) * c,
+            "takes z for tanh(z) in the derivative of its activation: it has 1 - z²": lambda t, c: (1 - np.arctanh(t) ** 2) * c,
             **_PASSED,
         },
     ),

@@ -13,6 +13,7 @@ from verifier.diagnosis.layer.case import LOOSE, Case
 from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, without_the_cotangent
 from verifier.diagnosis.layer.matching import by_formula
 from verifier.diagnosis.layer.sizes import constant, exchanged_sizes, sizes_of
+from verifier.diagnosis.layer.spread import mean_term, variance_term
 
 NEARLY = 1e-3  # of an error: what a factor may leave of it, for an ε beside it; it names, and decides nothing
 
@@ -212,10 +213,12 @@ def _multiple(case: Case, name: str, array: FloatArray) -> float | None:
 
 
 def _of_some_outputs(name: str, cases: Sequence[Case]) -> str | None:
-    """Only the first or the last sample, row or column of the output counts."""
-    for axis, (first, last) in enumerate((("first sample", "last sample"), ("first column", "last column"))):
-        for position, words in ((0, first), (-1, last)):
-            masks = [_only(case, axis, position) for case in cases]
+    """Only the first or the last sample, row, column or pixel of the output counts."""
+    for axes, what in (((0,), "sample"), ((1,), "column"), ((2, 3), "pixel"), ((1, 2), "pixel")):
+        if len(axes) > 1 and len(cases[0].shape) != 4:
+            continue
+        for position, words in ((0, f"first {what}"), (-1, f"last {what}")):
+            masks = [_only(case, axes, position) for case in cases]
             if all(mask is not None for mask in masks) and all(
                 case.close(name, case.claimed[name], case.under(name, case.cotangent * mask))
                 for case, mask in zip(cases, masks, strict=True)
@@ -225,11 +228,14 @@ def _of_some_outputs(name: str, cases: Sequence[Case]) -> str | None:
     return None
 
 
-def _only(case: Case, axis: int, position: int) -> FloatArray | None:
-    if len(case.shape) <= axis or case.shape[axis] < 2 or int(np.prod(case.shape)) != case.cotangent.size:
+def _only(case: Case, axes: Sequence[int], position: int) -> FloatArray | None:
+    if len(case.shape) <= max(axes) or max(case.shape[axis] for axis in axes) < 2 or int(np.prod(case.shape)) != case.cotangent.size:
         return None
-    mask = np.zeros(case.shape)
-    np.moveaxis(mask, axis, 0)[position] = 1.0
+    mask = np.ones(case.shape)
+    for axis in axes:
+        kept = np.zeros(case.shape[axis])
+        kept[position] = 1.0
+        mask *= kept.reshape([-1 if other == axis else 1 for other in range(mask.ndim)])
     return mask.ravel()
 
 
@@ -265,46 +271,6 @@ def _diagonal(name: str, cases: Sequence[Case]) -> str | None:
     return None
 
 
-def _off_by_a_constant(name: str, cases: Sequence[Case]) -> str | None:
-    """The error is the same for every sample, or for every feature of a sample: a mean that is not taken off."""
-    for axis, words in ((0, "over the batch"), (-1, "along each row")):
-        errors = [case.claimed[name] - case.right[name] for case in cases]
-        fits = [
-            case.close(name, error, np.broadcast_to(error.mean(axis=axis, keepdims=True), error.shape))
-            for case, error in zip(cases, errors, strict=True)
-            if error.ndim >= 2 and error.shape[axis] > 1
-        ]
-        if fits and all(fits) and all(error.ndim >= 2 for error in errors):
-            return f"is off by a number that is the same {words}: the term through the mean is missing or wrong"
-    return None
-
-
-def _of_the_variance(name: str, cases: Sequence[Case]) -> str | None:
-    """The error is a multiple of the input in each column, row or channel: the term through variance, mean square or length."""
-    return _of_spread(name, cases, centred=True) or _of_spread(name, cases, centred=False)
-
-
-def _of_spread(name: str, cases: Sequence[Case], *, centred: bool) -> str | None:
-    for axes, words in (((0,), "over the batch"), ((-1,), "of each row"), (cases[0].axes, "over the samples and pixels")):
-        fits = []
-        for case in cases:
-            error, array = case.claimed[name] - case.right[name], case.arrays[name]
-            if error.ndim < 2 or error.shape != array.shape or (len(axes) > 1 and case.axes != axes):
-                return None
-            if np.prod([error.shape[axis] for axis in axes]) < 3:  # of two, every error is such a multiple
-                continue
-            array = array - array.mean(axis=axes, keepdims=True) if centred else array
-            square = (array**2).sum(axis=axes, keepdims=True)
-            factor = np.divide((error * array).sum(axis=axes, keepdims=True), square, out=np.zeros_like(square), where=square > 0)
-            fits.append(case.close(name, error, factor * array))
-        if fits and all(fits):
-            if centred:
-                return f"is off by a multiple of x - mean: the term through the variance {words} is missing or wrong"
-            whole = "each channel" if len(axes) > 1 else "each row" if axes == (-1,) else "each column"
-            return f"is off by a multiple of {name} in {whole}: the term through its mean square, or its length, is missing or wrong"
-    return None
-
-
 _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("zero", _zero),
     ("exchanged", _exchanged),
@@ -320,8 +286,8 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("one-sample", _of_some_outputs),
     ("one-contribution", _one_contribution),
     ("diagonal", _diagonal),
-    ("mean-term", _off_by_a_constant),
-    ("variance-term", _of_the_variance),
+    ("mean-term", mean_term),
+    ("variance-term", variance_term),
     ("mixed-cotangent", _of_mixed_cotangent),
     ("clipped", _clipped),
     ("factor", _nearly_a_factor),

@@ -18,8 +18,11 @@ def constant(factor: float, within: float) -> str:
 
 
 def sizes_of(cases: Sequence[Case]) -> Iterator[tuple[str, list[float]]]:
-    """Sizes and products of two or three of them, and numeric options, as words with their values in each case."""
+    """Roots of sizes, sizes, products of two or three of them, and numeric options, as words with their values in each case."""
     usable = _numbers(cases)
+    for name in usable:
+        if all(case.values[name] > 0 for case in cases):
+            yield f"√{name}", [float(np.sqrt(case.values[name])) for case in cases]
     for count in (1, 2, 3):
         for chosen in combinations_with_replacement(usable, count):
             yield "·".join(chosen), [float(np.prod([case.values[name] for name in chosen])) for case in cases]

@@ -108,7 +108,11 @@ def _silu_terms(x: FloatArray, values: Mapping[str, Any]) -> Terms:
 def _silu_instead(x: FloatArray, values: Mapping[str, Any]) -> Terms:
     beta = values.get("beta", 1.0)
     s = _logistic(beta * x)
-    return {"is the derivative of a sigmoid, σ(x)(1 - σ(x))": s * (1 - s)}
+    return {
+        "is the derivative of a sigmoid, σ(x)(1 - σ(x))": s * (1 - s),
+        "has x·σ(x) + σ(x)(1 - σ(x)): the second factor is 1 - x·σ(x)": x * s + s * (1 - s),
+        "has x·σ(x) and σ(x), where x·σ'(x) and σ(x) belong": x * s + s,
+    }
 
 
 def _gelu_terms(x: FloatArray, values: Mapping[str, Any]) -> Terms:

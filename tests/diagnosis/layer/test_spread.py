@@ -1,0 +1,63 @@
+"""Errors of a normalisation that no operation claims: which term they are made of, and over what it goes."""
+
+import numpy as np
+import pytest
+
+from verifier.diagnosis.layer.case import Case
+from verifier.diagnosis.layer.relations import related
+
+
+def case(shape, error_of, seed):
+    """A layer with a known gradient, whose claim is off by error_of(x)."""
+    draws = np.random.default_rng(seed)
+    x, right = draws.normal(size=shape), draws.normal(size=shape)
+    flat = right.ravel()
+    return Case(
+        values={"N": shape[0], "D": shape[-1]},
+        arrays={"x": x},
+        claimed={"x": right + error_of(x, draws)},
+        jacobians={"x": np.diag(flat)},
+        cotangent=np.ones(flat.size),
+        shape=shape,
+    )
+
+
+def said(shapes, error_of):
+    return related("x", [case(shape, error_of, seed) for seed, shape in enumerate(shapes)])
+
+
+def own(shape, draws):
+    return draws.normal(size=shape)
+
+
+ROWS, IMAGES = ((4, 5), (3, 6)), ((3, 2, 4, 3), (2, 4, 3, 5))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "error_of", "of", "over"),
+    [
+        (ROWS, lambda x, draws: own((len(x), 1), draws) * x, "a multiple of x:", "of each row"),
+        (ROWS, lambda x, draws: own((len(x), 1), draws) * (x - x.mean(1, keepdims=True)), "a multiple of x - mean:", "of each row"),
+        (
+            IMAGES,
+            lambda x, draws: own((1, x.shape[1], 1, 1), draws) + own((1, x.shape[1], 1, 1), draws) * x,
+            "a number and a multiple of x - mean:",
+            "over the samples and pixels",
+        ),
+        (
+            IMAGES,
+            lambda x, draws: own((len(x), 1, 1, 1), draws) * (x - x.mean((1, 2, 3), keepdims=True)),
+            "a multiple of x - mean:",
+            "of each sample",
+        ),
+    ],
+)
+def test_the_term_and_what_it_goes_over_are_named(shapes, error_of, of, over):
+    mistake, says = said(shapes, error_of)
+    assert mistake == "variance-term"
+    assert f"is off by {of}" in says and over in says
+
+
+def test_an_error_of_any_other_form_has_no_such_name():
+    assert said(ROWS, lambda x, draws: x**3) is None
+    assert said(IMAGES, lambda x, draws: x**3) is None
