@@ -264,39 +264,35 @@ def _same_gradients(place: int, examination: Examination, named: tuple[str, ...]
     return True
 
 
-@dataclass(frozen=True)
 class Kept:
-    """Results in a file, a line each, by the faults that were planted; without a file nothing is kept."""
+    """Results by the faults that were planted; with a file, also from one run to the next, a line each."""
 
-    file: Path | None = None
-
-    def known(self) -> dict[tuple[str, ...], list[Result]]:
-        """What was found in earlier runs of the same command."""
-        found: dict[tuple[str, ...], list[Result]] = {}
-        lines = self.file.read_bytes().splitlines() if self.file and self.file.exists() else []
+    def __init__(self, file: Path | None = None) -> None:
+        self.file = file
+        self.results: dict[tuple[str, ...], list[Result]] = {}
+        lines = file.read_bytes().splitlines() if file and file.exists() else []
         for result in (msgspec.json.decode(line, type=Result) for line in lines):
-            found.setdefault(result.faults, []).append(result)
-        return found
+            self.results.setdefault(result.faults, []).append(result)
 
     def add(self, result: Result) -> Result:
         """Keep one, and say it."""
         print(result, flush=True)
+        self.results.setdefault(result.faults, []).append(result)
         if self.file:
             with self.file.open("ab") as lines:
                 lines.write(msgspec.json.encode(result) + b"\n")
         return result
 
 
-def try_singles(names: Iterable[str], implementations: int, kept: Kept = Kept()) -> Iterator[Result]:
-    """Every fault in the first few implementations on which it shows."""
-    known = kept.known()
+def try_singles(names: Iterable[str], implementations: int, kept: Kept) -> None:
+    """Keep what becomes of every fault in the first few implementations on which it shows."""
     for name in names:
-        if (name,) in known:
-            yield from known[name,]
-            continue
-        places = list(islice((place for place in _worth_trying(name) if shows(place, (name,))), implementations))
+        known = {result.implementation: result for result in kept.results.get((name,), ())}
+        showing = (place for place in _worth_trying(name) if place in known or shows(place, (name,)))
+        places = list(islice(showing, implementations)) if len(known) < implementations else list(known)
         for place in places:
-            yield kept.add(try_one(place, (name,), shrinking=True))
+            if place not in known:
+                kept.add(try_one(place, (name,), shrinking=True))
         if len(places) < implementations:
             print(f"{name}: shows in {len(places)} implementations only")
 
@@ -311,24 +307,24 @@ def _worth_trying(name: str) -> Iterator[int]:
     return iter(sorted(order, key=lambda place: bool(IMPLEMENTATIONS[place][1].sizes)))
 
 
-def try_pairs(count: int, share: Share, kept: Kept = Kept()) -> Iterator[Result]:
+def try_pairs(count: int, share: Share, kept: Kept) -> Iterator[Result]:
     """Random pairs of faults that differ from the truth and from each of the two alone; a share of them is the first ones."""
     generator = np.random.default_rng(0)
-    names, known = [fault.id for fault in FAULTS if not fault.pattern], kept.known()
+    names = [fault.id for fault in FAULTS if not fault.pattern]
     done, count = 0, round(count * share.part)
+    share.whole += count
     while done < count and not share.over:
         first, second = sorted(generator.choice(len(names), size=2, replace=False).tolist())
         place = int(generator.integers(len(IMPLEMENTATIONS)))
         pair = (names[first], names[second])
         kinds = [BY_ID[name].kind for name in pair]
-        if pair in known:
-            done += 1
-            yield from known[pair]
-            continue
-        if (kinds[0] and kinds[0] == kinds[1]) or not _all_differ(place, pair):
-            continue
+        if pair not in kept.results:
+            if (kinds[0] and kinds[0] == kinds[1]) or not _all_differ(place, pair):
+                continue
+            kept.add(try_one(place, pair, shrinking=False))
         done += 1
-        yield kept.add(try_one(place, pair, shrinking=False))
+        share.asked += 1
+        yield from kept.results[pair]
 
 
 def _all_differ(place: int, pair: tuple[str, str]) -> bool:
@@ -437,14 +433,17 @@ def main() -> None:
     share, kept = Share.of(arguments), Kept(arguments.state)
     lines = [f"Diagnosis of planted mistakes. {versions('numpy', 'torch')}", ""]
     names = arguments.fault or [fault.id for fault in FAULTS]
-    if arguments.implementations:
-        lines += summary_of(list(try_singles(share.units(names), arguments.implementations, kept)), f"Single faults, {len(names)} known")
-        lines.append(f"  {share}")
+    # Every mistake once, then the pairs, then the other implementations: what a run of some minutes leaves out is the least.
+    try_singles(share.units(names), min(1, arguments.implementations), kept)
+    pairs = [] if arguments.fault else list(try_pairs(arguments.pairs, share, kept))
+    if arguments.implementations > 1:
+        try_singles(share.units(names), arguments.implementations, kept)
+    singles = [result for name in names for result in kept.results.get((name,), ())]
+    lines += summary_of(singles, f"Single faults, {len(names)} known")
     if arguments.fault:
         print("\n".join(lines))
         return
-    if arguments.pairs:
-        lines += ["", *summary_of(list(try_pairs(arguments.pairs, Share.of(arguments), kept)), "Pairs of faults")]
+    lines += ["", *summary_of(pairs, "Pairs of faults"), "", f"{share}"]
     asked, told = accused_right_code(arguments.right)
     lines += ["", f"Right code: {asked} networks of one sample, with and without biases: {len(told)} accusations", *told]
     outside = outside_the_catalogue()
