@@ -49,7 +49,7 @@ class Departure:
         equations: all that depart, each on its own premises.
         layers: in which layers the first one does, as often as seen: `output`, `hidden`, `first`.
         batch: whether single samples are right and only batches are wrong.
-        undecided: whether the weights' and the biases' gradients contradict each other so that δ cannot be read.
+        undecided: whether the weights' and the biases' gradients contradict each other before any equation is seen to depart.
         weak: whether there were no biases to read δ from.
         networks: how many were asked, and `showing` how many were wrong.
     """
@@ -91,7 +91,8 @@ def _counted(found: Sequence[Sequence[Wrong]], *, weak: bool) -> Departure:
     """The equations that are wrong on most of the networks that are wrong at all."""
     showing = [network for network in found if network]
     votes = Counter(equation for network in showing for equation in {wrong.equation for wrong in network})
-    undecided = votes.pop("undecided", 0)
+    votes.pop("undecided", 0)
+    undecided = sum(network[0].equation == "undecided" for network in showing)  # from the output back: nothing was decided before it
     equations = tuple(equation for equation in EQUATIONS if votes[equation] and 3 * votes[equation] >= len(showing))
     first = equations[0] if equations and undecided < len(showing) else None
     return Departure(first, equations, undecided=bool(undecided), weak=weak, networks=len(found), showing=len(showing))

@@ -14,12 +14,12 @@ import numpy as np
 from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.diagnosis.mlp.changing import tell_changes
-from verifier.diagnosis.mlp.departure import Departure, find_departure, find_departure_among, signature
+from verifier.diagnosis.mlp.departure import LONG, Departure, find_departure, find_departure_among, signature
 from verifier.diagnosis.mlp.factors import explain_by_a_factor
 from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.features import tell_features
 from verifier.diagnosis.mlp.losses import explain_the_loss
-from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, match_faults, match_pairs, shows
+from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, is_finite, match_faults, match_pairs, shows
 from verifier.diagnosis.mlp.naming import EQUATION_WORDS, name_fault, name_matches, name_stage
 from verifier.diagnosis.mlp.optimizers import explain_by_a_rule, tell_carried
 from verifier.diagnosis.mlp.other_losses import find_other_loss
@@ -29,6 +29,7 @@ from verifier.diagnosis.mlp.patterns import find_state, is_numerical_differentia
 from verifier.diagnosis.mlp.precision import Closeness, judge_closeness
 from verifier.diagnosis.mlp.probing import Ask, ask_about, draw_probes
 from verifier.diagnosis.mlp.remembering import find_memory
+from verifier.diagnosis.mlp.rules_by_part import explain_by_parts
 from verifier.diagnosis.mlp.steps import explain_by_a_step
 from verifier.diagnosis.mlp.updates import Step, explain_update
 from verifier.diagnosis.mlp.variation import Hypothesis, predict, single
@@ -129,7 +130,9 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
 def _another_rule(symptoms: Symptoms) -> Diagnosis | None:
     """The optimiser whose rule the steps follow, where it is another than the claimed one."""
     known = "autograd" not in symptoms.failed and not symptoms.steps_alone
-    return explain_by_a_rule(_paths(symptoms), symptoms.claims.optimizer, seed=symptoms.seed, right_gradients=known)
+    paths, claimed = _paths(symptoms), symptoms.claims.optimizer
+    found = explain_by_a_rule(paths, claimed, seed=symptoms.seed, right_gradients=known)
+    return found if found is not None and found.fault != UNKNOWN else explain_by_parts(paths, claimed, seed=symptoms.seed) or found
 
 
 def _carried(symptoms: Symptoms) -> Diagnosis | None:
@@ -140,7 +143,9 @@ def _carried(symptoms: Symptoms) -> Diagnosis | None:
 def _paths(symptoms: Symptoms) -> list[Path]:
     if symptoms.walk is None:
         return []
-    probes = draw_probes(symptoms.claims, seed=symptoms.seed + 7, count=PATHS)
+    probes = [*draw_probes(symptoms.claims, seed=symptoms.seed + 7, count=PATHS)]
+    if symptoms.claims.batch != "single":
+        probes += draw_probes(symptoms.claims, seed=symptoms.seed + 7, count=1, batch=LONG)
     return [path for problem, _ in probes if (path := symptoms.walk(problem)) is not None]
 
 
@@ -210,6 +215,9 @@ _BIASES_TOO = (
 
 def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     answered, claims = symptoms.answered, symptoms.claims
+    between = _between_the_targets(symptoms)
+    if between is not None:
+        return between
     if len(answered) < SHOWN_ON:
         # One network tells no law: a stored one that is replayed is looked at beside others.
         answered = [*answered, *ask_about(draw_probes(claims, seed=symptoms.seed + 1, count=PROBED_ON), symptoms.ask)]
@@ -250,6 +258,24 @@ def _wrong_gradients(symptoms: Symptoms) -> Diagnosed:
     if not departure.showing and "forward" not in symptoms.failed:
         departure = find_departure_among([one for one in answered if departs(one)], claims, symptoms.ask)
     return Diagnosed(_of_departure(departure, symptoms, closeness), None, departure)
+
+
+_AT_THE_ENDS = "With targets of exactly 0 or 1 the gradients are NaN or infinite: this was found with targets between them."
+
+
+def _between_the_targets(symptoms: Symptoms) -> Diagnosed | None:
+    """Where targets of 0 and 1 leave no finite gradient, as log y does: what the answers to targets between them show, or None."""
+    claims = symptoms.claims
+    losses = [loss for _, loss in claims.pairs()]
+    wrong = [one for one in symptoms.answered if departs(one)]
+    if any(claims.targets_for(loss) not in ("binary", "one_hot") for loss in losses) or any(is_finite(one) for one in wrong):
+        return None
+    inside = replace(claims, targets="probability")
+    answered = list(ask_about(draw_probes(inside, seed=symptoms.seed + 9, count=PROBED_ON), symptoms.ask))
+    if len(answered) < SHOWN_ON or not any(departs(one) for one in answered):
+        return None
+    found = _wrong_gradients(replace(symptoms, claims=inside, answered=answered)).diagnosis
+    return Diagnosed(tuple(msgspec.structs.replace(one, explanation=f"{one.explanation} {_AT_THE_ENDS}") for one in found))
 
 
 def _of_own_loss(own: OwnLoss, symptoms: Symptoms) -> Diagnosed:

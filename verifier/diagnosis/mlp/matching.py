@@ -70,6 +70,8 @@ def match_pairs(answered: Sequence[Answered], claims: Claims, *, at_least: int =
     key = _key(ordered)
     found = []
     for first, second in combinations(_worth_pairing(key, claims), 2):
+        if second.fault.kind == "updated":
+            first, second = second, first  # what sets the δ that is carried down goes before what scales it
         pair = (first.fault, second.fault)
         alike = pair[0] is pair[1] or (pair[0].kind and pair[0].kind == pair[1].kind)
         if alike or not _may_meet(first, second, key.answered.claimed.gradients):
@@ -84,7 +86,7 @@ def match_pairs(answered: Sequence[Answered], claims: Claims, *, at_least: int =
 
 def _by_power(answered: Sequence[Answered]) -> list[Answered]:
     """Networks that refute most first: wrong ones, of several layers and samples, small; one of each shape before the rest."""
-    finite = [one for one in answered if all(bool(np.isfinite(g).all()) for g in one.claimed.gradients.values())]
+    finite = [one for one in answered if is_finite(one)]
 
     def rank(one: Answered) -> tuple[bool, bool, bool, bool, int]:
         architecture = architecture_of(one.problem)
@@ -98,6 +100,11 @@ def _by_power(answered: Sequence[Answered]) -> list[Answered]:
         )
 
     return sorted(finite, key=rank)
+
+
+def is_finite(one: Answered) -> bool:
+    """Whether every gradient of the candidate is a number."""
+    return all(bool(np.isfinite(gradient).all()) for gradient in one.claimed.gradients.values())
 
 
 @np.errstate(all="ignore")
@@ -160,10 +167,16 @@ def _worth_pairing(key: _Key, claims: Claims) -> list[_Alone]:
             changed = frozenset(name for name in predicted if not _close(predicted[name], right[name]))
             if not changed:
                 continue
-            open_ = frozenset(claimed) if fault.couples else changed if constant is None else frozenset()
-            fitted = open_ | {name for name in predicted if _close(predicted[name], claimed[name])}
+            open_ = _coupled(changed, claimed) if fault.couples else changed if constant is None else frozenset()
+            fitted = open_ | {name for name in predicted if _roughly(name, predicted[name], key.answered)}
             found.append(_Alone(fault, constant, changed, fitted))
     return found
+
+
+def _coupled(changed: Iterable[str], names: Iterable[str]) -> frozenset[str]:
+    """The tensors that a fault between tensors may change beside another fault: all of the kinds that it changes alone."""
+    kinds = {name.partition("[")[0] for name in changed}
+    return frozenset(name for name in names if name.partition("[")[0] in kinds)
 
 
 def _choices(constant: Constant | None) -> tuple[float | None, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.contracts.mlp.network import architecture_of
+from verifier.counting import counted
 from verifier.oracles.reference import Reference
 from verifier.oracles.steps import Path
 from verifier.problems.operations import exact
@@ -49,8 +50,10 @@ def explain_by_a_rule(paths: Sequence[Path], claimed: Rule | None, *, seed: int,
     if not long or len(long) < len(paths):
         return None
     if not any(_flat(path, count, "moved").any() for path in long for count in range(len(path.afters))):
+        most = max(architecture_of(path.problems[0]).batch for path in long)
         text = (
-            "`update` moves nothing: it returns every parameter as it was. Is what it steps along zero, or is the step lost on the way out?"
+            f"`update` moves nothing, with up to {counted(most, 'sample')}: it returns every parameter as it was. "
+            "Is what it steps along zero, or is the step lost on the way out?"
         )
         return Diagnosis("update-moves-nothing", "update", text)
     rule = find_rule(long, seed=seed)
@@ -63,7 +66,7 @@ def explain_by_a_rule(paths: Sequence[Path], claimed: Rule | None, *, seed: int,
         return None
     for twist in twists_of(claimed):
         if all(_twisted(twist, claimed, path, seed=seed) for path in long):
-            return Diagnosis("update-rule-with-a-mistake", "update", f"The steps are nearly those of {_named(claimed)}. {twist.says}")
+            return Diagnosis("update-rule-with-a-mistake", "update", f"The steps are nearly those of {name_rule(claimed)}. {twist.says}")
     return _of_a_factor(long, claimed, seed=seed) or _where(long, claimed, seed=seed, right_gradients=right_gradients)
 
 
@@ -100,11 +103,9 @@ def _of_a_factor(paths: Sequence[Path], claimed: Rule, *, seed: int) -> Diagnosi
     start = _first_step(claimed, paths[0], seed=seed)
     factor = _typed(_part(_flat(paths[0], 0, "moved"), start))
     scaled = [_scaled(path, factor) for path in paths]
-    if not factor or not all(_is_near(claimed, path) and _follows(claimed, path, seed=seed) for path in scaled):
+    if not factor or not all(_is_near(claimed, path) and follows(claimed, path, seed=seed) for path in scaled):
         return None
-    text = (
-        f"The steps are those of {_named(claimed)} along {factor:g} times the gradient. Look for the factor where the output's δ is made."
-    )
+    text = f"The steps are those of {name_rule(claimed)} along {factor:g} times the gradient. Look for the factor where the output's δ is made."
     return Diagnosis("update-along-a-multiple", "update", text)
 
 
@@ -129,7 +130,7 @@ def _scaled(path: Path, factor: float) -> Path:
 def tell_carried(paths: Sequence[Path], *, seed: int) -> Diagnosis | None:
     """That each path's first step is the plain one and later ones are not, where that is so."""
     plain = Rule("sgd")
-    if not paths or _wrong_at_first(paths, plain, seed=seed) or all(_follows(plain, path, seed=seed) for path in paths):
+    if not paths or _wrong_at_first(paths, plain, seed=seed) or all(follows(plain, path, seed=seed) for path in paths):
         return None
     text = (
         "The first step of each path is W - η ∂L/∂W, and later ones are not: something is carried from one step to the next. "
@@ -148,7 +149,7 @@ def _where(paths: Sequence[Path], claimed: Rule, *, seed: int, right_gradients: 
         place = layers[wrong.pop()] if len(wrong) == 1 else "in the output layer and in those below"
         then = "; the gradients are right, so it is the rule." if right_gradients else ": look at the gradients first."
         text = f"The first step of a path is wrong already, {place}{then}"
-    return Diagnosis("no-known-mistake", "update", f"The steps are not those of {_named(claimed)}. {text}")
+    return Diagnosis("no-known-mistake", "update", f"The steps are not those of {name_rule(claimed)}. {text}")
 
 
 def _wrong_at_first(paths: Sequence[Path], claimed: Rule, *, seed: int) -> set[str]:
@@ -167,24 +168,29 @@ def _wrong_at_first(paths: Sequence[Path], claimed: Rule, *, seed: int) -> set[s
 def find_rule(paths: Sequence[Path], *, seed: int) -> Rule | None:
     """The first rule that every path follows, or None."""
     for rule in _hypotheses(paths[0]):
-        if all(_is_near(rule, path) for path in paths) and all(_follows(rule, path, seed=seed) for path in paths):
+        if all(_is_near(rule, path) for path in paths) and all(follows(rule, path, seed=seed) for path in paths):
             return rule
     return None
 
 
 def _diagnosis(rule: Rule, claimed: Rule | None) -> Diagnosis:
-    said = "The manifest claims no optimiser" if claimed is None else f"The manifest claims {_named(claimed)}"
     fault = "update-with-momentum" if rule.name == "sgd" and rule.options["momentum"] else "update-by-another-rule"
-    text = f"`update` steps by {_in_words(rule)}. {said}; if this rule is meant, declare it: `{rule.manifest_line}`."
-    return Diagnosis(fault, "update", text)
+    return Diagnosis(fault, "update", tell_rule(rule, claimed))
 
 
-def _named(rule: Rule) -> str:
-    """`adam`, `sgd (momentum = 0.9)`."""
+def tell_rule(rule: Rule, claimed: Rule | None) -> str:
+    """By which rule `update` steps, what the manifest claims, and the line that declares it."""
+    said = "The manifest claims no optimiser" if claimed is None else f"The manifest claims {name_rule(claimed)}"
+    return f"`update` steps by {describe_rule(rule)}. {said}; if this rule is meant, declare it: `{rule.manifest_line}`."
+
+
+def name_rule(rule: Rule) -> str:
+    """A rule as a manifest says it: `adam`, `sgd (momentum = 0.9)`."""
     return f"{rule.name} ({', '.join(f'{key} = {value}' for key, value in rule.said)})" if rule.said else rule.name
 
 
-def _in_words(rule: Rule) -> str:
+def describe_rule(rule: Rule) -> str:
+    """A rule in words: `momentum 0.9, kept from step to step`."""
     options = rule.options
     if rule.name != "sgd":
         constants = ", ".join(f"{key} = {value}" for key, value in options.items() if key in ("betas", "alpha", "rho", "eps"))
@@ -313,7 +319,8 @@ def _is_near(rule: Rule, path: Path) -> bool:
     return True
 
 
-def _follows(rule: Rule, path: Path, *, seed: int) -> bool:
+def follows(rule: Rule, path: Path, *, seed: int) -> bool:
+    """Whether each step of the path is the rule's, at the tolerance of PyTorch's own step."""
     dtype = path.problems[0].dtype
     return all(
         bool(np.all(np.abs(value - stepped.parameters[name]) <= stepped.allowed(name, dtype)))

@@ -24,20 +24,31 @@ SHOWN = 3  # of them at least, on which a plain step is not what came
 
 
 def tell_other_steps(probes: Probes, rate: float) -> Diagnosis | None:
-    """The law that all networks follow; else which tensors step rightly and which do not; None where too few show anything."""
-    wrong = sum(not _follows(lambda problem, gradients, rate: _each(gradients, lambda g: g, rate), *probe, rate) for probe in probes)
-    if len(probes) < FEWEST or wrong < SHOWN:
+    """The law that all networks follow; None where none does, or too few show anything."""
+    if not _show_enough(probes, rate):
         return None
     for words, law in _laws(probes, rate):
         if all(_follows(law, *probe, rate) for probe in probes):
             return Diagnosis("update-by-another-law", "update", f"{words} W ← W - η ∂L/∂W.")
-    text = _which(probes, rate)
+    return None
+
+
+def tell_which(probes: Probes, rate: float) -> Diagnosis | None:
+    """Where no law is known: which tensors step rightly and which do not; None where too few networks show anything."""
+    text = _which(probes, rate) if _show_enough(probes, rate) else ""
     return Diagnosis("no-known-mistake", "update", f"No known rule predicts the steps. {text}") if text else None
+
+
+def _show_enough(probes: Probes, rate: float) -> bool:
+    wrong = sum(not _follows(lambda problem, gradients, rate: _each(gradients, lambda g: g, rate), *probe, rate) for probe in probes)
+    return len(probes) >= FEWEST and wrong >= SHOWN
 
 
 def _laws(probes: Probes, rate: float) -> Iterator[tuple[str, Law]]:
     yield "`update` steps by the sign of the gradient, not by the gradient.", lambda problem, g, rate: _each(g, np.sign, rate)
     largest = max(float(np.max(np.abs(_moved(problem, after)[name]), initial=0.0)) for problem, _, after in probes for name in after) / rate
+    if not largest:
+        return  # it moves nothing: none of the laws does that
     bound = float(f"{largest:.6g}")
     clip = f"`update` clips each element of the gradient to ± {bound:g}."
     yield clip, lambda problem, g, rate: _each(g, lambda values: np.clip(values, -bound, bound), rate)
@@ -51,7 +62,7 @@ def _laws(probes: Probes, rate: float) -> Iterator[tuple[str, Law]]:
         f"`update` shortens the gradient to a norm of {longest:g} where it is longer.",
         lambda problem, g, rate: _each(g, lambda v: v * min(1.0, longest / max(_norm(g), 1e-300)), rate),
     )
-    for times in (2, 3):
+    for times in (2, 3, 4, 5, 10, 20, 50, 100):
         yield f"`update` takes {times} steps in one call.", _several(times)
     yield "`update` moves the weights first, and takes the biases' gradient from there.", lambda p, g, rate: _in_turn(p, g, rate, "weights")
     yield "`update` moves the biases first, and takes the weights' gradient from there.", lambda p, g, rate: _in_turn(p, g, rate, "biases")

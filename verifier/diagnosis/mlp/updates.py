@@ -10,7 +10,8 @@ from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import sample_of, with_arrays
 from verifier.diagnosis.mlp.faults import BY_ID
-from verifier.diagnosis.mlp.other_steps import tell_other_steps
+from verifier.diagnosis.mlp.mini_batches import tell_mini_batches
+from verifier.diagnosis.mlp.other_steps import tell_other_steps, tell_which
 from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.diagnosis.mlp.step_lengths import RATES as LENGTHS_AT
 from verifier.diagnosis.mlp.step_lengths import Walked, tell_lengths
@@ -25,6 +26,7 @@ Step = Callable[[Problem, float], Parameters | None]  # the parameters after one
 
 NETWORKS = 10
 RATES = (0.5, 2.0**-9)
+TURNS, CALLS = 3, 6  # networks and steps on each: by chance all six may be one way round, as something counted is, on one network in 360
 _Judge = Callable[[Problem, Reference, Step, Claims, float], bool]
 
 
@@ -46,12 +48,45 @@ def explain_update(claims: Claims, step: Step, *, seed: int) -> Diagnosis | None
             return named(BY_ID[name])
     stepped = [(problem, reference, step(problem, rate)) for problem, reference in probes]
     known = [(problem, reference, after) for problem, reference, after in stepped if after is not None]
-    return tell_lengths(_walk(claims, step, seed=seed)) or tell_other_steps(known, rate)
+    return (
+        tell_lengths(_walk(claims, step, seed=seed))
+        or tell_other_steps(known, rate)
+        or tell_mini_batches(claims, step, rate, seed=seed)
+        or _chance(claims, step, rate, seed=seed)
+        or tell_which(known, rate)
+    )
 
 
 def named(fault: Fault) -> Diagnosis:
     """The diagnosis that names a fault of the catalogue."""
     return Diagnosis(fault.id, fault.equation, f"{fault.explanation} {fault.hint}")
+
+
+def _chance(claims: Claims, step: Step, rate: float, *, seed: int) -> Diagnosis | None:
+    """That steps from the same parameters differ by chance: to and fro, not one way as with something that is counted or added up."""
+    turns = []
+    for problem, reference in draw_probes(claims, seed=seed + 8, count=TURNS, batch=3 if claims.batch != "single" else 1):
+        after = [found for found in (step(problem, rate) for _ in range(CALLS)) if found is not None]
+        if len(after) < CALLS:
+            return None
+        turns.append(_goes_to_and_fro(problem, reference, after, rate))
+    return Diagnosis("random-between-calls", "update", _BY_CHANCE) if turns and all(turns) else None
+
+
+def _goes_to_and_fro(problem: Problem, reference: Reference, after: Sequence[Parameters], rate: float) -> bool:
+    for name in after[0]:
+        values = np.stack([found[name] for found in after])
+        moves = ~np.all([_near(values[0], value, problem, reference, name, rate) for value in values])
+        turns = np.diff(values, axis=0)
+        if moves and bool(np.any((turns > 0).any(axis=0) & (turns < 0).any(axis=0))):
+            return True
+    return False
+
+
+_BY_CHANCE = (
+    "Steps from the same parameters, with the same samples and rate, differ from call to call: to and fro, by chance. "
+    "Are samples shuffled or chosen at random in `update`, or units dropped? A step is along the gradient of all samples."
+)
 
 
 def _walk(claims: Claims, step: Step, *, seed: int) -> list[Walked]:

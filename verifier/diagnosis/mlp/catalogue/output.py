@@ -61,12 +61,13 @@ def _clipped_below(applied: Applied, found: Back, context: Context) -> FloatArra
 
 def _exchanged(applied: Applied, found: Back, context: Context) -> FloatArray | None:
     """∂/∂a of a cross-entropy in which outputs and targets have changed places: -a log y, or -a log y - (1 - a) log(1 - y)."""
-    y = applied.inputs[1]
-    if not bool(np.all((y > 0) & ((y < 1) | (applied.node.operation == "cross_entropy")))):
+    y, epsilon = applied.inputs[1], context.constant
+    if not epsilon and not bool(np.all((y > 0) & ((y < 1) | (applied.node.operation == "cross_entropy")))):
         return None
-    if applied.node.operation == "cross_entropy":
-        return np.asarray(applied.cotangent[..., None] * -np.log(y))
-    return np.asarray(applied.cotangent[..., None] * np.log((1 - y) / y)) if applied.node.operation == "binary_cross_entropy" else None
+    slope = -np.log(y + epsilon)
+    if applied.node.operation == "binary_cross_entropy":
+        slope = slope + np.log(1 - y + epsilon)
+    return np.asarray(applied.cotangent[..., None] * slope) if "cross_entropy" in applied.node.operation else None
 
 
 def _first_term(applied: Applied, found: Back, context: Context) -> FloatArray | None:
@@ -338,6 +339,7 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
         "Outputs and targets are exchanged in the cross-entropy that is differentiated: -a log y instead of -y log a.",
         "The logarithm is of the output: L = -Σ y log a.",
         back=on_loss(_exchanged),
+        constant=Constant("ε in the logarithm", "choices", (0.0, *_EPSILONS)),
         unfused=True,
     ),
     Fault(

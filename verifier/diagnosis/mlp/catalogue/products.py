@@ -220,6 +220,7 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
         "Every bias gradient is one number, summed over the units too; a hidden layer's is that of the layer above.",
         "Sum each layer's own δ, over the batch alone: np.sum(delta, axis=…).",
         finish=_finish_one_number_of_layer_above,
+        couples=True,
     ),
     _biases(
         "bias-averaged-over-units",
@@ -271,6 +272,7 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
         "Each bias gradient is that of the layer above.",
         "∂L/∂bˡ = δˡ: check the indices.",
         finish=_finish_biases(lambda layer, last: min(layer + 1, last)),
+        couples=True,
     ),
     Fault(
         "bias-of-layer-below",
@@ -278,6 +280,7 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
         "Each bias gradient is that of the layer below.",
         "∂L/∂bˡ = δˡ: check the indices.",
         finish=_finish_biases(lambda layer, last: max(layer - 1, 0)),
+        couples=True,
     ),
     Fault(
         "biases-of-first-layer",
@@ -285,6 +288,7 @@ PRODUCT_FAULTS: tuple[Fault, ...] = (
         "All bias gradients are those of the first layer: δ lives in one array that every layer overwrites.",
         "Store a copy of δ for each layer.",
         finish=_finish_biases(lambda layer, last: 0),
+        couples=True,
     ),
     _biases(
         "bias-averaged",
