@@ -105,7 +105,7 @@ def _of_a_factor(paths: Sequence[Path], claimed: Rule, *, seed: int) -> Diagnosi
     scaled = [_scaled(path, factor) for path in paths]
     if not factor or not all(_is_near(claimed, path) and follows(claimed, path, seed=seed) for path in scaled):
         return None
-    text = f"The steps are those of {name_rule(claimed)} along {factor:g} times the gradient. Look for the factor where the output's δ is made."
+    text = f"The steps are those of {name_rule(claimed)} along {factor:g} times the gradient. Look where the output's δ is made."
     return Diagnosis("update-along-a-multiple", "update", text)
 
 

@@ -63,8 +63,11 @@ def _updated_first(paths: Sequence[Path], deep: Sequence[Path], claimed: Rule | 
 def _of_two_rules(paths: Sequence[Path], claimed: Rule | None, *, seed: int) -> Diagnosis | None:
     """The rules of two parts of the network, each followed by all its parameters."""
     for one, belongs, other in _PARTS:
-        first = find_rule([_only(path, belongs) for path in paths], seed=seed)
-        second = None if first is None else find_rule([_only(path, belongs, others=True) for path in paths], seed=seed)
+        parts = [[_only(path, belongs, others=others) for path in paths] for others in (False, True)]
+        if not all(any(_moves(path) for path in part) for part in parts):
+            return None  # what never moves follows no rule
+        first = find_rule(parts[0], seed=seed)
+        second = None if first is None else find_rule(parts[1], seed=seed)
         if first is not None and second is not None:
             claim = "claims no optimiser" if claimed is None else f"claims {name_rule(claimed)} for all parameters alike"
             text = f"`update` steps {one} by {describe_rule(first)}, and {other} by {describe_rule(second)}. The manifest {claim}."
@@ -76,6 +79,14 @@ def _only(path: Path, belongs: Belongs, *, others: bool = False) -> Path:
     last = architecture_of(path.problems[0]).layers - 1
     afters = [{name: value for name, value in after.items() if belongs(name, last) is not others} for after in path.afters]
     return replace(path, afters=afters)
+
+
+def _moves(path: Path) -> bool:
+    return any(
+        bool(np.any(value != np.asarray(problem.arrays[name], dtype=np.float64)))
+        for problem, after in zip(path.problems, path.afters, strict=True)
+        for name, value in after.items()
+    )
 
 
 def _carried_by_updated(path: Path) -> Path:
