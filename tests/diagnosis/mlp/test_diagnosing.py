@@ -31,6 +31,12 @@ def test_a_planted_fault_is_named_first(place, fault, diagnosis_of):
     assert diagnosis_of(place, fault)[0].fault == fault
 
 
+def test_what_targets_of_0_and_1_leave_without_a_number_is_looked_at_between_them(diagnosis_of):
+    [told, *_] = diagnosis_of(27, "outputs-and-targets-exchanged")
+    assert (told.fault, told.equation) == ("outputs-and-targets-exchanged", "output-delta")
+    assert "targets of exactly 0 or 1" in told.explanation
+
+
 def test_right_code_is_told_nothing(diagnosis_of):
     assert diagnosis_of(0) == ()
 

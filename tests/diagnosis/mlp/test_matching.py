@@ -4,6 +4,8 @@ import pytest
 
 from benchmarks.diagnosis_power import IMPLEMENTATIONS
 from verifier.contracts.mlp.claims import Claims
+from verifier.diagnosis.mlp import matching
+from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.matching import SHOWN_ON, match_faults, match_pairs
 
 SQUARE = Claims(layers=3, sizes=(3, 3, 3, 3))
@@ -88,3 +90,16 @@ def test_one_network_that_disagrees_refutes_a_name(answers):
     wrong, right = answers(Claims(), ["sign"], count=20), answers(Claims(), count=1, seed=9)
     assert first(match_faults(wrong, Claims())) == "sign"
     assert match_faults([*wrong, *right], Claims()) == []
+
+
+PAIRS = (  # one replaces what the other scales, takes from another tensor, or leaves at 0
+    ("updated-before-propagated", "mean-on-the-way-down", Claims()),
+    ("updated-before-propagated", "biases-of-first-layer", SQUARE),
+    ("hidden-derivative-of-delta", "bias-one-number-of-layer-above", Claims(output_activations=("softmax",))),
+)
+
+
+@pytest.mark.parametrize(("one", "other", "claims"), PAIRS)
+def test_a_pair_is_matched_where_each_changes_what_the_other_does(one, other, claims, answers, monkeypatch):
+    monkeypatch.setattr(matching, "PREDICTING", tuple(sorted((BY_ID[one], BY_ID[other]), key=matching.PREDICTING.index)))
+    assert first(match_pairs(answers(claims, [one, other], count=24), claims)) in (f"{one} + {other}", f"{other} + {one}")

@@ -23,12 +23,8 @@ Step = Callable[[Problem, float], Parameters | None]
 
 SIZES = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 30, 32, 50, 64)
 NETWORKS = 5
-_HOW = (  # (whether the sample that is left gets a step, whether a step divides by the whole batch)
-    (True, False),
-    (True, True),
-    (False, False),
-    (False, True),
-)
+_How = tuple[bool, bool]  # whether the sample that is left gets a step, whether a step divides by the size of the whole batch
+_HOW: tuple[_How, ...] = ((True, False), (True, True), (False, False), (False, True))
 
 
 @dataclass(frozen=True)
@@ -44,18 +40,25 @@ def tell_mini_batches(claims: Claims, step: Step, rate: float, *, seed: int) -> 
     if claims.batch == "single":
         return None
     for size in SIZES:
-        seen = _ask(claims, step, rate, seed=seed, batch=size + 1)
-        for rest, whole in _HOW if len(seen) == NETWORKS else ():
-            left = [_left_out(one, claims, rate, rest=rest, whole=whole) for one in seen]
-            if all(left):
-                last = all(size in samples for samples in left)
-                return Diagnosis("update-by-mini-batches", "update", _in_words(size, rest=rest, whole=whole, last=last))
+        for (rest, whole), left in _predicting(claims, step, rate, size, seed=seed).items():
+            words = _in_words(size, rest=rest, whole=whole, last=all(size in samples for samples in left))
+            return Diagnosis("update-by-mini-batches", "update", words)
     return None
 
 
-def _ask(claims: Claims, step: Step, rate: float, *, seed: int, batch: int) -> list[_Seen]:
-    probes = [(*probe, step(probe[0], rate)) for probe in draw_probes(claims, seed=seed + 6, count=NETWORKS, batch=batch)]
-    return [_Seen(problem, reference, after) for problem, reference, after in probes if after is not None]
+def _predicting(claims: Claims, step: Step, rate: float, size: int, *, seed: int) -> dict[_How, list[set[int]]]:
+    """The ways that predict the step on every network, and which samples may be those that are left; ends where no way is left."""
+    ways: dict[_How, list[set[int]]] = {how: [] for how in _HOW}
+    for problem, reference in draw_probes(claims, seed=seed + 6, count=NETWORKS, batch=size + 1):
+        after = step(problem, rate)
+        if after is None:
+            return {}
+        seen = _Seen(problem, reference, after)
+        found = {how: _left_out(seen, claims, rate, how) for how in ways}
+        ways = {how: [*ways[how], left] for how, left in found.items() if left}
+        if not ways:
+            break
+    return {how: left for how, left in ways.items() if len(left) == NETWORKS}
 
 
 def _in_words(size: int, *, rest: bool, whole: bool, last: bool) -> str:
@@ -69,8 +72,9 @@ def _in_words(size: int, *, rest: bool, whole: bool, last: bool) -> str:
     return f"{text} One step is along the gradient of all samples that it is given, W ← W - η ∂L/∂W."
 
 
-def _left_out(one: _Seen, claims: Claims, rate: float, *, rest: bool, whole: bool) -> set[int]:
+def _left_out(one: _Seen, claims: Claims, rate: float, how: _How) -> set[int]:
     """The samples whose being left for a mini-batch of its own predicts the step; empty where none does."""
+    rest, whole = how
     rows = list(range(len(one.problem.arrays["x"])))
     found = set()
     for left in rows:
