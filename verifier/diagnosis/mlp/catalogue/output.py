@@ -60,7 +60,7 @@ def _clipped_below(applied: Applied, found: Back, context: Context) -> FloatArra
 
 
 def _exchanged(applied: Applied, found: Back, context: Context) -> FloatArray | None:
-    """∂/∂a of a cross-entropy in which outputs and targets have changed places: -a log y, or -a log y - (1 - a) log(1 - y)."""
+    """∂/∂a of a cross-entropy in which outputs and targets have changed places, -a log y and -(1 - a) log(1 - y); c: an ε beside y."""
     y, epsilon = applied.inputs[1], context.constant
     if not epsilon and not bool(np.all((y > 0) & ((y < 1) | (applied.node.operation == "cross_entropy")))):
         return None
@@ -339,7 +339,7 @@ OUTPUT_FAULTS: tuple[Fault, ...] = (
         "Outputs and targets are exchanged in the cross-entropy that is differentiated: -a log y instead of -y log a.",
         "The logarithm is of the output: L = -Σ y log a.",
         back=on_loss(_exchanged),
-        constant=Constant("ε in the logarithm", "choices", (0.0, *_EPSILONS)),
+        constant=Constant("form", "choices", (0.0, *_EPSILONS)),
         unfused=True,
     ),
     Fault(
