@@ -252,7 +252,9 @@ def _show_walkthrough(report: Report, console: Console) -> None:
         return
     shown, left_out = around_the_difference(lines_of(example.walkthrough), WORKED_LINES)
     console.print()
-    console.print(Text.assemble(("By hand", "bold cyan"), f" on that {problem_word(report)} (✓ the candidate agrees, ✗ it differs):"))
+    # A network was described in the first sentence; a layer's problem was not.
+    where = f"at {example.problem}, the smallest problem that fails" if report.layers else f"on that {problem_word(report)}"
+    console.print(Text.assemble(("By hand", "bold cyan"), f" {where} (✓ the candidate agrees, ✗ it differs):"))
     show_worked(shown, console)
     if left_out:
         console.print(Text(f"      … {counted(left_out, 'more line')} in the report.", "dim"))
