@@ -179,7 +179,8 @@ class Statements:
         seed_numpy(self.seed)
         random.seed(self.seed)
         # Options that are dictionaries or lists are new in each pass: running averages are kept in them.
-        return {"np": np, **self.imported, **deepcopy(constants), **arrays}
+        own = {name: deepcopy(value) if isinstance(value, dict | list) else value for name, value in constants.items()}
+        return {"np": np, **self.imported, **own, **arrays}
 
     def _gradient(self, name: str, key: str, basket: Basket) -> Any:
         if self.mapping is None:

@@ -199,6 +199,8 @@ class LayerAsking:
         self._lines += 1
         generator = np.random.default_rng([self.seed, self._lines])
         index, place = usable[generator.integers(len(usable))], int(generator.integers(self._lines))
+        if len(self.heard) >= HEARD and place >= HEARD:
+            return
         moved = {name: _typed(array, problem.dtype) for name, array in problem.arrays.items()}
         for name, along in direction.items():
             start = moved[name]
@@ -206,7 +208,7 @@ class LayerAsking:
         heard = Heard(problem, moved, rows[index])
         if len(self.heard) < HEARD:
             self.heard.append(heard)
-        elif place < HEARD:
+        else:
             self.heard[place] = heard
 
     def _rows(self, rows: Array, shape: tuple[int, ...]) -> FloatArray:

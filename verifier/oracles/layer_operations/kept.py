@@ -3,8 +3,11 @@
 An answer is known by the digest of its whole question: operation, arrays, values, cotangents, type. Nothing of a candidate is in one.
 """
 
+import contextlib
 import hashlib
+import importlib
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,6 +34,11 @@ class Answers:
     def __init__(self, kept: Mapping[str, Kept] | None = None) -> None:
         self.known: dict[str, Kept] = dict(kept or {})
         self.fresh = False
+
+    def prepare(self) -> None:
+        """Begin to import PyTorch, which takes a second or two, while a worker is waited for; not where some is known."""
+        if not self.known:
+            threading.Thread(target=_import_references).start()
 
     def about(self, operation: str) -> tuple[tuple[str, ...], bool, bool] | None:
         """What its reference needs, whether it is settled, and whether it takes arrays as they lie; None where it has none."""
@@ -118,6 +126,12 @@ class Answers:
             self.known[key] = ask()
             self.fresh = True
         return self.known[key]
+
+
+def _import_references() -> None:
+    """Whoever asks first waits for it, and hears what it raises; here nobody does."""
+    with contextlib.suppress(Exception):
+        importlib.import_module("verifier.oracles.layer_operations.catalogue")
 
 
 def _feed(digest: Any, value: Any) -> None:

@@ -90,6 +90,8 @@ def judge_layers(
         else:
             confined = exchanging.isolation.get("files") is True
             references = kept_answers(claims.said, request, confined=confined)
+            if any(layer.entry is not None for layer in claims.layers):
+                references.prepare()
             for number, layer in enumerate(claims.layers):
                 progress(f"{candidate.name}: {layer.name}", number, len(claims.layers))
                 judgement = _judge_layer(layer, claims.dtypes, exchanging, request, references)
