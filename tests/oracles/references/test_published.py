@@ -362,3 +362,33 @@ def test_a_gradient_is_right_where_the_function_jumps_and_its_slope_does_not(fac
         return
     with pytest.raises(AssertionError, match=r"It is 1\.01 times the right one"):
         asked(signed, tensor(3, 4), reference=root, shapes=("N C",))
+
+
+def composited(density, colour):
+    """What a ray sees: of each sample its colour, its opacity, and what the samples before it let through."""
+    passed = torch.exp(-density.cumsum(1))
+    before = torch.cat([torch.ones_like(passed[:, :1]), passed[:, :-1]], 1)
+    return (before * (1 - torch.exp(-density)) * colour).sum(1)
+
+
+def composited_by_hand(factor):
+    """What comes after a sample is the whole less what came up to it, as kernels for radiance fields have it."""
+
+    def backward(ctx, cotangent):
+        density, colour = ctx.saved_tensors
+        passed = torch.exp(-density.cumsum(1))
+        weight = torch.cat([torch.ones_like(passed[:, :1]), passed[:, :-1]], 1) * (1 - torch.exp(-density))
+        seen = weight * colour
+        after = seen.sum(1, keepdim=True) - seen.cumsum(1)
+        c = cotangent[:, None]
+        return c * (passed * colour - after) * factor, c * weight
+
+    return custom(lambda ctx, d, c: (ctx.save_for_backward(d, c), composited(d, c))[1], backward)
+
+
+def test_what_a_sum_less_another_leaves_is_rounding_of_the_candidates_own():
+    density = torch.tensor([[2.85, 2.08, 8.86, 5.59, 23.6], [3.45, 1.41, 0.107, 1.75, 3.45], [0.5, 0.3, 0.9, 0.2, 0.7]])
+    colour = torch.tensor([[28.3, 9.06, -5.0, -18.2, -24.4], [-6.4, 8.8, -4.3, -11.0, -13.8], [0.3, -0.4, 1.2, 0.1, -0.6]])
+    asked(composited_by_hand(1.0), density, colour, reference=composited)
+    with pytest.raises(AssertionError, match="the gradient of density is not the reference's"):
+        asked(composited_by_hand(1 + 1e-3), density, colour, reference=composited)

@@ -1,7 +1,7 @@
 """The reference at one point, in float64: its answer, and what rounding may do to a candidate's there."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -100,13 +100,17 @@ class Truth:
         *,
         wander: bool = True,
         least: bool = False,
+        own: bool = False,
     ) -> tuple[dict[str, Array], tuple[str, ...]]:
         """What each element may be off by, and the kinks.
 
         The candidate's own `wandering` counts too, unless it is left out. `least` asks for no more than one copy shows, which the whole
-        tolerance is never below.
+        tolerance is never below. With `own` the candidate's own scatter counts as well, where it is PyTorch.
         """
         scatter, kinks, longest = self._scatter(cotangents, dtype, least)
+        if own:
+            candidates = self._own_scatter(cotangents, dtype)
+            scatter = {name: np.maximum(one, candidates.get(name, 0.0)) for name, one in scatter.items()}
         if shared is not None:
             scatter[shared[0]] = scatter[shared[0]] + scatter[shared[1]]
         wandered = self._wandered(cotangents) if wander else {}
@@ -134,6 +138,20 @@ class Truth:
             return dict(moved), ("not known",), max((tensor.numel() for tensor in self.tensors.values()), default=1)
         outputs = {f"output {index}": one for index, one in enumerate(measured.output_scatter.values())}
         return outputs | dict(measured.gradient_scatter), measured.kinks, measured.longest
+
+    def _own_scatter(self, cotangents: Sequence[Array], dtype: torch.dtype) -> dict[str, Array]:
+        """Of the candidate's outputs and gradients; {} where its operations are not seen.
+
+        What is left of one sum less another is the same last bits at the point and beside it, which no wandering shows.
+        """
+        if self.candidate.backward is not None:
+            return {}
+        try:
+            with poisoned():  # what is never written would scatter as far as it likes
+                found, _, _ = replace(self, reference=self.candidate.forward)._scatter(cotangents, dtype, least=False)
+            return {name: np.where(np.isfinite(one), one, 0.0) for name, one in found.items()}
+        except Exception:  # it does not take float64
+            return {}
 
     def _named(self, cotangents: Sequence[Array], at: Mapping[str, Tensor]) -> dict[str, Array]:
         outputs, gradients = self.plain(cotangents, at)
