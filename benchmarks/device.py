@@ -190,7 +190,7 @@ def _asked(case: Case, device: torch.device) -> Seen:
             seen.counts.see_reach(judge.reach(f"{case}, {name}", name, claimed[name], outcome))
         for fault, wrong in faults(host[name][0], generator) if name != "output" and case.faults and case.seed % 3 != 2 else ():
             held = {} if isinstance(judge, ByScatter) else {"held": outcome.fits}
-            seen.counts.see_fault(fault, judge.judge(name, wrong, **held), wrong, *host[name][1:])
+            seen.counts.see_fault(f"{case}, {name}", fault, judge.judge(name, wrong, **held), wrong, *host[name][1:])
     if any(outcome.status == "wrong" or outcome.fits for outcome in outcomes.values()) and (seen.counts.wrongly or "float32" in str(case)):
         tensors = {**{f"input/{n}": t for n, t in inputs.items()}, "cotangent": cotangent, **{f"answer/{n}": t for n, t in claimed.items()}}
         seen.kept = {f"{case}/{name}": tensor.cpu().contiguous() for name, tensor in tensors.items()}
@@ -251,11 +251,11 @@ def in_tables(seen: Sequence[Seen], asked: int, device: str) -> str:
     parts = [f"{device}: {sum('NOT ASKED' not in one.line for one in seen)} of {asked} cases asked."]
     for group in ("Triton", "PyTorch", "compiled"):
         for dtype in TYPES:
-            mine = [one for one in seen if one.case.group == group and one.case.dtype is dtype and one.counts.ratios]
+            mine = [one for one in seen if one.case.group == group and one.case.dtype is dtype and one.counts.right]
             if mine:
                 total = Counts()
                 for one in mine:
-                    total.add(one.counts)
+                    total.add(one.counts.record())
                 slowest = max(mine, key=lambda one: one.seconds)
                 title = f"{group}, {str(dtype)[6:]}, {len(mine)} functions, slowest {slowest.seconds:.1f} s ({slowest.case.title})"
                 reached = [f"{name} {value:.2f} of {LIMITS[name]:g} ({where})" for name, (value, where) in total.reach.items()]

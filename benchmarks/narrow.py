@@ -1,13 +1,15 @@
 """Right and wrong gradients in bfloat16 and float16: how many are accused, how many missed, beside the rules that people use.
 
-    python -m benchmarks.narrow [--seeds 3] [--first 0] [--workers 1]
+    python -m benchmarks.narrow [--seeds 19] [--further 168] [--minutes 15] [--state reports/narrow.jsonl]
     python -m benchmarks.narrow --device ANSWERS.safetensors REFERENCES.py
 
 Thirty functions, three ways of computing them (PyTorch line by line; float32 inside, one store; the same with narrow operands of products).
 A right tensor that is called wrong is accused. A planted fault is missed where its tensor is called right under the precision that it was
-computed in; "told" counts those that are put down to another precision. The rules beside it are re-stated from their documentation.
-Writes results/narrow.txt. With `--device` answers of GPU kernels that were kept in a file are judged against plain references in a Python
-file; writes results/narrow_device.txt.
+computed in; "told" counts those that are put down to another precision. A call of `assert_gradients` asks some fourteen points of one
+function and fails at the first that is wrong: "at every input" counts faults of a function that no seed shows. Of further seeds only right
+tensors are asked. Every seed is one line of the state file: a run that is stopped goes on where it was. The rules beside it are re-stated
+from their documentation. Writes results/narrow.txt. With `--device` answers of GPU kernels that were kept in a file are judged against
+plain references in a Python file; writes results/narrow_device.txt.
 """
 
 import argparse
@@ -16,8 +18,8 @@ import importlib.util
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -25,6 +27,7 @@ from torch import Tensor
 
 from benchmarks.narrow_functions import FUNCTIONS, computed
 from benchmarks.output import publish, table, versions
+from benchmarks.resuming import Record, measure, records
 from verifier.oracles.dispatched.narrow.judging import NarrowOutcome, Yardsticks, judge_against
 from verifier.oracles.dispatched.narrow.stores import Precision
 from verifier.oracles.dispatched.running import Call, Given
@@ -96,34 +99,37 @@ def faults(right: Tensor, generator: torch.Generator) -> Iterator[tuple[str, Ten
 
 
 class Counts:
-    """What was seen, by rule."""
+    """What was seen, by rule; `planted_in` and `missed_in` by function, type, way, tensor and fault."""
+
+    TALLIES = ("right", "accused", "planted", "missed", "told", "fits", "planted_in", "missed_in")
 
     def __init__(self) -> None:
         self.right: Counter[str] = Counter()
         self.accused: Counter[str] = Counter()
         self.planted: Counter[str] = Counter()
-        self.missed: Counter[tuple[str, str]] = Counter()
+        self.missed: Counter[str] = Counter()
         self.told: Counter[str] = Counter()
         self.fits: Counter[str] = Counter()
-        self.ratios: list[tuple[float, str]] = []
+        self.planted_in: Counter[str] = Counter()
+        self.missed_in: Counter[str] = Counter()
+        self.worst: tuple[float, str] = (-1.0, "nothing asked")
         self.reach: dict[str, tuple[float, str]] = {}
         self.inputs: set[str] = set()
         self.wrongly: list[str] = []
 
-    def add(self, other: "Counts") -> None:
-        for mine, theirs in (
-            (self.right, other.right),
-            (self.accused, other.accused),
-            (self.planted, other.planted),
-            (self.told, other.told),
-        ):
-            mine.update(theirs)
-        self.missed.update(other.missed)
-        self.fits.update(other.fits)
-        self.ratios += other.ratios
-        self.see_reach(other.reach)
-        self.inputs |= other.inputs
-        self.wrongly += other.wrongly
+    def add(self, record: Record) -> None:
+        """What another run of other seeds saw."""
+        for name in self.TALLIES:
+            getattr(self, name).update(record[name])
+        self.worst = max(self.worst, (record["worst"][0], record["worst"][1]))
+        self.see_reach({statistic: (value, where) for statistic, (value, where) in record["reach"].items()})
+        self.inputs |= set(record["inputs"])
+        self.wrongly += record["wrongly"]
+
+    def record(self) -> Record:
+        """As JSON has it."""
+        rest = {"worst": self.worst, "reach": self.reach, "inputs": sorted(self.inputs), "wrongly": self.wrongly}
+        return {**{name: dict(getattr(self, name)) for name in self.TALLIES}, **rest}
 
     def see_right(self, where: str, outcome: NarrowOutcome, claimed: Tensor, right: Tensor, eager: Tensor) -> None:
         self.right["tensors"] += 1
@@ -131,7 +137,7 @@ class Counts:
         if outcome.status == "wrong":
             self.wrongly.append(f"{where}: {outcome.says}")
         self.fits[f"{outcome.fits or outcome.status}{'' if outcome.status in ('right', 'wrong') else ' (told)'}"] += 1
-        self.ratios.append((outcome.ratio, where))
+        self.worst = max(self.worst, (float(outcome.ratio), where))
         for name, rule in RULES.items():
             self.accused[name] += not rule(claimed, right, eager)
 
@@ -140,63 +146,67 @@ class Counts:
         for statistic, reached in reach.items():
             self.reach[statistic] = max(reached, self.reach.get(statistic, (0.0, "")))
 
-    def see_fault(self, fault: str, outcome: NarrowOutcome, claimed: Tensor, right: Tensor, eager: Tensor) -> None:
+    def see_fault(self, where: str, fault: str, outcome: NarrowOutcome, claimed: Tensor, right: Tensor, eager: Tensor) -> None:
+        is_missed = outcome.status == "right"
         self.planted[fault] += 1
-        self.missed["ours", fault] += outcome.status == "right"
+        self.missed[f"ours, {fault}"] += is_missed
+        self.planted_in[f"{where}, {fault}"] += 1
+        self.missed_in[f"{where}, {fault}"] += is_missed
         self.told[fault] += outcome.status == "other precision"
         for name, rule in RULES.items():
-            self.missed[name, fault] += rule(claimed, right, eager)
+            self.missed[f"{name}, {fault}"] += rule(claimed, right, eager)
+
+    @property
+    def unseen(self) -> Counter[str]:
+        """Faults of a function that were missed at every input, by fault."""
+        return Counter(key.rpartition(", ")[2] for key, planted in self.planted_in.items() if self.missed_in[key] == planted)
 
 
 def judge_point(
-    yardsticks: Yardsticks,
-    names: Sequence[str],
-    answers: Mapping[str, list[Tensor]],
-    where: str,
-    counts: Counts,
-    generator: torch.Generator,
+    yardsticks: Yardsticks, names: Sequence[str], answers: Mapping[str, list[Tensor]], where: str, seed: int, counts: Counts
 ) -> None:
-    """The tensors of one point, computed in several ways, and faults in the gradients among them."""
+    """The tensors of one point, computed in several ways."""
     eager = dict(zip(names, answers["eager"], strict=True))
     for way, values in answers.items():
         for name, value in zip(names, values, strict=True):
             right = torch.from_numpy(yardsticks.right[name])
-            declared = Precision(way)
+            outcome = judge_against(yardsticks, name, value, Precision(way))
+            counts.see_right(f"{where}, seed {seed}, {way}, {name}", outcome, value, right, eager[name])
+
+
+def plant(yardsticks: Yardsticks, names: Sequence[str], answers: Mapping[str, list[Tensor]], where: str, seed: int, counts: Counts) -> None:
+    """Faults in the gradients of one point."""
+    eager, generator = dict(zip(names, answers["eager"], strict=True)), torch.Generator().manual_seed(seed)
+    for way, values in answers.items():
+        for name, value in zip(names, values, strict=True):
+            if name.startswith("output"):
+                continue
+            right, declared = torch.from_numpy(yardsticks.right[name]), Precision(way)
             outcome = judge_against(yardsticks, name, value, declared)
-            counts.see_right(f"{where}, {way}, {name}", outcome, value, right, eager[name])
-            if not name.startswith("output"):
-                # What right code of this way is told is the precision that its faults are held to.
-                held = declared if outcome.fits is None or outcome.status == "right" else outcome.fits
-                for fault, wrong in faults(value, generator):
-                    counts.see_fault(fault, judge_against(yardsticks, name, wrong, held), wrong, right, eager[name])
+            # What right code of this way is told is the precision that its faults are held to.
+            held = declared if outcome.fits is None or outcome.status == "right" else outcome.fits
+            for fault, wrong in faults(value, generator):
+                judged = judge_against(yardsticks, name, wrong, held)
+                counts.see_fault(f"{where}, {way}, {name}", fault, judged, wrong, right, eager[name])
 
 
-def own_functions(seeds: Sequence[int], counts: Counts, workers: int) -> None:
-    tasks = [(seed, title) for seed in seeds for title in FUNCTIONS]
-    if workers == 1:
-        for task in tasks:
-            counts.add(own_function(task))
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for one in pool.map(own_function, tasks):
-            counts.add(one)
-
-
-def own_function(task: tuple[int, str]) -> Counts:
-    torch.set_num_threads(1)
-    counts, (seed, title) = Counts(), task
-    function, shapes = FUNCTIONS[title]
-    for dtype in TYPES:
-        generator = torch.Generator().manual_seed(1_000 * seed + list(FUNCTIONS).index(title))
-        inputs = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
-        cotangent = torch.randn(function(*inputs).shape, generator=generator).to(dtype)
-        counts.inputs.add(hashlib.sha256(b"".join(x.view(torch.int16).numpy().tobytes() for x in inputs)).hexdigest())
-        answers = {way: computed(function, inputs, cotangent, way) for way in WAYS}
-        tensors = {f"x{i}": x for i, x in enumerate(inputs)}
-        given = Given(_of_values(function), tensors, [cotangent], tuple(tensors))
-        yardsticks = Yardsticks(given, dtype, seed=seed)
-        judge_point(yardsticks, ["output", *tensors], answers, f"{title}, {str(dtype)[6:]}, seed {seed}", counts, generator)
-    return counts
+def own_functions(planted: int, seed: int) -> Record:
+    """What all functions give with this seed; faults are planted where it is below `planted`."""
+    counts, begun = Counts(), time.process_time()
+    for index, (title, (function, shapes)) in enumerate(FUNCTIONS.items()):
+        for dtype in TYPES:
+            generator = torch.Generator().manual_seed(1_000 * seed + index)
+            inputs = [torch.randn(shape, generator=generator).to(dtype) for shape in shapes]
+            cotangent = torch.randn(function(*inputs).shape, generator=generator).to(dtype)
+            counts.inputs.add(hashlib.sha256(b"".join(x.view(torch.int16).numpy().tobytes() for x in inputs)).hexdigest()[:16])
+            answers = {way: computed(function, inputs, cotangent, way) for way in WAYS}
+            tensors = {f"x{i}": x for i, x in enumerate(inputs)}
+            yardsticks = Yardsticks(Given(_of_values(function), tensors, [cotangent], tuple(tensors)), dtype, seed=seed)
+            where, names = f"{title}, {str(dtype)[6:]}", ["output", *tensors]
+            judge_point(yardsticks, names, answers, where, seed, counts)
+            if seed < planted:
+                plant(yardsticks, names, answers, where, seed, counts)
+    return {**counts.record(), "seconds": time.process_time() - begun}
 
 
 def _of_values(function: Callable[..., Any]) -> Call:
@@ -248,12 +258,12 @@ def device_answers(path: str, references: str, counts: Counts) -> None:
             counts.see_right(f"{case}, {who}, {kind}, {name}", outcome, value, right, eager)
             if name == "x0":
                 for fault, wrong in faults(value, generator):
-                    counts.see_fault(fault, judge_against(yardsticks, name, wrong, outcome.fits), wrong, right, eager)
+                    counts.see_fault(f"{case}, {who}", fault, judge_against(yardsticks, name, wrong, outcome.fits), wrong, right, eager)
 
 
 def shown(title: str, counts: Counts, seconds: float) -> str:
     names = ["ours", *RULES]
-    worst, where = max(counts.ratios)
+    worst, where = counts.worst
     total = counts.right["tensors"]
     planted = sum(counts.planted.values())
     lines = [
@@ -262,18 +272,29 @@ def shown(title: str, counts: Counts, seconds: float) -> str:
         "right tensors fit: " + ", ".join(f"{name} {count}" for name, count in counts.fits.most_common()),
         table([["right, accused", total, *[counts.accused[name] for name in names]]], ["", "of", *names]),
     ]
-    rows = [[f, counts.planted[f], *[counts.missed[n, f] for n in names], counts.told[f]] for f in counts.planted]
-    whole = [sum(counts.missed[n, f] for f in counts.planted) for n in names]
+    rows = [[f, counts.planted[f], *[counts.missed[f"{n}, {f}"] for n in names], counts.told[f]] for f in counts.planted]
+    whole = [sum(counts.missed[f"{n}, {f}"] for f in counts.planted) for n in names]
     rows.append(["all", sum(counts.planted.values()), *whole, sum(counts.told.values())])
     lines.append(table(rows, ["faults, missed", "of", *names, "(ours told)"]))
     return "\n".join([*lines, *counts.wrongly[:20], ""])
 
 
+def at_every_input(counts: Counts) -> str:
+    """Which faults no seed shows, in a line each."""
+    unseen, planted = counts.unseen, len(counts.planted_in)
+    missed = sum(unseen.values())
+    faults = ", ".join(f"{fault} {count}" for fault, count in unseen.most_common())
+    where = sorted({key.rpartition(", ")[0] for key, number in counts.planted_in.items() if counts.missed_in[key] == number})
+    head = f"Missed at every input: {missed} of {planted} faults of a function ({missed / max(planted, 1):.2%}): {faults}"
+    return "\n".join([head, *(f"    {one}" for one in where), ""])
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=19)
+    parser.add_argument("--further", type=int, default=0, help="seeds after these of which only right tensors are asked")
+    parser.add_argument("--minutes", type=float, default=float("inf"))
+    parser.add_argument("--state", type=Path, default=Path("reports/narrow.jsonl"))
     parser.add_argument("--device", nargs=2, metavar=("ANSWERS", "REFERENCES"))
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -282,12 +303,16 @@ def main() -> None:
         device_answers(options.device[0], options.device[1], counts)
         publish("narrow_device", shown("Answers of GPU kernels", counts, time.perf_counter() - start) + "\n" + versions("torch", "numpy"))
         return
-    own_functions(range(options.first, options.first + options.seeds), counts, options.workers)
-    last = options.first + options.seeds - 1
+    measure(options.state, 0, options.seeds + options.further, options.minutes, partial(own_functions, options.seeds))
+    found = list(records(options.state, 0))
+    for record in found:
+        counts.add(record)
     header = [f"{UNIFORM} equal tokens, summed narrow", "÷ right", "ours: kernel", "ours: eager", *RULES]
+    with_faults = sum(bool(record["planted"]) for record in found)
     parts = [
-        f"Seeds {options.first} to {last}, bfloat16 and float16, {len(FUNCTIONS)} functions, three ways.",
-        shown("Own functions", counts, time.perf_counter() - start),
+        f"{len(found)} seeds, faults with {with_faults} of them; bfloat16 and float16, {len(FUNCTIONS)} functions, three ways.",
+        shown("Own functions", counts, sum(record["seconds"] for record in found)),
+        at_every_input(counts),
         table(uniform_tokens(), header) + "\n",
         versions("torch", "numpy"),
     ]

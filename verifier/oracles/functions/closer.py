@@ -102,6 +102,12 @@ class Slopes:
     def at_a_kink(self) -> bool:
         return self.both is None
 
+    @property
+    def shows_a_kink(self) -> bool:
+        """Whether the sides differ by more than rounding inside could have moved the outputs by: in float32, or by noise of any kind."""
+        bend = abs(self.right.value - self.left.value) * min(self.right.step, self.left.step)
+        return self.at_a_kink and bend > max(EXACT * self.level, HIDDEN_EXACT)
+
     def contradict(self, claimed: float) -> bool:
         """Whether the claim is wrong: by more than the bound, and by more than rounding could have moved the outputs by."""
         found = self.both

@@ -70,7 +70,7 @@ class Findings:
         resolves: by input, the smallest error that would have been seen, relative to the largest element (where the claim is zero or
             rounding: relative to the size of the outputs).
         doubtful: inputs about which the differences contradict themselves.
-        kinks: by input, an element whose two sides differ.
+        kinks: by input, an element whose two sides differ, by more than rounding.
     """
 
     wrong: WrongElement | None = None
@@ -304,7 +304,8 @@ class Asking:
             both = here.both
             if both is None:
                 smooth = False
-                found.kinks.setdefault(name, Kink(index, here.left.value / unit, here.right.value / unit))
+                if here.shows_a_kink:
+                    found.kinks.setdefault(name, Kink(index, here.left.value / unit, here.right.value / unit))
             elif here.contradict(claimed * unit):
                 wrong.append(WrongElement(name, index, claimed, both.value / unit, KAPPA * both.bound / unit))
             still = claimed == 0 and here.still > 0 and not here.on_stairs
