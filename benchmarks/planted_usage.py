@@ -367,3 +367,23 @@ def fresh_memory_is_zero(wrong: bool) -> Any:
         return dx
 
     return forward, backward
+
+
+@planted("N D", "D", reference=lambda x, weight: x * weight)
+def captured_after_a_warm_up(wrong: bool) -> Any:
+    """After two calls with the same inputs a third is taken from what was captured, in which the weight was a constant."""
+    seen: dict[str, Any] = {"inputs": (), "calls": 0}
+
+    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Any:
+        ctx.save_for_backward(x, weight)
+        unchanged = bool(seen["inputs"]) and all(map(torch.equal, seen["inputs"], (x, weight)))
+        seen["calls"] = seen["calls"] + 1 if unchanged else 1
+        seen["inputs"] = x.clone(), weight.clone()
+        ctx.is_captured = wrong and seen["calls"] >= 3
+        return x * weight
+
+    def backward(ctx: Any, dy: Tensor) -> Any:
+        x, weight = ctx.saved_tensors
+        return dy * weight, None if ctx.is_captured else (dy * x).sum(0)
+
+    return forward, backward

@@ -12,6 +12,7 @@ NEEDED = {
     "buffer-shared-by-all-calls": "usage: two forward passes before one backward",
     "same-memory-is-a-square": "usage: the same tensor twice",
     "hook-on-the-input": "usage: another user of the inputs",
+    "captured-after-a-warm-up": "usage: four calls",
     "clipped": "cotangent",
     "mean-of-nothing": "masks",
     "equal-inputs-are-one": "values",

@@ -230,8 +230,8 @@ class Judge:
         if all((np.abs(claimed[name] - right[name]) <= np.where(np.isfinite(allowed[name]), allowed[name], -1.0)).all() for name in far):
             return None
         allowed, kinks = truth.tolerances(cotangents, self.dtype, right, shared)
-        beyond_it = [name for name in far if not (np.abs(claimed[name] - right[name]) <= allowed[name]).all()]
-        if any(self._is_half_right(claimed[name], right[name]) for name in beyond_it):
+        beyond_them = [name for name in far if not (np.abs(claimed[name] - right[name]) <= allowed[name]).all()]
+        if any(_is_half_right(claimed[name], right[name], self.epsilon) for name in beyond_them):
             allowed, kinks = truth.tolerances(cotangents, self.dtype, right, shared, own=True)
         for name in far:
             beyond = ~(np.abs(claimed[name] - right[name]) <= allowed[name])
@@ -255,10 +255,6 @@ class Judge:
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
             return Wrong(what, name, text, claimed[name], right[name], allowed[name], cotangents, claimed)
         return wrong
-
-    def _is_half_right(self, claimed: Array, right: Array) -> bool:
-        """Whether half of the digits are right, so that rounding may be the cause."""
-        return bool(np.abs(claimed - right).max(initial=0.0) <= self.epsilon**0.5 * np.abs(right).max(initial=0.0))
 
     def _along(self, name: str, claimed: Array, right: Array, allowed: Array) -> bool:
         """Whether the difference is one that no change of a symmetric or triangular argument sees: conventions differ in it."""
@@ -338,7 +334,8 @@ class Judge:
         notes: list[str] = []
         for number, answered in enumerate(answers[1:], start=2):
             again = {f"output {index}": one for index, one in enumerate(answered.outputs)}
-            again |= {name: one for name, one in answered.gradients.items() if one is not None and name in right}
+            gradients = {name: one for name, one in answered.gradients.items() if name in right}
+            again |= {name: np.zeros_like(claimed[name]) if one is None else one for name, one in gradients.items()}
             same = {name: one for name, one in again.items() if one.shape == claimed[name].shape}
             if all(one.tobytes() == np.asarray(claimed[name]).tobytes() for name, one in same.items()):
                 continue
@@ -389,6 +386,11 @@ class Judge:
 def _first_line(error: BaseException) -> str:
     text = str(error).splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"
+
+
+def _is_half_right(claimed: Array, right: Array, epsilon: float) -> bool:
+    """Whether half of the digits are right, so that rounding may be the cause."""
+    return bool(np.abs(claimed - right).max(initial=0.0) <= epsilon**0.5 * np.abs(right).max(initial=0.0))
 
 
 def _near(claimed: Array, right: Array, epsilon: float) -> bool:
