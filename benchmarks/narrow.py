@@ -309,6 +309,9 @@ def main() -> None:
         counts.add(record)
     header = [f"{UNIFORM} equal tokens, summed narrow", "÷ right", "ours: kernel", "ours: eager", *RULES]
     with_faults = sum(bool(record["planted"]) for record in found)
+    if with_faults < options.seeds:
+        print(f"{with_faults} of {options.seeds} seeds are in {options.state}: run it again to go on.")
+        return
     parts = [
         f"{len(found)} seeds, faults with {with_faults} of them; bfloat16 and float16, {len(FUNCTIONS)} functions, three ways.",
         shown("Own functions", counts, sum(record["seconds"] for record in found)),
