@@ -25,6 +25,23 @@ def test_ties_of_narrow_numbers_are_judged_within_the_envelope_too(name):
     assert verdict(narrow, narrow.right, draws=0, seed=1)[0] == "pass"
 
 
+def test_where_a_mask_in_a_narrow_type_is_off_is_said():
+    masked = torch.tensor([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0]], dtype=torch.bfloat16)
+    x = torch.tensor([[1.0, 2.0, -1.0], [0.5, -2.0, 1.5]], dtype=torch.bfloat16)
+
+    class Unmasked(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, mask):
+            return x * mask
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            return cotangent, None
+
+    with pytest.raises(AssertionError, match="where mask is off"):
+        assert_gradients(Unmasked.apply, x.requires_grad_(), masked, reference=lambda x, mask: x * mask, masks=("mask",), seed=0, draws=0)
+
+
 class Losses(torch.autograd.Function):
     """Row losses or their mean; the backward pass scales every row by the first one's cotangent."""
 

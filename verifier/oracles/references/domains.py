@@ -137,9 +137,9 @@ def with_special(numbers: Array, domain: str, values: str, generator: np.random.
 
 def is_offsets(example: Tensor) -> bool:
     """Whether integers look like the bounds of segments, which belong to the sizes of other arguments: 0, 3, 4, 9."""
-    values = example.detach().cpu().numpy()
-    if example.dtype == torch.bool or example.is_floating_point() or example.is_complex() or values.ndim != 1 or len(values) < 2:
+    if example.dtype == torch.bool or example.is_floating_point() or example.is_complex() or example.dim() != 1 or len(example) < 2:
         return False
+    values = example.cpu().numpy()
     return bool(values[0] == 0 and (np.diff(values) > 0).all() and values[-1] > len(values) - 1)
 
 

@@ -51,7 +51,7 @@ def _by_mask(beyond: Array, tensors: Mapping[str, torch.Tensor], judge: Judge) -
     for name, source in judge.sources.items():
         if source.domain not in ("booleans", "mask"):
             continue
-        held = tensors[name].cpu().numpy() != 0
+        held = (tensors[name] != 0).cpu().numpy()
         more = (1,) * (beyond.ndim - held.ndim)
         for shaped in (held, held.reshape(*held.shape, *more)):  # a mask of rows stands at the front
             try:
