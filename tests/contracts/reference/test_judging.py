@@ -123,7 +123,7 @@ def test_what_the_manifest_gets_wrong_is_one_sentence(tmp_path, more):
 def test_a_failure_in_a_narrow_type_has_its_numbers_too(tmp_path):
     report = judged(tmp_path, KERNEL.replace("(1 + left * (1 - s))", "(9 + left * (1 - s))"), dtype="bfloat16")
     assert "is not the reference's: its" in report.summary
-    assert "5 x what copies reach that round as right code does" in report.summary
+    assert "5 x the largest error of copies that round as right code does" in report.summary
     (measured,) = report.measurements
     assert measured.error > measured.tolerance
     assert report.counterexample.claimed.keys() == report.counterexample.reference.keys() == {measured.tensor}

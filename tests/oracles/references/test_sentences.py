@@ -95,7 +95,7 @@ PLANTS = {
     "It is the gradient for a cotangent of ones: the cotangent is not used.": scaled(lambda ctx, c: torch.full_like(c, 2)),
     "It does not depend on the cotangent.": scaled(lambda ctx, c: 3 * ctx.saved_tensors[0]),
     "It is not linear in the cotangent.": scaled(lambda ctx, c: 2 * c.clamp(-0.7, 0.7)),
-    "It is scaled by the first row's cotangent in all rows.": scaled(lambda ctx, c: (2 * c[:1]).expand(c.shape).clone()),
+    "Every row is scaled by the first row's cotangent.": scaled(lambda ctx, c: (2 * c[:1]).expand(c.shape).clone()),
     "It has the wrong sign.": scaled(lambda ctx, c: -2 * c),
     "It is N times the right one (N is 4 here).": scaled(lambda ctx, c: 2 * c * len(c)),
     "It is 1/(N) times the right one (N is 4 here).": scaled(lambda ctx, c: 2 * c / len(c)),

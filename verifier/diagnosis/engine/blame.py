@@ -11,13 +11,13 @@ from verifier.results.report import Diagnosis
 SHARED = {
     "self": (
         "not-accumulated",
-        "of a node that is both operands of an operation, only one path counts: the contributions are not added up",
+        "when a value is both operands of an operation, the two contributions to its gradient are not added",
     ),
     "broadcast": (
         "broadcasting",
-        "an operand that was broadcast gets a gradient that is not summed over the axes that it was stretched along",
+        "the gradient of an operand that was broadcast is not summed over the axes along which it was stretched",
     ),
-    "broadcast zero-dim": ("broadcasting", "a number that was broadcast against an array gets a gradient that is not summed"),
+    "broadcast zero-dim": ("broadcasting", "the gradient of a number that was broadcast against an array is not summed"),
     "empty": ("empty", "arrays without elements are differentiated wrongly"),
     "zero-dim": ("zero-dimensional", "arrays without dimensions are differentiated wrongly"),
     "number right": ("numbers", "a Python number on the right is differentiated wrongly"),
@@ -87,22 +87,22 @@ def _only(observations: Sequence[Observation]) -> str:
 
 
 SCHEDULES: Mapping[str, str] = {
-    "one-contribution": "a value with several users gets the gradient of one path only: contributions are overwritten, not added",
-    "one-operand": "a value that is both operands of one operation is counted once",
-    "twice": "a value with several users is propagated once for each of them, with what it had gathered before: paths are counted twice",
-    "early": "a value is propagated before all of its users have contributed: the order of the sweep is not topological",
+    "one-contribution": "of a value with several users, one contribution to its gradient is kept: the others are overwritten, not added",
+    "one-operand": "a value that is both operands of one operation is counted once instead of twice",
+    "twice": "a value with several users is propagated once for each, each time with all it has gathered so far: paths are counted twice",
+    "early": "a value is propagated before all of its users have contributed: nodes are not visited in topological order",
     "aliased": "two gradients share one buffer, and adding to one in place changes the other",
-    "stale": "what an earlier backward call left behind is added to nodes or leaves again",
-    "not-accumulated-over-calls": "a second graph's gradient replaces the first one's, although gradients are said to accumulate",
-    "accumulated-over-calls": "a second graph's gradient is added to the first one's, although gradients are said not to accumulate",
+    "stale": "what an earlier backward call left in nodes or leaves is added again",
+    "not-accumulated-over-calls": "a second graph's gradient replaces the first one's, although `accumulates` is declared",
+    "accumulated-over-calls": "a second graph's gradient is added to the first one's, although `accumulates = False` is declared",
     "not-cleared": "`zero_grad` leaves the earlier gradient in place",
-    "equal-values": "values that are equal are taken for one",
-    "waiting": "a value that also has a reader which the output does not depend on is never propagated",
+    "equal-values": "two values that are equal are treated as one and the same",
+    "waiting": "a value is never propagated if one of its users does not lead to the output",
 }
 OF_ONE: Mapping[str, str] = {
-    "overwrites": "{} overwrites the gradient of its operand instead of adding to it: what other readers of the operand contribute is lost",
-    "second-lost": "{} sends nothing to its second operand where that was computed; where it is a leaf it does",
-    "first-lost": "{} sends nothing to its first operand where that was computed; where it is a leaf it does",
+    "overwrites": "{} overwrites the gradient of its operand instead of adding to it: what other users of the operand contribute is lost",
+    "second-lost": "{} passes no gradient to its second operand if that is a computed value; to a leaf it does",
+    "first-lost": "{} passes no gradient to its first operand if that is a computed value; to a leaf it does",
 }
 LONG = 30  # nodes of a graph that could not be made smaller
 
@@ -119,11 +119,11 @@ def blame_graph(graph: Graph, scheduled: Sequence[str], suspects: Sequence[str],
     operations = list(dict.fromkeys(before_the_end or graph.operations))
     own = ", ".join(operations)
     if graph.untracked:
-        words = "what is computed under `no_grad` is differentiated all the same, or what follows it is not differentiated any more"
+        words = "what is computed under `no_grad` is still differentiated, or what follows it is no longer differentiated"
         return Diagnosis("engine:no-grad", "", f"The engine, not one operation: {words} ({own}).")
     if graph.written:
-        words = "is done in place, and what was computed from its operand before is differentiated at the new value"
-        return Diagnosis("engine:written", "", f"An operation {words}, or it is differentiated wrongly itself ({own}).")
+        words = "An operation in place is differentiated wrongly, or what used its operand before is differentiated at the new value"
+        return Diagnosis("engine:written", "", f"{words} ({own}).")
     for name in scheduled:
         operation, _, way = name.partition(":")
         if way:
@@ -145,6 +145,6 @@ def blame_graph(graph: Graph, scheduled: Sequence[str], suspects: Sequence[str],
     if any(count > 1 for count in readers.values()):
         return Diagnosis("engine:accumulation", "", f"A value that is used more than once gets a wrong gradient ({own}).")
     if len(operations) == 1:
-        words = f"The gradient of {own} is wrong on operands that were computed or drawn otherwise than alone."
+        words = f"The gradient of {own} is right when it is asked alone, and wrong on the operands of this graph."
         return Diagnosis(f"operation:{own}", "", words)
     return Diagnosis("engine:composition", "", f"Operations that are right alone are wrong together: {own}.")

@@ -13,7 +13,7 @@ from verifier.oracles.references.search import Searched
 from verifier.oracles.references.space import Case
 from verifier.tolerance import SOURCE
 
-SOURCE_NARROW = "5 x what copies reach that round as right code does"
+SOURCE_NARROW = "5 x the largest error of copies that round as right code does"
 
 
 def in_words(found: Searched, judge: Judge, seed: int) -> str:
@@ -59,7 +59,9 @@ def _of_a_sum(wrong: Wrong, beyond: Array, case: Case) -> str:
     less = np.abs(wrong.claimed[beyond]) < np.abs(wrong.right[beyond])
     stands = case.axis("values") == "equal rows" and less.all()
     return (
-        "It is added up in the narrow type, where a sum stands still once it has outgrown what is added: add in float32." if stands else ""
+        "It is summed in the narrow type, where a sum stands still once its terms are too small to change it: sum in float32."
+        if stands
+        else ""
     )
 
 
@@ -68,7 +70,11 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
     assert wrong.claimed is not None and wrong.right is not None
     claimed = np.asarray(wrong.claimed)
     if wrong.what == "output":
-        return "The gradient may be right, but of another function." if not np.isnan(claimed).any() else "It is not finite."
+        return (
+            "The output is wrong, so the gradient may be right for another function."
+            if not np.isnan(claimed).any()
+            else "It is not finite."
+        )
     if case.axis("usage") == "poisoned memory" or _is_never_written(wrong, judge, case):
         return "It holds numbers that were never written."
     if np.isnan(claimed).any():
@@ -87,7 +93,7 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
         if _same(claimed, ones[wrong.tensor]) and not _same(wrong.right, ones[wrong.tensor]):
             return "It is the gradient for a cotangent of ones: the cotangent is not used."
         if _same(claimed, of_row[wrong.tensor]) and not _same(wrong.right, of_row[wrong.tensor]):
-            return "It is scaled by the first row's cotangent in all rows."
+            return "Every row is scaled by the first row's cotangent."
     other = _of_another_use(wrong, judge, case) or _of_the_cotangent(wrong, judge, case)
     if other:
         return other
