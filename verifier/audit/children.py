@@ -96,6 +96,7 @@ def _write(pipe: int, message: Mapping[str, Any]) -> None:
 
 
 def sender(pipe: int) -> Callable[[Mapping[str, Any]], None]:
+    """A function that writes a message to this pipe as one line of JSON; it returns when all of it is written."""
     return lambda message: _write(pipe, message)
 
 

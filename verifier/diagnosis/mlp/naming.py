@@ -39,10 +39,12 @@ def name_matches(matches: Sequence[Match], departure: Departure, claims: Claims)
 
 
 def name_fault(fault: Fault) -> Diagnosis:
+    """The diagnosis of a known mistake without a constant to fit: its equation, explanation and hint."""
     return Diagnosis(fault.id, fault.equation, f"{fault.explanation} {fault.hint}")
 
 
 def name_stage(equation: str) -> Diagnosis:
+    """The diagnosis where gradients are right and a stage that is shown is not; `equation`: that of the first wrong one."""
     text = f"The gradients are right; of the stages shown, the first that is wrong belongs to {EQUATION_WORDS[equation]}."
     return Diagnosis("wrong-stage", equation, text)
 

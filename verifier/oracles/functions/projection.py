@@ -107,4 +107,5 @@ def scale_of(array: FloatArray) -> float:
 
 
 def flat(arrays: Sequence[FloatArray]) -> FloatArray:
+    """All elements in one float64 row, array after array, each in C order."""
     return np.concatenate([np.asarray(array, dtype=np.float64).ravel() for array in arrays])

@@ -270,6 +270,7 @@ def _fresh(tensor: Tensor, layout: Layout) -> Tensor:
 
 
 def tensor_bytes(tensor: Tensor) -> bytes:
+    """The bytes of the elements in order, whatever the strides: equal before and after a call that writes nothing."""
     found: bytes = _packed(tensor).view(torch.uint8).numpy().tobytes()
     return found
 

@@ -15,10 +15,12 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 def sigmoid(a: Array) -> Array:
+    """1 / (1 + e⁻ᵃ), element by element."""
     return 1 / (1 + np.exp(-a))
 
 
 def softplus(a: Array) -> Array:
+    """log(1 + eᵃ), element by element, without overflow."""
     return np.logaddexp(a, 0.0)
 
 
@@ -28,6 +30,7 @@ def _apart(operands: Sequence[Array], options: Mapping[str, Any]) -> bool:
 
 
 def leaky_relu(a: Array, negative_slope: float = 0.01) -> Array:
+    """a above 0, else the slope times a; element by element."""
     return np.where(a > 0, a, negative_slope * a)
 
 

@@ -91,6 +91,7 @@ def _log_sum_exp(a: Array, axis: Axis, keepdims: bool) -> Any:
 
 
 def log_softmax(a: Array, axis: int = -1) -> Any:
+    """a - log Σ eᵃ along the axis, in the shape of a. Nothing is subtracted first: operands are drawn small."""
     return a - _log_sum_exp(a, axis, True)
 
 

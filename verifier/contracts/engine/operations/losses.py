@@ -16,26 +16,32 @@ Reduce = Callable[..., Any]
 
 
 def squared_error(a: Array, target: Array, over: Reduce = np.mean) -> Any:
+    """One number, the mean of (a - target)²; both have one shape. `over` is what reduces, here and below."""
     return over((a - target) ** 2)
 
 
 def binary_cross_entropy(a: Array, target: Array, over: Reduce = np.mean) -> Any:
+    """One number, the mean of -(t log a + (1 - t) log(1 - a)); a and target t have one shape and lie inside (0, 1)."""
     return -over(target * np.log(a) + (1 - target) * np.log(1 - a))
 
 
 def binary_cross_entropy_of_logits(a: Array, target: Array, over: Reduce = np.mean) -> Any:
+    """The same for σ(a), as log(1 + eᵃ) - t a, which does not overflow."""
     return over(softplus(a) - target * a)
 
 
 def cross_entropy(logits: Array, labels: Array, over: Reduce = np.mean) -> Any:
+    """One number, the mean of -log softmax at the labels; logits (N, C), labels (N,) of whole numbers."""
     return likelihood(log_softmax(logits), labels, over)
 
 
 def likelihood(logs: Array, labels: Array, over: Reduce = np.mean) -> Any:
+    """One number, the mean of the negative log-probabilities at the labels; logs (N, C), labels (N,) of whole numbers."""
     return -over(logs[np.arange(len(labels)), labels])
 
 
 def layer_norm(x: Array, weight: Array, bias: Array, eps: float = 1e-5) -> Any:
+    """Normalised over the last axis, then scaled and shifted; weight and bias have its length (Ba, Kiros and Hinton 2016)."""
     centred = x - x.mean(-1, keepdims=True)
     return centred / np.sqrt((centred**2).mean(-1, keepdims=True) + eps) * weight + bias
 
