@@ -93,14 +93,18 @@ def test_the_figures_of_the_own_line_are_those_of_its_benchmark():
 
 
 def test_the_figures_of_the_diagnosis_are_those_of_its_benchmark():
-    printed = (ROOT / "benchmarks" / "results" / "diagnosis_power_share.txt").read_text(encoding="utf-8")
+    printed = (ROOT / "benchmarks" / "results" / "diagnosis_power.txt").read_text(encoding="utf-8")
     told = " ".join((ROOT / "docs" / "diagnosis.md").read_text(encoding="utf-8").split())
     [(known, planted, found, rightly, part, wrongly)] = re.findall(
         r"^Single faults, (\d+) known: (\d+) planted, (\d+) found, (\d+) named rightly \(([\d.]+) %\), (\d+) named wrongly",
         printed,
         re.MULTILINE,
     )
-    assert f"it has {known} now" in told
-    assert f"{planted} planted, {found} found, {rightly} named rightly ({part} %), {wrongly} wrongly" in told
+    row = f"| single mistakes: {known}, each in three implementations ({planted}) | {found} | {rightly} ({float(part):g} %) | {wrongly} |"
+    assert row in told
+    [pairs] = re.findall(
+        r"^Pairs of faults: (\d+) planted, (\d+) found, (\d+) named rightly .*?, (\d+) named wrongly", printed, re.MULTILINE
+    )
+    assert "| two mistakes at once: {} random pairs | {} | {} | {} |".format(*pairs) in told
     again = (ROOT / "benchmarks" / "results" / "fault_matrix_again.txt").read_text(encoding="utf-8")
     assert "\nNot found: none\n" in again
