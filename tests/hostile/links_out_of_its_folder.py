@@ -27,7 +27,6 @@ def attack():
     refused(os.mknod, "node", 0o600 | stat.S_IFCHR, os.makedev(1, 1))
     refused(os.mknod, "/tmp/verifier-breach")
     refused(os.mkfifo, "/tmp/verifier-breach")
-    refused(os.rename, __file__, "mine")
 
 
 def backprop(weights, biases, x, y):

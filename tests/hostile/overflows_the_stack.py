@@ -1,10 +1,9 @@
 """Overflows the stack in C.
 
 Expected: error; SIGSEGV|SIGBUS|RecursionError|wall limit
-Held by: limits
+Held by: the boundary
 """
 
-import copy
 import sys
 
 import numpy as np
@@ -12,10 +11,10 @@ import numpy as np
 
 def backprop(weights, biases, x, y):
     sys.setrecursionlimit(1 << 30)
-    value = []
-    for _ in range(1_000_000):
-        value = [value]
-    repr(value) if len(str(len(value))) > 5 else copy.deepcopy(value)
+    value, other = [], []
+    for _ in range(100_000):
+        value, other = [value], [other]
+    value == other
     activations = [x]
     for w, b in zip(weights, biases, strict=True):
         activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))

@@ -1,4 +1,4 @@
-"""Returns things that turn into another array each time they are asked.
+"""Returns things that turn into another array each time they are asked: wrong at first, then right.
 
 Expected: fail; should be
 Held by: the boundary
@@ -13,7 +13,7 @@ class Lying:
 
     def __array__(self, dtype=None, copy=None):
         self.asked += 1
-        return self.array * (1 + self.asked)
+        return self.array * (1 + self.asked % 2)
 
 
 def backprop(weights, biases, x, y):

@@ -24,4 +24,4 @@ def backprop(weights, biases, x, y):
         weight_gradients.insert(0, delta.T @ a)
         bias_gradients.insert(0, delta.sum(axis=0))
         delta = delta @ w * a * (1 - a)
-    return 0.0, Endless(weight_gradients), bias_gradients
+    return np.sum((out - y) ** 2) / len(x), Endless(weight_gradients), bias_gradients

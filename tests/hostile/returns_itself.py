@@ -20,4 +20,4 @@ def backprop(weights, biases, x, y):
         delta = delta @ w * a * (1 - a)
     endless = []
     endless.append(endless)
-    return 0.0, endless, bias_gradients
+    return np.sum((out - y) ** 2) / len(x), endless, bias_gradients

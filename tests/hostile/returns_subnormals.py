@@ -1,7 +1,7 @@
 """Returns numbers below the smallest normal one.
 
 Expected: fail; should be
-Held by: the boundary
+Held by: finite-difference, autograd
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """No backpropagation: complex steps, right to the last digits. Its complex numbers tell.
 
-Expected: pass
-Held by: the boundary
+Expected: pass; purity note: It uses complex numbers
+Held by: purity
 """
 
 import numpy as np

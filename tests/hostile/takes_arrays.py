@@ -1,4 +1,4 @@
-"""Asks NumPy for ten gigabytes, filled.
+"""Asks NumPy for three gigabytes.
 
 Expected: error; MemoryError
 Held by: limits
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def backprop(weights, biases, x, y):
-    np.ones(10 << 27)
+    np.zeros(3 << 27)
     activations = [x]
     for w, b in zip(weights, biases, strict=True):
         activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))

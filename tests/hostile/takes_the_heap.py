@@ -11,6 +11,7 @@ def backprop(weights, biases, x, y):
     kept = []
     while True:
         kept.append(bytes(64 << 20))
+        print(len(kept))
     activations = [x]
     for w, b in zip(weights, biases, strict=True):
         activations.append(1 / (1 + np.exp(-(activations[-1] @ w.T + b))))

@@ -8,7 +8,9 @@ Where it says `pass`, the candidate attacks first, raises "breach" where anythin
     files and system calls      only without both
     a clean environment, a zygote that knows nothing, limits
     names of checks             without these the wrong gradient passes
-    the boundary                its end is told, its answer is data: nothing can be switched off, and its words say what happened
+    the boundary                its end is told, its answer is data, and its words say what happened; without it: test_boundary
+
+With limits raised they run in test_limits_raised, and all of them where there is no Landlock in test_without_landlock.
 """
 
 import os
@@ -26,6 +28,7 @@ from typing import Any
 
 import pytest
 
+from tests.worker.attacks import KNOWS_WHERE_IT_LIES
 from verifier.candidates import zygote as zygotes
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import MIB, Limits
@@ -131,6 +134,7 @@ def test_a_hostile_candidate_gets_its_outcome_and_leaves_nothing(file, zygote, c
     report = judge(file, zygote, corpus)
     took = time.monotonic() - began
     told = " ".join([report.summary, *(f"{outcome.id} {outcome.status}: {outcome.message}" for outcome in report.checks)])
+    told += " ".join(f" {note.check} note: {note.message}" for note in report.notes)
     if not (report.isolation.files and report.isolation.system_calls) and "breach" in told:
         pytest.skip(f"not confined here: {report.isolation.reason}")
     assert re.fullmatch(verdict, report.verdict), f"{report.verdict}: {told}"
@@ -185,7 +189,7 @@ def weakened(tmp_path_factory) -> Iterator[Callable[[str, str], Zygote]]:
 def test_without_that_defence_the_same_attack_gets_through(file, defence, corpus, weakened, tmp_path):
     if file.stem in ROOT_ALONE and os.geteuid() != 0:
         pytest.skip("the system refuses it to an ordinary user, with or without the filter")
-    if file.stem != "reads_the_verifier":  # which knows where it lies; some others attack their own file
+    if file.stem not in KNOWS_WHERE_IT_LIES:
         file = Path(shutil.copy(file, tmp_path))
     before = traces()
     try:
@@ -212,6 +216,7 @@ def test_without_the_checks_that_find_it_the_same_attack_is_no_fail(file, zygote
     rest = tuple(check for check in check_ids() if check not in held_by(file))
     report = judge(file, zygote, corpus, only=rest)
     assert report.verdict in ("pass", "inconclusive"), report.summary
+    assert "note: " not in expectation(file)[1] or not report.notes
 
 
 def test_every_attack_says_what_holds_it_and_what_happens():
