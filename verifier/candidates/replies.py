@@ -48,13 +48,13 @@ def plain_hello(isolation: Mapping[str, Any], loaded: Mapping[str, Any]) -> dict
     if not isinstance(cells, list) or not all(type(cell) is int and 0 < cell < LONGEST for cell in cells):
         raise WireError("the cells that were left out are no numbers")
     hello["left_out"] = cells[:LONGEST]
-    signature = loaded.get("signature", {})
-    if not isinstance(signature, dict) or not all(isinstance(names, list) for names in signature.values()):
-        raise WireError("the entry's parameters are no lists")
-    for names in signature.values():
-        for name in names:
-            _check_text(name)
-    hello["signature"] = signature
+    for key in ("signature", "parameters"):
+        hello[key] = loaded.get(key, {})
+        if not isinstance(hello[key], dict) or not all(isinstance(names, list) for names in hello[key].values()):
+            raise WireError("the parameters are no lists")
+        for names in hello[key].values():
+            for name in names:
+                _check_text(name)
     if (raised := loaded.get("load_error")) is not None:
         _check_raised(raised)
         hello["load_error"] = raised

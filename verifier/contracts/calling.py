@@ -4,7 +4,7 @@ A message to a worker is plain data: values to keep, then calls over them. What 
 its number, shape and size; values are the checks' to judge.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -89,6 +89,9 @@ class Calling(Protocol):
 
     def read_outputs(self, tree: Tree, arrays: Arrays, problem: Problem, claims: Any) -> FloatArray:
         """Outputs that came back from `predict`."""
+
+    def helpers(self, parameters: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
+        """Of functions with these parameters, those that only share the name of an optional one -> their call as text."""
 
     def advice(self, kind: str, text: str) -> str:
         """What to do about an exception of this type and text where the contract brought it about, else ""."""

@@ -1,6 +1,6 @@
 """What most contracts say of calling and of problems, for one to import into its own modules where it has nothing else to say."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,11 @@ def to_claimed(name: str, array: NDArray[Any], claims: Any) -> NDArray[Any]:
 def entry_of(functions: Collection[str], named: str) -> str:
     """The function that the manifest names, or the contract's own."""
     return named
+
+
+def helpers(parameters: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
+    """Every function that has the name of an optional one is meant as it."""
+    return {}
 
 
 def advice(kind: str, text: str) -> str:

@@ -50,6 +50,18 @@ class Interview(Workers):
         self.complex_numbers = ""  # where the candidate was seen to handle some, if it was
 
     @property
+    def functions(self) -> Mapping[str, int]:
+        """The candidate's functions by name, but for helpers that only share the name of an optional one."""
+        return {name: line for name, line in super().functions.items() if name not in self.helpers}
+
+    @property
+    def helpers(self) -> Mapping[str, str]:
+        """Those helpers, with their own call as text; none where the entry is missing, so that the message names all there is."""
+        offered, entry = super().functions, self._candidate.entry.rpartition(".")[2]
+        found = self._calling.helpers(self.parameters) if entry in offered else {}
+        return {name: call for name, call in found.items() if name != entry}
+
+    @property
     def entry(self) -> str:
         """The function that is asked for gradients."""
         return self._calling.entry_of(self.functions, self._candidate.entry)

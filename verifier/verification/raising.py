@@ -34,6 +34,11 @@ def said(raised: Mapping[str, Any]) -> str:
     return f"{raised.get('type')}: {raised.get('text')}" if raised.get("text") else str(raised.get("type"))
 
 
+def note_on_helpers(helpers: Mapping[str, str]) -> str:
+    """What a report says of functions that share a name with an optional one; "" where there is none."""
+    return f"Taken for helpers of its own, and not judged: {', '.join(helpers.values())} (docs/contract.md)." if helpers else ""
+
+
 def note_on_cells(left_out: Sequence[int]) -> str:
     """What a report says of the cells of a notebook of which something did not run; "" where all ran."""
     if not left_out:

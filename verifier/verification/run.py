@@ -29,7 +29,7 @@ from verifier.verification.asking import Interview
 from verifier.verification.certificate import certify
 from verifier.verification.corpus import Corpus
 from verifier.verification.explaining import Diagnosed, explaining_of
-from verifier.verification.raising import note_on_cells
+from verifier.verification.raising import note_on_cells, note_on_helpers
 from verifier.verification.record import Clock, Judged, Request
 from verifier.verification.settling import Settled
 from verifier.verification.shrinking import Shrunk, shrink
@@ -138,7 +138,7 @@ def _ask(
         return Asked(_with_skipped({contract.ID: asked}, request, "No problem was answered."), None)
     if all(evaluation.loss is None for evaluation in evaluations.values()):
         interview.use_predict_for_losses()
-    notes = (paced.said, note_on_cells(interview.left_out), interview.note_on_loading)
+    notes = (paced.said, note_on_cells(interview.left_out), note_on_helpers(interview.helpers), interview.note_on_loading)
     findings = {contract.ID: reduce(_noting, notes, _noting_few_networks(asked, corpus))}
     found(findings[contract.ID].outcome)
     rest = _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock, paced.settled)

@@ -39,6 +39,7 @@ class Workers:
         isolation: how the last worker was confined, in its own words.
         left_out: of a notebook, the cells of which something did not run.
         signature: of the entry, the names of its parameters, and of those that its code never reads.
+        parameters: of the candidate's own functions, what a call may pass by position.
         started: how many workers there were: whoever left something with one leaves it again where the number has changed.
         ended: whether a worker ended while it was asked.
     """
@@ -63,6 +64,7 @@ class Workers:
         self._printed = ""
         self._shown: set[tuple[Any, ...]] = set()  # the lines whose frames it holds
         self._functions: Mapping[str, int] | None = None
+        self.parameters: Mapping[str, Sequence[str]] = {}
         self.isolation: dict[str, Any] = {}
         self.left_out: tuple[int, ...] = ()
         self.signature: Mapping[str, Sequence[str]] = {}
@@ -141,6 +143,7 @@ class Workers:
                 session.close()
                 raise Unanswered(self.described(failed, loading=True), fatal=True)
             self._functions = session.hello.get("functions") or {}
+            self.parameters = session.hello.get("parameters") or {}
             self.left_out = tuple(session.hello.get("left_out") or ())
             self.signature = session.hello.get("signature") or {}
             if not self.started and seconds > SLOW_TO_LOAD:

@@ -15,6 +15,7 @@ from verifier.interpreted import arrange
 from verifier.notebook import SUFFIX as NOTEBOOK
 from verifier.notebook import split_place
 from verifier.worker.notebook import run_notebook
+from verifier.worker.signature import parameters
 from verifier.worker.stand_ins import SHOWING, restore_numpy_names, stand_in
 
 TEXT = 2000  # characters of an exception's text
@@ -64,6 +65,12 @@ class Candidate:
         """Every public callable that is no class -> the line of its definition; 0 where it comes from elsewhere."""
         found = {name: _attribute(self.holder, name) for name in dir(self.holder) if not name.startswith("_")}
         return {name: self._line(value) for name, value in found.items() if callable(value) and not isinstance(value, type | ModuleType)}
+
+    def parameters(self) -> dict[str, list[str]]:
+        """Of its own functions, what a call may pass by position."""
+        own = [name for name, line in self.functions().items() if line]
+        known = {name: parameters(getattr(self.holder, name)) for name in own}
+        return {name: found for name, found in known.items() if found is not None}
 
     def _line(self, function: Any) -> int:
         code = getattr(getattr(function, "__func__", function), "__code__", None)

@@ -96,7 +96,8 @@ def _load(target: Mapping[str, Any], room: int) -> tuple[Caller | None, dict[str
     origin = Origin(target["file"], target["module"], target["entry"], target["import_root"], own, *more)
     try:
         candidate = load(origin)
-        offered = {"functions": candidate.functions(), "left_out": list(candidate.left_out)}
+        functions = {"functions": candidate.functions(), "parameters": candidate.parameters()}
+        offered = {**functions, "left_out": list(candidate.left_out)}
         return Caller(candidate, room), {**offered, "signature": signature(candidate.function(origin.entry))}
     except BaseException as error:  # a candidate may raise SystemExit while it loads
         return None, {"functions": {}, "load_error": describe_raised(error, origin)}

@@ -1,6 +1,7 @@
-"""The parameters of a function as its code has them, and which of them it never reads: for the sentence beside a call that raised."""
+"""The parameters of functions: as they are called, and which of them are never read."""
 
 import dis
+import inspect
 import sys
 from collections.abc import Callable
 from types import CodeType
@@ -9,10 +10,24 @@ from typing import Any
 from numpy import ndarray
 
 MOST = 12  # names of each kind
+POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def parameters(function: Callable[..., Any]) -> list[str] | None:
+    """What a call may pass by position: names, with a "=" at the end where there is a default, and "*" for any more; None if unknown."""
+    try:
+        found = list(inspect.signature(function).parameters.values())
+    except Exception:  # a function may be anything
+        return None
+    named = [f"{one.name}{'' if one.default is one.empty else '='}" for one in found if one.kind in POSITIONAL]
+    return [*named[:MOST], *("*" for one in found if one.kind is one.VAR_POSITIONAL)]
 
 
 def signature(function: Callable[..., Any] | None) -> dict[str, list[str]]:
-    """The names of its `parameters`, of those that are `unread`, and of the `globals` that it reads and that hold data; {} if unknown."""
+    """For the sentence beside a call that raised; {} if unknown.
+
+    The names of its `parameters`, of those that are `unread`, and of the `globals` that it reads and that hold data.
+    """
     try:
         code = getattr(getattr(function, "__func__", function), "__code__", None)
         if not isinstance(code, CodeType):

@@ -59,7 +59,7 @@ class Remote(Candidate):
         program = writer.program(places, tensors)
         passing = {"do": "pass", "arrays": {name: name for name in values}, "constants": {}, "seed": 0, "outputs": kept}
         reply, arrays = self._asked([program, passing], values)
-        outputs = [np.asarray(arrays[reply[1]["values"][name]]) for name in kept]
+        outputs = [np.asarray(_value(name, reply[1], arrays)) for name in kept]
         wanted = [name for name in (manner.needed or self.differentiated) if manner.shared is None or name != manner.shared[1]]
         # Flat: the worker gives each the form of the output that it kept.
         given = {f"c_{index}": array.astype(np.float64).ravel() for index, array in enumerate(cotangents(outputs))}
@@ -72,8 +72,9 @@ class Remote(Candidate):
         reply, arrays = self._asked([back], given)
         found = {name: arrays[leaf] for name, leaf in reply[0]["values"].items() if leaf is not None}
         gradients = {name: found.get(f"d_{places[name]}") for name in wanted} if wanted else {}
-        changed = [name for name, place in places.items() if not _same(found[f"{place}_after"], tensors[name])]
-        changed += [] if all(_as_it_was(found[f"{name}_after"], one) for name, one in given.items()) else ["the cotangent"]
+        read = {name: _value(name, reply[0], arrays) for name in after}
+        changed = [name for name, place in places.items() if not _same(read[f"{place}_after"], tensors[name])]
+        changed += [] if all(_as_it_was(read[f"{name}_after"], one) for name, one in given.items()) else ["the cotangent"]
         return Answered(tuple(outputs), gradients, tuple(changed))
 
     def _asked(self, actions: Sequence[Mapping[str, Any]], arrays: Mapping[str, Array]) -> tuple[Any, Mapping[str, Array]]:
@@ -87,6 +88,14 @@ class Remote(Candidate):
                     raise error
                 raise RefusedError from error
         return message["actions"], answered
+
+
+def _value(name: str, reply: Mapping[str, Any], arrays: Mapping[str, Array]) -> Array:
+    """What the worker read of a name that always has a value; a reply without it is forged."""
+    leaf = reply["values"][name]
+    if leaf is None:
+        raise RaisedError(f"{name} came back as nothing")
+    return arrays[leaf]
 
 
 @dataclass(frozen=True)
