@@ -279,7 +279,7 @@ def test_a_sum_that_stands_still_in_bfloat16_is_wrong_unless_it_is_declared(tota
     if (total, precision) != (torch.bfloat16, None):
         asked(scale, *tensors, **said)
         return
-    with pytest.raises(AssertionError, match=r"only with inputs of equal rows and N = \d+.\nIt is added up in the narrow type"):
+    with pytest.raises(AssertionError, match=r"only with inputs of equal rows and N = \d+.\nIt is summed in the narrow type"):
         asked(scale, *tensors, **said)
 
 
