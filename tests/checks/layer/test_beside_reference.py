@@ -157,7 +157,13 @@ NAMED = [
     (LSTM, "lstm_step", "dc * g * i * (1 - i)", "0 * dc", "lacks the part through the input gate; likewise"),
     (LSTM, "lstm_step", " * (1 - np.tanh(next_c) ** 2)", "", "lacks the factor 1 - tanh² of the cell"),
     (LSTM, "lstm_step", "dc * f, x.T", "dc, x.T", "dprev_c lacks the forget gate on the way back"),
-    (ATTENTION, "attention", " / np.sqrt(q.shape[2])\n    return", "\n    return", "dq is √D times what it should be: a division by √D is missing"),
+    (
+        ATTENTION,
+        "attention",
+        " / np.sqrt(q.shape[2])\n    return",
+        "\n    return",
+        "dq is √D times what it should be",
+    ),
     (ATTENTION, "attention", "(dp - (dp * p).sum(axis=2, keepdims=True))", "dp", "lacks the softmax's other columns"),
 ]
 
