@@ -6,9 +6,16 @@ from verifier import check
 from verifier.contracts.mlp.optional_functions import others_of
 
 MEANT = {
-    "predict": (["weights", "biases", "x"], ["W", "b", "X"], ["ws", "bs", "inputs", "activations="], ["self_", "b", "a"], ["*"]),
+    "predict": (
+        ["weights", "biases", "x"],
+        ["weights", "biases", "x", "activations"],
+        ["W", "b", "X"],
+        ["ws", "bs", "inputs", "activations="],
+        ["self_", "b", "a"],
+        ["*"],
+    ),
     "forward": (["weights", "biases", "x"], ["params", "bias", "batch_of_x"], ["theta", "b", "data"]),
-    "deltas": (["weights", "biases", "x", "y"], ["W", "b", "x", "t"], ["w", "b", "X", "labels", "loss="]),
+    "deltas": (["weights", "biases", "x", "y"], ["W", "b", "x", "t"], ["w", "b", "X", "labels", "activations", "loss"]),
     "update": (["weights", "biases", "x", "y", "learning_rate"], ["W", "b", "X", "Y", "eta"], ["w", "b", "x", "y", "lr", "state="]),
 }
 OWN = {

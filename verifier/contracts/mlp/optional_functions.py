@@ -11,6 +11,7 @@ ARGUMENTS = {
     "deltas": ("weights", "biases", "x", "y"),
     "update": ("weights", "biases", "x", "y", "learning_rate"),
 }
+KEYWORDS = {"activations", "loss"}  # passed by name where the manifest claims several
 STATE = {"update"}  # may take what it returned last as one more
 BEGINNINGS = {
     "gradient": ("grad", "nabla", "delta", "dw", "db", "dl", "dz", "dtheta", "dparam"),
@@ -37,7 +38,7 @@ def others_of(parameters: Mapping[str, Sequence[str]]) -> dict[str, str]:
 def _takes(parameters: Sequence[str], arguments: Sequence[str], more: bool) -> bool:
     """Whether a function of these parameters takes these arguments by position, and none of its names means another one."""
     variadic = any(one.startswith(VARIADIC) for one in parameters)
-    named = [one for one in parameters if not one.startswith(VARIADIC)]
+    named = [one for one in parameters if not one.startswith(VARIADIC) and one.removesuffix(OPTIONAL) not in KEYWORDS]
     needed = sum(not one.endswith(OPTIONAL) for one in named)
     if needed > len(arguments) + more or (len(named) < len(arguments) and not variadic):
         return False
