@@ -91,12 +91,13 @@ def test_a_student_sees_the_verdict_change_with_the_save(tmp_path):
     words = [sys.executable, "-u", "-m", "verifier", "watch", "mine.py"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "COLUMNS": "80"}
     with subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        first = screen(process)
-        assert first.startswith("Judging mine.py …\nFAIL")
-        file.write_text(RIGHT)
-        assert "PASS" in screen(process)
-        process.send_signal(signal.SIGINT)
         try:
+            first = screen(process)
+            assert first.startswith("Judging mine.py …\nFAIL")
+            assert "verifier replay" not in first  # nothing is written
+            file.write_text(RIGHT)
+            assert "PASS" in screen(process)
+            process.send_signal(signal.SIGINT)
             assert process.wait(60) == 0
         finally:
             process.kill()  # a command that does not end must not keep the suite waiting

@@ -87,7 +87,14 @@ def judge_once(candidate: str, *, profile: str, assignment: str | None, isolatio
         return answer
     if isinstance(answer, Exception):
         raise answer
-    return answer.report
+    return without_file(answer.report)
+
+
+def without_file(report: Report) -> Report:
+    """The report of a run that writes nothing: there is no file of its counterexample to replay."""
+    from msgspec.structs import replace
+
+    return report if report.counterexample is None else replace(report, counterexample=replace(report.counterexample, file=None))
 
 
 def stamps(candidate: str, assignment: str | None = None) -> Stamps:

@@ -58,8 +58,7 @@ class Interview(Workers):
     def helpers(self) -> Mapping[str, str]:
         """Those helpers, with their own call as text; none where the entry is missing, so that the message names all there is."""
         offered, entry = super().functions, self._candidate.entry.rpartition(".")[2]
-        of_contract = getattr(self._calling, "helpers", None)  # a contract that is plugged in may have no optional functions
-        found: Mapping[str, str] = of_contract(self.parameters) if of_contract and entry in offered else {}
+        found = self._calling.helpers(self.parameters) if entry in offered else {}
         return {name: call for name, call in found.items() if name != entry}
 
     @property

@@ -69,7 +69,7 @@ class Candidate:
     def parameters(self) -> dict[str, list[str]]:
         """Of its own functions, what a call may pass by position."""
         own = [name for name, line in self.functions().items() if line]
-        known = {name: parameters(getattr(self.holder, name)) for name in own}
+        known = {name: parameters(_attribute(self.holder, name)) for name in own}
         return {name: found for name, found in known.items() if found is not None}
 
     def _line(self, function: Any) -> int:

@@ -3,7 +3,7 @@
 import pytest
 
 from verifier import check
-from verifier.contracts.mlp.optional_functions import others_of
+from verifier.contracts.mlp.optional_functions import helpers
 
 MEANT = {
     "predict": (
@@ -28,12 +28,12 @@ OWN = {
 
 @pytest.mark.parametrize(("name", "parameters"), [(name, one) for name, all_of in MEANT.items() for one in all_of])
 def test_what_takes_the_arguments_of_the_contract_is_the_contracts(name, parameters):
-    assert others_of({name: parameters}) == {}
+    assert helpers({name: parameters}) == {}
 
 
 @pytest.mark.parametrize(("name", "parameters"), [(name, one) for name, all_of in OWN.items() for one in all_of])
 def test_what_takes_other_arguments_is_a_helper(name, parameters):
-    assert list(others_of({name: parameters})) == [name]
+    assert list(helpers({name: parameters})) == [name]
 
 
 RIGHT = """

@@ -15,7 +15,7 @@ from verifier.arrays import FloatArray
 from verifier.contracts.calling import Arrays, Call, Tree
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
-from verifier.contracts.mlp.optional_functions import others_of
+from verifier.contracts.mlp.optional_functions import helpers as helpers
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
@@ -172,11 +172,6 @@ def recovery_rate(claims: Claims) -> float:
 def optional_calls(problem: Problem, claims: Claims) -> Mapping[str, Call]:
     """Calls of the functions that show outputs and stages."""
     return {"predict": predict_call(problem, claims), "forward": forward_call(problem, claims), "deltas": deltas_call(problem, claims)}
-
-
-def helpers(parameters: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
-    """The candidate's own functions that only share a name with `predict`, `forward`, `deltas` or `update`, by their parameters."""
-    return others_of(parameters)
 
 
 def advice(kind: str, text: str) -> str:

@@ -26,7 +26,7 @@ VARIADIC = "*"  # begins the name of a parameter that takes all that follow
 OPTIONAL = "="  # ends the name of one that has a default
 
 
-def others_of(parameters: Mapping[str, Sequence[str]]) -> dict[str, str]:
+def helpers(parameters: Mapping[str, Sequence[str]]) -> dict[str, str]:
     """By name, as text, the call that each function of an optional function's name would take, where it is not the contract's."""
     return {
         name: f"{name}({', '.join(one.removesuffix(OPTIONAL) for one in parameters[name])})"
