@@ -37,6 +37,7 @@ class Comparison:
 
     @property
     def within(self) -> bool:
+        """Whether no element departs by more than its tolerance."""
         return self.ratio <= 1.0
 
 

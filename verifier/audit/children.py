@@ -39,6 +39,7 @@ class Done:
         return next((message[key] for message in reversed(self.messages) if key in message), default)
 
     def each(self, key: str) -> list[Any]:
+        """What the child said under one key, in the order of its messages."""
         return [message[key] for message in self.messages if key in message]
 
 

@@ -31,6 +31,7 @@ class Draft:
     measures: bool = False
 
     def may_show(self, mutation: str) -> bool:
+        """Whether this test may be there to show a mutation: a special one, or one of another output, only where the test says so."""
         if self.shows is not None:
             return mutation in self.shows
         return mutation not in SPECIAL and not mutation.startswith("other-")

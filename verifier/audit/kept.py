@@ -35,6 +35,7 @@ class Kept:
         self._used: dict[str, Any] = {}
 
     def key(self, *words: str, tests: tuple[str, ...]) -> str:
+        """A digest that changes with the words, with the code that all tests share, and with what each of these tests depends on."""
         parts = [self._common, *words, *(f"{test} {self._depends.get(test, '')}" for test in tests)]
         return hashlib.blake2b("\n".join(parts).encode(), digest_size=16).hexdigest()
 
@@ -47,6 +48,7 @@ class Kept:
             return None
 
     def keep_mutant(self, planned: Planned, mutant: Mutant) -> None:
+        """Keep the answer about one planned mutant for the next audit."""
         self.keep(self._key_of(planned), msgspec.to_builtins(mutant))
 
     def _key_of(self, planned: Planned) -> str:
@@ -54,11 +56,13 @@ class Kept:
         return self.key("mutant", planned.passage, planned.output, mutation.id, mutation.usual or "", tests=planned.tests)
 
     def value(self, key: str) -> Any:
+        """What was kept under a key, now also used by this audit; None where nothing was."""
         if key in self._held:
             self._used[key] = self._held[key]
         return self._held.get(key)
 
     def keep(self, key: str, value: Any) -> None:
+        """Keep a value, and count it as used: what no audit uses is dropped when the file is written."""
         self._held[key] = self._used[key] = value
 
     def save(self) -> None:

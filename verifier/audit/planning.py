@@ -42,6 +42,7 @@ class Planned:
         return Job(kind, tests, self.passage, self.output, mutation.id, mutation.watch, mutation.usual, source=source)
 
     def mutant(self, outcome: Outcome, **more: Any) -> Mutant:
+        """The answer about this mutation, as the report holds it."""
         mutation = self.mutation
         return Mutant(self.output, mutation.id, outcome, summary=mutation.summary, shown_by=mutation.shown_by, **more)
 

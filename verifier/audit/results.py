@@ -100,9 +100,11 @@ class Audit(msgspec.Struct, frozen=True):
 
     @property
     def mutants(self) -> list[tuple[Function, Mutant]]:
+        """Every mutant with its function, in the order of the report."""
         return [(function, mutant) for function in self.functions for mutant in function.mutants]
 
     def count(self, outcome: Outcome) -> int:
+        """How many mutants of all functions have this outcome."""
         return sum(function.count(outcome) for function in self.functions)
 
     @property

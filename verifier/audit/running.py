@@ -23,6 +23,7 @@ class Ran(msgspec.Struct, frozen=True):
 
     @property
     def failed(self) -> bool:
+        """Whether the test failed, as it should under a mutation."""
         return self.outcome == "failed"
 
 

@@ -65,6 +65,7 @@ class Item:
 
     @property
     def where(self) -> str:
+        """Which problem this is, for a sentence."""
         return f"Network {self.index}: {self.problem.description}"
 
 

@@ -31,6 +31,7 @@ class Convention:
 
     @property
     def manifest_line(self) -> str:
+        """The line of a manifest that declares it."""
         value = list(self.value) if isinstance(self.value, tuple) else self.value
         return f"{self.key} = {value!r}"
 

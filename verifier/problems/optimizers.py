@@ -43,6 +43,7 @@ class Rule:
 
     @property
     def options(self) -> dict[str, Any]:
+        """Every option of the rule: PyTorch's defaults, no schedule, and what was said over them."""
         return {**DEFAULTS[self.name], **SCHEDULE, **dict(self.said)}
 
     def as_table(self) -> dict[str, Any]:

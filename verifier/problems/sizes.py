@@ -72,6 +72,7 @@ class Shape:
 
     @property
     def any_rank(self) -> bool:
+        """Whether the shape has a `*`."""
         return ANY in self.dimensions
 
     def of(self, values: Values, rest: Sequence[int] = ()) -> tuple[int, ...]:
@@ -99,6 +100,7 @@ class Allowed:
     listed: tuple[Any, ...] | None = None
 
     def admits(self, value: Any) -> bool:
+        """Whether a size or option may have this value."""
         if self.listed is not None:
             return value in self.listed
         return bool(value >= self.low and (self.high is None or value <= self.high))

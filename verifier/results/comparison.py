@@ -17,7 +17,7 @@ from verifier.results.report import Report
 Change = Literal["better", "worse", "other", "same", "new", "gone"]
 GRAVITY = {"pass": 0, "skipped": 0, "inconclusive": 1, "error": 2, "fail": 3}
 LEAST_RATIO = 2.0**-10  # of a tolerance of 32 scatters: below a thirtieth of the scatter there is nothing to lose
-TOLD_BITS = 1.0  # a rounding more or less is no change
+NOTICED_BITS = 1.0  # a rounding more or less is no change
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ class Accuracy:
 
     @property
     def change(self) -> Change:
-        if abs(self.bits) < TOLD_BITS and abs(self.typical_bits) < TOLD_BITS:
+        """Whether the accuracy of a tensor changed by more than `NOTICED_BITS` bits, at its worst or typically."""
+        if abs(self.bits) < NOTICED_BITS and abs(self.typical_bits) < NOTICED_BITS:
             return "same"
-        return "worse" if max(self.bits, self.typical_bits) >= TOLD_BITS else "better"
+        return "worse" if max(self.bits, self.typical_bits) >= NOTICED_BITS else "better"
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ class CandidateChange:
 
     @property
     def lost_accuracy(self) -> bool:
+        """Whether any tensor is less accurate than before."""
         return any(one.change == "worse" for one in self.accuracy)
 
 

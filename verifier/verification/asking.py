@@ -96,6 +96,8 @@ class Interview(Workers):
         self._kept.keep(problem, calls, answer)
 
     def gradients(self, problem: Problem, *, where: str) -> Evaluation:
+        """The candidate's loss and gradients on a network; raises Unanswered with `where` in its sentence."""
+
         def read(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> Evaluation:
             return self._calling.read_entry(tree, arrays, problem, self._claims, self.entry)
 
@@ -116,9 +118,11 @@ class Interview(Workers):
             self._claims, self._put, self._printed = own, None, printed
 
     def call(self, problem: Problem, call: Call, read: Read, *, where: str) -> Any:
+        """One call of a function of the candidate, its answer read by `read`."""
         return self._ask(problem, call, read, where)
 
     def arguments_after(self, problem: Problem, *, where: str) -> Mapping[str, NDArray[Any]]:
+        """The entry's arguments as they are after the call, by name; an empty mapping where the call is meant to change them."""
         call = self._entry_call(problem)
         if call.in_place:
             return {}
@@ -185,6 +189,7 @@ class Interview(Workers):
         return found
 
     def losses(self, problem: Problem, direction: Mapping[str, FloatArray], steps: FloatArray, *, where: str) -> FloatArray:
+        """The candidate's loss at each step along a direction, float64, one number a step."""
         claims = self._claims
         names = self._calling.values_of(problem, claims)[0]
         extra: dict[str, NDArray[Any]] = {"steps": np.asarray(steps, dtype=np.float64)}

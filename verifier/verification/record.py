@@ -42,6 +42,7 @@ class Request:
     assigned: bool = False
 
     def wants(self, check: str) -> bool:
+        """Whether a check is asked for: all are where none is named."""
         return not self.only or check in self.only
 
 

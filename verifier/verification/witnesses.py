@@ -25,6 +25,7 @@ class Testimony:
         return [one for finding in self.findings.values() for one in finding.differenced]
 
     def status(self, check: str) -> str:
+        """What this check found on the network; `skipped` where it was not asked."""
         finding = self.findings.get(check)
         return "skipped" if finding is None else finding.outcome.status
 

@@ -75,12 +75,14 @@ class Memory:
     calls: dict[int, tuple[Any, dict[str, Any]]]
 
     def keep(self, key: Any, arguments: dict[str, Any]) -> None:
+        """Remember the arguments of the call that made `key`; the oldest call is forgotten above `KEPT`."""
         self.calls.pop(id(key), None)
         self.calls[id(key)] = (key, arguments)  # the key is kept too, or its id could be another's
         while len(self.calls) > KEPT:
             self.calls.pop(next(iter(self.calls)))
 
     def of(self, key: Any) -> dict[str, Any] | None:
+        """The arguments of the call that made `key`; None where it is not remembered."""
         found = self.calls.get(id(key))
         return found[1] if found is not None else None
 

@@ -70,6 +70,7 @@ class Alone:
 
     @property
     def epsilon(self) -> float:
+        """The distance from 1 to the next number of the type that the engine computes in."""
         return float(np.finfo(self.computes_in).eps)
 
     def features(self, ranks: Collection[int]) -> dict[str, frozenset[str]]:
@@ -88,6 +89,7 @@ class Alone:
         return frozenset(known) - ({one.rank for one in asked} - right)
 
     def wrong(self) -> list[Asked]:
+        """The questions whose value or gradient was wrong."""
         return [one for questions in self.asked.values() for one in questions if one.status in ("value", "gradient")]
 
 

@@ -34,6 +34,7 @@ class Failed:
 
     @property
     def departure(self) -> Departure:
+        """The first departure in the order of the graph."""
         return self.compared.departures[0]
 
 

@@ -354,6 +354,7 @@ def is_missing(raised: Raised | None) -> bool:
 
 
 def claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, Array]) -> Mapping[str, FloatArray]:
+    """The candidate's gradients at other arrays of the same problem; none where it raises there."""
     try:
         answered = answer_patiently(asking, problem, arrays=arrays, one_sign=problem.stress in ONE_SIGN)
     except Raised:

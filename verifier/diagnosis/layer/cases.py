@@ -38,6 +38,7 @@ def _variety(problem: LayerProblem) -> int:
 
 
 def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, examined: Examined) -> Case:
+    """One problem with the candidate's gradients and, element by element, the slopes of its own forward pass."""
     claims, inside = examined.claims, examined.inside_of(problem)
     found = jacobians(asking, problem, names, inside)
     answered = answer_patiently(asking, problem)

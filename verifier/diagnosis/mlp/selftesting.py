@@ -73,10 +73,12 @@ class Trial:
 
     @property
     def found(self) -> bool:
+        """Whether any check failed."""
         return "fail" in self.statuses.values()
 
     @property
     def rightly(self) -> bool:
+        """Whether the diagnosis names the fault that was planted."""
         return self.fault in self.named
 
     @property

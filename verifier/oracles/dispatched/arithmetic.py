@@ -45,6 +45,7 @@ class Decisions:
         self._exact, self._count = exact, 0
 
     def meet(self, operation: str, result: Tensor) -> None:
+        """In the exact run, keep the operation's result; in a later one, note the operation where its result is another one."""
         if self._exact is None:
             self.made.append((operation, result.detach().clone()))
             return

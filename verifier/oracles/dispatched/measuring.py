@@ -59,9 +59,11 @@ class DispatchedReference:
     notes: tuple[str, ...]
 
     def output_tolerance(self, name: str) -> NDArray[np.floating]:
+        """The tolerance of each element of an output, in the output's unit."""
         return element_tolerance(self.output_scatter[name], self.longest)
 
     def gradient_tolerance(self, name: str) -> NDArray[np.floating]:
+        """The tolerance of each element of an input's gradient, in the gradient's unit."""
         return element_tolerance(self.gradient_scatter[name], self.longest)
 
 

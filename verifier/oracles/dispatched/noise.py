@@ -101,6 +101,7 @@ class Noise:
 
     @property
     def reach(self) -> float:
+        """The relative size of the noise."""
         return abs(self.size.relative)
 
     def result(self, value: Tensor, stored: "Stored") -> None:

@@ -53,10 +53,12 @@ class Local:
         ]
 
     def start(self, number: int) -> tuple[str, Tensor]:
+        """The output that a backward pass starts from, and its cotangent: ones where the graph gives none."""
         one = self.graph.passes[number]
         return one.output, torch.ones_like(self.values[one.output]) if one.cotangent is None else self.values[one.cotangent]
 
     def nodes(self, number: int) -> tuple[Node, ...]:
+        """The nodes that exist when a backward pass begins."""
         return self.graph.nodes[: self.graph.passes[number].nodes]
 
 

@@ -100,6 +100,7 @@ class Slopes:
 
     @property
     def at_a_kink(self) -> bool:
+        """Whether the one-sided slopes do not agree here."""
         return self.both is None
 
     @property

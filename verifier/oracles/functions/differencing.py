@@ -81,6 +81,7 @@ class Findings:
     kinks: dict[str, Kink] = field(default_factory=dict)
 
     def failed(self) -> bool:
+        """Whether an element was found wrong."""
         return self.wrong is not None
 
 

@@ -95,9 +95,11 @@ class Case:
 
     @property
     def values(self) -> dict[str, Any]:
+        """Options and sizes by name, as one draw has them."""
         return {**self.options, **self.sizes}
 
     def axis(self, name: str) -> str:
+        """The value that this case has on an axis; the axis's first, plain one where the case does not name it."""
         return self.axes.get(name, AXES[name][0])
 
 

@@ -37,6 +37,7 @@ class Truth:
 
     @property
     def wanted(self) -> tuple[str, ...]:
+        """The names of the tensors that a gradient is asked of."""
         return self.candidate.differentiated
 
     def call(self, at: Mapping[str, Tensor]) -> Any:

@@ -54,6 +54,7 @@ class Judgement:
         return LayerRecord(self.name, verdict, self.operation, self.forward, self.gradients, self.sentence)
 
     def add(self, check: str, status: Status, message: str, **more: object) -> None:
+        """Add what a check found about this layer."""
         self.outcomes.append(Outcome(check, status, message, layer=self.name, **more))  # type: ignore[arg-type]
 
     def contradict(self, check: str, why: str) -> None:
@@ -65,6 +66,7 @@ class Judgement:
 
     @property
     def verdict(self) -> Verdict:
+        """The verdict that the outcomes so far give."""
         return verdict_of(self.outcomes, self.undecided)
 
 

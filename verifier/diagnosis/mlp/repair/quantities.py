@@ -60,6 +60,7 @@ class Quantities:
         return self.by_shape[kind].get(shape, ())
 
     def factors_of(self, kind: str) -> Mapping[str, float]:
+        """The factors that a quantity of this kind may carry, by name: only those of the backward pass are scaled."""
         return self.factors if kind in BACKWARD else {"": 1.0}
 
 

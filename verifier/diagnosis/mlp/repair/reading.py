@@ -77,6 +77,7 @@ class Reading:
         return found
 
     def fits(self, slot: Slot, kind: str) -> bool:
+        """Whether a quantity of this kind has the shape of something that is set in this place."""
         return any(self.quantities.at(kind, self.settings[index].value.shape) for index in self.by_slot[slot])
 
     def is_ambiguous(self, slot: Slot, kind: str) -> bool:

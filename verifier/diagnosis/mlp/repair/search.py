@@ -45,6 +45,7 @@ class Repair:
     skipped: int = 0
 
     def put(self, quantities: Quantities) -> Put:
+        """The array to put into the place, for each shape that it may have there."""
         factor = quantities.factors[self.factor]
         choices = {}
         for shape, found in quantities.by_shape[self.kind].items():
@@ -98,6 +99,7 @@ class Patient:
     reruns: int = 0
 
     def asked(self, puts: Sequence[Sequence[Put]], *, recorded: bool = False) -> Sequence[Watched]:
+        """What the candidate computes with each of these replacements; raises Exhausted where it was asked too often or does not answer."""
         self.reruns += len(puts)
         if self.reruns > RERUNS:
             raise Exhausted

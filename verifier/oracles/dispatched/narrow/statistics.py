@@ -27,6 +27,7 @@ class Statistics:
     slope: float
 
     def named(self) -> dict[str, float]:
+        """Each statistic by its name."""
         return {"element": self.element, "row": self.row, "column": self.column, "slope": self.slope}
 
 
@@ -49,6 +50,7 @@ class Yardstick:
     middles: tuple[Array, ...]
 
     def statistics(self, claimed: Array) -> Statistics:
+        """How far a claimed tensor is off, as the largest element, row, column and slope of its errors, in deviations."""
         return _statistics(claimed - self.right, self.right, self.deviation)
 
     def ratio(self, claimed: Array) -> tuple[float, str]:

@@ -89,9 +89,11 @@ class Stores:
 
     @property
     def reach(self) -> float:
+        """The relative distance of two neighbours of the stored type."""
         return float(torch.finfo(self._grid.dtype).eps)
 
     def result(self, value: Tensor, stored: Stored) -> None:
+        """Round a result in place where this profile stores it; add the accumulator's own rounding where the profile has one."""
         if value.numel() == 0:
             return
         statistics = self._precision is Precision.EAGER and stored.position and stored.operation in _KEEP_STATISTICS
@@ -112,6 +114,7 @@ class Stores:
         return self._rounded(value) if self._is_line_by_line and value.numel() else value
 
     def operand(self, value: Tensor, operation: str) -> Tensor:
+        """The operand as this profile's contraction or accumulator takes it."""
         if value.numel() == 0:
             return value
         if self._precision is Precision.OPERANDS and operation in _CONTRACTIONS and not value.is_complex():
