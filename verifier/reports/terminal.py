@@ -231,6 +231,8 @@ def _show_diagnosis(diagnosis: Sequence[Diagnosis], summary: str, console: Conso
         _indent(console, one_line(best.evidence), "dim")
     for other in others[:OTHER_EXPLANATIONS]:
         _indent(console, f"{'and' if other.also else 'or'} {one_line(other.fault)}: {first_sentence(other.explanation)}", "dim")
+    if len(others) > OTHER_EXPLANATIONS:
+        _indent(console, f"and {len(others) - OTHER_EXPLANATIONS} more, in the report", "dim")
 
 
 def _show_own_lines(report: Report, console: Console) -> None:

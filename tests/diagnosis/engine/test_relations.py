@@ -1,5 +1,7 @@
 """What is said of a wrong value or gradient of one operation, from the numbers alone."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from verifier.diagnosis.engine.relations import Observation, relation_of, value_relation_of
@@ -37,3 +39,13 @@ def test_a_loss_that_ignores_its_cotangent_is_said_to():
         Observation("logsumexp", "plain", "a", slope, slope * c, np.array(c), np.log(np.exp(a).sum()), {"a": a}, {}) for c in (0.5, -1.25)
     ]
     assert relation_of(seen)[0] == "cotangent-dropped"
+
+
+def test_an_index_that_overwrites_is_said_to_and_one_that_loses_the_first_is_not():
+    a, c = np.arange(5.0), np.array([0.5, -1.25, 2.0, 0.75])
+    right = np.array([0.0, 0.5 - 1.25 + 0.75, 0.0, 2.0, 0.0])
+    last = np.array([0.0, 0.75, 0.0, 2.0, 0.0])
+    kept = Observation("getitem", "repeated", "a", last, right, c, a[[1, 1, 3, 1]], {"a": a}, {}, assigned=last)
+    assert relation_of([kept])[0] == "index-overwritten"
+    other = replace(kept, claimed=np.array([0.0, -1.25 + 0.75, 0.0, 2.0, 0.0]))
+    assert relation_of([other])[0] == "other"

@@ -72,13 +72,18 @@ def _of_operation(operation: str, observations: Sequence[Observation]) -> list[D
             continue
         if operand == "":
             words = f"The value of {operation} {value_relation_of(own)}{_only(own)}."
-            found.append(Diagnosis(f"operation:{operation}:value", "", words, f"in {len(own)} graphs of it alone"))
+            found.append(Diagnosis(f"operation:{operation}:value", "", words, _evidence(own)))
             continue
         name, words = relation_of(own)
         where = "" if name == "other" else _only(own)
         sentence = f"The gradient of {operation} with respect to {operand} {words}{where}."
-        found.append(Diagnosis(f"operation:{operation}:{operand}:{name}", "", sentence, f"in {len(own)} graphs of {operation} alone"))
+        found.append(Diagnosis(f"operation:{operation}:{operand}:{name}", "", sentence, _evidence(own)))
     return found
+
+
+def _evidence(observations: Sequence[Observation]) -> str:
+    count = len(observations)
+    return f"in {count} graph{'' if count == 1 else 's'} of {observations[0].operation} alone"
 
 
 def _only(observations: Sequence[Observation]) -> str:

@@ -6,12 +6,14 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 
-from verifier.arrays import Array
+from verifier.arrays import Array, FloatArray
 from verifier.checks.engine.alone import Alone, Asked
 from verifier.checks.engine.graphs import Answers, Failed, operations_in
 from verifier.checks.engine.shrinking import Smallest
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.endings import values_of
+from verifier.contracts.engine.graph import Node
+from verifier.contracts.engine.operations.joining import decode_index
 from verifier.diagnosis.engine.blame import SHARED, Tested, blame_alone, blame_graph
 from verifier.diagnosis.engine.relations import Observation
 from verifier.oracles.engine.graphs import Answered, refer_graph
@@ -128,9 +130,22 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
             values[node.output],
             operands,
             {name: gradients[name].right for name in others if name != departure.tensor},
+            assigned=_assigned(node, departure.right.shape, cotangent.right) if cotangent is not None else None,
         )
         for departure in asked.compared.departures
     ]
+
+
+def _assigned(node: Node, shape: tuple[int, ...], cotangent: FloatArray) -> FloatArray | None:
+    """The gradient of what an index reads if the cotangent is assigned: of a place that is read twice, the last one counts."""
+    if "index" not in node.options:
+        return None
+    gradient = np.zeros(shape)
+    place = decode_index(node.options["index"])
+    if gradient[place].shape != cotangent.shape:
+        return None
+    gradient[place] = cotangent
+    return gradient
 
 
 def _of_graph(smallest: Smallest, answers: Answers, engine: Engine) -> Diagnosis:

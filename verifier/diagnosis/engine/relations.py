@@ -23,6 +23,7 @@ class Observation:
         value: of the operation; `operands`: theirs, by name.
         others: the right gradients of the other operands.
         slope: the right derivative of an operation of one operand, element by element; where the value is wrong.
+        assigned: of an operation that reads by an index, the gradient if the cotangent is assigned there, not added.
     """
 
     operation: str
@@ -35,6 +36,7 @@ class Observation:
     operands: Mapping[str, FloatArray]
     others: Mapping[str, FloatArray]
     slope: FloatArray | None = None
+    assigned: FloatArray | None = None
 
 
 Relation = tuple[str, str, Callable[[Observation], FloatArray | float | None]]
@@ -86,6 +88,11 @@ RELATIONS: Sequence[Relation] = (
     ),
     ("transposed", "is transposed", lambda seen: seen.right.T if seen.right.ndim > 1 else None),
     ("negative-cotangent", "is the cotangent with the other sign", _of_cotangent(lambda seen, cotangent: -cotangent)),
+    (
+        "index-overwritten",
+        "keeps one contribution where an index is repeated: add them all, as np.add.at does",
+        lambda seen: seen.assigned,
+    ),
 )
 
 
