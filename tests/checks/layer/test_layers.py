@@ -329,3 +329,64 @@ def test_the_smallest_problem_that_fails_is_shown_and_worked_by_hand(judge):
     worked = example.walkthrough[-1]
     assert (worked.equation, worked.right, worked.claimed) == ("chain rule", pytest.approx(right[0, 0]), pytest.approx(dw[0, 0]))
     assert worked.text.startswith("dw[0, 0] = Σ dout·∂out/∂w = ")
+
+
+CONVOLUTION = """
+def forward(x, w, b, stride, pad):
+    padded = np.pad(x, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
+    high, wide = w.shape[2:]
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (high, wide), axis=(2, 3))[:, :, ::stride, ::stride]
+    return np.einsum("nchwij,fcij->nfhw", windows, w) + b[:, None, None], (x, w, windows, stride, pad)
+
+def backward(dout, cache):
+    x, w, windows, stride, pad = cache
+    dpadded = np.zeros((*x.shape[:2], x.shape[2] + 2 * pad, x.shape[3] + 2 * pad))
+    for i, j in np.ndindex(*dout.shape[2:]):
+        place = np.s_[:, :, i*stride:i*stride+w.shape[2], j*stride:j*stride+w.shape[3]]
+        dpadded[place] += np.tensordot(dout[:, :, i, j], w, 1)
+    dx = dpadded[:, :, pad:pad+x.shape[2], pad:pad+x.shape[3]]
+    return dx, np.einsum("nchwij,nfhw->fcij", windows, dout), dout.sum(axis=(0, 2, 3))
+"""
+
+
+def test_a_filter_in_letters_of_its_authors_own_is_never_larger_than_its_image(judge):
+    """It was: a right forward pass that raises there failed."""
+    report = judge(
+        CONVOLUTION,
+        'operation = "conv2d"',
+        'arrays = { x = "N C H W", w = "F C KH KW", b = "F" }',
+        'forward = "out, cache = forward(x, w, b, stride, pad)"',
+        'backward = "dx, dw, db = backward(dout, cache)"',
+    )
+    assert report.verdict == "pass", report.summary
+
+
+CAUSAL = """
+class Scaled:
+    def backward(self, dout, rate):
+        grad = self.x.T @ (dout * 1e-9)
+        self.w -= rate * grad
+        return (dout * 1e-9) @ (self.w + rate * grad).T
+    def forward(self, x):
+        self.x = x
+        return 1e-9 * (x @ self.w)
+"""
+
+
+def test_a_step_below_the_last_bit_of_its_weight_is_no_departure_from_linearity(judge):
+    """dw = w - layer.w is rounded to w's last bit, of which twice the cotangent may make another number."""
+    report = judge(
+        CAUSAL,
+        'arrays = { x = "N D", w = "D M" }',
+        'setup = ["layer = Scaled()", "layer.w = w.copy()"]',
+        'forward = "out = layer.forward(x)"',
+        'backward = ["dx = layer.backward(dout, 1.0)", "dw = w - layer.w"]',
+    )
+    assert report.verdict != "fail", report.summary
+
+
+def test_a_name_that_the_manifest_leaves_open_comes_with_the_sizes_and_options_that_there_are(judge):
+    calls = 'forward = "out, cache = max_pool_forward_naive(x, {1: K})"', 'backward = "dx = max_pool_backward_naive(dout, cache)"'
+    report = judge(POOL, 'operation = "maxpool"', *calls)
+    assert "there is no `K`" in report.summary
+    assert "pool_height, pool_width, stride" in report.summary

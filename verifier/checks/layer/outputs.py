@@ -17,6 +17,7 @@ from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.parts import Lying, axes_of_norm, layout_of, parts_of, roles_of
 from verifier.checks.layer.properties import wandering
 from verifier.contracts.layer.drawing import LayerProblem, flattened
+from verifier.contracts.layer.letters import KNOWN_AS
 from verifier.oracles.finite_difference.noise import machine_epsilon
 
 COMPARED = 4  # problems
@@ -28,14 +29,6 @@ LIKELY = 1e-5
 # One that stands right inside it may be larger: then the loss must be right to its last bits (EXPONENTS).
 LARGEST_EPSILON = 1e-5
 EXPONENTS = range(-2, -17, -1)  # of ten: an ε that is smaller changes no loss of float64
-KNOWN_AS = {  # what manifests call a parameter
-    "pad": ("padding", "p", "P", "pad_size"),
-    "stride": ("strides", "s", "S", "step"),
-    "window": ("K", "k", "f", "size", "pool_size", "kernel_size", "pool"),
-    "eps": ("epsilon",),
-    "p": ("drop_prob", "dropout_rate", "dropout_ratio", "dropout", "drop_rate", "rate", "ratio", "prob", "keep_prob", "keep"),
-    "reg": ("lam", "lambd", "reg_strength", "l2"),
-}
 LOGARITHMS = ("cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "linear_loss", "two_layer_net")
 MASKED = "dropout"
 TRAINING = ("training", "train", "is_train", "train_flg", "is_training")

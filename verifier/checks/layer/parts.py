@@ -14,10 +14,11 @@ import numpy as np
 from verifier.arrays import Array
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem
+from verifier.contracts.layer.letters import BATCH, axes_in_letters, parts_by_role, smallest_first, usual_places
 from verifier.contracts.layer.operations.operation import Operation
-from verifier.problems.sizes import ANY, Expression, Shape, parse_shape
+from verifier.problems.sizes import ANY, Shape, parse_shape
 
-BATCH, LABELS = "N", "y"
+LABELS = "y"
 
 
 @dataclass(frozen=True)
@@ -57,11 +58,7 @@ class Lying:
 
 def roles_of(claims: LayerClaims) -> Mapping[str, str]:
     """By the operation's name of an array, the manifest's."""
-    entry = claims.entry
-    if entry is None:
-        return {}
-    found = {role: next((one for one in (role, *entry.names.get(role, ())) if one in claims.shapes), "") for role in entry.arrays}
-    return {role: name for role, name in found.items() if name}
+    return {} if claims.entry is None else parts_by_role(claims.entry, claims.shapes)
 
 
 def layout_of(claims: LayerClaims) -> Mapping[str, Lying] | None:
@@ -74,18 +71,18 @@ def layout_of(claims: LayerClaims) -> Mapping[str, Lying] | None:
         return {role: Lying(name, -1, (), False, rows) for role, name in roles.items()}
     meaning: dict[str, str] = {}
     found = {}
-    texts = {one for shape in claims.shapes.values() for one in _texts(shape)}
-    for role, name in roles.items():
-        own, joined = _joined(_texts(claims.shapes[name]), texts)
+    texts = {one for shape in claims.shapes.values() for one in axes_in_letters(shape)}
+    for role, name in smallest_first(roles, claims.shapes):
+        own, joined = _joined(axes_in_letters(claims.shapes[name]), texts)
         usual = _usual_axes(entry, role, claims.shapes[name])
         if usual is None or ANY in own:
             return None
         if len(own) < len(usual) == len(claims.shapes[name].dimensions):
-            own = _texts(claims.shapes[name])  # an axis that is always 1 stands for one of the usual ones
+            own = axes_in_letters(claims.shapes[name])  # an axis that is always 1 stands for one of the usual ones
         elif own == [BATCH] and entry.of_numbers:
             usual = usual[:1]
         single = len(own) == len(usual) - 1 and usual[0] == BATCH and BATCH not in own
-        order = _order(own, usual[1:] if single else usual, meaning)
+        order = usual_places(own, usual[1:] if single else usual, meaning)
         if order is None:
             return None
         found[role] = Lying(name, joined, order, single)
@@ -97,7 +94,7 @@ def _rows_of(entry: Operation, shapes: Mapping[str, Shape]) -> int:
     x, y = shapes.get("x"), shapes.get(LABELS)
     if x is None or y is None or set(shapes) != {"x", LABELS} or list(entry.outputs.values()) != [""]:
         return 0
-    usual, own, labels = parse_shape(entry.arrays["x"]), _texts(x), _texts(y)
+    usual, own, labels = parse_shape(entry.arrays["x"]), axes_in_letters(x), axes_in_letters(y)
     if len(own) <= len(usual.dimensions) or ANY in own or x.kind != usual.kind:
         return 0
     if entry.of_numbers:
@@ -108,16 +105,12 @@ def _rows_of(entry: Operation, shapes: Mapping[str, Shape]) -> int:
 def _usual_axes(entry: Operation, role: str, claimed: Shape) -> list[str] | None:
     """The usual layout of a part; of classes that are claimed as rows of numbers, one for each class. None for another kind of array."""
     usual = parse_shape(entry.arrays[role])
-    axes = [text for text in _texts(usual) if text != "1"]
+    axes = [text for text in axes_in_letters(usual) if text != "1"]
     if claimed.kind == usual.kind:
         return axes
     if role != LABELS or claimed.kind not in (None, "real", "bool", "prob"):
         return None
     return axes if usual.below is None else [*axes, usual.below.text]
-
-
-def _texts(shape: Shape) -> list[str]:
-    return [one.text if isinstance(one, Expression) else one for one in shape.dimensions]
 
 
 def _joined(own: Sequence[str], texts: set[str]) -> tuple[list[str], int]:
@@ -127,24 +120,6 @@ def _joined(own: Sequence[str], texts: set[str]) -> tuple[list[str], int]:
         if product in texts:
             return [*(text for text in own[:start] if text != "1"), product], start
     return [text for text in own if text != "1"], -1
-
-
-def _order(own: Sequence[str], usual: Sequence[str], meaning: dict[str, str]) -> tuple[int, ...] | None:
-    """Where the usual axes are among an array's own; keeps in `meaning` what each of its letters stands for."""
-    if len(own) != len(usual):
-        return None
-    places: dict[int, int] = {}  # usual axis -> own
-    for axis, text in enumerate(own):
-        as_usual = meaning.get(text, text)
-        if own.count(text) == 1 and usual.count(as_usual) == 1:
-            places.setdefault(usual.index(as_usual), axis)
-    left = [axis for axis in range(len(usual)) if axis not in places]
-    for axis in [axis for axis in range(len(own)) if axis not in places.values()]:
-        places[left.pop(0)] = axis
-    for place, axis in places.items():
-        if own.count(own[axis]) == 1 and meaning.setdefault(own[axis], usual[place]) != usual[place]:
-            return None
-    return tuple(places[axis] for axis in range(len(usual)))
 
 
 def _longer_than_one(lengths: Sequence[int], count: int) -> list[int]:
@@ -168,11 +143,11 @@ def parts_of(problem: LayerProblem, claims: LayerClaims) -> Mapping[str, Any]:
 
 
 def _spread(array: Array, shape: Shape, like: Shape) -> Array:
-    own = [text for text in _texts(shape) if text != "1"]
-    over = _texts(like)
+    own = [text for text in axes_in_letters(shape) if text != "1"]
+    over = axes_in_letters(like)
     if not set(own) <= set(over) or sorted(own, key=over.index) != own:
         return array
-    sizes = dict(zip(own, [length for length, text in zip(array.shape, _texts(shape), strict=True) if text != "1"], strict=True))
+    sizes = dict(zip(own, [length for length, text in zip(array.shape, axes_in_letters(shape), strict=True) if text != "1"], strict=True))
     return array.reshape([sizes.get(text, 1) for text in over])
 
 
@@ -181,7 +156,7 @@ def axes_of_norm(claims: LayerClaims) -> tuple[int, ...]:
     roles = roles_of(claims)
     if "x" not in roles or "gamma" not in roles:
         return (-1,)
-    over, own = _texts(claims.shapes[roles["x"]]), _texts(claims.shapes[roles["gamma"]])
+    over, own = axes_in_letters(claims.shapes[roles["x"]]), axes_in_letters(claims.shapes[roles["gamma"]])
     if claims.operation == "batch_norm":
         return tuple(axis for axis, text in enumerate(over) if text not in own) or (0,)
     if claims.operation == "instance_norm":

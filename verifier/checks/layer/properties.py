@@ -107,6 +107,7 @@ def wandering(asking: LayerAsking, problem: LayerProblem, name: str, gradient: F
 
 
 def _largest_wandering(asking: LayerAsking, problem: LayerProblem, name: str, gradient: FloatArray, found: Examined) -> float:
-    """What cancels is known no better."""
-    amount = MORE_BITS * machine_epsilon(found.inside_of(problem))
-    return float(wandering(asking, problem, name, gradient, amount).max(initial=0.0))
+    """What cancels is known no better; nor is one that is read off as the step of a weight, whose last bit may be larger than the step."""
+    epsilon = machine_epsilon(found.inside_of(problem))
+    last_bit = epsilon * float(np.abs(problem.arrays[name]).max(initial=0.0))
+    return max(SAFETY * last_bit, float(wandering(asking, problem, name, gradient, MORE_BITS * epsilon).max(initial=0.0)))

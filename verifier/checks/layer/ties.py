@@ -90,6 +90,8 @@ def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *,
             noise = NOISE * epsilon * max(level, further, 1e-300)
             low, high, tolerance = _slopes(np.asarray(losses), center, steps, noise)
             claimed = float((gradients[name] * along).sum())
+            # One that is read off as the step of a weight is right to that weight's last bit.
+            tolerance += NOISE * epsilon * float(np.abs(problem.arrays[name] * along).sum())
             found.append(Misplaced(name, index, claimed, low, high, tolerance, together=index is None and bool((along == 1).all())))
         return found
 

@@ -27,6 +27,7 @@ class LayerClaims:
         sizes: what letters may be, where anything says it.
         options: values to be tried, by name.
         require: conditions on sizes and options; `usually` those of ordinary problems.
+        fits: whether these hold all that the operation requires; it cannot be said in letters that nothing connects with the operation's.
         cases: sizes and options that belong together; where there are some, nothing else is drawn for these names.
         differentiate: the arrays whose gradients are claimed.
         named: those of them that `differentiate` names.
@@ -49,6 +50,7 @@ class LayerClaims:
     options: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     require: tuple[Expression, ...] = ()
     usually: tuple[Expression, ...] = ()
+    fits: bool = True
     cases: tuple[Mapping[str, Any], ...] = ()
     differentiate: tuple[str, ...] = ()
     named: tuple[str, ...] = ()

@@ -10,6 +10,7 @@ from typing import Any
 
 from verifier.contracts.keys import Key, TableError, described, did_you_mean, flag, number, shown, table_of, text, texts, word, words
 from verifier.contracts.layer.claims import NO_SCRIPT, Claims, LayerClaims
+from verifier.contracts.layer.letters import in_own_letters, own_letters
 from verifier.contracts.layer.names import tie
 from verifier.contracts.layer.operations.catalogue import find, near, operations
 from verifier.contracts.layer.operations.operation import Operation
@@ -128,6 +129,9 @@ def _layer(table: Mapping[str, Any], named: str | None) -> LayerClaims:
     differentiate = _differentiate(said.get("differentiate", ()), shapes, entry)
     ties = tie(forward, backward, tuple(differentiate), said.get("outputs", ()), mapped="gradients" in said)
     known = {name for shape in shapes.values() for name in shape.names} | {*options, *(key for case in cases for key in case)}
+    known |= {inner for values in options.values() for value in values if isinstance(value, Mapping) for inner in value}
+    letters = own_letters(entry, shapes, known) if entry else {}
+    required = in_own_letters(entry.require, letters, known) if entry else ()
     return LayerClaims(
         name=said.get("name") or named or _name_of(forward),
         operation=None if entry is None else entry.name,
@@ -135,10 +139,11 @@ def _layer(table: Mapping[str, Any], named: str | None) -> LayerClaims:
         forward=forward,
         backward=backward,
         shapes=shapes,
-        sizes=_sizes(said.get("sizes", {}), entry),
+        sizes=_sizes(said.get("sizes", {}), entry, letters),
         options=options,
-        require=(*require, *usual.conditions(entry.require if entry else (), known)),
-        usually=usual.conditions(entry.usually if entry else (), known),
+        require=(*require, *required),
+        usually=in_own_letters(entry.usually, letters, known) if entry else (),
+        fits=entry is None or len(required) == len(entry.require),
         cases=cases,
         differentiate=tuple(differentiate),
         named=said.get("differentiate", ()),
@@ -185,11 +190,6 @@ class _Usual:
         return _Usual(
             usual, tried, tuple(lines), tuple(name for script in made for name in script.reads), tuple(entry.given) if lines else ()
         )
-
-    def conditions(self, texts: Sequence[str], known: set[str]) -> tuple[Expression, ...]:
-        """The operation's conditions whose names all have a meaning here."""
-        read = [parse_expression(text) for text in texts]
-        return tuple(condition for condition in read if set(condition.names) <= known)
 
 
 def _calls(said: Mapping[str, Any], entry: Operation | None) -> tuple[Script, Script]:
@@ -258,8 +258,9 @@ def _expression(key: str, value: Any) -> Expression:
         raise TableError(key, f"is not understood: {error}") from None
 
 
-def _sizes(table: Mapping[str, Any], entry: Operation | None) -> dict[str, Allowed]:
-    found = {name: Allowed(low, high) for name, (low, high) in (entry.sizes if entry else {}).items()}
+def _sizes(table: Mapping[str, Any], entry: Operation | None, letters: Mapping[str, str]) -> dict[str, Allowed]:
+    usual = {name: Allowed(low, high) for name, (low, high) in (entry.sizes if entry else {}).items()}
+    found = {**{letters[name]: limits for name, limits in usual.items() if name in letters}, **usual}
     for name, value in table.items():
         try:
             found[name] = allowed(value)

@@ -99,7 +99,7 @@ def judge_layers(
                     missing.append(layer.name)
                     continue
                 if judgement.missing:
-                    judgement.sentence = _not_there(judgement.sentence, exchanging)
+                    judgement.sentence = _not_there(judgement.sentence, layer, exchanging)
                 judgements.append(judgement)
                 for outcome in judgements[-1].outcomes:
                     found(outcome)
@@ -127,10 +127,23 @@ def _and_more(names: Sequence[str]) -> str:
     return f" and {more} more" if more > 0 else ""
 
 
-def _not_there(said: str, exchanging: Exchanging) -> str:
+def _not_there(said: str, layer: LayerClaims, exchanging: Exchanging) -> str:
     """What a NameError of the manifest's statements means to whoever wrote the file."""
     name = re.search(r"name '([^']*)'", said)
-    return f"there is no `{name[1]}`; the file has {_names(exchanging)}." if name else said
+    if not name:
+        return said
+    return f"there is no `{name[1]}`; the file has {_names(exchanging)}.{_as_a_value(name[1], layer)}"
+
+
+def _as_a_value(name: str, layer: LayerClaims) -> str:
+    """How a name that no statement calls is said, if it is meant as a size, an option, or what steps carry on."""
+    if any(f"{name}(" in line for script in (layer.setup, layer.forward, layer.backward, layer.step) for line in script.lines):
+        return ""
+    if layer.optimizer is not None:
+        return f' What each step goes on with begins in setup: setup = "{name} = 0", step = ["{name} = {name} + 1", ...].'
+    known = dict.fromkeys((*(one for shape in layer.shapes.values() for one in shape.names), *layer.options))
+    usual = [one for one in (layer.entry.options if layer.entry else ()) if one not in known]
+    return f" Sizes and options are {', '.join([*known, *usual])}; others are said, as options = {{ {name} = [1, 2] }}."
 
 
 def _notes_on_names(claims: Claims, missing: Sequence[str]) -> list[Note]:

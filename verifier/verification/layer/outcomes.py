@@ -214,7 +214,7 @@ def _conclude_contract(judgement: Judgement, examined: Examined) -> None:
     elif len(examined.left_out) > asked / 2 or not examined.answers:
         reason = f" {_why(examined)}" if examined.left_out else ""
         judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.{reason}", problems=asked)
-    elif examined.claims.entry is not None and _unexpected(examined):
+    elif examined.claims.entry is not None and examined.claims.fits and _unexpected(examined):
         problem, why = _unexpected(examined)[0]
         where = where_shown({problem.index for problem, _ in _unexpected(examined)}, examined, everywhere=True)
         message = f"The forward pass raises{' ' if where else ''}{where}: {why} At {problem.describe()}."
