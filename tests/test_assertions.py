@@ -15,6 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from verifier import assert_gradients
 from verifier.errors import Inconclusive
+from verifier.oracles.functions import differencing
 
 RANDOM = np.random.default_rng(20261124)
 X, W = RANDOM.normal(size=(3, 4)), RANDOM.normal(size=(4, 2))
@@ -228,6 +229,14 @@ def test_what_cannot_be_decided_says_so(function, gradient, x):
         warnings.simplefilter("ignore", RuntimeWarning)
         with pytest.raises(Inconclusive, match="undecided about"):
             assert_gradients(function, gradient, x)
+
+
+def test_zeros_beside_an_offset_whose_rounding_hides_the_slope_are_undecided(monkeypatch):
+    call = (lambda x: 1e15 + np.sum(x**2), lambda x: 0 * x, X)
+    with pytest.raises(Inconclusive, match="undecided about"):
+        assert_gradients(*call)
+    monkeypatch.setattr(differencing, "size_seen", lambda moved, size, noise: size)
+    assert_gradients(*call)
 
 
 def test_the_same_call_gives_the_same_figures():

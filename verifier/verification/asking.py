@@ -151,7 +151,7 @@ class Interview(Workers):
         return answer
 
     def counts(self, problem: Problem) -> list[int] | None:
-        """What one call of the entry costs, see `verifier.worker.effort`; None where it gives no answer while it is counted."""
+        """What one call of the entry costs, see `verifier.worker.effort`; None where it gives no answer meanwhile, or ends it."""
         if self.living is None:
             return None
         try:
@@ -160,7 +160,7 @@ class Interview(Workers):
             self.lose()
             return None
         counts: list[int] | None = answer.message["results"][0].get("counts")
-        return counts
+        return counts or None
 
     def read_later(self, problem: Problem) -> Evaluation | None:
         """The entry's answer as it is after another call and after its arguments were written to; None where there is none."""

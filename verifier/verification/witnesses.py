@@ -125,7 +125,8 @@ def _arbitrates(one: Differenced, examination: Examination) -> bool:
 def verdict_of(outcomes: Sequence[Outcome], undecided: Sequence[str], *, contradicted: bool = False) -> Verdict:
     """`fail` where a check fails, else `error`, else `inconclusive` where some tensor was decided by neither witness, else `pass`.
 
-    `contradicted`: whether the witnesses contradict each other, see `contradicts`; that is no pass either.
+    `contradicted`: whether the witnesses contradict each other, see `contradicts`; that is no pass either. Nor is it one where `contract`
+    could not be decided.
     """
     statuses = {outcome.status for outcome in outcomes}
     if "fail" in statuses:
@@ -133,6 +134,7 @@ def verdict_of(outcomes: Sequence[Outcome], undecided: Sequence[str], *, contrad
     if "error" in statuses:
         return "error"
     asked = [outcome for outcome in outcomes if outcome.id != contract.ID] or outcomes
-    if undecided or contradicted or all(outcome.status == "skipped" for outcome in asked):
+    undecided_contract = any(outcome.id == contract.ID and outcome.status == "inconclusive" for outcome in outcomes)
+    if undecided or contradicted or undecided_contract or all(outcome.status == "skipped" for outcome in asked):
         return "inconclusive"  # that it answers says nothing of its gradients
     return "pass"

@@ -101,6 +101,8 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
     if verdict == "pass":
         return _passed(by_id, asked)
     if verdict == "inconclusive":
+        if by_id[contract.ID].status == "inconclusive":
+            return by_id[contract.ID].message
         if asked.contradicted:
             return f"The witnesses contradict each other. {by_id['finite-difference'].message}"
         if not asked.undecided:

@@ -4,9 +4,9 @@ Seen in the local variables of the candidate's own functions, as each of them re
 this is worth a note, never a verdict. Whoever asks must be ready to ask again without, since a profiler can be in the way.
 """
 
-import sys
 from collections.abc import Callable
 from functools import cache
+from sys import setprofile
 from types import FrameType
 from typing import Any
 
@@ -38,7 +38,7 @@ class ComplexNumbers:
             if name is not None:
                 self.seen = f"{name} in {frame.f_code.co_name}, line {frame.f_code.co_firstlineno}"
         if self.seen or self._left <= 0:
-            sys.setprofile(None)
+            setprofile(None)
 
 
 def _is_complex(value: Any) -> bool:

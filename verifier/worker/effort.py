@@ -5,8 +5,8 @@ every machine, which no clock gives. What runs beside untrusted code can be fool
 """
 
 import dis
-import sys
 from collections.abc import Callable
+from sys import settrace
 from types import CodeType, FrameType
 from typing import Any
 
@@ -23,19 +23,23 @@ class Effort:
     def __init__(self) -> None:
         self.statements = self.evaluations = self.products = 0
         self._lines: dict[CodeType, tuple[frozenset[int], frozenset[int]]] = {}
+        self._hidden = False
 
     @property
     def counts(self) -> list[int]:
-        """Statements, evaluations, products."""
-        return [self.statements, self.evaluations, self.products]
+        """Statements, evaluations, products; nothing where the function took the trace function away, so that they are too few."""
+        return [] if self._hidden else [self.statements, self.evaluations, self.products]
 
     def counting(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """The function, counted while it runs."""
-        return traced(function, self._enter)
+        return traced(function, self._enter, self._taken_away)
+
+    def _taken_away(self) -> None:
+        self._hidden = self.statements < STATEMENTS
 
     def _enter(self, frame: FrameType, event: str, _: Any) -> Any:
         if self.statements >= STATEMENTS:
-            sys.settrace(None)
+            settrace(None)
             return None
         code = frame.f_code
         if code not in self._lines:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from sys import settrace
 from types import FrameType
 from typing import Any
 
@@ -124,7 +125,7 @@ class Tracing:
 
     def _stop(self) -> None:
         self._whole = False
-        sys.settrace(None)
+        settrace(None)
 
     def _look(self, frame: FrameType, event: str, argument: Any) -> None:
         """Between two lines, or at the end. Variables are read once: before Python 3.13 reading again undoes what was written."""

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import verifier
+from verifier.checks.layer import differences
 
 MANIFEST = """# /// script
 # [tool.verifier]
@@ -214,6 +215,31 @@ CALLS = ('forward = "out, cache = f(x)"', 'backward = "dx = f_back(dout, cache)"
 def test_a_forward_pass_that_refuses_every_point_nearby_decides_nothing(refuses, judge):
     report = judge(ZEROS.format(refuses=refuses), *CALLS, 'arrays = { x = "N D" }', "sizes = { N = [2, 3], D = [2, 3] }")
     assert report.verdict == ("inconclusive" if refuses else "fail"), report.summary
+
+
+SWALLOWS = """
+def f(x):
+    return {offset} + x ** 2, x
+
+def f_back(dout, x):
+    return {slope} * dout
+"""
+
+
+@pytest.mark.parametrize("offset", ["1e16", "1e18", "5 + 0 * x"])
+def test_zeros_for_outputs_in_which_rounding_swallows_every_move_are_no_pass(offset, judge, monkeypatch):
+    source = SWALLOWS.format(offset=offset, slope="0")
+    if "0 * x" in offset:
+        source = source.replace(" + x ** 2", "")
+    report = judge(source, *CALLS, 'arrays = { x = "N D" }')
+    assert (report.verdict, report.summary) == ("inconclusive", "f: nothing decides the gradient of x.")
+    monkeypatch.setattr(differences, "size_seen", lambda moved, size, noise: 1e18)
+    assert judge(source, *CALLS, 'arrays = { x = "N D" }').verdict == "pass"
+
+
+def test_beside_a_smaller_offset_zeros_fail_and_right_gradients_pass(judge):
+    assert judge(SWALLOWS.format(offset="1e8", slope="0"), *CALLS, 'arrays = { x = "N D" }').verdict == "fail"
+    assert judge(SWALLOWS.format(offset="1e8", slope="2 * x"), *CALLS, 'arrays = { x = "N D" }').verdict == "pass"
 
 
 def test_a_layer_without_any_gradient_is_no_pass(judge):

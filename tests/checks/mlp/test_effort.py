@@ -8,6 +8,7 @@ from verifier.checks.mlp import effort
 from verifier.checks.mlp.effort import pass_a_parameter
 from verifier.contracts.mlp.calling import values_of
 from verifier.contracts.mlp.claims import claims_from
+from verifier.verification import run
 from verifier.verification.judging import judge
 from verifier.worker.effort import Effort
 
@@ -205,6 +206,34 @@ def test_it_is_a_note_and_fails_where_backpropagation_is_required(judged, tmp_pa
     assert graded.score.points == 0
     monkeypatch.setattr(effort, "_runs_a_pass_a_parameter", lambda costs: False)
     assert judged(source, assignment=str(assignment)).verdict == "pass"
+
+
+HIDES = {
+    "replaces what traces": ("import sys\nsys.settrace = sys.gettrace = lambda *_: None\n", "", "fail"),
+    "runs in a thread of its own": (
+        "import threading\n",
+        "    box = []\n    other = threading.Thread(target=lambda: box.append(differenced(*given)))\n    other.start()\n    other.join()\n"
+        "    return box[0]\n",
+        "fail",
+    ),
+    "takes the trace function away": ("import sys\n", "    sys.settrace(None)\n", "inconclusive"),
+    "raises where it is traced": ("import sys\n", "    if sys.gettrace():\n        raise ValueError\n", "inconclusive"),
+    "leaves where it is traced": ("import os, sys\n", "    if sys.gettrace():\n        os._exit(0)\n", "inconclusive"),
+}
+
+
+@pytest.mark.parametrize("how", HIDES)
+def test_code_that_hides_what_it_costs_does_not_pass_where_backpropagation_is_required(how, judged, tmp_path, monkeypatch):
+    (tmp_path / "a.toml").write_text('requires = "backpropagation"\n')
+    above, first, verdict = HIDES[how]
+    differenced = A_PASS_A_PARAMETER["dual numbers"].replace("def backprop", "def differenced")
+    source = f"{above}{differenced}\ndef backprop(*given):\n{first}    return differenced(*given)\n"
+    report = judged(source, assignment=str(tmp_path / "a.toml"))
+    assert (report.verdict, report.score.points) == (verdict, 0)
+    if verdict == "inconclusive":
+        assert "What a gradient costs is not known" in report.summary
+        monkeypatch.setattr(run, "_requiring_backpropagation", lambda finding, cost, uncounted: finding)
+        assert judged(source, assignment=str(tmp_path / "a.toml")).verdict == "pass"
 
 
 def test_wasteful_backpropagation_passes_where_it_is_required(judged, tmp_path):

@@ -72,6 +72,12 @@ def test_right_code_passes_and_a_mistake_in_one_option_is_found_and_shown(tmp_pa
     assert report.measurements[0].tensor == "a"
 
 
+def test_a_reference_without_a_number_anywhere_is_no_pass_for_zeros(tmp_path):
+    case = CASE.replace("torch.nn.functional.silu(x @ a) * (x @ b) if gated else x @ a", "torch.sqrt(-9 - (x @ a) ** 2)")
+    report = judged(tmp_path, "def swiglu(x, a, b, *, gated):\n    return 0 * (x @ a)\n", case=case)
+    assert (report.verdict, "nothing could be asked" in report.summary) == ("inconclusive", True), report.summary
+
+
 def test_what_only_memory_shows_is_found_over_the_border_too(tmp_path):
     kernel = KERNEL.replace("x, a, b = ctx.saved_tensors", "x, a, b = ctx.saved_tensors\n        dy *= 1.5\n        dy = dy / 1.5")
     report = judged(tmp_path, kernel)

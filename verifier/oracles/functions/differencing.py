@@ -33,6 +33,7 @@ from verifier.oracles.functions.wandering import (
     MORE_BITS,
     epsilon_shown_by,
     moved_inputs,
+    size_seen,
     unseen_share,
 )
 from verifier.tolerance import FLOOR, SAFETY
@@ -68,7 +69,7 @@ class Findings:
         also_wrong: other inputs whose own direction fails.
         lines: every direction that was asked about and agrees.
         resolves: by input, the smallest error that would have been seen, relative to the largest element (where the claim is zero or
-            rounding: relative to the size of the outputs).
+            rounding: relative to what the outputs move by).
         doubtful: inputs about which the differences contradict themselves.
         kinks: by input, an element whose two sides differ, by more than rounding.
     """
@@ -135,12 +136,13 @@ class Asking:
         center = projection.outputs({}, 0.0)
         everywhere = {name: direction_for(1, 0, name, gradient.shape) for name, gradient in gradients.items()}
         shown = max(self._epsilon, epsilon_shown_by(projection.outputs(everywhere, 2.0**-12)))
-        far = projection.level(projection.outputs(everywhere, 1.0))
-        self._level = projection.level(center)
-        self.largest = max(self._level, far if np.isfinite(far) else 0.0)
+        far = projection.outputs(everywhere, 1.0)
+        self._level, further = projection.level(center), projection.level(far)
+        largest = max(self._level, further if np.isfinite(further) else 0.0)
         wander = self._wander_of_outputs(center)
         wandering = projection.level(wander)
-        self._is_noise = wandering > NOISY * self.largest
+        self.largest = size_seen(projection.level(far - center), largest, self._level * shown + wandering)
+        self._is_noise = wandering > NOISY * largest
         self._scatter = (self._level * shown + wandering) / self._epsilon + HIDDEN
         # Not with HIDDEN: an output that is small and true may still turn within its noise, and then the first step must be short.
         self._strictly = moves_of(projection.outputs, center, shown * np.abs(center) + wander)
@@ -276,7 +278,7 @@ class Asking:
         own = direction_for(3, 0, name, gradient.shape)
         whole = self.slopes({name: own})
         along = float((gradient * own).sum())
-        if not gradient.any() and whole.still >= SMALLEST_STILL:
+        if not gradient.any() and whole.still >= SMALLEST_STILL and self._is_flat(whole.still):
             self._settle(name, self._epsilon, found)
             return
         if gradient.any() and not whole.at_a_kink and whole.confirm(along) and self._typical(gradient, along):
@@ -284,6 +286,10 @@ class Asking:
             self._settle(name, KAPPA * both.bound / float(np.abs(gradient).max()) if both else DECISIVE, found)
             return
         self._by_element(name, gradient, whole.contradict(along), found)
+
+    def _is_flat(self, still: float) -> bool:
+        """Whether outputs that stand still for so long a step leave only a slope open that is small beside what they move by."""
+        return self._epsilon * self._level <= DECISIVE * still * self.largest
 
     def _typical(self, gradient: FloatArray, along: float) -> bool:
         """Whether the line sees the gradient: contributions that cancel leave nothing to hold it against."""
@@ -309,7 +315,7 @@ class Asking:
                     found.kinks.setdefault(name, Kink(index, here.left.value / unit, here.right.value / unit))
             elif here.contradict(claimed * unit):
                 wrong.append(WrongElement(name, index, claimed, both.value / unit, KAPPA * both.bound / unit))
-            still = claimed == 0 and here.still > 0 and not here.on_stairs
+            still = claimed == 0 and here.still > 0 and not here.on_stairs and self._is_flat(here.still)
             bounds.append(0.0 if still and both is not None else here.leave_open(claimed * unit) / unit)
         largest = float(np.abs(gradient).max(initial=0.0))
         settled = not wrong and smooth and len(order) == gradient.size and max(bounds) <= DECISIVE * largest

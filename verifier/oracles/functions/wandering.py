@@ -40,8 +40,17 @@ def epsilon_shown_by(outputs: FloatArray) -> float:
     return 2.0 ** (1 - bits) if held else FLOAT64_EPSILON
 
 
+def size_seen(moved: float, size: float, noise: float) -> float:
+    """Beside what an effect on the outputs is small: what they move by where all inputs move, not the offset that they stand on.
+
+    Of 1e14 + Σ w² no derivative is seen at all, and zeros for it are small beside 1e14. `moved` within `noise` says nothing, nor does one
+    that is not finite; then it is `size`.
+    """
+    return moved if JUMP * noise < moved < np.inf else size
+
+
 def unseen_share(line: DirectionResult, name: str, largest: float) -> float:
-    """What a change of an input by its own size might still do to the outputs unseen by a line, relative to `largest`, their size."""
+    """What a change of an input by its own size might still do to the outputs unseen by a line, relative to `largest`, see `size_seen`."""
     if line.tolerance == 0:
         return 0.0
     reach = float(np.abs(line.direction[name]).max(initial=0.0)) * largest
