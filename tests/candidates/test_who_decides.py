@@ -8,9 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from verifier.cli import main
+from verifier.candidates.discovery import find_candidates
+from verifier.candidates.own_files import digest_of
+from verifier.cli import check, main
+from verifier.results.report import to_json
+from verifier.verification.judging import judge
+from verifier.verification.record import Judged
 
 OPENS_A_FILE = """
 import os
@@ -108,6 +114,49 @@ def test_no_module_of_the_working_folder_is_imported_into_the_referee(modules, w
 def test_one_that_is_looked_for_there_does_take_over(module, submission):
     command = "import sys; sys.path.insert(0, ''); sys.modules.pop('typing', None); import verifier.__main__ as m; m.run()"
     assert run_among((module,), submission, "-c", command, "--version") == "taken over"
+
+
+ZEROS = "def backprop(weights, biases, x, y):\n    return 0.0, [0 * w for w in weights], [0 * b for b in biases]\n"
+
+
+@pytest.fixture
+def forged(tmp_path, monkeypatch):
+    """Run the command on zeros; then leave behind what a candidate can write that reads the key: a journal and reports in which it passed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("VERIFIER_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "zeros.py").write_text(ZEROS)
+    (tmp_path / "assignment.toml").write_text('activations = ["sigmoid"]\n')
+    options = ["check", "zeros.py", "--assignment", "assignment.toml", "--profile", "quick", "--only", "autograd", "--isolation"]
+
+    def forge(isolation: str) -> list[str]:
+        asked: list = []
+        real_journal, real_reports = check.kept_journal, check.earlier_reports
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(check, "kept_journal", lambda *given: asked.append(given) or real_journal(*given))
+            assert main([*options, isolation]) == 1
+        (candidate,), _ = find_candidates(["zeros.py"])
+        directory, candidates, question, _ = asked[0]
+        passed = msgspec.structs.replace(next(judge(["zeros.py"], profile="quick", only=["contract"])).report, verdict="pass", summary="")
+        with real_journal(directory, candidates, question, False) as journal:
+            journal.begin(passed.seed)
+            journal.add(candidate, Judged(passed, None))
+        reports = real_reports(directory, question, False)
+        assert reports.finished(candidate, digest_of(candidate.own), passed.seed) is None
+        (directory / "zeros" / "report.json").write_bytes(to_json(passed))
+        reports.seal(passed, directory / "zeros")
+        return [*options, isolation]
+
+    return forge
+
+
+@pytest.mark.parametrize("more", [["--resume"], []], ids=["journal", "report"])
+def test_what_a_candidate_can_have_signed_is_not_believed_where_files_are_not_confined(more, forged, monkeypatch, capsys):
+    command = [*forged("off"), *more]
+    assert main(command) == 1
+    assert ("--resume begins anew" in capsys.readouterr().err) is bool(more)
+    command = [*forged("off"), *more]
+    monkeypatch.setattr(check, "what_was_kept_is_ours", lambda isolation: True)
+    assert main(command) == 0
 
 
 def test_a_seed_that_is_fixed_for_grading_is_remarked_on(submission, capsys):

@@ -78,8 +78,9 @@ def _check_reply(form: Any, call: Mapping[str, Any], reply: Any, arrays: Mapping
         _check_trace(reply.get("trace"), arrays)
     elif call.get("count"):
         counts = reply.get("counts")
-        numbers = isinstance(counts, list) and all(type(count) is int and 0 <= count < 2**40 for count in counts)
-        if not numbers or len(counts) not in (0, 3):
+        if not isinstance(counts, list) or not all(type(count) is int and 0 <= count < 2**40 for count in counts):
+            raise WireError("a reply has no counts")
+        if len(counts) not in (0, 3):
             raise WireError("a reply has no counts")
 
 

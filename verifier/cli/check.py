@@ -166,13 +166,17 @@ def check(
         "time_limit": time_limit,
         "rung": rung,
     }
+    graded = assignment is not None or profile == "grading"
+    believed = not graded or what_was_kept_is_ours(isolation)
+    if resume and not believed:
+        say("--resume begins anew: where files are not confined, a candidate can have written the journal, and signed it.")
     files = parse_outputs(outputs)
     known = () if baseline is None else read_baseline_file(baseline)
-    with ProgressBar() as progress, kept_journal(Path(report_dir), candidates, asked, resume) as journal:
+    with ProgressBar() as progress, kept_journal(Path(report_dir), candidates, asked, resume and believed) as journal:
         chosen = formats or (PAGES_OF_A_CLASS if assignment is not None else ())
         run = Answers(open_console(), Path(report_dir), chosen, fail_on, progress.clear, files, known)
         apart = [report_dir, *(str(output.path) for output in files)]
-        kept = earlier_reports(Path(report_dir), asked, fresh) if assignment is not None else None
+        kept = earlier_reports(Path(report_dir), asked, fresh) if assignment is not None and believed else None
         run.kept = kept
         once: dict[str, Any] = {
             "expecting": run.expect,
@@ -198,6 +202,13 @@ def read_baseline_file(file: str) -> tuple[Known, ...]:
     except UnicodeDecodeError as error:
         raise RequestError(f"cannot read the baseline {file}: {error}") from None
     return read_baseline(text, file)
+
+
+def what_was_kept_is_ours(isolation: Isolation | None) -> bool:
+    """Whether no candidate can have read the key that signs journals and reports: where files are confined."""
+    from verifier.candidates.zygote import files_can_be_confined
+
+    return isolation != "off" and files_can_be_confined()
 
 
 def earlier_reports(directory: Path, asked: Mapping[str, Any], fresh: bool) -> KeptReports | None:

@@ -13,7 +13,7 @@ def traced(function: Watched, hook: Callable[..., Any], taken_away: Callable[[],
 
     def install(hook: Callable[..., Any] | None) -> None:
         settrace(hook)
-        threading.settrace(hook)  # type: ignore[arg-type]
+        threading.settrace(hook)
 
     return _hooked(function, hook, gettrace, install, taken_away)
 

@@ -126,10 +126,10 @@ class _Line:
         shown = max(epsilon, epsilon_shown_by(near))
         wander = np.max([np.abs(copy - center) for copy in nearby], axis=0, initial=0.0)
         wander = np.where(np.isfinite(wander), wander, 0.0)
-        level, moved = self._level(center), self._level(far - center)
+        level, far_moved = self._level(center), self._level(far - center)
         noise = level * shown + self._level(wander)
         # Outputs that nothing moves show nothing: zeros are right for them, and so they are for any that rounding swallows.
-        self._level_here, self._largest = level, size_seen(moved, level if not np.isfinite(moved) else 0.0, noise)
+        self._level_here, self._largest = level, size_seen(far_moved, 0.0 if np.isfinite(far_moved) else level, noise)
         self._scatter = noise / epsilon + HIDDEN
         self._moves = moves_of(self._one_of_four, center, shown * np.abs(center) + wander)
 
