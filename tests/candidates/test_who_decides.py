@@ -121,7 +121,7 @@ ZEROS = "def backprop(weights, biases, x, y):\n    return 0.0, [0 * w for w in w
 
 @pytest.fixture
 def forged(tmp_path, monkeypatch):
-    """Run the command on zeros; then leave behind what a candidate can write that reads the key: a journal and reports in which it passed."""
+    """Run the command on zeros; then leave behind what a candidate that reads the key can: a journal and a report in which it passed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("VERIFIER_CACHE", str(tmp_path / "cache"))
     (tmp_path / "zeros.py").write_text(ZEROS)

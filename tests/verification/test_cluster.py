@@ -79,6 +79,16 @@ def test_nothing_is_lost_or_judged_twice_where_one_of_two_workers_is_killed(clus
     assert [structs.replace(one.report, timings={}) for one in alone] == [structs.replace(one.report, timings={}) for one in found]
 
 
+def test_hostile_code_gets_the_same_reports_there(cluster, folder):
+    for file in folder.iterdir():
+        file.unlink()
+    for name in ("forges_an_answer", "kills_itself", "patches_the_worker", "raises_a_hostile_exception", "reads_the_referee"):
+        (folder / f"{name}.py").write_text((ROOT / "tests" / "hostile" / f"{name}.py").read_text())
+    found, alone = (sorted(asked(folder, **how), key=lambda one: one.position) for how in ({"cluster": str(cluster)}, {"jobs": 1}))
+    assert [one.report.verdict for one in found] == ["error", "error", "pass", "error", "pass"]
+    assert [(one.report.verdict, one.report.isolation) for one in alone] == [(one.report.verdict, one.report.isolation) for one in found]
+
+
 def test_a_worker_that_sees_other_files_gives_no_verdict(folder):
     from verifier.candidates.assignment import Assignment
     from verifier.candidates.limits import Limits

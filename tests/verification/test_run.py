@@ -13,6 +13,7 @@ from verifier.candidates.discovery import find_candidates
 from verifier.candidates.session import Target
 from verifier.candidates.zygote import Zygote
 from verifier.checks.catalogue import check_ids
+from verifier.reports import html, markdown
 from verifier.results.report import from_json, to_json
 
 ROOT = Path(__file__).parents[2]
@@ -85,6 +86,22 @@ def test_the_report_says_whether_the_worker_was_a_user_of_its_own(report, plain)
             told = worker.hello["isolation"]["own_user"]
         assert told is False or os.geteuid() == 0
         assert report(file, only=("contract",)).isolation.own_user is told
+
+
+SENDS_NONSENSE = """
+import os, stat
+channel = next(n for n in range(3, 1 << 12) if os.path.exists(f"/proc/self/fd/{n}") and stat.S_ISSOCK(os.fstat(n).st_mode))
+os.write(channel, b"nonsense that is no frame, where the functions are told")
+"""
+
+
+def test_of_a_worker_that_was_ended_before_its_hello_was_believed_isolation_is_not_known(report, plain):
+    refused = report(plain.but("import numpy as np", f"import numpy as np{SENDS_NONSENSE}"), only=("contract",))
+    assert refused.verdict == "error" and "something else than an answer" in refused.summary
+    assert refused.isolation.known is False
+    assert "isolation: not known" in markdown.write(refused)
+    assert not any("not isolated" in write(refused).lower() for write in (markdown.write, html.write))
+    assert report(plain, only=("contract",)).isolation.known is True
 
 
 def test_an_older_report_does_not_say_so_and_stays_readable(report, plain):

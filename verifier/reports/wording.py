@@ -213,7 +213,7 @@ def isolation_words(isolation: Isolation) -> str:
     if gap:
         return gap
     if not isolation.known:
-        return "nothing of it was run"
+        return "not known: it was never started, or ended while it was loaded"
     landlock = f" (Landlock ABI {isolation.landlock_abi})" if isolation.landlock_abi else ""
     return f"files, system calls and limits confined{landlock}"
 
