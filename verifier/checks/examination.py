@@ -74,7 +74,7 @@ class Examination:
     """One candidate before its checks: claims, problems, what it answered for them, and a way to ask more.
 
     `claims` are those of its contract. `evaluations` holds the answers of the `contract` check by problem index; a problem without an
-    entry has no usable answer.
+    entry has no usable answer. `helpers` are functions that only share the name of an optional one.
     """
 
     claims: Any
@@ -86,6 +86,7 @@ class Examination:
     seed: int
     differences: int
     every_tensor: bool = False
+    helpers: Collection[str] = ()
 
     @property
     def answered(self) -> list[Item]:
@@ -240,6 +241,12 @@ def concluded(
         notes=tuple(notes),
     )
     return Finding(outcome, tuple(measurements))
+
+
+def without(examination: Examination, functions: Sequence[str], why: str) -> str:
+    """Why a check of these functions is not asked: what `why` says, or that those of such names are helpers."""
+    own = [f"`{name}`" for name in functions if name in examination.helpers]
+    return f"{' and '.join(own)} {'are helpers' if len(own) > 1 else 'is a helper'} of its own." if own else why
 
 
 def skipped(check: str, why: str) -> Finding:

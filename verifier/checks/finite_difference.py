@@ -30,7 +30,10 @@ def check(examination: Examination) -> Finding:
     gives_loss = any(evaluation.loss is not None for evaluation in examination.evaluations.values())
     answered = examination.answered
     if not gives_loss and (not answered or outputs_call(examination, answered[0].problem) is None):
-        return skipped(ID, "The candidate returns no loss and has no `predict`: return the loss, or define predict(weights, biases, x).")
+        return skipped(
+            ID,
+            "The candidate returns no loss and has no `predict` of the contract's: return the loss, or define predict(weights, biases, x).",
+        )
     done: list[Differenced] = []
     unanswered: list[str] = []
     for item in chosen(examination):

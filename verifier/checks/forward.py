@@ -19,7 +19,7 @@ def check(examination: Examination) -> Finding:
         found += of_loss(item, examination.evaluations[item.index])
         found += _of_outputs(examination, item)
     if not found:
-        return skipped(ID, "The candidate returns no loss and has no `predict`: its forward pass cannot be seen.")
+        return skipped(ID, "The candidate returns no loss and has no `predict` of the contract's: its forward pass cannot be seen.")
     problems = len({measurement.problem for measurement in found})
     return concluded(ID, found, passed=_passed(found), failed=lambda worst, wrong: departs_most(worst, wrong, problems))
 

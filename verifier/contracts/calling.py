@@ -18,6 +18,9 @@ Arrays = Mapping[str, NDArray[Any]]
 Tree = str | None | list[Any]
 
 
+Read = Callable[[Any, Arrays], Any]
+
+
 @dataclass(frozen=True)
 class Call:
     """One call of a candidate's function, as the worker takes it: which function, over which values, and the form of its answer.
@@ -66,6 +69,20 @@ class Call:
         }
 
 
+@dataclass(frozen=True)
+class Namesake:
+    """A candidate's function that shares the name of an optional one, and is a helper of its own, or may be.
+
+    Attributes:
+        call: its own call, as text.
+        trial: where its parameters do not tell: the contract's call of it for a problem, and how an answer is read. It is a helper if it
+            answers no problem in that form.
+    """
+
+    call: str
+    trial: Callable[[Problem], tuple[Call, Read]] | None = None
+
+
 class Calling(Protocol):
     """How the problems of a contract are put to a candidate: a module with these functions. Readers raise AnswerError."""
 
@@ -90,11 +107,8 @@ class Calling(Protocol):
     def read_outputs(self, tree: Tree, arrays: Arrays, problem: Problem, claims: Any) -> FloatArray:
         """Outputs that came back from `predict`."""
 
-    def helpers(self, parameters: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
-        """Of functions with these parameters, those that only share the name of an optional one -> their call as text."""
+    def namesakes(self, parameters: Mapping[str, Sequence[str]], claims: Any) -> Mapping[str, Namesake]:
+        """Of functions with these parameters, those that only share the name of an optional one, or may."""
 
     def advice(self, kind: str, text: str) -> str:
         """What to do about an exception of this type and text where the contract brought it about, else ""."""
-
-
-Read = Callable[[Any, Arrays], Any]

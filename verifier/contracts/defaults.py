@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
-from verifier.contracts.calling import Arrays, Tree
+from verifier.contracts.calling import Arrays, Namesake, Tree
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
 
@@ -31,7 +31,7 @@ def entry_of(functions: Collection[str], named: str) -> str:
     return named
 
 
-def helpers(parameters: Mapping[str, Sequence[str]]) -> Mapping[str, str]:
+def namesakes(parameters: Mapping[str, Sequence[str]], claims: Any) -> Mapping[str, Namesake]:
     """Every function that has the name of an optional one is meant as it."""
     return {}
 

@@ -17,7 +17,7 @@ from verifier.candidates.source_lines import classes_in
 from verifier.candidates.zygote import Zygote
 from verifier.checks import contract
 from verifier.checks.examination import Unanswered
-from verifier.contracts.calling import Call, Read
+from verifier.contracts.calling import Call, Namesake, Read
 from verifier.contracts.catalogue import calling_of, family_of
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem
@@ -47,6 +47,7 @@ class Interview(Workers):
         self._watched = False
         self._points_alone = False
         self._loss_is_missing = False
+        self._tried: dict[str, str] = {}  # helpers that their answers told
         self.complex_numbers = ""  # where the candidate was seen to handle some, if it was
 
     @property
@@ -56,10 +57,32 @@ class Interview(Workers):
 
     @property
     def helpers(self) -> Mapping[str, str]:
-        """Those helpers, with their own call as text; none where the entry is missing, so that the message names all there is."""
+        """Those helpers, as a note calls them."""
+        certain = {name: one.call for name, one in self._namesakes().items() if one.trial is None}
+        return {**certain, **self._tried}
+
+    def try_namesakes(self, problems: Sequence[Problem]) -> None:
+        """Take for helpers the functions whose parameters do not tell, and which answer none of these problems as the contract's would."""
+        for name, one in self._namesakes().items():
+            if one.trial is None or name not in self.functions:
+                continue
+            refused = []
+            for problem in problems:
+                try:
+                    self._ask(problem, *one.trial(problem), "")
+                    break
+                except Unanswered as error:
+                    if error.fatal:
+                        return
+                    refused.append(str(error).partition(contract.CALLED)[0].rstrip(" ."))
+            else:
+                self._tried[name] = f"{one.call}, since it does not answer as the contract's {name} ({refused[0]})"
+
+    def _namesakes(self) -> Mapping[str, Namesake]:
+        """None where the entry is missing, so that the message names all there is."""
         offered, entry = super().functions, self._candidate.entry.rpartition(".")[2]
-        found = self._calling.helpers(self.parameters) if entry in offered else {}
-        return {name: call for name, call in found.items() if name != entry}
+        found = self._calling.namesakes(self.parameters, self._claims) if entry in offered else {}
+        return {name: one for name, one in found.items() if name != entry}
 
     @property
     def entry(self) -> str:

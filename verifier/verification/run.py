@@ -40,6 +40,7 @@ from verifier.verification.writing import Asked, write_down
 
 Progress = Callable[[str, int, int], None]
 STEPS_ALONE = "The file has only `update`, and a step of the optimiser in the manifest does not show the gradient: the steps are judged."
+TRIED = 3  # networks, by whose answers a function is taken for a helper
 REQUIRED = "The assignment asks for backpropagation."
 UNCOUNTED = "What a gradient costs is not known: the candidate gave no answer while its statements were counted, or stopped the counting."
 
@@ -140,6 +141,8 @@ def _ask(
         return Asked(_with_skipped({contract.ID: asked}, request, "No problem was answered."), None)
     if all(evaluation.loss is None for evaluation in evaluations.values()):
         interview.use_predict_for_losses()
+    interview.try_namesakes([item.problem for item in examination.answered[:TRIED]])
+    examination = replace(examination, helpers=interview.helpers.keys())
     notes = (paced.said, note_on_cells(interview.left_out), note_on_helpers(interview.helpers), interview.note_on_loading)
     findings = {contract.ID: reduce(_noting, notes, _noting_few_networks(asked, corpus))}
     found(findings[contract.ID].outcome)

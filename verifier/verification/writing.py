@@ -67,7 +67,7 @@ def write_down(
         interview,
         outcomes,
         verdict=verdict,
-        summary=_summary(verdict, outcomes, asked, shrunk),
+        summary=_summary(verdict, outcomes, asked, shrunk) + _unjudged(verdict, request, interview),
         seconds=seconds,
         measurements=measurements,
         notes=(*_notes(verdict, outcomes, asked.convention), *asked.notes),
@@ -125,6 +125,13 @@ def _summary(verdict: Verdict, outcomes: Sequence[Outcome], asked: Asked, shrunk
     if wrong:
         return " ".join([*explained, f"{network}, {departs(max(wrong, key=_magnitude))}"])
     return " ".join(explained or [f"{network}: {shrunk.finding.outcome.message}"])
+
+
+def _unjudged(verdict: Verdict, request: Request, interview: Interview) -> str:
+    """Beside a pass under an assignment: which functions of optional names count as helpers."""
+    if verdict != "pass" or not request.assigned or not interview.helpers:
+        return ""
+    return f" Not judged, as taken for helpers of its own: {', '.join(f'`{name}`' for name in interview.helpers)}."
 
 
 def _raises(outcomes: Sequence[Outcome], asked: Asked) -> bool:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, Item, compared, concluded, departs, skipped
+from verifier.checks.examination import Examination, Finding, Item, compared, concluded, departs, skipped, without
 from verifier.contracts.calling import Call
-from verifier.contracts.mlp.calling import deltas_call, forward_call, read_stages
+from verifier.contracts.mlp.calling import STAGES, deltas_call, forward_call, read_stages
 from verifier.contracts.mlp.claims import Claims
 from verifier.problems.program import Problem, Role
 from verifier.results.outcome import Measurement
@@ -25,14 +25,13 @@ def check(examination: Examination) -> Finding:
     """Every stage that the candidate's optional functions show, in the order of the equations."""
     functions = examination.asking.functions
     if not {"forward", "deltas"} & set(functions):
-        return skipped(ID, "The candidate has neither `forward` nor `deltas`.")
+        return skipped(ID, without(examination, list(STAGES), "The candidate has neither `forward` nor `deltas`."))
     found: list[Measurement] = []
     for item in examination.answered:
         if "forward" in functions:
-            call = forward_call(item.problem, examination.claims)
-            found += _compare(examination, item, call, ("pre_activations", "activations"))
+            found += _compare(examination, item, forward_call(item.problem, examination.claims))
         if "deltas" in functions:
-            found += _compare(examination, item, deltas_call(item.problem, examination.claims), ("deltas",))
+            found += _compare(examination, item, deltas_call(item.problem, examination.claims))
     finding = concluded(ID, found, passed="Every stage agrees.", failed=lambda worst, wrong: departs(worst))
     if finding.outcome.status != "fail":
         return finding
@@ -41,9 +40,9 @@ def check(examination: Examination) -> Finding:
     return replace(finding, outcome=msgspec.structs.replace(finding.outcome, message=message), equation=equation_of(stage))
 
 
-def _compare(examination: Examination, item: Item, call: Call, kinds: tuple[str, ...]) -> list[Measurement]:
+def _compare(examination: Examination, item: Item, call: Call) -> list[Measurement]:
     def read(tree: Any, arrays: Mapping[str, NDArray[Any]]) -> dict[str, FloatArray]:
-        return read_stages(tree, arrays, item.problem, examination.claims, kinds)
+        return read_stages(tree, arrays, item.problem, examination.claims, STAGES[call.function])
 
     stages = examination.asking.call(item.problem, call, read, where=item.where)
     scale = delta_factor(examination.claims, item.problem)

@@ -7,7 +7,18 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, Item, compare_gradients, compared, concluded, departs, own_rounding, skipped
+from verifier.checks.examination import (
+    Examination,
+    Finding,
+    Item,
+    compare_gradients,
+    compared,
+    concluded,
+    departs,
+    own_rounding,
+    skipped,
+    without,
+)
 from verifier.checks.mlp import optimizer
 from verifier.checks.mlp.stepping import step, walk
 from verifier.contracts.mlp.calling import RECOVERY_RATE, gradients_of_step
@@ -30,7 +41,7 @@ PATH_RATES, SECOND_RATES = (0.05, 0.2), (0.25, 1.0)  # from which the seed draws
 def check(examination: Examination) -> Finding:
     """Gradients recovered from steps at one rate, then at a second, then twenty steps along a path."""
     if "update" not in examination.asking.functions:
-        return skipped(ID, "The candidate has no `update`.")
+        return skipped(ID, without(examination, [ID], "The candidate has no `update`."))
     if examination.claims.optimizer is not None:
         return optimizer.check(examination, examination.claims.optimizer)
     fixed = examination.claims.learning_rate

@@ -6,16 +6,17 @@ shape and size have been checked here; values are the checks' to judge.
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
-from verifier.contracts.calling import Arrays, Call, Tree
+from verifier.contracts.calling import Arrays, Call, Namesake, Read, Tree
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
-from verifier.contracts.mlp.optional_functions import helpers as helpers
+from verifier.contracts.mlp.optional_functions import doubtful, helpers
 from verifier.errors import AnswerError
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
@@ -24,6 +25,7 @@ RECOVERY_RATE = 2.0**20  # learning rate at which a step shows its gradient: at 
 _ANSWER = ["array", "arrays", "arrays"]
 _ANSWER_PARTS = ("loss", "weight_gradients", "bias_gradients")
 _PAIR = ["arrays", "arrays"]
+STAGES = {"forward": ("pre_activations", "activations"), "deltas": ("deltas",)}
 
 
 def values_of(problem: Problem, claims: Claims) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
@@ -172,6 +174,34 @@ def recovery_rate(claims: Claims) -> float:
 def optional_calls(problem: Problem, claims: Claims) -> Mapping[str, Call]:
     """Calls of the functions that show outputs and stages."""
     return {"predict": predict_call(problem, claims), "forward": forward_call(problem, claims), "deltas": deltas_call(problem, claims)}
+
+
+def namesakes(parameters: Mapping[str, Sequence[str]], claims: Claims) -> Mapping[str, Namesake]:
+    """Functions called `predict`, `forward`, `deltas` or `update` that are helpers by their parameters, or may be."""
+    certain = {name: Namesake(call) for name, call in helpers(parameters, claims).items()}
+    return certain | {name: Namesake(call, partial(_trial, name, claims)) for name, call in doubtful(parameters, claims).items()}
+
+
+def _trial(name: str, claims: Claims, problem: Problem) -> tuple[Call, Read]:
+    """The contract's call of an optional function for a problem, and how its answer is read."""
+
+    def read(tree: Tree, arrays: Arrays) -> object:
+        if name == "update":
+            return read_update(tree, arrays, problem, claims)
+        if name == "predict":
+            return _outputs_and_no_classes(tree, arrays, problem, claims)
+        return read_stages(tree, arrays, problem, claims, STAGES[name])
+
+    calls = {**optional_calls(problem, claims), "update": update_call(problem, claims, recovery_rate(claims))}
+    return calls[name], read
+
+
+def _outputs_and_no_classes(tree: Tree, arrays: Arrays, problem: Problem, claims: Claims) -> FloatArray:
+    """As `read_outputs`; raises AnswerError for whole numbers too: those are the classes that some `predict` decides for."""
+    outputs = read_outputs(tree, arrays, problem, claims)
+    if outputs.any() and np.array_equal(outputs, np.round(outputs)):
+        raise AnswerError("predict returned whole numbers, classes it seems.")
+    return outputs
 
 
 def advice(kind: str, text: str) -> str:

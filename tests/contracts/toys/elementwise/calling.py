@@ -1,7 +1,7 @@
 """value(x) -> f(x), slope(x) -> f'(x)."""
 
 from verifier.contracts.calling import Call
-from verifier.contracts.defaults import advice, entry_of, helpers, taken, to_claimed  # noqa: F401
+from verifier.contracts.defaults import advice, entry_of, namesakes, taken, to_claimed  # noqa: F401
 from verifier.results.evaluation import Evaluation
 
 

@@ -1,7 +1,7 @@
 """The cache stays in the worker; outputs are projected there."""
 
 from verifier.contracts.calling import Call
-from verifier.contracts.defaults import advice, entry_of, helpers, read_outputs, taken, to_claimed  # noqa: F401
+from verifier.contracts.defaults import advice, entry_of, namesakes, read_outputs, taken, to_claimed  # noqa: F401
 from verifier.results.evaluation import Evaluation
 
 OUTPUTS = {"out": "dout", "gate": "dgate"}
