@@ -11,6 +11,7 @@ from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of, build_problem
 from verifier.diagnosis.mlp.hints import hint_for
 from verifier.diagnosis.mlp.losses import explain_the_loss
+from verifier.diagnosis.mlp.losses_in_part import find_part
 from verifier.diagnosis.mlp.own_loss import find_own_loss, tell_own_loss
 from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.oracles.reference import Answered
@@ -31,10 +32,10 @@ OTHERS = {
 }
 
 
-def answered(claims: Claims, other: Claims, *, gradient: float = 1.0) -> list[Answered]:
+def answered(claims: Claims, other: Claims, *, gradient: float = 1.0, loud: bool = False) -> list[Answered]:
     """Answers by other claims than those by which they are judged."""
     found = []
-    for problem, reference in draw_probes(claims, seed=3, count=24):
+    for problem, reference in draw_probes(claims, seed=3, count=24, loud=loud):
         architecture = replace(architecture_of(problem), loss=other.losses[0])
         evaluation = textbook.evaluate(build_problem(architecture, problem.arrays, other))
         scaled = {name: gradient * array for name, array in evaluation.gradients.items()}
@@ -61,6 +62,42 @@ def test_a_root_of_the_loss_is_told():
     right = answered(SQUARED, SQUARED)
     assert explain_the_loss([replace(one, claimed=replace(one.claimed, loss=one.claimed.loss**0.5)) for one in right]).fault == "loss-root"
     assert explain_the_loss([replace(one, claimed=replace(one.claimed, loss=one.claimed.loss**0.4)) for one in right]).fault == "wrong-loss"
+
+
+def _samples(p, y):
+    return ((p - y) ** 2).sum(axis=1)
+
+
+def _entropies(p, y, rest=None):
+    return -(y * np.log(p) + (1 - y) * np.log(1 - p if rest is None else rest)).sum(axis=1)
+
+
+IN_PART = {
+    "the last sample's": (SQUARED, lambda p, y: _samples(p, y)[-1], "of the last sample alone."),
+    "the last sample's, averaged": (SQUARED, lambda p, y: _samples(p, y)[-1] / len(y), "last sample alone, divided as the whole is"),
+    "without the first": (SQUARED, lambda p, y: _samples(p, y)[1:].sum() / len(y), "all samples but the first, divided"),
+    "one output's": (SQUARED, lambda p, y: ((p - y) ** 2)[:, 0].mean(), "of the first output alone"),
+    "the worst sample's": (SQUARED, lambda p, y: _samples(p, y).max(), "whose loss is the largest"),
+    "clipped": (BINARY, lambda p, y: _entropies(np.clip(p, 0.2, 0.8), y).mean(), "probabilities held between 0.2 and 0.8"),
+    "an ε": (BINARY, lambda p, y: _entropies(p + 0.01, y, 1.01 - p).mean(), "log(ŷ + 0.01)"),
+    "a last sample's entropy": (BINARY, lambda p, y: _entropies(p, y)[-1], "of the last sample alone."),
+}
+
+
+@pytest.mark.parametrize(("claims", "loss", "said"), IN_PART.values(), ids=IN_PART)
+def test_a_loss_of_a_part_or_of_held_probabilities_is_named(claims, loss, said):
+    found = []
+    for one in answered(claims, claims, loud="probabilities" in said or "log" in said):
+        a, layers = one.problem.arrays["x"], architecture_of(one.problem).layers
+        for layer in range(layers):
+            z = a @ one.problem.arrays[f"weights[{layer}]"].T + one.problem.arrays[f"biases[{layer}]"]
+            a = np.tanh(z) if layer < layers - 1 else 1 / (1 + np.exp(-z))
+        found.append(replace(one, claimed=replace(one.claimed, loss=float(loss(a, one.problem.arrays["y"])))))
+    told = find_part(found, claims)
+    assert told is not None and said in told.explanation
+    elsewhere = replace(found[0], claimed=replace(found[0].claimed, loss=1.01 * found[0].claimed.loss))
+    assert find_part([elsewhere, *found[1:]], claims) is None
+    assert find_part(answered(claims, claims), claims) is None
 
 
 def test_a_right_loss_and_an_unknown_one_are_no_other_loss():

@@ -19,6 +19,7 @@ from verifier.diagnosis.mlp.factors import explain_by_a_factor
 from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.features import tell_features
 from verifier.diagnosis.mlp.losses import explain_the_loss
+from verifier.diagnosis.mlp.losses_in_part import find_part
 from verifier.diagnosis.mlp.matching import SHOWN_ON, Match, agrees, departs, is_finite, match_faults, match_pairs, shows
 from verifier.diagnosis.mlp.naming import EQUATION_WORDS, name_fault, name_matches, name_stage
 from verifier.diagnosis.mlp.optimizers import explain_by_a_rule, tell_carried
@@ -114,7 +115,9 @@ def diagnose(symptoms: Symptoms) -> Diagnosed:
             words = "The gradients are those of the claimed one: it is the loss that is wrong."
             of_loss = tell_own_loss(own, symptoms.claims, gradients=words)
         elif of_loss.fault == "wrong-loss" and changes is None:
-            of_loss = find_other_loss(_judged_on(symptoms.answered), symptoms.claims, right_gradients=True) or of_loss
+            judged = _judged_on(symptoms.answered)
+            other = find_other_loss(judged, symptoms.claims, right_gradients=True)
+            of_loss = other or find_part(judged, symptoms.claims) or of_loss
         return Diagnosed((changes or of_loss,))
     rule = symptoms.claims.optimizer
     if "update" in symptoms.failed and symptoms.step is not None and (rule is None or rule.plain):

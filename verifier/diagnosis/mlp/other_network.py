@@ -13,7 +13,10 @@ import numpy as np
 from verifier import textbook
 from verifier.contracts.mlp.claims import HIDDEN_ACTIVATIONS, LOSSES, OUTPUT_ACTIVATIONS, Claims, goes_with
 from verifier.contracts.mlp.network import architecture_of, build_problem
+from verifier.diagnosis.mlp.faults import BY_ID
+from verifier.diagnosis.mlp.matching import agrees
 from verifier.diagnosis.mlp.own_loss import ENOUGH, REDUCTIONS
+from verifier.diagnosis.mlp.variation import predict, single
 from verifier.oracles.reference import Answered
 from verifier.results.report import Diagnosis
 
@@ -30,7 +33,7 @@ def find_other_network(answered: Sequence[Answered], claims: Claims) -> Diagnosi
     deepest_first = sorted(usable, key=lambda one: -architecture_of(one.problem).layers)
     for other in _networks(claims):
         if all(_has_loss_of(one, other) for one in deepest_first):
-            if not (lines := _lines(claims, other)):
+            if not (lines := _lines(claims, other)) or _left_out(usable, claims):
                 return None  # the claimed network, but for a part in 10⁹: an ε in a denominator is no other network
             text = (
                 f"The forward pass does not compute what is claimed; on every network it is that of {lines}. "
@@ -38,6 +41,12 @@ def find_other_network(answered: Sequence[Answered], claims: Claims) -> Diagnosi
             )
             return Diagnosis("another-loss", "forward", text, f"This holds on all {len(usable)} networks.")
     return None
+
+
+def _left_out(usable: Sequence[Answered], claims: Claims) -> bool:
+    """Whether the output's activation is left out in loss and gradients alike, which the catalogue names."""
+    fault = single(BY_ID["linear-output"])
+    return all((found := predict(one.problem, claims, fault)) is not None and agrees(found, one) for one in usable)
 
 
 def _networks(claims: Claims) -> Iterator[Claims]:
