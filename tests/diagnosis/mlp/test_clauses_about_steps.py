@@ -251,7 +251,7 @@ def a_path(problem, output, below):
     return Path(problems, references, afters, 0.1)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(st.sampled_from(sorted(PULLS)), st.sampled_from(sorted(PULLS)), st.sampled_from([None, Rule("sgd", (("momentum", 0.7),))]))
 def test_each_clause_about_a_rule_is_true_of_planted_rules_and_pairs_of_them(output, below, claimed):
     paths = [a_path(problem, output, below) for problem, _ in drawn_once(CLAIMS, seed=5, count=2)]

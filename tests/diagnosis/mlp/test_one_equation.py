@@ -38,6 +38,19 @@ WRONG = {
 }
 
 
+def test_an_overwritten_activation_is_said_of_the_product_that_shows_it_first(tmp_path):
+    """Layers of one shape share a buffer: the product of the layer above is wrong before the δ below is."""
+    kept = "a.append(1 / (1 + np.exp(-(a[-1] @ w.T + b))))"
+    shared = "z = kept.setdefault((len(x), w.shape), np.empty((len(x), len(w))))\n        z[...] = 1 / (1 + np.exp(-(a[-1] @ w.T + b)))"
+    text = HEAD.replace(kept, f"{shared}\n        a.append(z)").replace("a, n = [x]", "kept = {}\n    a, n = [x]")
+    for mark, code in RIGHT.items():
+        text = text.replace(mark, code)
+    (tmp_path / "student.py").write_text(text, encoding="utf-8")
+    (judged,) = judge([str(tmp_path / "student.py")], profile="quick")
+    assert judged.report.diagnosis[0].equation == "weight-gradient"
+    assert next(step.equation for step in judged.report.counterexample.walkthrough if step.parts) == "weight-gradient"
+
+
 @pytest.mark.parametrize(("pieces", "equation", "batch"), WRONG.values(), ids=WRONG)
 def test_diagnosis_and_lines_by_hand_agree(pieces, equation, batch, tmp_path):
     text = HEAD

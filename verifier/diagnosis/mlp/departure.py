@@ -94,6 +94,9 @@ def _counted(found: Sequence[Sequence[Wrong]], *, weak: bool) -> Departure:
     votes.pop("undecided", 0)
     undecided = sum(network[0].equation == "undecided" for network in showing)  # from the output back: nothing was decided before it
     equations = tuple(equation for equation in EQUATIONS if votes[equation] and 3 * votes[equation] >= len(showing))
+    firsts = Counter(network[0].equation for network in showing)
+    # The first of a network is the one that its lines by hand show first; where that differs, the order of the equations is kept.
+    equations = tuple(sorted(equations, key=lambda equation: -firsts[equation]))
     first = equations[0] if equations and undecided < len(showing) else None
     return Departure(first, equations, undecided=bool(undecided), weak=weak, networks=len(found), showing=len(showing))
 
