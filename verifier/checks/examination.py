@@ -243,10 +243,10 @@ def concluded(
     return Finding(outcome, tuple(measurements))
 
 
-def without(examination: Examination, functions: Sequence[str], why: str) -> str:
-    """Why a check of these functions is not asked: what `why` says, or that those of such names are helpers."""
+def without(examination: Examination, functions: Sequence[str], why: str, besides: str = "") -> str:
+    """Why a check of these functions is not asked: what `why` says, or, after `besides`, that those of such names are helpers."""
     own = [f"`{name}`" for name in functions if name in examination.helpers]
-    return f"{' and '.join(own)} {'are helpers' if len(own) > 1 else 'is a helper'} of its own." if own else why
+    return f"{besides} {' and '.join(own)} {'are helpers' if len(own) > 1 else 'is a helper'} of its own.".lstrip() if own else why
 
 
 def skipped(check: str, why: str) -> Finding:

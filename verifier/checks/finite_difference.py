@@ -8,7 +8,7 @@ import numpy as np
 from verifier import textbook
 from verifier.arrays import FloatArray, element_of, finite_or_none
 from verifier.checks.check import Check
-from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, outputs_call, skipped
+from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, outputs_call, skipped, without
 from verifier.counting import counted
 from verifier.oracles.finite_difference.line import DirectionResult
 from verifier.oracles.finite_difference.problem import Moves, ProblemDifferences, check_problem
@@ -30,10 +30,8 @@ def check(examination: Examination) -> Finding:
     gives_loss = any(evaluation.loss is not None for evaluation in examination.evaluations.values())
     answered = examination.answered
     if not gives_loss and (not answered or outputs_call(examination, answered[0].problem) is None):
-        return skipped(
-            ID,
-            "The candidate returns no loss and has no `predict` of the contract's: return the loss, or define predict(weights, biases, x).",
-        )
+        why = "The candidate returns no loss and has no `predict`: return the loss, or define predict(weights, biases, x)."
+        return skipped(ID, without(examination, ["predict"], why, "No loss comes back, and"))
     done: list[Differenced] = []
     unanswered: list[str] = []
     for item in chosen(examination):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from verifier.checks.check import Check
-from verifier.checks.examination import Examination, Finding, Item, compared, concluded, departs_most, outputs_call, skipped
+from verifier.checks.examination import Examination, Finding, Item, compared, concluded, departs_most, outputs_call, skipped, without
 from verifier.contracts.catalogue import calling_of
 from verifier.results.evaluation import Evaluation
 from verifier.results.outcome import Measurement
@@ -19,7 +19,8 @@ def check(examination: Examination) -> Finding:
         found += of_loss(item, examination.evaluations[item.index])
         found += _of_outputs(examination, item)
     if not found:
-        return skipped(ID, "The candidate returns no loss and has no `predict` of the contract's: its forward pass cannot be seen.")
+        why = "The candidate returns no loss and has no `predict`: its forward pass cannot be seen."
+        return skipped(ID, without(examination, ["predict"], why, "No loss comes back, and"))
     problems = len({measurement.problem for measurement in found})
     return concluded(ID, found, passed=_passed(found), failed=lambda worst, wrong: departs_most(worst, wrong, problems))
 

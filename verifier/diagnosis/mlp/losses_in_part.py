@@ -5,6 +5,7 @@ Each form predicts the loss of every network; it is said where all of them fit, 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -83,21 +84,25 @@ def _seen(one: Answered, claims: Claims) -> _Seen | None:
 def _forms(claims: Claims) -> Iterator[tuple[str, Callable[[_Seen], float]]]:
     for words, part in _PARTS.items():
         if claims.reduction != "sum":
+            yield f"that {words}", partial(_of_a_part, part, by_its_size=True)
+        yield f"that {words}, divided as the whole is", partial(_of_a_part, part, by_its_size=False)
+    if any("cross_entropy" in loss for loss in claims.losses):
+        for end in HOLDS:
             yield (
-                f"that {words}",
-                lambda one, part=part: _reduced(one, part(one.parts), one.divisor * part(one.parts).size / one.parts.size),
+                f"that of probabilities held between {end:g} and {1 - end:g}",
+                partial(_held, lambda p, end: np.clip(p, end, 1 - end), end),
             )
-        yield f"that {words}, divided as the whole is", lambda one, part=part: _reduced(one, part(one.parts), one.divisor)
-    if not any("cross_entropy" in loss for loss in claims.losses):
-        return
-    for end in HOLDS:
-        held: Sequence[tuple[str, Callable[[FloatArray], FloatArray]]] = (
-            (f"that of probabilities held between {end:g} and {1 - end:g}", lambda p, end=end: np.clip(p, end, 1 - end)),
-            (f"that of probabilities of at least {end:g}", lambda p, end=end: np.maximum(p, end)),
-            (f"that of log(ŷ + {end:g}) in the place of log ŷ", lambda p, end=end: p + end),
-        )
-        for words, hold in held:
-            yield words, lambda one, hold=hold: _reduced(one, _parts(hold(one.p), one.y, one.loss, hold(1 - one.p)), one.divisor)
+            yield f"that of probabilities of at least {end:g}", partial(_held, np.maximum, end)
+            yield f"that of log(ŷ + {end:g}) in the place of log ŷ", partial(_held, np.add, end)
+
+
+def _of_a_part(part: Callable[[FloatArray], FloatArray], one: _Seen, *, by_its_size: bool) -> float:
+    kept = part(one.parts)
+    return _reduced(one, kept, one.divisor * (kept.size / one.parts.size if by_its_size else 1.0))
+
+
+def _held(hold: Callable[[FloatArray, float], FloatArray], end: float, one: _Seen) -> float:
+    return _reduced(one, _parts(hold(one.p, end), one.y, one.loss, hold(1 - one.p, end)), one.divisor)
 
 
 def _reduced(one: _Seen, parts: FloatArray, divisor: float) -> float:
