@@ -13,7 +13,7 @@ from verifier.candidates.own_files import MOST_BYTES, digest_of
 from verifier.cli import main
 from verifier.errors import HarnessError
 from verifier.results.report import from_json
-from verifier.verification import journal, programs
+from verifier.verification import journal, judging, programs
 
 RIGHT = Path(__file__).parents[2] / "reference_impls" / "correct" / "vectorised_rows.py"
 QUICK = ("--profile", "quick", "--only", "forward")
@@ -108,6 +108,16 @@ def test_what_breaks_on_one_is_told_with_its_name_and_ends_with_3(three, monkeyp
     told = capsys.readouterr()
     assert "all/a was not judged. The harness broke" in told.err
     assert "NOT JUDGED  all/a was not judged" in told.out
+
+
+def test_where_what_breaks_on_one_is_not_caught_the_others_lose_their_verdicts(three, monkeypatch):
+    def broken(candidate, error):
+        raise error
+
+    monkeypatch.setattr(judging, "_broken", broken)
+    monkeypatch.setattr(programs, "kept_corpus", lambda claims, profile, seed: [].pop())
+    assert main(["check", "all", *QUICK]) == 3
+    assert verdicts() == {}
 
 
 def test_a_journal_that_breaks_on_one_is_no_end_of_the_run(three, monkeypatch):

@@ -8,6 +8,7 @@ from verifier.candidates.assignment import Assignment
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.submissions import Unjudged, find_submissions
 from verifier.errors import RequestError
+from verifier.verification.judging import judge
 
 RIGHT = "def backprop(weights, biases, x, y):\n    return 0.0, [], []\n"
 FIXED = Assignment("week3.toml", claims={"activations": ["tanh"]})
@@ -111,6 +112,35 @@ def test_a_submission_cannot_choose_another_contract_than_the_assignments(folder
     row = rows(folder)["mallory"]
     assert isinstance(row, Unjudged)
     assert 'manifest key "contract" is "layer"' in row.why
+
+
+RIGHT_AT_ONE_SIZE = """# /// script
+# [tool.verifier]
+# contract = "layer"
+# forward = "out, cache = relu_forward(x)"
+# backward = "dx = relu_backward(dout, cache)"
+# arrays = { x = "N D" }
+# sizes = { N = 1, D = 1 }
+# ///
+def relu_forward(x):
+    return x * (x > 0), x
+
+def relu_backward(dout, x):
+    return dout * (x > 0) * (x.size == 1)
+"""
+
+
+def test_under_a_preset_a_submission_does_not_choose_what_it_is_asked(folder):
+    (folder / "mallory.py").write_text(RIGHT_AT_ONE_SIZE)
+    (folder / "honest.py").write_text(RIGHT_AT_ONE_SIZE.partition("# ///\n")[2].replace(" * (x.size == 1)", ""))
+    (folder.parent / "a.toml").write_text('contract = "layer"\npreset = "cs231n"\n')
+    judged = {
+        one.report.candidate.name: one.report for one in judge([str(folder)], assignment=str(folder.parent / "a.toml"), profile="quick")
+    }
+    assert (judged["mallory"].verdict, judged["honest"].verdict) == ("error", "pass")
+    assert 'manifest key "forward" must not be in the manifest' in judged["mallory"].summary
+    (alone,) = judge([str(folder / "mallory.py")], profile="quick")
+    assert alone.report.verdict == "pass"  # where its own manifest counts
 
 
 def test_a_link_borrows_nobody_elses_file(folder, tmp_path):

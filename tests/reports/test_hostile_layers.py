@@ -6,9 +6,15 @@ import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 
-import verifier
-from verifier.reports.formats import FORMATS
+import pytest
+from jinja2 import Environment
 
+import verifier
+from verifier.reports import html, markdown, table
+from verifier.reports.formats import FORMATS
+from verifier.results.report import Report
+
+TABLES = ("csv", "checks", "measurements")
 SOURCE = r"""# /// script
 # [tool.verifier]
 # contract = "layer"
@@ -47,9 +53,28 @@ def outside_of_code(markdown: str) -> Iterator[str]:
             yield line
 
 
-def test_names_of_layers_and_what_they_raise_are_inert(tmp_path):
-    (tmp_path / "hostile.py").write_text(SOURCE)
-    report = verifier.check(tmp_path / "hostile.py", profile="quick", seed=0)
+@pytest.fixture(scope="module")
+def report(tmp_path_factory) -> Report:
+    file = tmp_path_factory.mktemp("hostile") / "hostile.py"
+    file.write_text(SOURCE)
+    return verifier.check(file, profile="quick", seed=0)
+
+
+def test_where_nothing_is_escaped_they_are_not_inert(report, monkeypatch):
+    monkeypatch.setattr(html, "Environment", lambda **options: Environment(**{**options, "autoescape": False}))
+    monkeypatch.setattr(markdown, "escape", str)
+    monkeypatch.setattr(table, "_cell", lambda field: field)
+    html.template.cache_clear()
+    try:
+        assert "<script>alert(1)" in FORMATS["html"].write(report)
+    finally:
+        html.template.cache_clear()
+    assert any("<script>alert" in line for line in outside_of_code(FORMATS["markdown"].write(report)))
+    cells = [cell for name in TABLES for row in csv.reader(io.StringIO(FORMATS[name].write(report))) for cell in row]
+    assert any(cell.startswith("=1+1") for cell in cells)
+
+
+def test_names_of_layers_and_what_they_raise_are_inert(report):
     assert report.verdict == "fail"
     written = {name: format.write(report) for name, format in FORMATS.items()}
     assert "alert(1)" in written["html"]
@@ -60,7 +85,7 @@ def test_names_of_layers_and_what_they_raise_are_inert(tmp_path):
     assert any("alert(1)" in line for line in prose)
     assert not [line for line in prose if "<script>alert" in line or "<img src=x" in line or "](javascript" in line or "![x](http" in line]
     assert not [line for line in written["annotations"].split("\n") if "alert" in line and not line.startswith(("::error ", "::warning "))]
-    for name in ("csv", "checks", "measurements"):
+    for name in TABLES:
         cells = [cell for row in csv.reader(io.StringIO(written[name])) for cell in row]
         assert not [cell for cell in cells if cell[:1] in ("=", "+", "@", "\t")], name
     ElementTree.fromstring(written["junit"])
