@@ -1,0 +1,62 @@
+"""The sentence about a wrong gradient, for gradients whose mistake is known because it was made here."""
+
+import numpy as np
+import pytest
+
+from verifier.oracles.functions.relations import relation
+
+RIGHT = np.random.default_rng(0).normal(size=(4, 3))
+SIZES = {"N": 4, "C": 3}
+ONLY_LAST = np.where(np.arange(4)[:, None] == 3, RIGHT, 0.0)
+ONLY_FIRST = np.where(np.arange(4)[:, None] == 0, RIGHT, 0.0)
+MASK = RIGHT > 0
+SAID = {
+    "twice": (2 * RIGHT, "It is twice the right one."),
+    "size": (4 * RIGHT, "It is N times the right one (N is 4 here)."),
+    "one over a size": (RIGHT / 3, "It is 1/(C) times the right one (C is 3 here)."),
+    "a size squared": (16 * RIGHT, "It is (N)² times the right one (N is 4 here)."),
+    "sign": (-RIGHT, "It has the wrong sign."),
+    "sign and size": (-4 * RIGHT, "It is turned in sign and N times the right one (N is 4 here)."),
+    "absolute": (np.abs(RIGHT), "Its sign is lost: it is the absolute value of the right one."),
+    "zero": (0 * RIGHT, "It is 0 everywhere."),
+    "last row": (ONLY_LAST, "Only the last row is there, all others are 0."),
+    "first row": (ONLY_FIRST, "Only the first row is there, all others are 0."),
+    "last row right": (np.where(ONLY_LAST != 0, RIGHT, RIGHT**2 + 1), "The last row is right, those before it are not."),
+    "first row right": (np.where(ONLY_FIRST != 0, RIGHT, RIGHT**2 + 1), "The first row is right, the rows after it are not."),
+    "a factor a row": (np.array([[2.0], [5.0], [-3.0], [7.0]]) * RIGHT, "Each row is a multiple of the right one, every row another."),
+    "five digits": (
+        RIGHT * (1 + 8e-6 * RIGHT / np.abs(RIGHT).max()),
+        "It is right to 5 digits: is a part of it computed in a narrower type",
+    ),
+    "a small factor": (1.0001 * RIGHT, "Every element is off by the same factor, 1.0001."),
+    "not a number": (np.where(MASK, np.nan, RIGHT), "It is not finite."),
+    "nothing known": (RIGHT**2 + 1, ""),
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+@pytest.mark.parametrize("scale", [1.0, 1e160, 1e-160])
+def test_a_mistake_that_was_made_is_said_at_any_size(name, scale):
+    claimed, said = SAID[name]
+    found = relation(claimed * scale, RIGHT * scale, SIZES)
+    assert found == said if not said or said.endswith(".") else found.startswith(said)
+
+
+def test_a_mask_lost_and_one_too_many():
+    masked = np.where(MASK, RIGHT, 0.0)
+    lost, kept = int((~MASK).sum()), int(MASK.sum())
+    assert relation(RIGHT, masked, {}) == f"It is right but for {lost} elements that should be 0: a mask is lost."
+    assert relation(masked, RIGHT, {}) == f"It is right but for {12 - kept} elements where it is 0 and should not be."
+
+
+def test_tensors_that_were_exchanged_transposed_or_never_multiplied():
+    square, other = RIGHT[:3], np.random.default_rng(1).normal(size=(3, 3))
+    assert relation(other, square, {}, others={"k": other}) == "It is the gradient of k: two are exchanged."
+    assert relation(other, square, {}, cotangents=[other]) == "It is the cotangent, as it came in."
+    assert relation(square.T, square, {}) == "It is the right one transposed."
+
+
+def test_a_number_and_a_vector_have_no_rows():
+    assert relation(np.array(3.3), np.array(1.0), {}) == "It is 3.3 times the right one."
+    assert relation(np.array(3.0), np.array(0.0), {}) == ""
+    assert relation(np.array([2.0, 7.0]), np.array([2.0, 3.0]), {}) == "The first row is right, the rows after it are not."
