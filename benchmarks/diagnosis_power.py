@@ -308,21 +308,24 @@ def _worth_trying(name: str) -> Iterator[int]:
 
 
 def try_pairs(count: int, share: Share, kept: Kept) -> Iterator[Result]:
-    """Random pairs of faults that differ from the truth and from each of the two alone; a share of them is the first ones."""
+    """Random pairs of faults, each once, that differ from the truth and from each of the two alone; a share of them is the first ones."""
     generator = np.random.default_rng(0)
     names = [fault.id for fault in FAULTS if not fault.pattern]
-    done, count = 0, round(count * share.part)
+    done: set[tuple[str, ...]] = set()
+    count = round(count * share.part)
     share.whole += count
-    while done < count and not share.over:
+    while len(done) < count and not share.over:
         first, second = sorted(generator.choice(len(names), size=2, replace=False).tolist())
         place = int(generator.integers(len(IMPLEMENTATIONS)))
         pair = (names[first], names[second])
         kinds = [BY_ID[name].kind for name in pair]
+        if pair in done:
+            continue
         if pair not in kept.results:
             if (kinds[0] and kinds[0] == kinds[1]) or not _all_differ(place, pair):
                 continue
             kept.add(try_one(place, pair, shrinking=False))
-        done += 1
+        done.add(pair)
         share.asked += 1
         yield from kept.results[pair]
 
