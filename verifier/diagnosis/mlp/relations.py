@@ -103,23 +103,29 @@ def tell_multiples(wrong: Sequence[Answered]) -> Iterator[str]:
     """By what factor tensors are wrong: by name where all networks have one depth, else by place and kind."""
     by_name = len({architecture_of(one.problem).layers for one in wrong}) == 1
     groups: dict[str, list[_Multiple]] = defaultdict(list)
+    right: dict[str, list[_Multiple]] = defaultdict(list)
     for one in wrong:
         for tensor in tensors_of(one):
-            if tensor.wrong:
-                groups[tensor.name if by_name else f"{tensor.place} {tensor.kind}"].append(_multiple(one, tensor.name))
+            if tensor.decides:
+                group = groups if tensor.wrong else right
+                group[tensor.name if by_name else f"{tensor.place} {tensor.kind}"].append(_multiple(one, tensor.name))
     laws = {key: _law(multiples) for key, multiples in sorted(groups.items())}
     known = [law for law in laws.values() if law is not None]
     if groups and len(known) == len(laws):
         if len(set(known)) == 1:
             yield f"Every wrong tensor is {known[0]} the right one."
         else:
-            yield f"{_listed([_in_words(key, law) for key, law in laws.items() if law is not None])}."
+            # A law of the wrong ones is said of all where the right ones of that place follow it too, as those of a batch of one may.
+            whole = {key: not right[key] or _law([*groups[key], *right[key]]) == law for key, law in laws.items()}
+            yield f"{_listed([_in_words(key, law, whole=whole[key]) for key, law in laws.items() if law is not None])}."
     elif _one_factor_a_network(wrong):
         yield "On each network every wrong tensor is the same multiple of the right one, by another factor on each."
 
 
-def _in_words(key: str, law: str) -> str:
-    return f"{key} is {law} the right one" if "[" in key else f"the gradients of {key} are {law} the right ones"
+def _in_words(key: str, law: str, *, whole: bool) -> str:
+    if "[" in key:
+        return f"{key}{'' if whole else ', where it is wrong,'} is {law} the right one"
+    return f"the {'' if whole else 'wrong '}gradients of {key} are {law} the right ones"
 
 
 def _multiple(one: Answered, name: str) -> _Multiple:
