@@ -27,7 +27,7 @@ PLANTED = [
         "dx is empty: it has shape",
     ),
     ("conv2d", "padded[:, :, pad : pad + x.shape[2], pad : pad + x.shape[3]]", "padded[:, :, pad:-pad, pad:-pad]", "with pad = 0 only"),
-    ("maxpool", "width] += mask", "width] = mask", "where windows overlap only"),
+    ("maxpool", "width] += mask", "width] = mask", "dx is overwritten by the last window over a pixel"),
     ("maxpool", "mask / mask.sum(axis=(2, 3), keepdims=True)", "mask", "dx is handed out more than once where elements are equal"),
     ("softmax", "out * (dout - (dout * out).sum(axis=1, keepdims=True))", "dout * out * (1 - out)", "the Jacobian's diagonal"),
     ("linear_loss", "+ 2 * reg * W", "+ reg * W", "dW is off by reg·W: that term is missing"),

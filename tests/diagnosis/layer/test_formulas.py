@@ -13,14 +13,15 @@ from verifier.problems.sizes import parse_shape
 
 SIZES = {"N": 3, "T": 4, "S": 5, "D": 2, "H": 4, "E": 3, "C": 2, "F": 3, "W": 3, "HH": 2, "WW": 3, "M": 4, "L": 5, "K": 2}
 CONVOLUTIONS = {"stride": (1, 2), "pad": (0, 1), "flip": (False,)}
-KNOWN = ["rnn_step", "rnn", "lstm_step", "lstm", "gru_step", "gru", "attention", "conv1d", "conv2d", "conv_transpose2d"]
+KNOWN = ["rnn_step", "rnn", "lstm_step", "lstm", "gru_step", "gru", "attention", "conv1d", "conv2d", "conv_transpose2d", "max_pool2d"]
+POOLS = {"window": (2, 3), "stride": (1, 2), "pad": (0,), "ceil": (False,)}
 
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_terms_add_up_to_the_gradient(name):
     operation, generator = operations()[name], np.random.default_rng(0)
     arrays = {array: generator.normal(size=parse_shape(letters).of(SIZES)) for array, letters in operation.arrays.items()}
-    variants = CONVOLUTIONS if name.startswith("conv") else operation.variants
+    variants = CONVOLUTIONS if name.startswith("conv") else POOLS if name == "max_pool2d" else operation.variants
     checked = 0
     for chosen in product(*variants.values()):
         values = {**SIZES, **dict(zip(variants, chosen, strict=True))}

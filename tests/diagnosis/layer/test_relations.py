@@ -46,3 +46,15 @@ def test_elements_on_one_bound_are_called_clipped():
     wrong = [case(np.clip(right, -1, 1) - right, other, right) for right in rights]
     assert related("w", wrong) == ("clipped", "is clipped: no element is beyond ±1, and the others are right")
     assert "clipped" not in str(related("w", [case(np.array([-0.5, 0.9, 0.3]), other)]))
+
+
+def test_the_gradient_of_the_scores_is_named_where_a_loss_is_given_probabilities():
+    """Of rows whose loss is their mean -log p[y], and of single probabilities."""
+    cases = []
+    for p, y in ((np.array([[0.2, 0.8], [0.6, 0.4]]), np.eye(2)), (np.array([[0.3, 0.7]]), np.eye(2)[:1])):
+        right = -y / p / len(p)
+        cases.append(Case({"N": len(p)}, {"p": p}, {"p": (p - y) / len(p)}, {"p": right.ravel()[None]}, np.ones(1), ()))
+    assert "p - y, the gradient of the scores before a softmax" in str(related("p", cases))
+    p, y = np.array([0.2, 0.7, 0.6]), np.array([0.0, 1.0, 1.0])
+    alone = Case({"N": 3}, {"p": p}, {"p": (p - y) / 3}, {"p": ((p - y) / p / (1 - p) / 3)[None]}, np.ones(1), ())
+    assert "before a sigmoid" in str(related("p", [alone]))

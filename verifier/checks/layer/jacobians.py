@@ -11,12 +11,13 @@ from verifier.oracles.functions.projection import scale_of
 
 # Of an array's own size, and half of that: of fourth order, so that what bends sharply is known to 1e-8 too, or 1e-4 of float32.
 STEPS = {"float64": 2.0**-12, "float32": 2.0**-6}
-LARGEST = 160  # elements of all arrays that are differentiated
+LARGEST = 160  # elements of all arrays that are differentiated, and
+LARGER = 480  # where no failing problem has as few
 
 
-def is_small(problem: LayerProblem, names: tuple[str, ...]) -> bool:
-    """Whether a problem's derivatives are worth asking for one by one."""
-    return sum(problem.arrays[name].size for name in names) <= LARGEST
+def elements(problem: LayerProblem, names: tuple[str, ...]) -> int:
+    """How many derivatives of each output there are."""
+    return sum(problem.arrays[name].size for name in names)
 
 
 def jacobians(asking: LayerAsking, problem: LayerProblem, names: tuple[str, ...], inside: str) -> Mapping[str, FloatArray]:

@@ -23,9 +23,9 @@ WINDOW = ("pool_height", "pool_width")  # a square one has one name for both
 
 
 def parts_by_role(entry: Operation, names: Iterable[str]) -> Mapping[str, str]:
-    """By the operation's name of an array, which of these names it has."""
-    there = set(names)
-    found = {role: next((one for one in (role, *entry.names.get(role, ())) if one in there), "") for role in entry.arrays}
+    """By the operation's name of an array, which of these names it has; W_ is W beside a size of that letter."""
+    there = {name.rstrip("_"): name for name in names}
+    found = {role: next((there[one] for one in (role, *entry.names.get(role, ())) if one in there), "") for role in entry.arrays}
     return {role: name for role, name in found.items() if name}
 
 

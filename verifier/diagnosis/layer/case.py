@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import FloatArray
+from verifier.checks.layer.parts import Lying
 
 # Of the largest element: what differences of an ordinary function are right to, of float64 and float32; it names, and decides nothing.
 CLOSE = {"float64": 2.0**-20, "float32": 2.0**-11}
@@ -29,6 +30,7 @@ class Case:
         cotangent_of: by output's cotangent as backward names it, where its part of the whole cotangent lies.
         operation: the catalogue's name, or "".
         parts: by the operation's names, the arrays as its formulas take them; `part_of` says which array is which part.
+        lying: by part, how it lies beside the operation's usual layout, where formulas take that (windows); `parts` are in it.
         axes: over which the operation normalises.
         variants: what right code of this operation may choose, by parameter.
         inside: the type that it computes in.
@@ -46,6 +48,7 @@ class Case:
     operation: str = ""
     parts: Mapping[str, Any] = field(default_factory=dict)
     part_of: Mapping[str, str] = field(default_factory=dict)
+    lying: Mapping[str, Lying] = field(default_factory=dict)
     axes: tuple[int, ...] = (-1,)
     variants: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     shapes: tuple[tuple[int, ...], ...] = ((),)

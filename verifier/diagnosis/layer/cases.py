@@ -8,12 +8,14 @@ from verifier.arrays import FloatArray
 from verifier.checks.examination import Unanswered
 from verifier.checks.layer.asking import ONE_SIGN, Answered, LayerAsking, Raised, answer_patiently
 from verifier.checks.layer.examined import Examined
-from verifier.checks.layer.jacobians import is_small, jacobians
-from verifier.checks.layer.parts import axes_of_norm, parts_of, roles_of
+from verifier.checks.layer.jacobians import LARGER, LARGEST, elements, jacobians
+from verifier.checks.layer.parts import axes_of_norm, layout_of, parts_of, roles_of
 from verifier.contracts.layer.drawing import LayerProblem, flattened
 from verifier.diagnosis.layer.case import Case
 
 CASES = 5  # problems whose derivatives are worked out one by one
+FEW = 2  # of larger ones
+WINDOWED = ("conv2d", "max_pool2d")
 SCALED = (2.0, -1.0)  # times the cotangent: what is claimed then
 
 
@@ -21,7 +23,9 @@ def cases_of(examined: Examined, asking: LayerAsking) -> list[Case]:
     """The smallest failing problems, with all their derivatives."""
     names = tuple(name for name in next(iter(examined.answers.values())).gradients)
     failing = {departure.problem.index: departure.problem for departure in examined.departures if departure.kind == "differences"}
-    usable = [problem for problem in failing.values() if is_small(problem, names) and problem.stress not in ONE_SIGN]
+    possible = sorted((one for one in failing.values() if one.stress not in ONE_SIGN), key=lambda one: elements(one, names))
+    usable = [problem for problem in possible if elements(problem, names) <= LARGEST]
+    usable = usable or [problem for problem in possible[:FEW] if elements(problem, names) <= LARGER]
     found = []
     for problem in sorted(usable, key=lambda one: -_variety(one))[:CASES]:
         try:
@@ -46,6 +50,7 @@ def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, 
     factors = SCALED if claims.ties.cotangents else ()
     scaled = {factor: _of_their_shape(problem, answer_patiently(asking, problem, factor=factor)) for factor in factors}
     output = asking.outputs[0]
+    lying = (layout_of(claims) or {}) if claims.operation in WINDOWED else {}
     return Case(
         values=flattened(problem.values),
         arrays={name: array for name, array in problem.arrays.items() if array.dtype.kind == "f"},
@@ -56,7 +61,8 @@ def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, 
         cotangent_of=_places(asking, answered),
         shapes=tuple(answered.outputs[name].shape for name in asking.outputs),
         operation=claims.operation or "",
-        parts=parts_of(problem, claims),
+        parts={part: one.in_usual_layout(problem.arrays[one.name]) for part, one in lying.items()} or parts_of(problem, claims),
+        lying=lying,
         part_of={name: role for role, name in roles_of(claims).items()},
         axes=axes_of_norm(claims),
         variants={} if claims.entry is None else claims.entry.variants,

@@ -8,7 +8,7 @@ from verifier.arrays import element_of, finite_or_none
 from verifier.checks.examination import Unanswered
 from verifier.checks.layer.asking import ONE_SIGN, LayerAsking, Raised
 from verifier.checks.layer.examined import Departure, Examined
-from verifier.checks.layer.jacobians import is_small
+from verifier.checks.layer.jacobians import LARGEST, elements
 from verifier.contracts.layer.drawing import LayerProblem, redraw
 from verifier.contracts.layer.storage import Stored, to_bytes
 from verifier.diagnosis.layer.case import Case
@@ -28,7 +28,7 @@ def smallest_example(examined: Examined, asking: LayerAsking, found: Sequence[Di
         one for one in examined.departures if one.tensor == tensor and one.kind == "differences" and one.problem.stress not in ONE_SIGN
     ]
     names = tuple(next(iter(examined.answers.values())).gradients) if examined.answers else ()
-    small = [departure for departure in wrong if is_small(departure.problem, names)]
+    small = [departure for departure in wrong if elements(departure.problem, names) <= LARGEST]
     if not small:
         return None
     start = min(small, key=lambda departure: _size(departure.problem, names))

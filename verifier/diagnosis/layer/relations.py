@@ -9,7 +9,7 @@ from itertools import permutations
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.diagnosis.layer.case import LOOSE, Case
+from verifier.diagnosis.layer.case import LOOSE, SHOWN, Case
 from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, without_the_cotangent
 from verifier.diagnosis.layer.matching import by_formula
 from verifier.diagnosis.layer.sizes import constant, exchanged_sizes, sizes_of
@@ -203,6 +203,25 @@ def _additive(name: str, cases: Sequence[Case]) -> str | None:
     return None
 
 
+def _scores_for_probabilities(name: str, cases: Sequence[Case]) -> str | None:
+    """p - y, which softmax and cross-entropy, or a sigmoid and its own, have together, of a loss that is given the probabilities p."""
+    p = [case.arrays[name] for case in cases]
+    if not all(one.size and np.all((one > 0) & (one < 1)) for one in p) or sum(one.size for one in p) < 2:
+        return None
+    of_rows = [case.claimed[name] - case.right[name] * one for case, one in zip(cases, p, strict=True)]
+    alone = [case.right[name] * one * (1 - one) for case, one in zip(cases, p, strict=True)]
+    if all(_is_multiple(case, name, rest, one) for case, rest, one in zip(cases, of_rows, p, strict=True)):
+        return f"is {name} - y, the gradient of the scores before a softmax: the gradient of {name} is -y/{name}"
+    if all(case.close(name, case.claimed[name], one) for case, one in zip(cases, alone, strict=True)):
+        return f"is {name} - y, the gradient of the scores before a sigmoid: a division by {name}(1 - {name}) is missing"
+    return None
+
+
+def _is_multiple(case: Case, name: str, array: FloatArray, other: FloatArray) -> bool:
+    factor = float((array * other).sum()) / float((other * other).sum())
+    return abs(factor) > SHOWN and case.close(name, array, factor * other)
+
+
 def _multiple(case: Case, name: str, array: FloatArray) -> float | None:
     error = case.claimed[name] - case.right[name]
     square = float((array * array).sum())
@@ -277,6 +296,7 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("factor", _factor),
     ("additive", _additive),
     ("formula", by_formula),
+    ("scores-for-probabilities", _scores_for_probabilities),
     ("independent-of-the-cotangent", _cotangent_of_ones),
     ("term-without-the-cotangent", without_the_cotangent),
     ("activation", activation_of_an_affine_layer),

@@ -25,6 +25,7 @@ def _slopes(slope: Callable[[FloatArray, Mapping[str, Any]], Terms], instead: Ca
             "is zero where dout is negative: the mask is made of dout, not of x": c * (c > 0),
             "is masked by dout as well as by x": c * (c > 0) * right,
             "is dout times x: the derivative is missing": c * x,
+            "takes its slope at dout, where it belongs at x": c * np.sum(list(slope(c, given.values).values()), axis=0),
         }
         return {**times(instead)(given), **common}
 

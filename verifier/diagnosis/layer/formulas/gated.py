@@ -17,10 +17,16 @@ SQUASHED = ("g", "n")  # by tanh; the others by a sigmoid
 WITHOUT = {
     "lstm": {
         "tanh": "lacks the factor 1 - tanh² of the cell",
+        "output": "has the cell where its tanh belongs, in the output gate",
         "cell": "has the new cell where the one before belongs, in the forget gate",
         "forget": "lacks the forget gate on the way back to the cell before",
     },
-    "gru": {"reset": "lacks the reset gate on the way back to the state before", "kept": "lacks the state that is kept on the way back"},
+    "gru": {
+        "reset": "lacks the reset gate on the way back to the state before",
+        "kept": "lacks the state that is kept on the way back",
+        "state": "has the new state where the one before belongs, in the update gate",
+        "candidate": "lacks the candidate in the update gate: the state before less the candidate belongs there",
+    },
 }
 
 
@@ -73,7 +79,12 @@ def _lstm_back(given: Given, kept: Any, dh: FloatArray, dc: FloatArray, without:
     h, before, cell, gates = kept
     squashed = np.tanh(cell)
     dc = dc + dh * gates["o"] * (1 if without == "tanh" else 1 - squashed**2)
-    outer = {"i": dc * gates["g"], "f": dc * (cell if without == "cell" else before), "o": dh * squashed, "g": dc * gates["i"]}
+    outer = {
+        "i": dc * gates["g"],
+        "f": dc * (cell if without == "cell" else before),
+        "o": dh * (cell if without == "output" else squashed),
+        "g": dc * gates["i"],
+    }
     return _Back(
         {name: one * _slope(name, gates[name], without) for name, one in outer.items()},
         dict.fromkeys(gates, h),
@@ -95,7 +106,8 @@ def _gru_back(given: Given, kept: Any, dh: FloatArray, dc: FloatArray, without: 
     h, r, z, n, share = kept
     w = _blocks(given, given.arrays["Wh"])["n"]
     dn = dh * (1 - share) * _slope("n", n, without)
-    dz = dh * (h - n) * (1 if given.values["kept"] == "z" else -1) * _slope("z", z, without)
+    before = share * h + (1 - share) * n if without == "state" else h
+    dz = dh * (before - (0 if without == "candidate" else n)) * (1 if given.values["kept"] == "z" else -1) * _slope("z", z, without)
     after = given.values["reset"] == "after"
     dr = (dn * (h @ w) if after else (dn @ w.T) * h) * _slope("r", r, without)
     passed = 1 if without == "reset" else r
