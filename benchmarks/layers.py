@@ -4,8 +4,9 @@
     python -m benchmarks.layers --right --seeds 20 --every 4 --minutes 25
 
 Every layer of reference_impls/layers/correct is judged with each seed in the real worker, alone, in float64 and float32; then each of the
-mistakes of `planted_layers` with the first seed. Writes results/layers.txt where nothing is left out. With --right no mistakes; with
---every 4 each seed judges another quarter of the layers; after --minutes it ends and says how far it came (results/right_layers.txt).
+mistakes of `planted_layers` with the first seed. Writes results/layers.txt where nothing is left out. With --right no mistakes, with
+--seeds 0 nothing else; with --every 4 each seed judges another quarter of the layers; after --minutes it ends and says how far it came
+(results/right_layers.txt).
 """
 
 import argparse
@@ -124,7 +125,8 @@ def main() -> None:
     began = time.perf_counter()
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as folder, closing(Judging(given.profile, Path(folder))) as judging:
-        for line in chain(_over_right_ones(judging, given), () if given.right else _over_plants(judging, given)):
+        right = _over_right_ones(judging, given) if given.seeds else ()
+        for line in chain(right, () if given.right else _over_plants(judging, given)):
             print(line, flush=True)
             lines.append(line)
     lines.append(f"{time.perf_counter() - began:.0f} s. {versions('numpy', 'torch')}")
