@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from verifier import assert_gradients
+from verifier.oracles.references import search
 
 F = torch.nn.functional
 
@@ -142,3 +143,120 @@ def test_dictionaries_of_parameters_are_judged_beside_a_reference():
         assert_gradients(
             reference, lambda p, x, dy: ({"w": x.T @ dy, "b": dy[0]}, dy @ p["w"].T), parameters, x, reference=reference, seed=0, draws=3
         )
+
+
+class OwnDropout(torch.autograd.Function):
+    """A mask of its own, drawn in the type of its argument."""
+
+    factor = 1 / 0.7
+
+    @classmethod
+    def forward(cls, ctx, x):
+        keep = torch.rand_like(x) >= 0.3
+        ctx.save_for_backward(keep)
+        return x * keep / 0.7
+
+    @classmethod
+    def backward(cls, ctx, cotangent):
+        return cotangent * ctx.saved_tensors[0] * cls.factor
+
+
+class UnscaledDropout(OwnDropout):
+    factor = 1.0
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_mask_drawn_with_random_numbers_is_the_same_in_each_type(dtype):
+    def plain(x):
+        return x * (torch.rand_like(x) >= 0.3) / 0.7
+
+    assert_gradients(OwnDropout.apply, torch.ones(4, 5, dtype=dtype), reference=plain, seed=0, draws=2)
+    with pytest.raises(AssertionError, match="the gradient of x is not the reference's"):
+        assert_gradients(UnscaledDropout.apply, torch.ones(4, 5, dtype=dtype), reference=plain, seed=0, draws=2)
+
+
+@pytest.mark.parametrize(
+    "draw", [torch.randn_like, lambda x: torch.rand(x.shape, dtype=x.dtype), lambda x: torch.empty_like(x).uniform_(), torch.bernoulli]
+)
+def test_whatever_draws_draws_for_the_reference_what_it_draws_for_the_code(draw):
+    x = torch.rand(4, 5)
+    assert_gradients(lambda x: x * draw(x.detach()), x, reference=lambda x: draw(x.detach()) * x, seed=0, draws=2)
+
+
+def _policy(x, ratio):
+    return -torch.minimum(torch.exp(x) * ratio, torch.exp(x).clamp(0.8, 1.2) * ratio).sum()
+
+
+class Clipped(torch.autograd.Function):
+    """The gradient of a clipped ratio: 0 times e^200 where it is clipped, which is no number in float32, nor is it by autograd."""
+
+    @staticmethod
+    def forward(ctx, x, ratio):
+        ctx.save_for_backward(x, ratio)
+        return _policy(x, ratio)
+
+    @staticmethod
+    def backward(ctx, cotangent):
+        x, ratio = ctx.saved_tensors
+        kept = ~(((torch.exp(x) > 1.2) & (ratio > 0)) | ((torch.exp(x) < 0.8) & (ratio < 0)))
+        return -torch.exp(x) * ratio * kept * cotangent, None
+
+
+def test_what_the_reference_itself_has_no_number_for_in_float32_is_not_asked():
+    x, ratio = torch.randn(4, 5).requires_grad_(), torch.rand(4, 5) + 0.1
+    found = assert_gradients(Clipped.apply, x, ratio, reference=_policy, seed=0, draws=5)
+    assert found.draws > 20
+    with pytest.raises(AssertionError, match="inputs of 100 and more"):  # softmax is finite there, and so has its gradient to be
+        assert_gradients(
+            lambda x: torch.exp(x) / torch.exp(x).sum(-1, keepdim=True),
+            torch.randn(4, 5),
+            reference=lambda x: x.softmax(-1),
+            seed=0,
+            draws=0,
+        )
+
+
+def test_lengths_of_segments_stay_lengths_of_them():
+    def product(x, weight, counts):
+        return torch.cat([part @ weight[which] for which, part in enumerate(x.split(counts.tolist()))])
+
+    def plain(x, weight, counts):
+        which = torch.repeat_interleave(torch.arange(len(counts)), counts)
+        return torch.einsum("nd,ndo->no", x, weight[which])
+
+    found = assert_gradients(
+        product, torch.randn(6, 3), torch.randn(4, 3, 5), torch.tensor([2, 0, 3, 1]), reference=plain, seed=0, draws=20
+    )
+    assert found.draws > 40 and any("lengths of segments" in line for line in found.not_drawn)
+
+
+def test_an_output_in_a_narrower_type_is_said_to_be_right_to_so_many_digits():
+    x = torch.ones(3, 4, dtype=torch.float64)
+    with pytest.raises(AssertionError, match=r"right to \d digits: is a part of it computed in a narrower type"):
+        assert_gradients(lambda x: torch.tanh(x.float()).double(), x, reference=torch.tanh, seed=0, draws=0)
+
+
+def test_modules_of_two_classes_are_two_functions():
+    class Scale(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(3))
+
+        def forward(self, x):
+            return x * self.weight
+
+    class Same(Scale):
+        def forward(self, x):
+            return self.weight * x
+
+    notes = assert_gradients(Same(), torch.randn(2, 3), reference=Scale(), seed=0, draws=0).notes
+    assert not any("only calls the reference" in note for note in notes)
+
+
+def test_sizes_at_which_measuring_takes_too_long_are_left_out_and_the_users_own_are_not(monkeypatch):
+    monkeypatch.setattr(search, "MEASURING", 1e9)
+    found = assert_gradients(
+        lambda x: x * torch.sigmoid(x), torch.randn(70, 2), reference=torch.nn.functional.silu, shapes=("T D",), seed=0, draws=0
+    )
+    assert found.draws > 20
+    assert any("more than 10 s" in line for line in found.not_drawn)

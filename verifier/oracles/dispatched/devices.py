@@ -1,10 +1,14 @@
 """What a device keeps beside a function's arguments: the states of its random generators, and libraries with an arithmetic of their own."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+_DRAWING = frozenset(["rand", "rand_like", "randn", "randn_like", "bernoulli", "uniform", "normal", "exponential", "log_normal", "cauchy"])
 
 
 def gpus_of(tensors: Iterable[Tensor]) -> tuple[int, ...]:
@@ -12,15 +16,50 @@ def gpus_of(tensors: Iterable[Tensor]) -> tuple[int, ...]:
     return tuple(sorted({tensor.device.index or 0 for tensor in tensors if tensor.device.type == "cuda"}))
 
 
+def narrowest(tensors: Iterable[Tensor]) -> torch.dtype:
+    """The type of the fewest digits among those of the real and complex tensors; float64 where there are none."""
+    real = [tensor.dtype.to_real() for tensor in tensors if tensor.is_floating_point() or tensor.is_complex()]
+    return max(real or [torch.float64], key=lambda one: torch.finfo(one).eps)
+
+
+class _DrawnAs(TorchDispatchMode):
+    """Random numbers in float64 are those that a generator gives to a narrower type, as code in that type meets them."""
+
+    def __init__(self, dtype: torch.dtype) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._dtype = dtype
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # as in `Arithmetic`: else PyTorch imports its compiler
+
+    def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
+        name, keywords = function._schema.name.split("::")[1], dict(keywords or {})
+        if name.removesuffix("_") not in _DRAWING or keywords.get("generator") is not None:  # one of its own: noise is drawn so, too
+            return function(*arguments, **keywords)
+        if keywords.get("dtype") is torch.float64:
+            keywords["dtype"] = self._dtype
+        wide = [isinstance(one, Tensor) and one.dtype is torch.float64 for one in arguments]
+        drawn = function(*(one.to(self._dtype) if is_wide else one for one, is_wide in zip(arguments, wide, strict=True)), **keywords)
+        if name.endswith("_"):
+            return arguments[0].copy_(drawn)
+        return drawn.double() if any(wide) or keywords.get("dtype") is self._dtype else drawn
+
+
 @contextmanager
-def same_randomness(gpus: Sequence[int]) -> Iterator[None]:
-    """The generators of the processor and of these GPUs from their beginning, and afterwards as they were."""
+def same_randomness(gpus: Sequence[int], dtype: torch.dtype = torch.float64) -> Iterator[None]:
+    """The generators of the processor and of these GPUs from their beginning, and afterwards as they were.
+
+    Args:
+        dtype: what is drawn in float64 within are the numbers that this type gets: generators give others to other types.
+    """
     state, states = torch.get_rng_state(), [torch.cuda.get_rng_state(gpu) for gpu in gpus]
     torch.default_generator.manual_seed(0)  # not torch.manual_seed, which walks the stack for other devices at each call
     for gpu in gpus:
         torch.cuda.default_generators[gpu].manual_seed(0)
     try:
-        yield
+        with nullcontext() if dtype is torch.float64 else _DrawnAs(dtype):
+            yield
     finally:
         torch.set_rng_state(state)
         for gpu, kept in zip(gpus, states, strict=True):

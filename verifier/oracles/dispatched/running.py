@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from verifier.arrays import Array
 from verifier.oracles.cotangents import Projection
 from verifier.oracles.dispatched.arithmetic import Arithmetic, Generators, UndispatchableError, is_real, lifted
-from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
+from verifier.oracles.dispatched.devices import gpus_of, narrowest, same_randomness, without_cudnn
 from verifier.oracles.dispatched.noise import Noise
 
 Call = Callable[[Mapping[str, Tensor]], Any]
@@ -120,10 +120,10 @@ def _gradients(outputs: Mapping[str, Tensor], leaves: Mapping[str, Tensor], give
 @contextmanager
 def _alike(given: Given) -> Iterator[None]:
     """Every run meets the same random numbers, in one order of operations; afterwards all generators are as they were."""
-    gpus = gpus_of(given.tensors.values())
+    gpus, drawn = gpus_of(given.tensors.values()), narrowest(given.tensors.values())
     for generator, state in given.generators.items():
         generator.set_state(state)
-    with same_randomness(gpus), without_cudnn(gpus), sdpa_kernel(SDPBackend.MATH), torch.autograd.set_multithreading_enabled(False):
+    with same_randomness(gpus, drawn), without_cudnn(gpus), sdpa_kernel(SDPBackend.MATH), torch.autograd.set_multithreading_enabled(False):
         try:
             yield
         finally:

@@ -33,13 +33,11 @@ def relation(
         return "" if np.isfinite(claimed).all() else "It is not finite."
     if not claimed.any():
         return "It is 0 everywhere."
-    size = float(np.abs(right).max(initial=0.0))
-    small = float(np.abs(claimed - right).max(initial=0.0)) / size if size > 0 else float("inf")
-    if small <= CLOSE:  # beside so small an error most relations hold
+    if _apart(claimed, right) <= CLOSE:  # beside so small an error most relations hold
         factor = _factor(claimed, right)
         if factor is not None and _explains(factor, claimed, right):
             return _factor_in_words(factor, sizes)
-        return NARROWER.format(int(-np.log10(small))) if small >= FLOAT64_DIGITS else ""
+        return agreement(claimed, right)
     for name, other in (others or {}).items():
         if right.size > 1 and _same(claimed, other):
             return f"It is the gradient of {name}: two are exchanged."
@@ -54,6 +52,18 @@ def relation(
     if _same(claimed, np.abs(right)):
         return "Its sign is lost: it is the absolute value of the right one."
     return _part(claimed, right) or _rows(claimed, right)
+
+
+def agreement(claimed: FloatArray, right: FloatArray) -> str:
+    """To how many digits numbers are right that are nearly so, in a sentence; "" of others, and of what is right to float64's digits."""
+    small = _apart(claimed, right)
+    return NARROWER.format(int(-np.log10(small))) if FLOAT64_DIGITS <= small <= CLOSE else ""
+
+
+def _apart(claimed: FloatArray, right: FloatArray) -> float:
+    """The largest difference, relative to the largest right number."""
+    size = float(np.abs(right).max(initial=0.0))
+    return float(np.abs(claimed - right).max(initial=0.0)) / size if size > 0 else float("inf")
 
 
 def _same(one: FloatArray, other: FloatArray) -> bool:

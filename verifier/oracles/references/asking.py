@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from verifier.interpreted import as_on_a_gpu
+from verifier.oracles.dispatched.devices import narrowest
 from verifier.oracles.functions.nests import leaves
 from verifier.oracles.functions.plain import argument_names
 from verifier.oracles.references.candidate import Candidate
 from verifier.oracles.references.constants import constants_of, integers_in
-from verifier.oracles.references.domains import LABELS, ORDINARY, WHOLE, domain_of, is_label, is_offsets
+from verifier.oracles.references.domains import LABELS, ORDINARY, WHOLE, domain_of, is_label, is_lengths, is_offsets
 from verifier.oracles.references.evidence import not_its_own
 from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
-from verifier.oracles.references.points import Source
+from verifier.oracles.references.points import Draw, Source
 from verifier.oracles.references.saying import in_words
 from verifier.oracles.references.search import TOO_SLOW, Searched, search
 from verifier.oracles.references.space import AXES, Case, Space, parse_rule
@@ -112,10 +113,11 @@ def prepare(
         _claiming(candidate, sources, tensors, space.base.options),
         reference,
         sources,
-        _judged_type(tensors),
+        narrowest(tensors.values()),
         outputs_too=outputs_too,
         zero_at=_masks(said.zero_at),
         precision=said.precision,
+        random=space.random,
     )
     seed = int(np.random.SeedSequence().generate_state(1)[0]) % 10**6 if said.seed is None else said.seed
     return Prepared(judge, space, {name: one.detach() for name, one in tensors.items()}, seed, tuple(not_drawn), tuple(notes))
@@ -211,12 +213,6 @@ def _refuse_what_does_not_fit(
             raise GrammarError(f"the {what} cannot be called with ({called}): {error}.") from None
 
 
-def _judged_type(tensors: Mapping[str, Tensor]) -> torch.dtype:
-    """The narrowest type among them."""
-    real = [tensor.dtype.to_real() for tensor in tensors.values() if tensor.is_floating_point() or tensor.is_complex()]
-    return max(real or [torch.float64], key=lambda one: torch.finfo(one).eps)
-
-
 def _precision(dtype: torch.dtype, said: str | None) -> str:
     name = str(dtype).removeprefix("torch.")
     return f"{said} in {name}" if said else name
@@ -254,12 +250,16 @@ def _space(
         limits |= _fixed(candidate, reference, tensors, shapes, sizes, said, not_drawn)
     labels = _labels(candidate, tensors)
     sources = {name: _source(name, tensor, shapes[name], said, not_drawn, label=name in labels) for name, tensor in tensors.items()}
+    if said.shapes is None:
+        given = {**(said.integers or {}), **(said.draw or {})}
+        for name in [one for one, tensor in tensors.items() if one not in given and _is_lengths(tensor, tensors)]:
+            sources[name] = replace(sources[name], draw=_in_another_order(tensors[name]))
     domains = {name: source.domain for name, source in sources.items() if source.domain not in ORDINARY}
     notes += [f"{name} is drawn as its example shows it: {domain}" for name, domain in domains.items() if shapes[name].kind is None]
     required = tuple(parse_expression(text) for text in said.require)
     base = Case(sizes, rest, first, {}, 0)
     axes = dict(AXES)
-    if _is_random(reference, candidate, tensors, first):
+    if random := _is_random(reference, candidate, tensors, first):
         axes["inputs"] = AXES["inputs"][:1]  # a mask is drawn in the order of memory
         notes.append("the reference draws random numbers: both are asked from the same state of the generator")
     own = tuple(size for constant in constants_of(candidate.forward) for size in (constant, constant + 1))
@@ -269,8 +269,9 @@ def _space(
         axes["masks"] = AXES["masks"][:1]
     if any(source.draw or source.domain in WHOLE for source in sources.values()):
         axes["inputs"] = tuple(value for value in AXES["inputs"] if value != "rows")  # equal rows may not be what they have to be
-    overflows = _judged_type(tensors) is torch.float32
-    return Space(shapes, base, options, limits, required, axes, said.shapes is not None, own, overflows), sources, not_drawn, notes
+    overflows = narrowest(tensors.values()) is torch.float32
+    space = Space(shapes, base, options, limits, required, axes, said.shapes is not None, own, random, overflows)
+    return space, sources, not_drawn, notes
 
 
 def _is_random(reference: Callable[..., Any], candidate: Candidate, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> bool:
@@ -333,9 +334,9 @@ def _fixed(
     not_drawn: list[str],
 ) -> dict[str, Allowed]:
     """Of sizes that were only guessed, those that stay: 1; all beside bounds of segments; what stands as a number in the code."""
-    if any(is_offsets(tensor) and name not in (said.integers or {}) for name, tensor in tensors.items()):
+    if any(is_offsets(tensor) or _is_lengths(tensor, tensors) for name, tensor in tensors.items() if name not in (said.integers or {})):
         not_drawn.append(
-            "sizes: an argument looks like bounds of segments, which belong to the others' sizes; say with draw= how to draw it"
+            "sizes: an argument looks like bounds or lengths of segments, which belong to the others' sizes; say with draw= how to draw it"
         )
         return {name: Allowed(listed=(size,)) for name, size in sizes.items()}
     written = {*integers_in(candidate.forward), *integers_in(reference)}
@@ -345,6 +346,15 @@ def _fixed(
         which = ", ".join(str(sizes[name]) for name in sorted(own))
         not_drawn.append(f"sizes: {which} stays, as the number stands in the code; say with shapes= what it is")
     return {name: Allowed(listed=(size,)) for name, size in sizes.items() if size <= 1 or name in own}
+
+
+def _is_lengths(tensor: Tensor, tensors: Mapping[str, Tensor]) -> bool:
+    """Whether a tensor holds the lengths of segments of another's rows."""
+    return is_lengths(tensor, {len(one) for one in tensors.values() if one.dim() and one.is_floating_point()})
+
+
+def _in_another_order(example: Tensor) -> Draw:
+    return lambda shape, sizes, generator: example.cpu()[torch.randperm(len(example), generator=generator)]
 
 
 def _labels(candidate: Candidate, tensors: Mapping[str, Tensor]) -> list[str]:

@@ -1,5 +1,7 @@
 """What an example shows of the numbers that are allowed, and numbers of the same kind."""
 
+from collections.abc import Set
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -141,6 +143,13 @@ def is_offsets(example: Tensor) -> bool:
         return False
     values = example.cpu().numpy()
     return bool(values[0] == 0 and (np.diff(values) > 0).all() and values[-1] > len(values) - 1)
+
+
+def is_lengths(example: Tensor, rows: Set[int]) -> bool:
+    """Whether integers look like the lengths of segments that are the rows of another argument: 2, 0, 3, 1 of six."""
+    if example.dtype == torch.bool or example.is_floating_point() or example.is_complex() or example.dim() != 1 or len(example) < 2:
+        return False
+    return bool((example >= 0).all()) and int(example.sum()) in rows - {len(example)}
 
 
 def integers_like(example: Array, shape: tuple[int, ...], generator: np.random.Generator) -> Array:

@@ -24,7 +24,8 @@ def not_its_own(candidate: Candidate, reference: Callable[..., Any], tensors: di
     if kept is not None and not callable(kept):  # a profiler in C, which could not be set again
         return ""
     called, own = [False], [candidate.backward is not None]
-    code = getattr(reference, "__code__", None)
+    mine, code = (getattr(getattr(one, "stands_for", one), "__code__", None) for one in (candidate.forward, reference))
+    code = None if code is mine else code  # two modules of one class, of which the parts differ
 
     def watch(frame: FrameType, event: str, argument: Any) -> None:
         called[0] = called[0] or (event == "c_call" and argument is reference) or (code is not None and frame.f_code is code)

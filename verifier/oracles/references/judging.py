@@ -25,6 +25,7 @@ QUICK = 8.0  # last bits of an element, and
 QUICK_OF_LARGEST = 16.0  # of the largest one: so near there is nothing to measure
 CALLS = 4
 UNJUDGED = "rounding alone makes the reference infinite there"
+NOT_IN_ITS_TYPE = "the reference itself is not finite there in the candidate's type"
 OTHERS = ("after another call", "two forward passes before one backward")  # these usages have a second point
 KEPT = {"four calls": "something is kept between calls", "poisoned memory": "an element is never written"}
 
@@ -75,6 +76,7 @@ class Judge:
     outputs_too: bool = True  # not where the gradient is meant to be that of another function
     zero_at: Mapping[str, Array] = field(default_factory=dict)
     precision: str | None = None
+    random: bool = False  # whether the reference draws random numbers
 
     @property
     def is_narrow(self) -> bool:
@@ -129,7 +131,7 @@ class Judge:
 
     def truth_at(self, tensors: Mapping[str, Tensor], case: Case) -> Truth:
         """The reference at a point of this case."""
-        return Truth(self.candidate, self.reference, self.zero_at, dict(tensors), case)
+        return Truth(self.candidate, self.reference, self.zero_at, dict(tensors), case, self.random)
 
     def _asked(
         self, tensors: Mapping[str, Tensor], case: Case, cotangents: Sequence[Array], shared: tuple[str, str] | None
@@ -246,6 +248,9 @@ class Judge:
                 continue
             if kinks and not is_output and shared is None and within_envelope(truth, name, claimed, allowed, cotangents):
                 continue
+            if not np.isfinite(claimed[name][beyond]).any() and truth.is_not_finite_in_its_type(name, beyond, cotangents):
+                wrong = wrong or Wrong("unjudged", name, NOT_IN_ITS_TYPE)
+                continue
             if self._is_tf32(name, claimed, right, truth, cotangents):
                 wrong = wrong or Wrong(
                     "precision", "", f"{name} is right, but the operands of its products were rounded to TF32, not kept in float32"
@@ -319,7 +324,7 @@ class Judge:
                 what = "output" if name.startswith("output ") else "gradient"
                 subject = name if what == "output" else f"the gradient of {name}"
                 says = outcome.says.rstrip(".").removeprefix(f"{names[name]} is wrong: ")
-                text = f"{subject} is not the reference's: {says}" if outcome.status == "wrong" else f"{subject}: {says}"
+                text = f"{subject} is not the reference's: {says}" if outcome.status == "wrong" else f"{subject}{says.removeprefix(key)}"
                 return Wrong(what, name, text, claimed[name], outcome.right, outcome.tolerance, cotangents, narrow=True)
         return Wrong("precision", "", less) if less else None
 

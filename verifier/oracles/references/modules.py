@@ -42,6 +42,7 @@ def _function(module: torch.nn.Module, count: int, names: Sequence[str]) -> Call
     kind = inspect.Parameter.POSITIONAL_ONLY
     shown = [inspect.Parameter(name, kind) for name in arguments] if len(arguments) == count else []
     rest = [inspect.Parameter("parameters", inspect.Parameter.VAR_POSITIONAL), inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)]
+    call.stands_for = module.forward  # type: ignore[attr-defined]
     call.__signature__ = inspect.Signature([*shown, *rest])  # type: ignore[attr-defined]
     return call
 

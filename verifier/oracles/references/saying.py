@@ -4,7 +4,7 @@ import numpy as np
 
 from verifier.arrays import Array
 from verifier.counting import counted
-from verifier.oracles.functions.relations import relation
+from verifier.oracles.functions.relations import agreement, relation
 from verifier.oracles.references.candidate import POISONS, poisoned
 from verifier.oracles.references.judging import OTHERS, Judge, Wrong
 from verifier.oracles.references.points import point, same_twice
@@ -70,11 +70,10 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
     assert wrong.claimed is not None and wrong.right is not None
     claimed = np.asarray(wrong.claimed)
     if wrong.what == "output":
-        return (
-            "The output is wrong, so the gradient may be right for another function."
-            if not np.isnan(claimed).any()
-            else "It is not finite."
-        )
+        if np.isnan(claimed).any():
+            return "It is not finite."
+        nearly = "" if claimed.dtype.kind == "c" else agreement(claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64))
+        return nearly or "The output is wrong, so the gradient may be right for another function."
     if case.axis("usage") == "poisoned memory" or _is_never_written(wrong, judge, case):
         return "It holds numbers that were never written."
     if np.isnan(claimed).any():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from verifier.oracles.references.judging import Judge, Wrong
+from verifier.oracles.references.points import point
 from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
 
 MOST_SHRINKING = 120  # cases tried to make a failure plainer
@@ -14,6 +15,7 @@ MOST_NARROW = 20  # of them in a narrow type, where each takes some sixty runs o
 NARROW_CASES = 14  # asked in a narrow type, each some twenty runs of the reference
 ALONE = 2  # draws of each axis alone
 USUAL = 66  # up to such a size a draw shows what one of a larger size takes, at the least
+MEASURING = 120  # times the reference's own forward and backward pass, where that is a loop over small tensors
 SLOW = 10.0  # seconds: what would take longer is left out
 TOO_SLOW = f"a draw would take more than {SLOW:g} s"
 
@@ -69,9 +71,10 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
     axes: dict[str, None] = {}
     notes: dict[str, None] = {}
     asked, stopped, pace = 0, False, 0.0
+    own = max(USUAL, *space.base.sizes.values(), 0)  # the user's own sizes are asked, whatever they take
     for case in cases:
         largest = max(case.sizes.values(), default=1)
-        if largest > USUAL and pace * largest > SLOW:
+        if (largest > USUAL and pace * largest > SLOW) or (largest > own and _reference_seconds(judge, case) * MEASURING > SLOW):
             skipped[TOO_SLOW] = skipped.get(TOO_SLOW, 0) + 1
             continue
         if time_limit is not None and time.monotonic() - begun > time_limit:
@@ -99,6 +102,10 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
             case, wrong = _plainest(judge, space, case, trial.wrong)
             return Searched(wrong, case, tuple(departures(case, space)), asked, skipped, tuple(axes), tuple(notes))
     return Searched(None, None, (), asked, skipped, tuple(axes), tuple(notes), stopped)
+
+
+def _reference_seconds(judge: Judge, case: Case) -> float:
+    return judge.truth_at(point(judge.sources, case), case).seconds()
 
 
 def _only_refused(wrong: Wrong, case: Case, space: Space) -> bool:

@@ -115,6 +115,7 @@ class Space:
         axes: those that there are something for (no indices without integers).
         said: whether the user named the shapes; else equal dimensions of the examples are one size, which is a guess.
         own: sizes at and above the constants of the candidate's own code.
+        random: whether the reference draws random numbers.
         overflows: whether an exponential of ordinary numbers' size may overflow: in float32 e^89 does, which is met in training.
     """
 
@@ -126,6 +127,7 @@ class Space:
     axes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: AXES)
     said: bool = True
     own: tuple[int, ...] = ()
+    random: bool = False
     overflows: bool = False
 
     def fits(self, case: Case) -> bool:

@@ -1,5 +1,6 @@
 """The reference at one point, in float64: its answer, and what rounding may do to a candidate's there."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from verifier.oracles.dispatched.arithmetic import UndispatchableError
-from verifier.oracles.dispatched.devices import gpus_of, same_randomness
+from verifier.oracles.dispatched.devices import gpus_of, narrowest, same_randomness
 from verifier.oracles.dispatched.measuring import measure
 from verifier.oracles.dispatched.running import real_outputs, to_array
 from verifier.oracles.dispatched.wandering import wandering
@@ -27,6 +28,7 @@ class Truth:
         reference: the function.
         zero_at: by name a mask of where the gradient is meant to be 0.
         tensors: the point, by name; `case` is what it was drawn for.
+        random: whether the reference draws random numbers.
     """
 
     candidate: Candidate
@@ -34,6 +36,7 @@ class Truth:
     zero_at: Mapping[str, Array]
     tensors: Mapping[str, Tensor]
     case: Case
+    random: bool = False
 
     @property
     def wanted(self) -> tuple[str, ...]:
@@ -64,6 +67,29 @@ class Truth:
         """As the dispatched oracle names the outputs, in order."""
         return list(real_outputs(self.call({name: lifted(tensor) for name, tensor in self.tensors.items()})))
 
+    def seconds(self) -> float:
+        """What the reference takes for one forward and backward pass here; 0 where it has no answer."""
+        try:
+            ones = [np.ones_like(one) for one in self.plain(None)[0]]
+            begun = time.monotonic()
+            self.plain(ones)
+        except Exception:  # what it raises is seen elsewhere
+            return 0.0
+        return time.monotonic() - begun
+
+    def is_not_finite_in_its_type(self, name: str, places: Array, cotangents: Sequence[Array]) -> bool:
+        """Whether the reference itself, run in the type of the tensors, gives no number in any of these places: 0 times e^200."""
+
+        def given(outputs: Sequence[Array]) -> Sequence[Array]:
+            return [c.astype(o.dtype) for c, o in zip(cotangents, outputs, strict=True)]
+
+        try:
+            own = replace(self.candidate, forward=self.reference, backward=None).answer(self.tensors, self.case.options, given)
+        except Exception:  # it takes float64 alone
+            return False
+        found = {**{f"output {index}": one for index, one in enumerate(own.outputs)}, **own.gradients}.get(name)
+        return found is not None and found.shape == places.shape and not np.isfinite(found[places]).any()
+
     def is_finite(self) -> bool:
         """Whether the reference has an answer here."""
         try:
@@ -76,7 +102,8 @@ class Truth:
         wide = {name: lifted(tensor) for name, tensor in (moved or self.tensors).items()}
         for name in self.wanted:
             wide[name] = wide[name].requires_grad_()
-        with same_randomness(gpus_of(self.tensors.values())):
+        drawn = narrowest(self.tensors.values()) if self.random else torch.float64
+        with same_randomness(gpus_of(self.tensors.values()), drawn):
             outputs = list(real_outputs(self.call(wide)).values())
         arrays = [to_array(output) for output in outputs]
         if cotangents is None or not self.wanted:

@@ -152,7 +152,7 @@ def judge_against(yardsticks: Yardsticks, name: str, tensor: Tensor | NDArray[An
         if precision in allowed:
             says = f"{name} is right, computed in {narrow} by {precision}."
             return NarrowOutcome("right", precision, ratio, statistic, says, measured.right, allowed_each)
-        says = f"{name} has the right formula, but accumulates in {narrow}: its error is that of sums kept in the narrow type."
+        says = f"{name} has the right formula, but accumulates in {narrow}: its error is that of sums, or of steps inside, in that type."
         if precision is not Precision.ACCUMULATE:
             says = f"{name} is right, but not in the precision declared ({declared}): its error is that of {precision}."
         return NarrowOutcome("other precision", precision, ratio, statistic, says, measured.right, allowed_each)
