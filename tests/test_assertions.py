@@ -235,8 +235,18 @@ def test_zeros_beside_an_offset_whose_rounding_hides_the_slope_are_undecided(mon
     call = (lambda x: 1e15 + np.sum(x**2), lambda x: 0 * x, X)
     with pytest.raises(Inconclusive, match="undecided about"):
         assert_gradients(*call)
-    monkeypatch.setattr(differencing, "size_seen", lambda moved, size, noise: size)
+    monkeypatch.setattr(differencing, "size_seen", lambda level, far, center, rounding, otherwise: otherwise)
     assert_gradients(*call)
+
+
+def test_zeros_beside_another_output_whose_rounding_hides_the_slope_are_undecided():
+    with pytest.raises(Inconclusive, match="undecided about"):
+        assert_gradients(lambda x: np.concatenate([x**2, 1e17 + 0 * x]), lambda x, c: 0 * x, X)
+
+
+@pytest.mark.parametrize("constant", [lambda x: 5.0 + 0 * x, lambda x: (np.exp(x) / np.exp(x).sum()).sum()], ids=["5", "sum of softmax"])
+def test_zeros_for_what_is_constant_to_within_rounding_pass(constant):
+    assert_gradients(constant, lambda x, *c: 0 * x, X)
 
 
 def test_the_same_call_gives_the_same_figures():

@@ -23,7 +23,15 @@ from verifier.oracles.finite_difference.problem import ProblemDifferences, check
 from verifier.oracles.functions.jumps import largest_jump
 from verifier.oracles.functions.projection import scale_of
 from verifier.oracles.functions.trial import moves_of
-from verifier.oracles.functions.wandering import FLOAT64_EPSILON, HIDDEN, JUMP, epsilon_shown_by, moved_inputs, size_seen, unseen_share
+from verifier.oracles.functions.wandering import (
+    FLOAT64_EPSILON,
+    HIDDEN,
+    JUMP,
+    epsilon_shown_by,
+    moved_inputs,
+    size_seen,
+    unseen_share,
+)
 from verifier.tolerance import FLOOR, SAFETY
 
 LAST_BITS = (4.0, -4.0, 8.0, -8.0)
@@ -126,12 +134,12 @@ class _Line:
         shown = max(epsilon, epsilon_shown_by(near))
         wander = np.max([np.abs(copy - center) for copy in nearby], axis=0, initial=0.0)
         wander = np.where(np.isfinite(wander), wander, 0.0)
-        level, far_moved = self._level(center), self._level(far - center)
-        noise = level * shown + self._level(wander)
+        level, rounding = self._level(center), shown * np.abs(center) + wander
         # Outputs that nothing moves show nothing: zeros are right for them, and so they are for any that rounding swallows.
-        self._level_here, self._largest = level, size_seen(far_moved, 0.0 if np.isfinite(far_moved) else level, noise)
-        self._scatter = noise / epsilon + HIDDEN
-        self._moves = moves_of(self._one_of_four, center, shown * np.abs(center) + wander)
+        self._level_here = level
+        self._largest = size_seen(self._level, far, center, rounding, 0.0 if np.isfinite(far).all() else level)
+        self._scatter = (level * shown + self._level(wander)) / epsilon + HIDDEN
+        self._moves = moves_of(self._one_of_four, center, rounding)
 
     def is_zero(self, name: str, gradient: FloatArray) -> bool:
         """Whether a claimed gradient is no larger than rounding of the outputs."""

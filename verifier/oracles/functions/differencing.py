@@ -141,7 +141,7 @@ class Asking:
         largest = max(self._level, further if np.isfinite(further) else 0.0)
         wander = self._wander_of_outputs(center)
         wandering = projection.level(wander)
-        self.largest = size_seen(projection.level(far - center), largest, self._level * shown + wandering)
+        self.largest = size_seen(projection.level, far, center, shown * np.abs(center) + wander, largest)
         self._is_noise = wandering > NOISY * largest
         self._scatter = (self._level * shown + wandering) / self._epsilon + HIDDEN
         # Not with HIDDEN: an output that is small and true may still turn within its noise, and then the first step must be short.

@@ -4,7 +4,7 @@ Where no reference says how far the numbers of a pass may be off, the function s
 a few of their last bits, and how many bits the outputs show.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -40,13 +40,16 @@ def epsilon_shown_by(outputs: FloatArray) -> float:
     return 2.0 ** (1 - bits) if held else FLOAT64_EPSILON
 
 
-def size_seen(moved: float, size: float, noise: float) -> float:
+def size_seen(level: Callable[[FloatArray], float], far: FloatArray, center: FloatArray, rounding: FloatArray, otherwise: float) -> float:
     """Beside what an effect on the outputs is small: what they move by where all inputs move, not the offset that they stand on.
 
-    Of 1e14 + Σ w² no derivative is seen at all, and zeros for it are small beside 1e14. `moved` within `noise` says nothing, nor does one
-    that is not finite; then it is `size`.
+    Of 1e15 + Σ w² no derivative is seen at all, and zeros for it are small beside 1e15. It is `otherwise` where no output moves by more
+    than its own rounding, or some are not finite there.
     """
-    return moved if JUMP * noise < moved < np.inf else size
+    with np.errstate(all="ignore"):
+        moves = np.abs(far - center)
+        moved = level(moves)
+    return otherwise if not np.isfinite(moved) or np.all(moves <= JUMP * rounding) else moved
 
 
 def unseen_share(line: DirectionResult, name: str, largest: float) -> float:
