@@ -179,6 +179,18 @@ def test_last_bits_that_vary_from_call_to_call_are_a_note(monkeypatch):
     assert "not reproducible to the bit" in assert_gradients(SumInAnyOrder.apply, *examples).notes[0]
 
 
+def test_a_gradient_whose_type_overflows_at_64_times_the_cotangent_is_right():
+    x, large = np.array([1.5, -4.0, 3.0], dtype=np.float32), np.float32(1e37)  # 64 times 8e37 is no number of float32
+
+    def slope(x, cotangent):
+        with np.errstate(over="ignore"):
+            return 2 * large * x * cotangent
+
+    assert_gradients(lambda x: large * x * x, slope, x)
+    with pytest.raises(AssertionError, match="twice"):
+        assert_gradients(lambda x: large * x * x, lambda x, cotangent: 2 * slope(x, cotangent), x)
+
+
 def test_a_clipped_gradient_is_found_although_it_is_small_enough_here():
     def clipped(x, cotangent):
         return np.clip(cotangent * np.cos(x), -5, 5)

@@ -359,17 +359,21 @@ def _second_call(
 
     Sums whose order is left to a device differ in their last bits from call to call, and are right.
     """
-    factor = SECOND_FACTOR if function.takes_cotangent else 1.0
     judged = {name: gradient for name, gradient in claim.gradients.items() if name not in rounding or rounding[name].resolves <= DECISIVE}
 
-    def against(times: float) -> str | None:
+    def scaled_by(times: float) -> Mapping[str, FloatArray]:
         second = function.claim(function.inputs, tuple(times * cotangent for cotangent in cotangents), False).gradients
-        return contradicted(judged, {name: second[name] / times for name in judged}, findings.lines, scales)
+        return {name: second[name] / times for name in judged}
 
-    off = against(factor)
+    factor = SECOND_FACTOR if function.takes_cotangent else 1.0
+    second = scaled_by(factor)
+    if any(not np.isfinite(one[np.isfinite(judged[name])]).all() for name, one in second.items()):
+        factor = 1 / factor  # its type overflowed at so large a cotangent, which says nothing of the gradient
+        second = scaled_by(factor)
+    off = contradicted(judged, second, findings.lines, scales)
     if off is None:
         return None, ()
-    again = against(1.0)
+    again = contradicted(judged, scaled_by(1.0), findings.lines, scales)
     if again is None:
         return (off, NOT_LINEAR.format(factor)), ()
     repeated = function.claim(function.inputs, cotangents, False).gradients
