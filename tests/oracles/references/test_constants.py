@@ -52,6 +52,14 @@ def test_what_is_too_small_or_too_large_to_be_a_size_is_left_out():
     assert {3, 5000, 64} <= integers_in(tiled) and TILE not in integers_in(tiled)
 
 
+def chunked(x, chunk=48, *, carry=90, scale=None, eps=1e-5):
+    return first(x[:chunk]) + carry
+
+
+def test_the_default_of_an_argument_may_be_a_size():
+    assert {48, 90} <= set(constants_of(chunked)) and not {48, 90} & integers_in(chunked)
+
+
 def test_a_class_is_read_by_its_methods_and_a_function_that_calls_itself_once():
     assert constants_of(Kernel) == (77,)
     assert constants_of(around) == (55,)

@@ -262,7 +262,7 @@ def _space(
     if random := _is_random(reference, candidate, tensors, first):
         axes["inputs"] = AXES["inputs"][:1]  # a mask is drawn in the order of memory
         notes.append("the reference draws random numbers: both are asked from the same state of the generator")
-    own = tuple(size for constant in constants_of(candidate.forward) for size in (constant, constant + 1))
+    own = tuple(size for constant in constants_of(candidate.forward) for size in (constant, constant + 1, 2 * constant + 1))
     if not any(source.rule for source in sources.values()):
         axes["integers"] = AXES["integers"][:1]
     if not any(source.domain in ("booleans", "mask") for source in sources.values()):

@@ -29,7 +29,7 @@ def integers_in(function: Callable[..., Any]) -> frozenset[int]:
 
 
 def _codes(function: Any, seen: set[int], depth: int) -> Iterator[tuple[CodeType, dict[str, Any]]]:
-    """The code of a function, with what its global and enclosed names stand for; then of the functions among these."""
+    """The code of a function, with what its global and enclosed names stand for, and its defaults; then of the functions among these."""
     function = inspect.unwrap(function) if callable(function) else function
     if isinstance(function, type):
         for name in ("forward", "backward", "setup_context", "__call__"):
@@ -48,7 +48,8 @@ def _codes(function: Any, seen: set[int], depth: int) -> Iterator[tuple[CodeType
     closed = inspect.getclosurevars(function)
     # Of comprehensions and inner functions too, in the order of the code.
     inside = dict.fromkeys(name for code in _inside(function.__code__) for name in code.co_names if name in function.__globals__)
-    names = {**{name: function.__globals__[name] for name in inside}, **closed.nonlocals}
+    defaults = {name: one.default for name, one in inspect.signature(function).parameters.items()}
+    names = {**{name: function.__globals__[name] for name in inside}, **closed.nonlocals, **defaults}
     yield function.__code__, names
     for value in names.values():
         if str(getattr(value, "__module__", "")).split(".")[0] == package:

@@ -26,7 +26,7 @@ QUICK_OF_LARGEST = 16.0  # of the largest one: so near there is nothing to measu
 CALLS = 4
 UNJUDGED = "rounding alone makes the reference infinite there"
 NOT_IN_ITS_TYPE = "the reference itself is not finite there in the candidate's type"
-OTHERS = ("after another call", "two forward passes before one backward")  # these usages have a second point
+OTHER_BETWEEN = "two forward passes before one backward"  # the usage that has a second point
 KEPT = {"four calls": "something is kept between calls", "poisoned memory": "an element is never written"}
 
 
@@ -115,7 +115,7 @@ class Judge:
         limit = float(torch.finfo(self.dtype).max) / 4
         if case.axis("values") == "huge" and any(np.abs(one).max(initial=0.0) > limit for one in (*expected, *gradients.values())):
             return Trial(skipped="the right numbers overflow")
-        if case.axis("usage") in OTHERS and not self.truth_at(point(self.sources, case, other=1), case).is_finite():
+        if case.axis("usage") == OTHER_BETWEEN and not self.truth_at(point(self.sources, case, other=1), case).is_finite():
             return Trial(skipped="the reference is not finite")
         try:
             with np.errstate(all="ignore"):
@@ -144,18 +144,15 @@ class Judge:
             return [c.astype(kind) for c, kind in zip(cotangents, kinds, strict=True)] if ready else [np.ones_like(one) for one in outputs]
 
         ask = partial(self.candidate.answer, options=case.options, cotangents=given)
-        other = point(self.sources, case, other=1)
         manner = Manner(
             inputs=case.axis("inputs"),  # type: ignore[arg-type]
             layout=case.axis("layout"),  # type: ignore[arg-type]
-            between=other if usage == "two forward passes before one backward" else None,
+            between=point(self.sources, case, other=1) if usage == OTHER_BETWEEN else None,
             shared=shared,
             needed=self._alone(case) if usage == "one gradient alone" else None,
             used=used_output(case, len(cotangents)) if case.axis("cotangent") == "one output alone" else None,
             joined=usage == "another user of the inputs",
         )
-        if usage == "after another call":
-            ask(other)
         if usage == "poisoned memory":
             answers = []
             for poison in POISONS:

@@ -6,7 +6,7 @@ from verifier.arrays import Array
 from verifier.counting import counted
 from verifier.oracles.functions.relations import agreement, relation
 from verifier.oracles.references.candidate import POISONS, poisoned
-from verifier.oracles.references.judging import OTHERS, Judge, Wrong
+from verifier.oracles.references.judging import OTHER_BETWEEN, Judge, Wrong
 from verifier.oracles.references.points import point, same_twice
 from verifier.oracles.references.regions import region
 from verifier.oracles.references.search import Searched
@@ -117,11 +117,11 @@ def _same(one: Array, other: Array) -> bool:
 
 
 def _of_another_use(wrong: Wrong, judge: Judge, case: Case) -> str:
-    """What an earlier call had, or one of two uses of a tensor."""
+    """What another forward pass had, or one of two uses of a tensor."""
     usage, claimed = case.axis("usage"), np.asarray(wrong.claimed)
     tensors = point(judge.sources, case)
     try:
-        if usage in OTHERS:
+        if usage == OTHER_BETWEEN:
             _, stale = judge.truth_at(point(judge.sources, case, other=1), case).plain(wrong.cotangents)
             return "It is stale: the gradient of the other call's inputs." if _same(claimed, stale[wrong.tensor]) else ""
         shared = same_twice(judge.sources, tensors, judge.candidate.differentiated) if usage == "the same tensor twice" else None

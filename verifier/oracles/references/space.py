@@ -21,7 +21,6 @@ INTEGERS = ("ordinary", "repeated", "edges")
 MASKS = ("ordinary", "a row without any", "all")
 USAGE = (
     "one call",
-    "after another call",
     "two forward passes before one backward",
     "the same tensor twice",
     "one gradient alone",
@@ -65,7 +64,6 @@ WORDS = {
     ("integers", "edges"): "indices at the edges of what they may be",
     ("masks", "a row without any"): "a row that is masked altogether",
     ("masks", "all"): "nothing masked",
-    ("usage", "after another call"): "an earlier call with other numbers",
     ("usage", "two forward passes before one backward"): "two forward passes before one backward pass",
     ("usage", "the same tensor twice"): "the same tensor given twice",
     ("usage", "one gradient alone"): "the gradient of one input asked for alone",
@@ -114,7 +112,7 @@ class Space:
         limits, required: of the sizes.
         axes: those that there are something for (no indices without integers).
         said: whether the user named the shapes; else equal dimensions of the examples are one size, which is a guess.
-        own: sizes at and above the constants of the candidate's own code.
+        own: sizes at and above the constants of the candidate's own code, and above twice of them: three chunks.
         random: whether the reference draws random numbers.
         overflows: whether an exponential of ordinary numbers' size may overflow: in float32 e^89 does, which is met in training.
     """
@@ -167,7 +165,8 @@ class Space:
         if any(shape.any_rank for shape in self.shapes.values()):
             found += [replace(base, rest=tuple(range(2, 2 + rank))) for rank in self.ranks]
         for kind in SIZE_SPANS:
-            found += [self._resized(base, kind, generator) for _ in range(draws)]
+            times = max(draws, len(self.free_sizes)) if kind == "near tiles" else draws  # each size in turn
+            found += [self._resized(base, kind, generator, index) for index in range(times)]
         for name in self.free_sizes:
             limit = self.limits.get(name, Allowed())
             found += [self._with(base, name, size, generator) for size in self.own if limit.admits(size)]
@@ -214,8 +213,8 @@ class Space:
         """Sizes that are no options, in the order in which they are met."""
         return [name for name in self.base.sizes if name not in self.base.options]
 
-    def _resized(self, case: Case, kind: str, generator: np.random.Generator) -> Case | None:
-        """Another choice of sizes: all small or unequal, or one of them near a tile's or large."""
+    def _resized(self, case: Case, kind: str, generator: np.random.Generator, index: int | None = None) -> Case | None:
+        """Another choice of sizes: all small or unequal, or one of them near a tile's or large; `index` says which."""
         names = self.free_sizes
         if not names:
             return None
@@ -226,7 +225,7 @@ class Space:
         if kind in ("small", "unequal"):
             drawn = draw_sizes(names, self.limits, generator, span=SIZE_SPANS[kind], unequal=kind == "unequal", fits=fits)
         else:
-            chosen = str(generator.choice(names))
+            chosen = str(generator.choice(names)) if index is None else names[index % len(names)]
             allowed = self.limits.get(chosen, Allowed())
             listed = [size for size in (NEAR if kind == "near tiles" else LARGE) if allowed.admits(size)]
             if not listed:
