@@ -392,3 +392,27 @@ def test_what_a_sum_less_another_leaves_is_rounding_of_the_candidates_own():
     asked(composited_by_hand(1.0), density, colour, reference=composited)
     with pytest.raises(AssertionError, match="the gradient of d is not the reference's"):
         asked(composited_by_hand(1 + 1e-4), density, colour, reference=composited)
+
+
+def chunked_sum(chunks_back):
+    """A running sum along T, chunk by chunk; its backward pass carries what `chunks_back` later chunks gave."""
+
+    def forward(ctx, x, chunk=40):
+        ctx.chunk = chunk
+        return x.cumsum(0)
+
+    def backward(ctx, c):
+        later = [part.sum(0) for part in c.split(ctx.chunk)]
+        parts = enumerate(c.split(ctx.chunk))
+        own = [part.flip(0).cumsum(0).flip(0) + sum(later[k + 1 : k + 1 + chunks_back], torch.zeros(())) for k, part in parts]
+        return torch.cat(own), None
+
+    return type("Chunked", (torch.autograd.Function,), {"forward": staticmethod(forward), "backward": staticmethod(backward)})
+
+
+def test_a_carry_that_is_lost_after_a_chunk_is_found_by_the_default_that_says_its_length():
+    x = torch.randn(6, 4, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    said = {"reference": lambda x: x.cumsum(0), "shapes": ("T D",)}
+    asked(chunked_sum(1000).apply, x, **said)
+    with pytest.raises(AssertionError, match="the gradient of x"):
+        asked(chunked_sum(1).apply, x, **said)
