@@ -131,7 +131,7 @@ def _unjudged(verdict: Verdict, request: Request, interview: Interview) -> str:
     """Beside a pass under an assignment: which functions of optional names count as helpers."""
     if verdict != "pass" or not request.assigned or not interview.helpers:
         return ""
-    return f" Not judged, as taken for helpers of its own: {', '.join(f'`{name}`' for name in interview.helpers)}."
+    return f" Not judged, since taken for helpers of its own: {', '.join(f'`{name}`' for name in interview.helpers)}."
 
 
 def _raises(outcomes: Sequence[Outcome], asked: Asked) -> bool:

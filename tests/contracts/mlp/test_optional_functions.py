@@ -103,6 +103,13 @@ def test_a_right_file_with_helpers_of_these_names_passes_and_says_that_they_are_
     assert report.verdict == "pass", report.summary
     (note,) = [note.message for note in report.notes if "helpers" in note.message]
     assert "predict(x), forward(x, weights, biases), update(weights, biases, grads_w, grads_b, lr)" in note
+    assert "helpers" not in report.summary
+
+    assignment = tmp_path / "task.toml"
+    assignment.write_text("")
+    assigned = check(file, profile="quick", assignment=assignment)
+    assert assigned.verdict == "pass"
+    assert assigned.summary.endswith("Not judged, since taken for helpers of its own: `predict`, `forward`, `update`.")
 
 
 def test_an_optional_function_that_raises_is_still_an_error(tmp_path):
