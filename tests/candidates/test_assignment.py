@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from verifier import check
 from verifier.candidates.assignment import LIMIT_KEYS, Assignment, read_assignment, read_limit_options
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import Limits
 from verifier.errors import ManifestError, RequestError
 
-DOCS = Path(__file__).parents[2] / "docs" / "manifest.md"
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs" / "manifest.md"
 
 
 def read(tmp_path: Path, text: str) -> Assignment:
@@ -122,6 +124,11 @@ def test_a_layout_that_hides_a_mistake_is_the_assignments_to_allow(manifest, tmp
     default = {"bias": "vector", "batch": "rows"}[key]
     assert value.strip('"') in claims_under(tmp_path, f'allow = {{ {key} = ["{default}", {value}] }}', manifest)
     assert value.strip('"') in claims_under(tmp_path, manifest, manifest)
+
+
+def test_without_an_assignment_such_a_layout_hides_what_it_leaves_out():
+    path = str(ROOT / "reference_impls" / "correct" / "no_bias.py")  # no gradient of a bias is computed there
+    assert check(path, profile="quick").verdict == "pass"
 
 
 def test_other_layouts_are_allowed_unless_the_assignment_says_which(tmp_path):

@@ -1,6 +1,7 @@
 """The inline `script` block of PEP 723, held against the reference regular expression of the specification."""
 
 import re
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,15 @@ def test_byte_order_mark_line_ends_and_encoding_do_not_matter(tmp_path: Path, da
 
 def test_a_block_that_the_reference_expression_would_be_slow_on_is_found_at_once() -> None:
     assert find_blocks("# /// script\n" * 300_000) == []
+
+
+def test_the_reference_expression_is_slow_on_it() -> None:
+    def seconds(lines: int) -> float:
+        begun = time.process_time()
+        re.search(REFERENCE, "# /// script\n" * lines)
+        return time.process_time() - begun
+
+    assert seconds(4000) > 6 * min(seconds(1000) for _ in range(3))  # 16 times where the time grows with the square
 
 
 def test_a_file_too_large_to_be_a_candidate_is_refused(tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def test_a_project_file_that_was_found_cannot_ask_for_what_grades(table, submiss
     assert "say --config FILE" in capsys.readouterr().err
 
 
+def test_it_can_where_it_is_named(submission, capsys):
+    (submission / "pyproject.toml").write_text('[tool.verifier]\nprofile = "grading"\n')
+    assert main(["check", "network.py", "--config", "pyproject.toml"]) == 1
+    assert "From pyproject.toml: profile = grading." in capsys.readouterr().err
+
+
 def test_the_command_line_goes_before_the_file_and_is_not_laid_at_its_door(submission, capsys):
     (submission / "pyproject.toml").write_text('[tool.verifier]\nprofile = "quick"\nonly = ["contract"]\nseed = 1\n')
     main(["check", "network.py", "--seed", "2"])
