@@ -141,7 +141,9 @@ class Asking:
         largest = max(self._level, further if np.isfinite(further) else 0.0)
         wander = self._wander_of_outputs(center)
         wandering = projection.level(wander)
-        self.largest = size_seen(projection.level, far, center, shown * np.abs(center) + wander, largest)
+        # Where nothing moves, a slope of 1 must be seen beside the outputs' last bit: constants are, what 1e17 swallows is not.
+        slope_of_one = max(projection.scales.values(), default=0.0)
+        self.largest = size_seen(projection.level, far, center, shown * np.abs(center) + wander, min(largest, slope_of_one))
         self._is_noise = wandering > NOISY * largest
         self._scatter = (self._level * shown + wandering) / self._epsilon + HIDDEN
         # Not with HIDDEN: an output that is small and true may still turn within its noise, and then the first step must be short.
