@@ -124,10 +124,10 @@ def test_what_a_message_of_several_uses_up_gives_the_candidate_up_at_once(limit,
 
 
 STALE = {
-    "forward as backprop left it": "def forward(*_):\n    return kept['backprop'][0], kept['backprop'][1][1:]\n",
-    "deltas as backprop left them": "def deltas(*_):\n    return kept['deltas']\n",
-    "outputs as backprop left them": "def predict(*_):\n    return kept['backprop'][1][-1]\n",
-    "forward as predict left it": PREDICT + "def forward(*_):\n    return kept['predict'][0], kept['predict'][1][1:]\n",
+    "forward as backprop left it": "def forward(weights, biases, x):\n    return kept['backprop'][0], kept['backprop'][1][1:]\n",
+    "deltas as backprop left them": "def deltas(weights, biases, x, y):\n    return kept['deltas']\n",
+    "outputs as backprop left them": "def predict(weights, biases, x):\n    return kept['backprop'][1][-1]\n",
+    "forward as predict left it": PREDICT + "def forward(weights, biases, x):\n    return kept['predict'][0], kept['predict'][1][1:]\n",
 }
 
 
