@@ -93,6 +93,11 @@ def test_a_name_that_is_no_utf_8_is_judged_like_any_other(three):
     assert verdicts() == {"all/a": "pass", "all/b": "pass", "all/c": "pass", "all/b_\\udcff.py": "pass"}
 
 
+def test_such_a_name_as_it_is_can_be_written_nowhere():
+    with pytest.raises(UnicodeEncodeError):
+        os.fsdecode(b"all/b_\xff.py").encode()
+
+
 def test_what_breaks_on_one_is_told_with_its_name_and_ends_with_3(three, monkeypatch, capsys):
     real = programs.kept_corpus
 
@@ -157,6 +162,7 @@ def test_a_claimed_name_takes_nobodys_place(tmp_path, monkeypatch, capsys):
     Path("aaron.py").write_text('# /// script\n# [tool.verifier]\n# name = "zed"\n# ///\ndef backprop(*a): raise ValueError\n')
     names = {candidate.path: candidate.name for candidate in find_candidates(["aaron.py", "zed.py"])[0]}
     assert names == {"aaron.py": "aaron", "zed.py": "zed"}
+    assert find_candidates(["aaron.py"])[0][0].name == "zed"  # where nobody has it, the claim is the name
     main(["check", "zed.py", *QUICK])
     main(["check", "aaron.py", *QUICK])
     assert "The report of zed.py in reports/zed is replaced by that of aaron.py." in capsys.readouterr().err
