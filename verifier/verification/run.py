@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -22,13 +21,13 @@ from verifier.contracts.catalogue import contract_of
 from verifier.contracts.convention import Convention
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.reference import refer
-from verifier.problems.program import Problem
-from verifier.results.outcome import Outcome, Status
+from verifier.results.outcome import Outcome
 from verifier.results.report import OwnLine, Step
 from verifier.verification import pacing
 from verifier.verification.asking import Interview
 from verifier.verification.certificate import certify
 from verifier.verification.corpus import Corpus
+from verifier.verification.costing import cost_of_a_gradient, requiring_backpropagation
 from verifier.verification.explaining import Diagnosed, explaining_of
 from verifier.verification.raising import note_on_cells, note_on_helpers
 from verifier.verification.record import Clock, Judged, Request
@@ -41,8 +40,6 @@ from verifier.verification.writing import Asked, write_down
 Progress = Callable[[str, int, int], None]
 STEPS_ALONE = "The file has only `update`, and a step of the optimiser in the manifest does not show the gradient: the steps are judged."
 TRIED = 3  # networks, by whose answers a function is taken for a helper
-REQUIRED = "The assignment asks for backpropagation."
-UNCOUNTED = "What a gradient costs is not known: the candidate gave no answer while its statements were counted, or stopped the counting."
 
 
 def judge_candidate(
@@ -187,10 +184,10 @@ def _ask_the_rest(
         checks[purity.ID] = lambda examination: _with_what_was_seen(purity.check(examination), examination, interview)
     cost = ""
     if request.requires or {purity.ID, finite_difference.ID} & checks.keys():
-        cost, uncounted = _cost_of_a_gradient(examination, interview)
+        cost, uncounted = cost_of_a_gradient(examination, interview)
         clock.lap("cost of a gradient")
         if request.requires:
-            findings[contract.ID] = _requiring_backpropagation(findings[contract.ID], cost, uncounted)
+            findings[contract.ID] = requiring_backpropagation(findings[contract.ID], cost, uncounted)
     if settled is not None and finite_difference.ID in checks:
         # What settled the run has differenced already.
         checks[finite_difference.ID] = lambda examination: settled.differences
@@ -297,29 +294,6 @@ def _with_what_was_seen(finding: Finding, examination: Examination, interview: I
         "complex steps do, and cost a forward pass for every parameter."
     )
     return _noting(finding, note)
-
-
-def _requiring_backpropagation(finding: Finding, cost: str, uncounted: bool) -> Finding:
-    """The finding of `contract`, where a pass a parameter is a fail, and where what a call costs cannot be seen no pass."""
-    if not (cost or (uncounted and finding.outcome.status == "pass")):
-        return finding
-    status: Status = "fail" if cost else "inconclusive"
-    return Finding(structs.replace(finding.outcome, status=status, message=f"{cost or UNCOUNTED} {REQUIRED}"))
-
-
-def _cost_of_a_gradient(examination: Examination, interview: Interview) -> tuple[str, bool]:
-    """A sentence on what a gradient costs in forward passes, where the contract knows how to tell and it is one a parameter, else "";
-    and whether it could not be counted."""
-    costing = contract_of(examination.claims.contract).costing
-    if not costing:
-        return "", False
-    counted: list[list[int] | None] = []
-
-    def counts(problem: Problem) -> list[int] | None:
-        counted.append(interview.counts(problem))
-        return counted[-1]
-
-    return import_module(costing).pass_a_parameter(examination.claims, examination.seed, counts), None in counted
 
 
 def _with_fewer(examination: Examination) -> Examination:

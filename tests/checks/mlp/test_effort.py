@@ -232,7 +232,7 @@ def test_code_that_hides_what_it_costs_does_not_pass_where_backpropagation_is_re
     assert (report.verdict, report.score.points) == (verdict, 0)
     if verdict == "inconclusive":
         assert "What a gradient costs is not known" in report.summary
-        monkeypatch.setattr(run, "_requiring_backpropagation", lambda finding, cost, uncounted: finding)
+        monkeypatch.setattr(run, "requiring_backpropagation", lambda finding, cost, uncounted: finding)
         assert judged(source, assignment=str(tmp_path / "a.toml")).verdict == "pass"
 
 
