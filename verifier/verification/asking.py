@@ -47,13 +47,16 @@ class Interview(Workers):
         self._watched = False
         self._points_alone = False
         self._loss_is_missing = False
+        self._found: Mapping[str, Namesake] = {}
+        self._read_in = 0  # the number of the worker whose parameters told them
         self._tried: dict[str, str] = {}  # helpers that their answers told
         self.complex_numbers = ""  # where the candidate was seen to handle some, if it was
 
     @property
     def functions(self) -> Mapping[str, int]:
         """The candidate's functions by name, but for helpers that only share the name of an optional one."""
-        return {name: line for name, line in super().functions.items() if name not in self.helpers}
+        helpers = self.helpers
+        return {name: line for name, line in super().functions.items() if name not in helpers}
 
     @property
     def helpers(self) -> Mapping[str, str]:
@@ -80,9 +83,12 @@ class Interview(Workers):
 
     def _namesakes(self) -> Mapping[str, Namesake]:
         """None where the entry is missing, so that the message names all there is."""
-        offered, entry = super().functions, self._candidate.entry.rpartition(".")[2]
-        found = self._calling.namesakes(self.parameters, self._claims) if entry in offered else {}
-        return {name: one for name, one in found.items() if name != entry}
+        offered = super().functions
+        if self._read_in != self.started:  # once a worker: each call asks for the functions that there are
+            entry = self._candidate.entry.rpartition(".")[2]
+            found = self._calling.namesakes(self.parameters, self._claims) if entry in offered else {}
+            self._found, self._read_in = {name: one for name, one in found.items() if name != entry}, self.started
+        return self._found
 
     @property
     def entry(self) -> str:
