@@ -14,7 +14,7 @@ import pytest
 
 from verifier.candidates import zygote as zygotes
 from verifier.candidates.zygote import Zygote
-from verifier.worker.granting import kept_from_candidates
+from verifier.worker.granting import grants_around, kept_from_candidates
 
 VERSION = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 SWITCHED_OFF = "import verifier.worker.granting as granting\ngranting.kept_from_candidates = lambda packages: frozenset()\n"
@@ -92,6 +92,7 @@ FOUND = {
     "a module without its source": "__pycache__/torch.cpython-311.pyc",
     "an extension": "torch.cpython-311-x86_64-linux-gnu.so",
     "a wheel": "wheels/torch-2.1-py3-none-any.whl",
+    "an archive": "torch.zip",
     "another environment": "tools/env/lib/python3.9/site-packages/torch/__init__.py",
     "a folder of no environment": "vendor/parts/torch/__init__.py",
 }
@@ -108,10 +109,27 @@ def test_every_granted_folder_is_searched_for_what_is_forbidden(path, tmp_path, 
     assert str(tmp_path) not in kept
 
 
-@pytest.mark.parametrize("path", ["allowed/__init__.py", "allowed/torch.py", "torchvision.py", "torchvision-1.0.whl"])
+@pytest.mark.parametrize("path", ["allowed/__init__.py", "allowed/torch.py", "torchvision.py", "torchvision-1.0.whl", "torch.js"])
 def test_what_has_another_name_or_is_part_of_a_package_stays(path, tmp_path, monkeypatch):
     (tmp_path / "allowed").mkdir()
     (tmp_path / "allowed" / "__init__.py").touch()
     (tmp_path / path).touch()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
     assert not [place for place in kept_from_candidates(("torch",)) if place.startswith(str(tmp_path))]
+
+
+def test_the_library_of_another_python_is_not_granted_module_by_module(tmp_path):
+    library = tmp_path / "sdk" / "lib" / "python3.9"
+    (library / "site-packages").mkdir(parents=True)
+    (library / "os.py").touch()
+    (tmp_path / "sdk" / "lib" / "libm.so").touch()
+    granted = list(grants_around(str(tmp_path), {str(library / "site-packages")}))
+    assert granted == [
+        (str(place), reads)
+        for place, reads in (
+            (tmp_path, False),
+            (tmp_path / "sdk", False),
+            (tmp_path / "sdk/lib", False),
+            (tmp_path / "sdk/lib/libm.so", True),
+        )
+    ]

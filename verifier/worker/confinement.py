@@ -5,13 +5,14 @@ prepares what all workers share (`Preparation`); each worker finishes it with it
 Where the platform lacks a piece, the rest is kept and the reason is given.
 """
 
+import contextlib
 import ctypes
 import math
 import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from verifier.worker.granting import SYSTEM, Grant, kept_from_candidates, own_pr
 
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 1, 4, 38
 CAPABILITY_VERSION = 0x20080522
+READ, LIST = 1 << 2, 1 << 3  # READ_FILE, READ_DIR
 WRITE = 1 << 1 | 1 << 14  # WRITE_FILE, TRUNCATE
 NEVER = 1 << 0 | 1 << 6 | 1 << 9 | 1 << 11 | 1 << 12 | 1 << 15  # not even in scratch: EXECUTE, MAKE_CHAR, _SOCK, _BLOCK, _SYM, IOCTL_DEV
 LIBC = ctypes.CDLL(None, use_errno=True) if os.name == "posix" else None
@@ -27,13 +29,15 @@ RESERVED = 6 << 30  # bytes of addresses beyond the memory, for pools of threads
 
 OURS = ("verifier",)
 
+Rule = tuple[str, int]  # a path, and what Landlock allows there: plain integers, since arithmetic with the package's enumeration takes long
+
 
 @dataclass(frozen=True)
 class Preparation:
     """What the zygote prepares once: paths that every worker may read, Landlock rights that this kernel takes, how to load the filter."""
 
     excluded: frozenset[str]
-    grants: tuple[Grant, ...]
+    rules: tuple[Rule, ...]
     rights: int | None
     landlock_abi: int | None
     load_filter: Callable[[], None] | None
@@ -52,9 +56,9 @@ def prepare(excluded: Collection[str], wanted: bool) -> Preparation:
     excluded = frozenset(excluded) | kept_from_candidates(OURS)  # a clone may be running while a copy is installed too
     rights, abi, no_landlock = _landlock_rights()
     load_filter, no_seccomp = _filter_loader()
-    grants = tuple(shared_grants(excluded)) if rights is not None else ()
+    rules = tuple(_rules(shared_grants(excluded))) if rights is not None else ()
     reasons = tuple(reason for reason in (no_landlock, no_seccomp) if reason)
-    return Preparation(excluded, grants, rights, abi, load_filter, reasons)
+    return Preparation(excluded, rules, rights, abi, load_filter, reasons)
 
 
 def forbidding(preparation: Preparation, packages: Collection[str]) -> Preparation:
@@ -65,7 +69,7 @@ def forbidding(preparation: Preparation, packages: Collection[str]) -> Preparati
         reason = f"nothing keeps forbidden packages ({', '.join(packages)}) from being imported"
         return replace(preparation, reasons=(*preparation.reasons, reason))
     excluded = preparation.excluded | kept_from_candidates(packages)
-    return replace(preparation, excluded=excluded, grants=tuple(shared_grants(excluded)))
+    return replace(preparation, excluded=excluded, rules=tuple(_rules(shared_grants(excluded))))
 
 
 def confine(preparation: Preparation, readable: Iterable[str], scratch: str, limits: Mapping[str, float]) -> dict[str, Any]:
@@ -149,21 +153,27 @@ def _filter_loader() -> tuple[Callable[[], None] | None, str | None]:
         return None, f"seccomp is not available ({_reason(error)})"
 
 
-def _confine_files(preparation: Preparation, readable: Iterable[str], scratch: str) -> None:
-    from landlock import FSAccess, Ruleset
+def _rules(grants: Iterable[Grant]) -> Iterator[Rule]:
+    """What is there, as Landlock's rules: a folder's files may be read and listed, or listed alone."""
+    for path, reads in grants:
+        if os.path.isdir(path):
+            yield path, READ | LIST if reads else LIST
+        elif os.path.exists(path):
+            yield path, READ
 
-    # Plain integers: the package's flags are enumerations, whose arithmetic would take longer than all system calls together.
+
+def _confine_files(preparation: Preparation, readable: Iterable[str], scratch: str) -> None:
+    from landlock import Ruleset
+
     handled = preparation.rights or 0
-    read, listing = int(FSAccess.READ_FILE), int(FSAccess.READ_DIR)
+    own = ((os.path.realpath(path), True) for path in (*SYSTEM, *readable))
     ctypes.set_errno(0)  # the package takes an errno that an earlier call left behind for its own
     rules = Ruleset(handled)
     try:
-        for path, reads in (*preparation.grants, *((os.path.realpath(path), True) for path in (*SYSTEM, *readable)), *own_process()):
-            if os.path.isdir(path):
-                rules.allow(path, rules=read | listing if reads else listing)
-            elif os.path.exists(path):
-                rules.allow(path, rules=read)
-        rules.allow("/dev/null", rules=handled & (read | WRITE))
+        for path, rights in (*preparation.rules, *_rules(own), *_rules(own_process())):
+            with contextlib.suppress(OSError):  # it went away meanwhile: what is not allowed cannot be read
+                rules.allow(path, rules=rights)
+        rules.allow("/dev/null", rules=handled & (READ | WRITE))
         if scratch:
             rules.allow(scratch, rules=handled & ~NEVER)
         rules.apply()

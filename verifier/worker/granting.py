@@ -12,6 +12,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from importlib.machinery import all_suffixes
 from itertools import chain
 
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/etc/ld.so.preload")
@@ -19,6 +20,7 @@ SYSTEM = ("/etc/localtime", "/usr/share/zoneinfo", "/proc/cpuinfo", "/proc/memin
 DEVICES = ("/dev/random", "/dev/urandom")  # not /dev/zero: mapped as shared, it is memory that no limit counts
 PACKAGE_FOLDERS = ("site-packages", "dist-packages")
 ARCHIVES = (".whl", ".egg", ".zip")
+MODULES = tuple(all_suffixes())  # what the import system takes for one: .py, .pyc, .so
 MOST_FOLDERS = 20_000  # that are searched, some half a second; what lies beyond is not granted
 
 Grant = tuple[str, bool]  # a path and whether its files may be read; else its folders may only be listed
@@ -73,9 +75,12 @@ def grants_around(path: str, excluded: Collection[str]) -> Iterator[Grant]:
     path = os.path.realpath(path)
     if path in excluded or not os.path.exists(path):
         return
-    if not any(place.startswith(path.rstrip(os.sep) + os.sep) for place in excluded):
+    inside = [place for place in excluded if place.startswith(path.rstrip(os.sep) + os.sep)]
+    if not inside:
         yield path, True
         return
+    if _is_library_of_another_python(path, inside):
+        return  # a rule for each of its modules would cost every worker time, and nobody needs them
     yield path, False
     with contextlib.suppress(OSError):
         for entry in sorted(os.listdir(path)):
@@ -100,6 +105,13 @@ def _granted_roots() -> Iterable[str]:
     return chain(LIBRARIES, interpreter, sys.path)
 
 
+def _is_library_of_another_python(folder: str, inside: Collection[str]) -> bool:
+    """Whether it is a `lib/python3.x` whose packages are kept, and not this interpreter's: an SDK may bring one of its own."""
+    own = {os.path.realpath(path) for path in (sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), *sys.path)}
+    packages = {os.path.join(folder, name) for name in PACKAGE_FOLDERS}
+    return folder not in own and "os.py" in os.listdir(folder) and not packages.isdisjoint(inside)
+
+
 def _importable_entries(folder: str, *, on_path: bool) -> list[os.DirEntry[str]]:
     """What could be imported with the folder on the import path; nothing where it is a package itself, whose parts go by its own name."""
     try:
@@ -111,8 +123,14 @@ def _importable_entries(folder: str, *, on_path: bool) -> list[os.DirEntry[str]]
 
 
 def _is_of(name: str, packages: Collection[str]) -> bool:
-    """Whether a file or folder of this name holds one of the packages: `torch`, `torch.py`, `torch.cpython-311.so`, `torch-2.1.whl`."""
-    return name.partition(".")[0] in packages or (name.endswith(ARCHIVES) and name.partition("-")[0] in packages)
+    """Whether a file or folder of this name holds one of the packages: `torch`, `torch.py`, `torch.cpython-311.so`, `torch-2.1.whl`.
+
+    `verifier.js` holds none; each name that is kept costs every worker a rule for each of its neighbours.
+    """
+    module, dot, _ = name.partition(".")
+    if module in packages and (not dot or name.endswith(MODULES)):
+        return True
+    return name.endswith(ARCHIVES) and (module in packages or name.partition("-")[0] in packages)
 
 
 def _folders_above(path: str) -> Iterator[str]:
