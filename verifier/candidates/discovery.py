@@ -91,7 +91,7 @@ def find_candidates(
     """
     found: list[Candidate] = []
     errors: list[RequestError] = []
-    adapter = next((file for one in contract_ids() for name, file in contract_of(one).adapters.items() if name == preset), None)
+    adapter = None if preset is None else _adapter_of(preset)
     for path in paths:
         if adapter is not None:
             _adapted(os.fspath(path), adapter, found, errors)
@@ -104,6 +104,11 @@ def find_candidates(
             except Exception as error:  # whatever lies in one candidate's place, the others are still judged
                 errors.append(_unreadable(place.shown, error))
     return _named(_distinct(found, errors), by_path=assignment is not None), errors
+
+
+def _adapter_of(preset: str) -> Path | None:
+    """Our file through which this preset judges a folder, if it is such a preset; every contract is imported to know."""
+    return next((file for one in contract_ids() for name, file in contract_of(one).adapters.items() if name == preset), None)
 
 
 def _adapted(path: str, adapter: Path, found: list[Candidate], errors: list[RequestError]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any, Protocol
 
 import numpy as np
@@ -237,7 +238,7 @@ def concluded(
         tensor=worst.tensor,
         problem=worst.problem,
         # Not the best nor the worst: one large network that sees little must not speak for the run.
-        resolves=float(np.median(powers)) if powers else None,
+        resolves=float(median(powers)) if powers else None,
         notes=tuple(notes),
     )
     return Finding(outcome, tuple(measurements))

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from statistics import median
 
 import numpy as np
 
@@ -130,7 +131,7 @@ def conclude(done: Sequence[Differenced], unanswered: Sequence[str] = ()) -> Fin
     measurements = [_measurement(one, line) for one in done for line in one.differences.directions]
     failed = [one for one in done if one.differences.status == "fail"]
     powers = [power for one in done for power in one.differences.resolves.values() if np.isfinite(power)]
-    resolves = float(np.median(powers)) if powers else None
+    resolves = float(median(powers)) if powers else None
     if failed:
         status: Status = "fail"
         message, worst = _failed(failed, len(done))
