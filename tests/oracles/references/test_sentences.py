@@ -67,6 +67,13 @@ def overwritten(ctx, c):
     return found, None
 
 
+def overwritten_columns(ctx, c):
+    w, i = ctx.saved_tensors
+    found = torch.zeros_like(w)
+    found[:, i] = c
+    return found, None
+
+
 def masked(x, keep):
     return torch.where(keep, x, 0.0).sum(-1)
 
@@ -116,6 +123,12 @@ PLANTS = {
         (tensor(5, 3), torch.tensor([0, 2, 2, 4])),
         lambda w, i: F.embedding(i, w),
         {"shapes": ("V D", "N"), "integers": {"i": "index V"}},
+    ),
+    "where j says an index more than once: one contribution overwrites another.": (
+        custom(kept(lambda w, j: w[:, j]), overwritten_columns),
+        (tensor(4, 5), torch.tensor([0, 2, 2, 4])),
+        lambda w, j: w.index_select(1, j),
+        {"shapes": ("C V", "N"), "integers": {"j": "index V"}},
     ),
     "It is that of one of the two uses alone: one contribution overwrites the other.": (
         OneBuffer.apply,

@@ -19,7 +19,12 @@ def region(beyond: Array, wrong: Wrong, judge: Judge, case: Case) -> str:
     if beyond.all() or beyond.ndim == 0 or wrong.what == "output":
         return ""
     tensors = point(judge.sources, case)
-    ways = (_by_value(beyond, tensors[wrong.tensor]), _by_mask(beyond, tensors, judge), _by_index(beyond, tensors), _by_place(beyond))
+    ways = (
+        _by_value(beyond, tensors[wrong.tensor]),
+        _by_mask(beyond, tensors, judge),
+        _by_index(beyond, tensors, judge, case),
+        _by_place(beyond),
+    )
     return next((f"It is wrong {words}." for words in ways if words), "")
 
 
@@ -64,15 +69,19 @@ def _by_mask(beyond: Array, tensors: Mapping[str, torch.Tensor], judge: Judge) -
     return ""
 
 
-def _by_index(beyond: Array, tensors: Mapping[str, torch.Tensor]) -> str:
-    rows = np.asarray(beyond.reshape(len(beyond), -1).any(axis=1))
+def _by_index(beyond: Array, tensors: Mapping[str, torch.Tensor], judge: Judge, case: Case) -> str:
     for name, tensor in tensors.items():
         if tensor.dtype == torch.bool or tensor.is_floating_point() or tensor.is_complex():
             continue
-        held = tensor.cpu().numpy().ravel()
-        met = np.bincount(np.where(held < 0, held + len(rows), held).clip(0, len(rows) - 1), minlength=len(rows)) > 1
-        if _is(rows, met):
-            return f"where {name} says an index more than once: one contribution overwrites another"
+        held, rule = tensor.cpu().numpy().ravel(), judge.sources[name].rule
+        below = int(rule[0].value(case.values)) if rule else len(beyond)
+        for axis, count in enumerate(beyond.shape):
+            if count != below or (axis and not rule):
+                continue  # what it counts is not this dimension
+            along = np.asarray(beyond.any(axis=tuple(one for one in range(beyond.ndim) if one != axis)))
+            met = np.bincount(np.where(held < 0, held + count, held).clip(0, count - 1), minlength=count) > 1
+            if _is(along, met):
+                return f"where {name} says an index more than once: one contribution overwrites another"
     return ""
 
 
