@@ -67,3 +67,23 @@ def test_a_class_is_read_by_its_methods_and_a_function_that_calls_itself_once():
 
 def test_a_librarys_code_and_what_has_no_code_say_nothing():
     assert constants_of(np.linalg.norm) == constants_of(len) == ()
+
+
+def test_code_that_was_written_by_code_is_read_too():
+    written = {"np": np}
+    exec("def tiled(x, rows=72):\n    return np.sum(x[:61])", written)
+    assert written["tiled"].__module__ is None
+    assert set(constants_of(written["tiled"])) == {61, 72}
+
+
+def enclosing(ready):
+    def inner(x):
+        return never(x[:82]) if x is None else around(x[:81])
+
+    if ready:
+        never = around
+    return inner
+
+
+def test_a_name_that_holds_nothing_yet_is_passed_over():
+    assert set(constants_of(enclosing(ready=False))) == {81, 82, 55} == set(constants_of(enclosing(ready=True)))

@@ -1,5 +1,6 @@
 """Whole numbers in a candidate's own code that may be sizes at which it changes its way: tiles, chunks, thresholds."""
 
+import contextlib
 import dis
 import inspect
 from collections.abc import Callable, Iterator
@@ -41,19 +42,27 @@ def _codes(function: Any, seen: set[int], depth: int) -> Iterator[tuple[CodeType
     function = getattr(function, "__func__", function)
     if not isinstance(function, FunctionType) or id(function) in seen or depth == 0:
         return
-    package = function.__module__.split(".")[0]
+    package = str(function.__module__).split(".")[0]  # None of code that was written by code
     if package in LIBRARIES:
         return
     seen.add(id(function))
-    closed = inspect.getclosurevars(function)
     # Of comprehensions and inner functions too, in the order of the code.
     inside = dict.fromkeys(name for code in _inside(function.__code__) for name in code.co_names if name in function.__globals__)
     defaults = {name: one.default for name, one in inspect.signature(function).parameters.items()}
-    names = {**{name: function.__globals__[name] for name in inside}, **closed.nonlocals, **defaults}
+    names = {**{name: function.__globals__[name] for name in inside}, **_enclosed(function), **defaults}
     yield function.__code__, names
     for value in names.values():
         if str(getattr(value, "__module__", "")).split(".")[0] == package:
             yield from _codes(value, seen, depth - 1)
+
+
+def _enclosed(function: FunctionType) -> dict[str, Any]:
+    """What the names around a function stand for; without those that hold nothing, of a branch that was not taken."""
+    found = {}
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with contextlib.suppress(ValueError):
+            found[name] = cell.cell_contents
+    return found
 
 
 def _integers(code: CodeType) -> Iterator[int]:
