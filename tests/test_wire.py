@@ -150,6 +150,41 @@ def test_a_forged_blob_is_refused_without_costing_memory(blob):
         tracemalloc.stop()
 
 
+def believed(blob):
+    """The message and the arrays of a blob, for a reader that believes what it says of itself."""
+    (length,) = struct.unpack_from("<Q", blob)
+    header = json.loads(blob[8 : 8 + length])
+    frame = json.loads(header.pop("__metadata__")["frame"])
+    arrays = {}
+    for name in frame["names"]:
+        begin, end = header[name]["data_offsets"]
+        dtype = DTYPES[header[name]["dtype"]]
+        arrays[name] = np.frombuffer(blob, dtype, (end - begin) // dtype.itemsize, 8 + length + begin).reshape(header[name]["shape"])
+    return frame["message"], arrays
+
+
+TAKEN = (
+    "a message that is no table",
+    "an integer beyond 64 bits",
+    "a lone surrogate",
+    "a name twice",
+    "overlapping data",
+    "a gap",
+    "data that nobody owns",
+    "an entry with more keys",
+)
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_reader_that_believes_it_takes_what_nobody_sent_or_breaks(name):
+    if name in TAKEN:
+        believed(FORGERIES[name])
+    else:
+        with pytest.raises((TypeError, ValueError, KeyError, RecursionError)) as broken:
+            believed(FORGERIES[name])
+        assert not isinstance(broken.value, WireError)
+
+
 def test_another_protocol_version_is_refused():
     with pytest.raises(WireError, match="version 7"):
         read_prefix(PREFIX.pack(10, 7))

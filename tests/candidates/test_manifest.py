@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from verifier.candidates import toml_document
 from verifier.candidates.assignment import Assignment
 from verifier.candidates.manifest import CANDIDATE_KEYS, Settings, manifest_of_folder, manifest_of_source, read_settings
 from verifier.candidates.toml_document import LARGEST_TOML
+from verifier.contracts import keys
 from verifier.contracts.mlp import claims as mlp
 from verifier.errors import ManifestError
 
@@ -168,9 +170,53 @@ def test_a_message_carries_nothing_that_moves_the_terminal() -> None:
     assert refusal_of(script('reduction = "\\u202e"')).isprintable()
 
 
+def test_where_messages_are_not_made_printable_a_manifest_moves_the_terminal(monkeypatch) -> None:
+    monkeypatch.setattr(keys, "printable", str)
+    monkeypatch.setattr(toml_document, "printable", str)
+    assert "\x1b[2J" in refusal_of(script('"\\u001b[2J" = 1'))
+    assert "\u202e" in refusal_of(script('reduction = "\\u202e"'))
+
+
 def test_a_manifest_made_to_be_slow_is_refused_soon() -> None:
     lines = ["# l2"] * 5000 + ["l2 = -1"]
     assert 'manifest key "l2" is -1' in refusal_of(script(*lines))
+
+
+DOTTED = "a." * 3000 + "b = 1"  # of 30,000 parts tomllib reads for minutes
+
+
+@pytest.mark.parametrize("line", [DOTTED, f"[tool.{DOTTED[:-4]}]", f"x = {{{DOTTED}}}", "'a' . " * 40 + '"b" = 1'])
+def test_a_key_of_a_thousand_parts_is_refused_before_it_is_read(line, monkeypatch) -> None:
+    monkeypatch.setattr(toml_document.tomllib, "loads", None)
+    assert "line 4: the manifest has a key of more than 32 parts" in refusal_of(script(line))
+
+
+def test_where_it_is_read_it_breaks_whoever_reads_it(monkeypatch) -> None:
+    monkeypatch.setattr(toml_document, "_LONG_KEY", re.compile("(?!)"))
+    with pytest.raises(RecursionError):
+        settings_of(script(DOTTED))
+
+
+SLOW = ["#" * 60] * 500 + ["# l2"] * 39 + ["l2 = -1"]  # each mention is looked at, and the text before it is read again for it
+
+
+def read_for_its_line(monkeypatch) -> int:
+    """How many characters are read until this manifest is refused."""
+    read: list[int] = []
+    real = toml_document.tomllib.loads
+    monkeypatch.setattr(toml_document.tomllib, "loads", lambda text: read.append(len(text)) or real(text))
+    assert 'manifest key "l2" is -1' in refusal_of(script(*SLOW))
+    return sum(read)
+
+
+def test_no_more_than_so_much_is_read_to_find_a_keys_line(monkeypatch) -> None:
+    assert read_for_its_line(monkeypatch) < 3 * toml_document.MOST_READ
+
+
+def test_where_there_is_no_bound_it_is_read_over_and_over(monkeypatch) -> None:
+    bound = toml_document.MOST_READ
+    monkeypatch.setattr(toml_document, "MOST_READ", 1 << 60)
+    assert read_for_its_line(monkeypatch) > 4 * bound
 
 
 FIXED = Assignment("task.toml", claims={"activations": ["tanh"], "batch": "columns"})

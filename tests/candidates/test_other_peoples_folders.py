@@ -1,13 +1,17 @@
 """A folder of submissions in which one holds something odd: the others get their verdicts, and it gets a row that names it."""
 
+import contextlib
 import os
+import resource
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from verifier.candidates import own_files
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.own_files import MOST_BYTES, digest_of
 from verifier.cli import main
@@ -78,6 +82,77 @@ def test_nothing_that_lies_in_one_takes_the_others_verdicts(make, three):
     shutil.rmtree("reports/b")
     assert main(["check", "all", *QUICK, "--resume"]) == 0
     assert verdicts() == {"all/a": "pass", "all/b": "pass", "all/c": "pass"}
+
+
+class Endless(Exception):
+    """What was read would have kept this process for ever, or taken all of its memory."""
+
+
+def seconds_passed(*_) -> None:
+    raise Endless
+
+
+@contextlib.contextmanager
+def two_seconds_and_a_gigabyte() -> Iterator[None]:
+    """All that the machine has, as it were: beyond it Endless or MemoryError."""
+    kept, hard = resource.getrlimit(resource.RLIMIT_AS)
+    in_use = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    handler = signal.signal(signal.SIGALRM, seconds_passed)
+    resource.setrlimit(resource.RLIMIT_AS, (in_use + (1 << 30), hard))
+    signal.setitimer(signal.ITIMER_REAL, 2)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        resource.setrlimit(resource.RLIMIT_AS, (kept, hard))
+
+
+def whole(digest, file: str, room: int) -> int:
+    """A file read as one reads an ordinary one: through links, waiting, to its end."""
+    with two_seconds_and_a_gigabyte(), open(file, "rb") as opened:
+        content = b"".join(iter(lambda: opened.read(own_files.CHUNK), b""))
+    digest.update(content)
+    return len(content)
+
+
+def everything_below(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """As a folder is walked where one thinks of ordinary ones: by recursion, and through links."""
+    with os.scandir(folder) as found:
+        entries = list(found)
+    for entry in entries:
+        yield entry
+        if entry.is_dir():
+            yield from everything_below(Path(entry.path))
+
+
+@pytest.mark.parametrize(
+    ("make", "defence", "without"),
+    [
+        (sparse, "_add", whole),
+        (pagemap, "_add", whole),
+        (pipe, "_add", whole),
+        (deep, "entries_below", everything_below),
+        (linked_in_a_circle, "entries_below", everything_below),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_where_folders_are_read_as_ordinary_ones_it_breaks_the_harness(make, defence, without, three, monkeypatch, capsys):
+    monkeypatch.setattr(own_files, defence, without)
+    make(three / "b")
+    assert main(["check", "all", *QUICK]) == 3
+    assert "all/b was not judged. The harness broke" in capsys.readouterr().err
+    assert verdicts() == {"all/a": "pass", "all/c": "pass"}  # the second wall: one `try` around what belongs to one
+
+
+def test_a_file_that_nobody_may_read_breaks_it_where_that_counts_as_an_error(three, monkeypatch, capsys):
+    unreadable(three / "b")
+    with contextlib.suppress(PermissionError):
+        (three / "b" / "x").read_bytes()
+        pytest.skip("root may read it")
+    monkeypatch.setattr(own_files.contextlib, "suppress", lambda *_: contextlib.nullcontext())
+    assert main(["check", "all", *QUICK]) == 3
+    assert "all/b was not judged" in capsys.readouterr().err
 
 
 def test_a_search_through_folders_that_lie_deep_in_one_another_ends(three):

@@ -4,6 +4,7 @@ Each attack is also run with its defence switched off, and then succeeds: else i
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -81,6 +82,19 @@ def test_the_command_line_goes_before_the_file_and_is_not_laid_at_its_door(submi
     (submission / "pyproject.toml").write_text('[tool.verifier]\nprofile = "quick"\nonly = ["contract"]\nseed = 1\n')
     main(["check", "network.py", "--seed", "2"])
     assert "From pyproject.toml: profile = quick, only = contract." in capsys.readouterr().err
+
+
+def test_where_that_is_not_told_nobody_sees_whose_options_they_are(submission, monkeypatch, capsys):
+    def shown(options: list[str]) -> str:
+        main(["check", "network.py", *options])
+        return re.sub(r"[\d.]+ s\b", "", "".join(capsys.readouterr()))
+
+    (submission / "pyproject.toml").write_text('[tool.verifier]\nprofile = "quick"\nonly = ["contract"]\nseed = 1\n')
+    told = shown([])
+    monkeypatch.setattr(check, "say", lambda message: None)
+    from_the_file = shown([])
+    (submission / "pyproject.toml").unlink()
+    assert from_the_file == shown(["--profile", "quick", "--only", "contract", "--seed", "1"]) != told
 
 
 MODULES = ("click", "platformdirs", "typing", "msgspec", "safetensors", "numpy", "torch", "hypothesis", "rich", "secrets")

@@ -12,6 +12,7 @@ import pytest
 from verifier.cli.answers import Answers
 from verifier.cli.outputs import parse_outputs
 from verifier.errors import HarnessError, RequestError
+from verifier.reports import untrusted
 from verifier.reports.terminal import open_console
 from verifier.results.baseline import Known
 from verifier.results.outcome import Outcome
@@ -152,6 +153,12 @@ def test_the_counterexample_is_stored_and_its_replay_is_shown(take, tmp_path):
 def test_a_message_from_outside_stays_on_one_line(take, capsys):
     take(RequestError("bad\nname \x1b[31mred"))
     assert capsys.readouterr().err == "Error: bad name red\n"
+
+
+def test_where_it_is_not_made_one_line_it_speaks_for_the_harness(take, capsys, monkeypatch):
+    monkeypatch.setattr(untrusted, "one_line", str)
+    take(RequestError("bad\nPASS  name \u202ered"))
+    assert capsys.readouterr().err == "Error: bad\nPASS  name \u202ered\n"
 
 
 def test_the_whole_run_is_written_to_the_files_that_are_asked_for(take, tmp_path):

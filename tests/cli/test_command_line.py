@@ -1,8 +1,11 @@
 import importlib
 import json
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -122,6 +125,18 @@ def test_a_closed_standard_stream_changes_no_exit_status(closed, tmp_path):
     done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False), done.stderr
     assert (tmp_path / "reports" / "net" / "report.json").is_file()
+
+
+def test_where_nothing_opens_it_again_a_closed_stdout_makes_a_pass_look_like_a_fail(tmp_path):
+    shutil.copy(Path(__file__).parents[2] / "reference_impls" / "correct" / "vectorised_rows.py", tmp_path / "net.py")
+    asked = ["check", "net.py", "--profile", "quick", "--only", "contract", "--isolation", "off"]
+    switched_off = "import verifier.cli as c; c._open_what_is_closed = lambda: None; from verifier.__main__ import run; run()"
+    ends = {}
+    for words in (["-m", "verifier"], ["-c", switched_off]):
+        command = f"{shlex.join([sys.executable, *words, *asked])} >&-"
+        done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+        ends[words[0]] = (done.returncode, "Traceback" in done.stderr)
+    assert ends == {"-m": (0, False), "-c": (1, True)}
 
 
 def test_the_help_has_every_command_once_by_who_wants_it(capsys):

@@ -1,5 +1,9 @@
+from types import SimpleNamespace
+
+import msgspec
 import pytest
 
+from verifier.reports import folder
 from verifier.reports.folder import report_folder, write_folder
 from verifier.reports.formats import FORMATS, default_formats
 from verifier.results.report import from_json
@@ -32,11 +36,18 @@ def test_a_name_cannot_leave_the_report_folder(name, tmp_path):
 
 
 def test_a_counterexample_cannot_be_written_elsewhere(hostile, tmp_path):
-    import msgspec
-
     elsewhere = msgspec.structs.replace(hostile.counterexample, file="../outside.safetensors")
     write_folder(msgspec.structs.replace(hostile, counterexample=elsewhere), b"x", tmp_path / "in", [])
     assert not (tmp_path / "outside.safetensors").exists()
+
+
+def test_where_a_name_is_taken_as_it_is_it_leads_elsewhere(failing, tmp_path, monkeypatch):
+    monkeypatch.setattr(folder.unicodedata, "category", lambda sign: "L")
+    assert report_folder(tmp_path / "in", "../../etc").resolve() == tmp_path.parent / "etc"
+    elsewhere = msgspec.structs.replace(failing.counterexample, file="../outside.safetensors")
+    monkeypatch.setattr(folder, "Path", lambda file: SimpleNamespace(name=file))
+    write_folder(msgspec.structs.replace(failing, counterexample=elsewhere), b"x", tmp_path / "in", [])
+    assert (tmp_path / "outside.safetensors").exists()
 
 
 def test_every_format_writes_every_report(passing, failing, hostile):

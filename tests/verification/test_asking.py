@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 
+from verifier.candidates import session
 from verifier.contracts.mlp.calling import predict_call
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture
@@ -171,7 +172,22 @@ def test_answers_kept_for_one_problem_are_not_given_to_another(tmp_path):
 
 def test_what_a_forged_exception_says_of_complex_numbers_is_not_told(report, outcome):
     # It replaces what the worker makes of an exception; such a reply may hold anything beside it.
-    patch = """
+    source = forging_what_was_seen('{"raised": {"type": "E", "text": "t", "traceback": ""}, "complex": ["forged"] * 9}')
+    found = report(source, only=["purity"])
+    assert outcome(found, "purity").status == "pass"
+    assert not [note for note in found.notes if "forged" in note.message]
+
+
+def test_where_replies_are_believed_what_is_forged_of_complex_numbers_is_told(report, monkeypatch):
+    source = forging_what_was_seen('kept(self, ask, call, *rest) | {"complex": ["forged"] * 9}')
+    assert not [note for note in report(source, only=["purity"]).notes if "forged" in note.message]
+    monkeypatch.setattr(session, "check_replies", lambda *_: None)
+    assert [note for note in report(source, only=["purity"]).notes if "forged" in note.message]
+
+
+def forging_what_was_seen(forged: str) -> str:
+    """Right code that puts its own word for what was seen of complex numbers."""
+    patch = f"""
 import gc, sys
 
 def backprop_watched(weights, biases, x, y):
@@ -179,15 +195,11 @@ def backprop_watched(weights, biases, x, y):
     while "self" not in frame.f_locals or not hasattr(frame.f_locals["self"], "_guarded"):
         frame = frame.f_back
     kind = type(frame.f_locals["self"])
-    forged = {"raised": {"type": "E", "text": "t", "traceback": ""}, "complex": ["forged"] * 9}
     kept = kind._guarded
-    kind._guarded = lambda self, ask, call, *rest: forged if call.get("watch") else kept(self, ask, call, *rest)
+    kind._guarded = lambda self, ask, call, *rest: {forged} if call.get("watch") else kept(self, ask, call, *rest)
     return honest(weights, biases, x, y)
 """
-    source = BACKPROP + "\nhonest = backprop\n" + patch + "\nbackprop = backprop_watched\n"
-    found = report(source, only=["purity"])
-    assert outcome(found, "purity").status == "pass"
-    assert not [note for note in found.notes if "forged" in note.message]
+    return BACKPROP + "\nhonest = backprop\n" + patch + "\nbackprop = backprop_watched\n"
 
 
 def test_the_first_error_leads_with_the_call_and_the_remedy(tmp_path):

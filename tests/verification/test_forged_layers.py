@@ -142,6 +142,16 @@ def test_a_forged_walk_is_the_candidates_own_end(walk, tmp_path, monkeypatch):
     assert "replaced something" not in report.summary
 
 
+def test_where_replies_are_believed_no_walk_is_compared_and_it_passes(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    right_at_first = STEP.replace("0.02", "0.01")
+    (tmp_path / "step.py").write_text(right_at_first.format(before=PATCH.format(action="walk", forged=WALKS["nothing"])))
+    asked = ["check", "step.py", "--profile", "quick", "--seed", "1"]
+    assert main(asked) == 1
+    monkeypatch.setattr(session, "check_replies", lambda *_: None)
+    assert main(asked) == 0
+
+
 def test_an_output_of_64_gigabytes_takes_no_memory_here(judged):
     report = judged(forward="return np.broadcast_to(np.float64(1), (1 << 33,)), (x, w)")
     assert report.verdict == "fail"

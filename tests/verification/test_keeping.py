@@ -3,10 +3,12 @@
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import ANY
 
 import pytest
 
 from verifier.cli import main
+from verifier.verification import keeping
 
 ROOT = Path(__file__).parents[2]
 RIGHT = (ROOT / "reference_impls/correct/vectorised_rows.py").read_text()
@@ -68,6 +70,15 @@ def test_a_forged_report_is_no_grade(course, capsys):
     shutil.copytree("reports/ada", "reports/bob")
     judge(capsys)
     assert report("bob")["verdict"] == "error"
+
+
+def test_where_its_files_are_not_looked_at_a_forged_report_is_the_grade(course, capsys, monkeypatch):
+    judge(capsys)
+    forged = report("bob") | {"verdict": "pass", "score": {"points": 100.0, "of": 100.0, "parts": []}}
+    Path("reports/bob/report.json").write_text(json.dumps(forged))
+    monkeypatch.setattr(keeping, "_digests_of", lambda folder: ANY)
+    assert "2 of 2 have not changed" in judge(capsys)
+    assert report("bob")["verdict"] == "pass"
 
 
 def test_without_an_assignment_everything_is_judged(course, capsys):

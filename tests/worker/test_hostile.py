@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from verifier import wire
+from verifier.candidates import session as sessions
+from verifier.candidates.descriptors import Channel, TooLarge
 from verifier.candidates.session import WorkerEnded
 
 MIB = 1 << 20
@@ -155,29 +158,58 @@ def write_frame(message):
 """
 
 
+# What it sends, why it is ended, and what becomes of it where frames are believed.
 FORGERIES = [
-    ("os.write(channel, b'nonsense that is no frame')", "protocol"),
-    ("os.write(channel, struct.pack('<QI', 5, 1) + b'xxxxx')", "protocol"),
-    ("os.write(channel, struct.pack('<QI', 1 << 62, 1))", "answer"),
-    ("os.write(channel, struct.pack('<QI', 5, 9) + b'xxxxx')", "protocol"),
-    ("write_frame({'results': [{'form': None}], 'lines': [], 'number': 1})", "protocol"),
-    ("write_frame({'results': [{'form': None}], 'lines': [], 'number': 7}); os._exit(0)", "protocol"),
-    ("write_frame({'results': [], 'lines': [], 'number': 1}); os._exit(0)", "protocol"),
-    ("write_frame({'results': [{'form': 'a7'}], 'lines': [], 'number': 1}); os._exit(0)", "protocol"),
-    ("write_frame({'results': [{'raised': 3}], 'lines': [], 'number': 1}); os._exit(0)", "protocol"),
-    ("write_frame({'results': {}, 'lines': 3, 'number': 1}); os._exit(0)", "protocol"),
-    ("os.write(channel, b'x' * 5); os._exit(0)", "left"),
-    ("os.write(channel, struct.pack('<QI', 1 << 20, 1) + b'{'); os._exit(0)", "left"),
+    ("os.write(channel, b'nonsense that is no frame')", "protocol", "breaks"),
+    ("os.write(channel, struct.pack('<QI', 5, 1) + b'xxxxx')", "protocol", "breaks"),
+    ("os.write(channel, struct.pack('<QI', 1 << 62, 1))", "answer", "breaks"),
+    ("os.write(channel, struct.pack('<QI', 5, 9) + b'xxxxx')", "protocol", "breaks"),
+    ("write_frame({'results': [{'form': None}], 'lines': [], 'number': 1})", "protocol", [{"form": None}]),
+    ("write_frame({'results': [{'form': None}], 'lines': [], 'number': 7}); os._exit(0)", "protocol", [{"form": None}]),
+    ("write_frame({'results': [], 'lines': [], 'number': 1}); os._exit(0)", "protocol", []),
+    ("write_frame({'results': [{'form': 'a7'}], 'lines': [], 'number': 1}); os._exit(0)", "protocol", [{"form": "a7"}]),
+    ("write_frame({'results': [{'raised': 3}], 'lines': [], 'number': 1}); os._exit(0)", "protocol", [{"raised": 3}]),
+    ("write_frame({'results': {}, 'lines': 3, 'number': 1}); os._exit(0)", "protocol", {}),
+    ("os.write(channel, b'x' * 5); os._exit(0)", "left", "waits"),
+    ("os.write(channel, struct.pack('<QI', 1 << 20, 1) + b'{'); os._exit(0)", "left", "waits"),
 ]
 
 
-@pytest.mark.parametrize(("forgery", "reason"), FORGERIES)
+@pytest.mark.parametrize(("forgery", "reason"), [row[:2] for row in FORGERIES])
 def test_a_forged_frame_ends_the_worker_and_nothing_else(start, forgery, reason):
     worker = start(f"{SOCKETS}\ndef backprop():\n    {forgery}\n    return 1\n")
     with pytest.raises(WorkerEnded) as ended:
         worker.ask()
         worker.ask()  # a frame too many may arrive after the answer that it stands for
     assert ended.value.reason == reason
+
+
+class AnyNumber(int):
+    """The number of whatever question was asked."""
+
+    def __add__(self, other):
+        return self
+
+    def __ne__(self, other):
+        return False
+
+
+@pytest.mark.parametrize(("forgery", "outcome"), [(forgery, outcome) for forgery, _, outcome in FORGERIES])
+def test_where_frames_are_believed_a_forged_one_is_an_answer_or_the_referees_own_end(start, forgery, outcome, monkeypatch):
+    worker = start(f"{SOCKETS}\ndef backprop():\n    {forgery}\n    return 1\n", wall_seconds=1.0)
+    worker.session._number = AnyNumber(0)
+    monkeypatch.setattr(Channel, "idle", True)
+    monkeypatch.setattr(sessions, "check_replies", lambda *_: None)
+    monkeypatch.setattr(sessions.Session, "_believed", lambda self, read: read())
+    monkeypatch.setattr(sessions.Session, "_require_life", lambda self, loading: None)
+    if outcome == "breaks":
+        with pytest.raises((wire.WireError, TooLarge)):
+            worker.ask()
+    elif outcome == "waits":
+        with pytest.raises(WorkerEnded, match="wall limit"):
+            worker.ask()
+    else:
+        assert worker.ask().message["results"] == outcome
 
 
 def test_a_hello_forged_while_loading_cannot_claim_another_isolation(start):
@@ -188,6 +220,12 @@ def test_a_hello_forged_while_loading_cannot_claim_another_isolation(start):
     with pytest.raises(WorkerEnded) as ended:
         worker.ask()
     assert ended.value.reason == "protocol"
+
+
+def test_where_the_second_hello_is_believed_it_claims_what_it_likes(start, monkeypatch):
+    monkeypatch.setattr(sessions, "plain_hello", lambda isolation, loaded: isolation | loaded)
+    forgery = "write_frame({'functions': {'forged': 1}, 'isolation': {'files': 'yes'}})"
+    assert start(f"{SOCKETS}\n{forgery}\n").hello["isolation"]["files"] == "yes"
 
 
 def test_more_threads_than_allowed_end_the_worker(start):

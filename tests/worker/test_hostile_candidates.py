@@ -227,11 +227,13 @@ def test_every_attack_says_what_holds_it_and_what_happens():
         assert verdict == "pass" or happens, f"{file.stem}: any end would do, its own mistake too"
 
 
+@pytest.mark.skipif(FEWER in os.environ, reason="this is such a run already")
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="the tests run as an ordinary user already")
 def test_all_this_holds_for_an_ordinary_user_too():
     run_again(AS_USER, {})
 
 
+@pytest.mark.skipif(FEWER in os.environ, reason="this is such a run already")
 @pytest.mark.skipif(OWN_USER not in os.environ, reason=f"{OWN_USER}=1 runs all attacks once more")
 def test_all_this_holds_for_a_user_of_its_own_too():
     """As root with an interpreter that everybody can read; one below /root leaves workers the user id 0, as in the tests above."""

@@ -17,6 +17,10 @@ from verifier.errors import ManifestError, RequestError
 LARGEST_TOML = 64 * 1024  # bytes; a manifest has a few lines, and one that was made to be slow to read must stay quick
 MOST_MENTIONS = 40  # lines that mention a key and are tried as its place; beyond, a message goes without its line
 LONGEST_VALUE = 40  # lines that one value may take for the same
+MOST_READ = 1 << 19  # characters in all that are read again for that
+MOST_PARTS = 32  # of a dotted key: tomllib takes minutes for one of 30,000
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:[ \t]*\.[ \t]*{_PART}){{{MOST_PARTS}}}")
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,9 @@ class TomlDocument:
         """The whole document, read. Raises the error of its kind where it is not TOML."""
         if len(self.text) > LARGEST_TOML:
             raise self.error_at(None, f"the {self.kind} has {len(self.text):,} characters; at most {LARGEST_TOML:,} are read.")
+        if (long := _LONG_KEY.search(self.text)) is not None:
+            line = self.first_line + self.text.count("\n", 0, long.start())
+            raise self.error_at(line, f"the {self.kind} has a key of more than {MOST_PARTS} parts: {shown(long[0])}.")
         try:
             tables = tomllib.loads(self.text)
         except RecursionError:
@@ -108,28 +115,36 @@ def _beyond_64_bits(value: Any) -> Iterator[int]:
 
 
 def _index_of(text: str, path: tuple[str, ...]) -> int | None:
-    lines = text.split("\n")
-    mentions = [index for index, line in enumerate(lines) if path[-1] in line]
-    for index in mentions[:MOST_MENTIONS]:
-        if _holds("\n".join(lines[:index]), path) is False and _begins(lines, index, path):
-            return index
-    return None
+    search = _Search(text.split("\n"), path, MOST_READ)
+    mentions = [index for index, line in enumerate(search.lines) if path[-1] in line]
+    return next((index for index in mentions[:MOST_MENTIONS] if search.holds(index) is False and search.begins(index)), None)
 
 
-def _begins(lines: list[str], index: int, path: tuple[str, ...]) -> bool:
-    """Whether the statement that begins on line `index`, which may take several lines, brings the key."""
-    ends = range(index + 1, min(len(lines), index + LONGEST_VALUE) + 1)
-    return next((holds for end in ends if (holds := _holds("\n".join(lines[:end]), path)) is not None), False)
+@dataclass
+class _Search:
+    """For the line on which the key at this path begins; `left` is how many characters may still be read."""
 
+    lines: list[str]
+    path: tuple[str, ...]
+    left: int
 
-def _holds(text: str, path: tuple[str, ...]) -> bool | None:
-    """Whether the text has the key; None where it is not TOML."""
-    try:
-        table: Any = tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    for key in path:
-        if not isinstance(table, Mapping) or key not in table:
-            return False
-        table = table[key]
-    return True
+    def begins(self, index: int) -> bool:
+        """Whether the statement that begins on line `index`, which may take several lines, brings the key."""
+        ends = range(index + 1, min(len(self.lines), index + LONGEST_VALUE) + 1)
+        return next((holds for end in ends if (holds := self.holds(end)) is not None), False)
+
+    def holds(self, end: int) -> bool | None:
+        """Whether the text before line `end` has the key; None where it is not TOML, or enough was read."""
+        text = "\n".join(self.lines[:end])
+        self.left -= len(text)
+        try:
+            table: Any = tomllib.loads(text) if self.left >= 0 else None
+        except (ValueError, RecursionError):
+            table = None
+        if table is None:
+            return None
+        for key in self.path:
+            if not isinstance(table, Mapping) or key not in table:
+                return False
+            table = table[key]
+        return True

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from verifier.oracles.references import remote
 from verifier.oracles.references.remote import RaisedError, Remote
 
 X = {"x": torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64)}
@@ -24,6 +25,13 @@ def forging(name):
 @pytest.mark.parametrize("name", ["out_0", "in_0_after", "c_0_after"])
 def test_a_value_that_is_forged_as_missing_is_the_candidates_own_end(name):
     with pytest.raises(RaisedError, match=name):
+        forging(name).answer(X, {}, lambda outputs: outputs)
+
+
+@pytest.mark.parametrize("name", ["out_0", "in_0_after", "c_0_after"])
+def test_where_every_value_is_believed_to_be_there_it_breaks_whoever_asked(name, monkeypatch):
+    monkeypatch.setattr(remote, "_value", lambda name, reply, arrays: arrays[reply["values"][name]])
+    with pytest.raises(KeyError):
         forging(name).answer(X, {}, lambda outputs: outputs)
 
 
