@@ -19,6 +19,8 @@ RULES = [
     Rule("adam"),
     Rule("adam", (("betas", (0.8, 0.9)), ("eps", 1e-3), ("weight_decay", 0.1))),
     Rule("adam", (("amsgrad", True), ("lr_decay", 0.1))),
+    Rule("adam", (("eps", 1e-3), ("eps_hat", True))),
+    Rule("adam", (("eps", 1e-3), ("eps_hat", True), ("amsgrad", True))),
     Rule("adamw"),
     Rule("adamax"),
     Rule("rmsprop"),

@@ -20,6 +20,7 @@ from verifier.tolerance import SAFETY, element_tolerance
 Arrays = Mapping[str, FloatArray]
 
 COPIES = 6
+OURS = ("lr_decay", "gamma", "step_size", "velocity", "eps_hat")  # options that torch.optim has not
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ def _by_torch(
 ) -> list[dict[str, FloatArray]]:
     import torch
 
-    options = {key: value for key, value in rule.options.items() if key not in ("lr_decay", "gamma", "step_size", "velocity")}
+    options = {key: value for key, value in rule.options.items() if key not in OURS}
     of_steps = rule.name == "sgd" and rule.options["velocity"] == "step" and rule.options["momentum"] != 0
     if of_steps:
         options |= {"lr": 1.0, "weight_decay": 0.0}
@@ -119,6 +120,8 @@ def _by_torch(
             # Velocities that add up steps are those that add up gradients, each times its own rate.
             tensor.grad = rate * (gradient + rule.options["weight_decay"] * tensor) if of_steps else gradient
         average = rule.name == "sgd" and rule.options["velocity"] == "average" and rule.options["momentum"] != 0
+        if rule.options.get("eps_hat"):
+            optimizer.param_groups[0]["eps"] = options["eps"] / (1 - options["betas"][1] ** (count + 1)) ** 0.5
         optimizer.param_groups[0]["lr"] = 1.0 if of_steps else rate * (1 - rule.options["momentum"]) if average else rate
         optimizer.step()
         found.append({name: tensor.numpy().copy() for name, tensor in tensors.items()})

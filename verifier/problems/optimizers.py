@@ -20,8 +20,8 @@ Options = Mapping[str, Any]
 SCHEDULE: Options = {"lr_decay": 0.0, "gamma": 1.0, "step_size": 1}
 DEFAULTS: Mapping[str, Options] = {
     "sgd": {"lr": 1e-3, "momentum": 0.0, "dampening": 0.0, "weight_decay": 0.0, "nesterov": False, "velocity": "gradient"},
-    "adam": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False},
-    "adamw": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2, "amsgrad": False},
+    "adam": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0, "amsgrad": False, "eps_hat": False},
+    "adamw": {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2, "amsgrad": False, "eps_hat": False},
     "adamax": {"lr": 2e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0.0},
     "rmsprop": {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0.0, "momentum": 0.0, "centered": False},
     "adagrad": {"lr": 1e-2, "weight_decay": 0.0, "initial_accumulator_value": 0.0, "eps": 1e-10},
@@ -35,7 +35,8 @@ class Rule:
     """An optimiser by name with the options that were said, as PyTorch names them; those left out are PyTorch's defaults.
 
     `velocity` of `sgd` says what momentum adds up where the rate changes: gradients, v ← μv + g, w ← w - ηv; steps, v ← μv - ηg, w ← w + v;
-    or an average of gradients that starts at 0, v ← μv + (1 - μ)g.
+    or an average of gradients that starts at 0, v ← μv + (1 - μ)g. `eps_hat` of `adam` and `adamw` says that ε is added to the root of v
+    before its correction, which then stands in the rate: the form that the paper calls efficient, and that TensorFlow and Keras have.
     """
 
     name: str
@@ -60,6 +61,12 @@ class Rule:
     def plain(self) -> bool:
         """Whether each step shows the gradient by itself: W ← W - η ∂L/∂W."""
         return not self.stateful and not self.options["weight_decay"]
+
+    @property
+    def forms(self) -> "tuple[Rule, ...]":
+        """The rule, and what else goes by its name: Adam with ε on the other side of the correction, unless the manifest says on which."""
+        told = any(key == "eps_hat" for key, _ in self.said)
+        return (self,) if told or "eps_hat" not in self.options else (self, Rule(self.name, (*self.said, ("eps_hat", True))))
 
     @property
     def normalises(self) -> bool:
@@ -128,13 +135,15 @@ def _adam(gradient: FloatArray, state: State, options: Options, rate: float, cou
     first, second = options["betas"]
     mean = _averaged(state, "m", gradient, first, store)
     square = _averaged(state, "v", store(gradient * gradient), second, store)
+    corrected = _of_one(1 - second ** (count + 1), square, store)
     mean = store(mean / _of_one(1 - first ** (count + 1), mean, store))
-    square = store(square / _of_one(1 - second ** (count + 1), square, store))
+    square = store(square / corrected)
     if options["amsgrad"]:
         # PyTorch takes the largest before the correction, which only grows towards 1.
         state["largest"] = np.maximum(state.get("largest", np.zeros_like(square)), state["v"])
-        square = store(state["largest"] / _of_one(1 - second ** (count + 1), square, store))
-    return store(rate * store(mean / store(store(np.sqrt(square)) + options["eps"])))
+        square = store(state["largest"] / corrected)
+    epsilon = store(options["eps"] / np.sqrt(corrected)) if options["eps_hat"] else options["eps"]
+    return store(rate * store(mean / store(store(np.sqrt(square)) + epsilon)))
 
 
 def _adamax(gradient: FloatArray, state: State, options: Options, rate: float, count: int, store: Store) -> FloatArray:

@@ -14,6 +14,15 @@ def adam(w, dw, config=None):
     v = config["v"] / (1 - 0.999 ** config["t"])
     return w - 1e-2 * m / (np.sqrt(v) + 1e-8), config
 """
+EFFICIENT = """
+def adam(w, dw, config=None):
+    config = config or {"t": 0, "m": np.zeros_like(w), "v": np.zeros_like(w)}
+    config["t"] += 1
+    rate = 1e-2 * np.sqrt(1.0 - 0.999 ** config["t"]) / (1.0 - 0.9 ** config["t"])
+    config["m"] += 0.1 * (dw - config["m"])
+    config["v"] += 0.001 * (dw**2 - config["v"])
+    return w - rate * config["m"] / (np.sqrt(config["v"]) + 1e-7), config
+"""
 MOMENTUM = """
 def momentum(w, dw, v):
     v = 0.9 * v - 0.01 * dw
@@ -33,6 +42,16 @@ class RMSProp:
 """
 KEYS = {
     "adam": ('step = "next_w, config = adam(w, dw, config)"', 'setup = "config = None"', 'optimizer = { name = "adam", lr = 1e-2 }'),
+    "eps 1e-7": (
+        'step = "next_w, config = adam(w, dw, config)"',
+        'setup = "config = None"',
+        'optimizer = { name = "adam", lr = 1e-2, eps = 1e-7 }',
+    ),
+    "corrected first": (
+        'step = "next_w, config = adam(w, dw, config)"',
+        'setup = "config = None"',
+        'optimizer = { name = "adam", lr = 1e-2, eps = 1e-7, eps_hat = false }',
+    ),
     "momentum": ('step = "w, v = momentum(w, dw, v)"', 'setup = "v = np.zeros(w.shape)"', 'optimizer = { name = "momentum", lr = 1e-2 }'),
     "object": (
         "setup = [\"optimizer = RMSProp(lr)\", \"params = {'w': w, 'b': b}\"]",
@@ -54,7 +73,7 @@ def judge(tmp_path):
     return judged
 
 
-@pytest.mark.parametrize(("source", "keys"), [(ADAM, "adam"), (MOMENTUM, "momentum"), (OBJECT, "object")])
+@pytest.mark.parametrize(("source", "keys"), [(ADAM, "adam"), (EFFICIENT, "eps 1e-7"), (MOMENTUM, "momentum"), (OBJECT, "object")])
 def test_right_steps_pass(judge, source, keys):
     report = judge(source, keys)
     assert report.verdict == "pass", report.summary
@@ -67,6 +86,9 @@ def test_right_steps_pass(judge, source, keys):
         (ADAM, "adam", "np.sqrt(v) + 1e-8", "np.sqrt(v + 1e-8)", "inside the root"),
         (ADAM, "adam", '{"t": 0', '{"t": 1', "t is one too large"),
         (ADAM, "adam", "w - 1e-2", "w + 1e-2", "up the gradient"),
+        (EFFICIENT, "corrected first", "0.9 ** config", "0.9 ** config", "departs from adam at step 1"),
+        (EFFICIENT, "eps 1e-7", "np.sqrt(1.0 - 0.999 ** config[\"t\"]) / (1.0 - 0.9 ** config[\"t\"])", "1.0", "bias correction is missing"),
+        (EFFICIENT, "eps 1e-7", " + 1e-7", " + 1e-6", "departs from adam"),
         (MOMENTUM, "momentum", "0.9 * v - 0.01 * dw", "-0.01 * dw", "not kept"),
         (OBJECT, "object", "0.99 * self.h[key] + 0.01", "0.01 * self.h[key] + 0.99", "exchanged"),
     ],

@@ -24,6 +24,10 @@ ADAM = (
     'kept["v"][i] = 0.9 * kept["v"][i] + 0.1 * g[i]; kept["s"][i] = 0.999 * kept["s"][i] + 0.001 * g[i] ** 2; '
     'p[i] = p[i] - learning_rate * (kept["v"][i] / (1 - 0.9**t)) / (np.sqrt(kept["s"][i] / (1 - 0.999**t)) + 1e-8)'
 )
+EFFICIENT = (  # ε beside a root that is not corrected; the correction stands in the rate, as in TensorFlow
+    'kept["v"][i] = 0.9 * kept["v"][i] + 0.1 * g[i]; kept["s"][i] = 0.999 * kept["s"][i] + 0.001 * g[i] ** 2; '
+    'p[i] = p[i] - learning_rate * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * kept["v"][i] / (np.sqrt(kept["s"][i]) + 1e-5)'
+)
 SGD = 'optimizer = { name = "sgd", momentum = 0.9 }'
 RULES = {
     "momentum": (SGD, MOMENTUM, "pass"),
@@ -31,6 +35,8 @@ RULES = {
     "another momentum": (SGD, MOMENTUM.replace("0.9", "0.8"), "fail"),
     "plain steps": (SGD, "p[i] = p[i] - learning_rate * g[i]", "fail"),
     "adam": ('optimizer = { name = "adam" }', ADAM, "pass"),
+    "adam, its efficient form": ('optimizer = { name = "adam", eps = 1e-5 }', EFFICIENT, "pass"),
+    "adam, another ε": ('optimizer = { name = "adam", eps = 1e-4 }', EFFICIENT, "fail"),
     "adam without its correction": ('optimizer = { name = "adam" }', ADAM.replace("(1 - 0.9**t)", "1"), "fail"),
     "a rate that decays": (
         'optimizer = { name = "sgd", lr_decay = 0.1 }',

@@ -36,21 +36,27 @@ class Strayed:
 def walk(
     claims: LayerClaims, exchange: Exchange, describe: Any, references: Answers, *, seed: int, steps: int = STEPS
 ) -> tuple[int, Strayed | None]:
-    """Walk some paths; how many were walked, and where one departs first.
+    """Walk some paths; how many were walked, and where one departs first from every form of the rule that fitted those before.
 
     Raises:
         Raised: the candidate raised.
         Unanswered: the worker ended.
     """
     assert claims.optimizer is not None
+    forms = list(claims.optimizer.forms)
     for path in range(PATHS):
         start, gradients = _drawn(claims, seed, path, steps)
         walked = _walked(claims, exchange, describe, start, gradients)
         each = [{name: rows[step] for name, rows in gradients.items()} for step in range(steps)]
-        right = references.path_of(claims.optimizer, start, each)
-        strayed = _first_departure(claims, walked, right, start, gradients)
-        if strayed is not None:
-            return path + 1, strayed
+        strays: list[Strayed] = []
+        for form in list(forms):
+            strayed = _first_departure(claims, walked, references.path_of(form, start, each), start, gradients)
+            if strayed is None:
+                continue
+            strays.append(strayed)
+            forms.remove(form)
+        if not forms:
+            return path + 1, strays[0]
     return PATHS, None
 
 

@@ -31,10 +31,11 @@ def check(examination: Examination, rule: Rule) -> Finding:
     small = [item for item in answered if architecture_of(item.problem).layers <= 3] or answered
     items = small[:: max(1, len(answered) // PATHS)]
     alone = examination.entry == ID  # then nothing else judges its gradients
-    found: list[Measurement] = []
-    for item in answered if alone else items:
-        steps = STEPS if item in items else FEW_STEPS
-        found += _compare(item, rule, walk(examination, item.problem, rate, steps=steps, seed=item.index, where=item.where))
+    paths = [
+        (item, walk(examination, item.problem, rate, steps=STEPS if item in items else FEW_STEPS, seed=item.index, where=item.where))
+        for item in (answered if alone else items)
+    ]
+    found = _best(rule, paths)
     walked = len({measurement.problem for measurement in found})
     said = f"{rule.name} ({', '.join(f'{key} = {value}' for key, value in rule.said)})" if rule.said else rule.name
     return concluded(
@@ -44,6 +45,16 @@ def check(examination: Examination, rule: Rule) -> Finding:
         failed=lambda worst, wrong: f"A step is not that of {said}: {departs(worst)} Wrong on {wrong} of {walked} paths.",
         notes=(f"{rule.name} divides by the size of the gradients: {HIDDEN}",) if alone and rule.options.get("eps") == 0 else (),
     )
+
+
+def _best(rule: Rule, paths: Sequence[tuple[Item, Path]]) -> Sequence[Measurement]:
+    """Every path against the rule; where one departs, against another form of it, if all of them are that one's."""
+    found: list[Sequence[Measurement]] = []
+    for form in rule.forms:
+        found.append([measurement for item, path in paths for measurement in _compare(item, form, path)])
+        if all(measurement.status == "pass" for measurement in found[-1]):
+            return found[-1]
+    return found[0]
 
 
 def rate_of(examination: Examination, rule: Rule | None) -> float:
