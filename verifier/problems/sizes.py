@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 ANY = "*"  # in a shape: any number of dimensions, none too
-KINDS = ("real", "positive", "prob", "int", "bool")
+REAL = "real"  # numbers that are not differentiated
+KINDS = (REAL, "positive", "prob", "int", "bool")
 SPAN = (1, 6)  # sizes where nothing is said
 ATTEMPTS = 400  # at sizes that meet what is required
 LONGEST = 200  # characters of an expression
@@ -57,12 +58,14 @@ class Shape:
         kind: "real", "positive", "prob", "int" or "bool" where it stands before the sizes, else None.
         below: of an "int": what its elements stay below.
         dimensions: an expression for each, or `ANY`, at most once.
+        constant: whether no gradient of it is claimed: "real N", or "real positive N" where it has another kind too.
     """
 
     text: str
     kind: str | None
     below: Expression | None
     dimensions: tuple[Expression | str, ...]
+    constant: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -148,12 +151,15 @@ def parse_shape(text: str) -> Shape:
     words = _words(text)
     kind: str | None = None
     below = None
+    constant = words[:1] == [REAL]
+    if words[:2] in ([REAL, "positive"], [REAL, "prob"]):
+        words.pop(0)
     if words and words[0].split("<")[0] in KINDS:
         kind, bound = _kind(words.pop(0), text)
         below = parse_expression(bound) if bound else None
     if words.count(ANY) > 1:
         raise GrammarError(f'"{text}": * stands for any number of dimensions, so it can stand there only once.')
-    return Shape(text, kind, below, tuple(word if word == ANY else parse_expression(word) for word in words))
+    return Shape(text, kind, below, tuple(word if word == ANY else parse_expression(word) for word in words), constant)
 
 
 def sizes_of(shapes: Mapping[str, Shape], actual: Mapping[str, Sequence[int]], given: Values) -> tuple[dict[str, int], tuple[int, ...]]:

@@ -110,3 +110,20 @@ def test_the_same_seed_draws_the_same_problems():
 def test_a_step_that_changes_its_weights_in_place_is_told_how_that_is_said():
     with pytest.raises(TableError, match='where w is changed in place, add "next_w = w"'):
         layer('setup = "o = SGD(0.1)"\nstep = "o.update(w, dw)"\noptimizer = { name = "sgd", lr = 0.1 }')
+
+
+def test_a_positive_array_may_claim_no_gradient():
+    """A variance that is kept: positive, under a name of its own, and nobody differentiates it."""
+    norm = layer(
+        """
+        arrays = { x = "N D", kept = "real positive D" }
+        forward = "out = normalise(x, kept)"
+        backward = "dx = normalise_back(dout, kept)"
+        """
+    )
+    assert norm.differentiate == ("x",)
+    assert all((problem.arrays["kept"] > 0).all() for problem in draw_problems(norm, 6, 0))
+    assert layer('arrays = { x = "N D", s = "positive D" }\nforward = "y = f(x, s)"\nbackward = "dx, ds = g(dy)"').differentiate == (
+        "x",
+        "s",
+    )

@@ -2,6 +2,7 @@
 
 import pytest
 
+from verifier.contracts.layer.drawing import draw_problems
 from verifier.contracts.layer.manifest import claims_from
 
 
@@ -43,3 +44,18 @@ def test_what_a_manifest_does_not_say_is_not_required():
     claims, said = conditions("conv2d", {"x": "N C H W", "w": "F C KH KW", "b": "F"})
     assert said == []
     assert not claims.fits
+
+
+def test_padding_in_words_is_no_number_in_a_condition():
+    """What fits without padding fits with any: sizes were refused where nothing could be worked out."""
+    arrays = {"x": "N H W C", "w": "K L C F", "b": "F"}
+    claims, said = conditions("conv2d", arrays, options={"stride": [1], "padding": ["same", "valid"]})
+    assert said == ["H + 2*(0) >= K", "W + 2*(0) >= L"]
+    assert claims.fits
+    assert {problem.values["padding"] for problem in draw_problems(claims, 20, 0)} == {"same", "valid"}
+
+
+def test_each_side_of_a_window_is_known_by_the_names_of_a_book():
+    claims, said = conditions("maxpool", {"x": "N C H W"}, options={"pool_h": [2, 3], "pool_w": [2], "stride": [1, 2]})
+    assert said == ["H >= pool_h", "W >= pool_w"]
+    assert claims.fits

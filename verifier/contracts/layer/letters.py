@@ -5,7 +5,7 @@ order, for those that are left.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from verifier.contracts.layer.operations.operation import Operation
 from verifier.problems.sizes import ANY, Expression, Shape, parse_expression, parse_shape
@@ -14,12 +14,20 @@ BATCH = "N"
 KNOWN_AS: Mapping[str, tuple[str, ...]] = {  # what manifests call a parameter
     "pad": ("padding", "p", "P", "pad_size"),
     "stride": ("strides", "s", "S", "step"),
-    "window": ("K", "k", "f", "size", "pool_size", "kernel_size", "pool"),
+    "window": ("K", "k", "f", "size", "pool_size", "kernel_size", "pool", "ksize", "window_size", "kernel"),
+    "pool_height": ("pool_h", "ph", "kernel_h", "kh"),
+    "pool_width": ("pool_w", "pw", "kernel_w", "kw"),
     "eps": ("epsilon",),
     "p": ("drop_prob", "dropout_rate", "dropout_ratio", "dropout", "drop_rate", "rate", "ratio", "prob", "keep_prob", "keep"),
     "reg": ("lam", "lambd", "reg_strength", "l2"),
 }
 WINDOW = ("pool_height", "pool_width")  # a square one has one name for both
+
+
+def known_as(option: str) -> tuple[str, ...]:
+    """What manifests call an option of the operation, its own name first."""
+    square = ("window", *KNOWN_AS["window"]) if option in WINDOW else ()
+    return (option, *KNOWN_AS.get(option, ()), *square)
 
 
 def parts_by_role(entry: Operation, names: Iterable[str]) -> Mapping[str, str]:
@@ -57,8 +65,11 @@ def smallest_first(roles: Mapping[str, str], shapes: Mapping[str, Shape]) -> lis
     return sorted(roles.items(), key=lambda one: len(axes_in_letters(shapes[one[1]])))
 
 
-def own_letters(entry: Operation, shapes: Mapping[str, Shape], known: Iterable[str]) -> Mapping[str, str]:
-    """By the operation's letter or option, what the manifest has for it, where anything tells; `known` are its sizes and options."""
+def own_letters(entry: Operation, shapes: Mapping[str, Shape], known: Iterable[str], words: Collection[str] = ()) -> Mapping[str, str]:
+    """By the operation's letter or option, what the manifest has for it, where anything tells; `known` are its sizes and options.
+
+    Of `words` somebody's padding may be one ("same"): what fits without padding fits with it.
+    """
     meaning: dict[str, str] = {}
     found: dict[str, str] = {}
     for role, name in smallest_first(parts_by_role(entry, shapes), shapes):
@@ -70,10 +81,9 @@ def own_letters(entry: Operation, shapes: Mapping[str, Shape], known: Iterable[s
             found.setdefault(letter, own[place])
     there = set(known)
     for option in entry.options:
-        names = (option, *(("window", *KNOWN_AS["window"]) if option in WINDOW else KNOWN_AS.get(option, ())))
-        said = next((one for one in names if one in there), None)
+        said = next((one for one in known_as(option) if one in there), None)
         if said is not None:
-            found[option] = said
+            found[option] = "0" if option == "pad" and said in words else said
     return found
 
 

@@ -130,7 +130,7 @@ def _layer(table: Mapping[str, Any], named: str | None) -> LayerClaims:
     ties = tie(forward, backward, tuple(differentiate), said.get("outputs", ()), mapped="gradients" in said)
     known = {name for shape in shapes.values() for name in shape.names} | {*options, *(key for case in cases for key in case)}
     known |= {inner for values in options.values() for value in values if isinstance(value, Mapping) for inner in value}
-    letters = own_letters(entry, shapes, known) if entry else {}
+    letters = own_letters(entry, shapes, known, _words_among(options, cases)) if entry else {}
     required = in_own_letters(entry.require, letters, known) if entry else ()
     return LayerClaims(
         name=said.get("name") or named or _name_of(forward),
@@ -236,6 +236,13 @@ def _options(table: Mapping[str, Any]) -> dict[str, tuple[Any, ...]]:
     return found
 
 
+def _words_among(options: Mapping[str, Sequence[Any]], cases: Sequence[Mapping[str, Any]]) -> set[str]:
+    """The names that are a word somewhere, as padding may be."""
+    tried = [(name, value) for name, values in options.items() for value in values] + [item for case in cases for item in case.items()]
+    inner = [item for _, value in tried if isinstance(value, Mapping) for item in value.items()]
+    return {name for name, value in (*tried, *inner) if isinstance(value, str)}
+
+
 def _case(case: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(case)
 
@@ -283,7 +290,8 @@ def _differentiate(named: Sequence[str], shapes: Mapping[str, Shape], entry: Ope
         if shapes[name].kind in ("int", "bool"):
             raise TableError("differentiate", f"holds {shown(name)}, which has no real numbers.")
     constant = entry.constant if entry else ()
-    return [name for name, shape in shapes.items() if name in named or (shape.kind in (None, "positive") and name not in constant)]
+    claimed = [name for name, shape in shapes.items() if shape.kind in (None, "positive") and not shape.constant and name not in constant]
+    return [name for name in shapes if name in named or name in claimed]
 
 
 def _refuse_unread(arrays: Mapping[str, Any], scripts: Sequence[Script], said: Mapping[str, Any]) -> None:

@@ -5,9 +5,11 @@ from functools import partial
 from itertools import combinations
 from typing import Any
 
+from verifier.contracts.layer.letters import known_as
+
 Values = Mapping[str, Any]
 Holds = Callable[[Values], bool]
-WINDOWS = ("pool_height", "pool_width", "window", "HH", "WW", "K", "k", "size")
+WINDOWS = (*known_as("pool_height"), *known_as("pool_width"), "HH", "WW")
 LENGTHS = ("H", "W", "V", "L")
 NEEDED = 3  # right problems that do not meet a condition, where some right ones do
 OTHERS = 0.7  # right problems that meet it all the same, for each failing one
@@ -55,9 +57,10 @@ def _conditions(failing: Sequence[Values], right: Sequence[Values], sizes: Seque
     if lengths:
         yield f"where {' or '.join(lengths)} is odd only", partial(_odd, lengths)
     windows = [name for name in numeric if name in WINDOWS]
-    if "stride" in numeric and windows:
-        yield "where windows overlap only", partial(_overlap, windows)
-        yield "where the stride does not divide only", partial(_undivided, windows, lengths)
+    stride = next((name for name in known_as("stride") if name in numeric and name not in sizes), None)
+    if stride is not None and windows:
+        yield "where windows overlap only", partial(_overlap, stride, windows)
+        yield "where the stride does not divide only", partial(_undivided, stride, windows, lengths)
     for other in [name for name in numeric if name != "N"] if "N" in numeric else []:
         yield f"with N > 1 and {other} > 1 only", partial(_both_above, "N", other)
 
@@ -86,15 +89,16 @@ def _agree(one: str, other: str, values: Values) -> bool:
     return bool(values[one] == values[other])
 
 
-def _overlap(windows: Sequence[str], values: Values) -> bool:
-    return any(values["stride"] < values[name] for name in windows)
+def _overlap(stride: str, windows: Sequence[str], values: Values) -> bool:
+    return any(values[stride] < values[name] for name in windows)
 
 
 def _odd(lengths: Sequence[str], values: Values) -> bool:
     return any(values[name] % 2 for name in lengths)
 
 
-def _undivided(windows: Sequence[str], lengths: Sequence[str], values: Values) -> bool:
+def _undivided(stride: str, windows: Sequence[str], lengths: Sequence[str], values: Values) -> bool:
     """Whether a stride leaves a rest of a length, whichever of the windows goes over it."""
-    padded = [values[name] + 2 * int(values.get("pad", 0)) for name in lengths]
-    return any((length - values[window]) % values["stride"] for length in padded for window in windows)
+    pad = next((int(values[name]) for name in known_as("pad") if isinstance(values.get(name), int)), 0)
+    padded = [values[name] + 2 * pad for name in lengths]
+    return any((length - values[window]) % values[stride] for length in padded for window in windows)

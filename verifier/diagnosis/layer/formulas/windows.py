@@ -3,7 +3,7 @@
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.contracts.layer.letters import KNOWN_AS, WINDOW
+from verifier.contracts.layer.letters import WINDOW, known_as
 from verifier.diagnosis.layer.formulas.formula import Formulas, Given, Terms
 
 NO_STRIDE = "forgets the stride: the window of output i begins at i, not at i·stride"
@@ -11,8 +11,7 @@ NO_STRIDE = "forgets the stride: the window of output i begins at i, not at i·s
 
 def _said(given: Given, option: str, usual: int) -> int:
     """A whole number among the values, under one of the names that it has."""
-    names = (option, *(("window", *KNOWN_AS["window"]) if option in WINDOW else KNOWN_AS.get(option, ())))
-    return next((int(given.values[name]) for name in names if isinstance(given.values.get(name), int)), usual)
+    return next((int(given.values[name]) for name in known_as(option) if isinstance(given.values.get(name), int)), usual)
 
 
 def _convolved_x(given: Given, weight: FloatArray, cut: int | None = None, stride: int = 0) -> FloatArray:
