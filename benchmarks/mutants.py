@@ -4,7 +4,7 @@
 
 A mutant changes one comparison, sum, product, number, connective, extremum or returned value of
 `verifier/{checks,oracles,verification,tolerance,contracts}`. It is noticed by the first test that fails, or where its tests take five
-times as long as before. Each test file is run once under coverage (pytest-cov, in the extra `benchmarks`), for `--each` seconds.
+times as long as before. Each test file is run once under coverage (pytest-cov, in the extra `benchmarks`), for `--each` processor seconds.
 
 A run that is stopped, or ends after `--seconds`, goes on at the next call: the folder `.mutants` keeps the copy of the tree that is
 mutated, what each test covers, and every answer. `--fresh` begins again. `--again` asks the survivors alone, with the tests as they are
@@ -141,7 +141,7 @@ class Recording:
 
 
 class _Recorder:
-    """A pytest plug-in: coverage by test, and how long each took; what comes later than `limit` seconds after the first is skipped."""
+    """A pytest plug-in: coverage by test, and how long each took; what comes after `limit` seconds of processor is skipped."""
 
     def __init__(self, limit: float) -> None:
         import coverage
@@ -157,8 +157,8 @@ class _Recorder:
         import pytest
 
         self.coverage.switch_context("")
-        self.began = self.began or time.perf_counter()
-        if time.perf_counter() - self.began > self.limit:
+        self.began = _processor_seconds() if self.began is None else self.began
+        if _processor_seconds() - self.began > self.limit:
             pytest.skip("its file has had its time")
 
     def pytest_runtest_call(self, item: Any) -> None:
@@ -172,6 +172,12 @@ class _Recorder:
         self.coverage.stop()
         data = self.coverage.get_data()
         return self.seconds, {str(Path(file).relative_to(COPY)): data.contexts_by_lineno(file) for file in data.measured_files()}
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those that it waited for: what else the machine does meanwhile must not choose the tests."""
+    spent = os.times()
+    return spent.user + spent.system + spent.children_user + spent.children_system
 
 
 class _FirstFailure:
@@ -266,7 +272,7 @@ def record(tests: Sequence[str], each: float, until: float) -> Recording | None:
             continue
         if time.perf_counter() > until:
             return None
-        found = _ask(_RecorderOf(each), [file], START + PATIENCE * each)
+        found = _ask(_RecorderOf(each), [file], PATIENCE * (START + each))
         seconds, lines = ({}, {}) if isinstance(found, str) else found
         print(f"{file}: {len(seconds)} tests{f', {found}' if isinstance(found, str) else ''}", flush=True)
         row = {"file": file, "seconds": seconds, "lines": lines}
@@ -321,7 +327,9 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=150, help="how many mutants are asked")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="end after so long; the next call goes on")
-    parser.add_argument("--each", type=float, default=10, help="seconds for which a test file is recorded; its other tests are left out")
+    parser.add_argument(
+        "--each", type=float, default=10, help="processor seconds for which a file is recorded; its other tests are left out"
+    )
     parser.add_argument("--most", type=float, default=30, help="seconds of tests that a mutant is asked, quickest first")
     parser.add_argument("--fresh", action="store_true", help="forget what was kept")
     parser.add_argument("--again", action="store_true", help="ask the survivors with the TESTS as they are now")
