@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.checks.check import Check
+from verifier.checks.check import Check, Size
 from verifier.checks.examination import (
     Examination,
     Finding,
@@ -28,12 +28,11 @@ from verifier.tolerance import element_tolerance
 ID = "batch-additivity"
 SUMMARY = "the gradient of a batch is the mean (or sum) of its samples' gradients"
 SOURCE = "32 x rounding scatter, of the batch and of its samples"
-NETWORKS = 10
 
 
 def check(examination: Examination) -> Finding:
     """The candidate's own batch answer against its own answers for single samples, regularisation taken out first."""
-    items = [item for item in examination.answered if item.problem.sizes.get("batch", 1) > 1][:NETWORKS]
+    items = [item for item in examination.answered if item.problem.sizes.get("batch", 1) > 1][: examination.few]
     if not items:
         return skipped(ID, "No problem has a batch of more than one sample.")
     found: list[Measurement] = []
@@ -79,4 +78,8 @@ def _add(
         del right, scatter, tolerance
 
 
-CHECK = Check(ID, SUMMARY, check, needs=frozenset({"batch"}), headline=7, shrinkable=True)
+def _calls(size: Size) -> float:
+    return size.few * size.batch
+
+
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"batch"}), headline=7, shrinkable=True, calls=_calls)

@@ -1,11 +1,26 @@
 """The record of a check: what it asks, what it needs for that, and how its failure ranks among others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from verifier.checks.examination import Examination, Finding
 
 Ask = Callable[[Examination], Finding]
+
+
+@dataclass(frozen=True)
+class Size:
+    """What the price of a check depends on: networks, how many of them are differenced, how many where a few do, samples of a batch, …
+
+    `functions`: what the candidate has.
+    """
+
+    networks: int
+    differences: int
+    few: int
+    batch: float
+    every_tensor: bool
+    functions: Collection[str]
 
 
 @dataclass(frozen=True)
@@ -20,6 +35,7 @@ class Check:
         headline: rank of its failure as the headline of a report, 0 first: the failure that causes the others leads.
         shrinkable: whether it can be asked about one problem alone, so that a smaller failing problem can be searched for.
         functions: optional functions of the candidate that it asks about every ordinary problem.
+        calls: about how many more calls it makes of a candidate that is right; see `verification.pacing`.
     """
 
     id: str
@@ -29,3 +45,4 @@ class Check:
     headline: int = 100
     shrinkable: bool = False
     functions: tuple[str, ...] = ()
+    calls: Callable[[Size], float] = lambda size: 0.0

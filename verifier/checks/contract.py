@@ -42,12 +42,16 @@ class _Asked:
     spared: int = 0
 
 
-def ask_all(asking: Interviewed, items: Sequence[Item], before: Callable[[Item, int], None]) -> tuple[Finding, Mapping[int, Evaluation]]:
+def ask_all(
+    asking: Interviewed, items: Sequence[Item], before: Callable[[Item, int], None], known: Mapping[int, Evaluation] | None = None
+) -> tuple[Finding, Mapping[int, Evaluation]]:
     """Ask for every problem's gradients: the outcome, and the answers that can be used, by problem index.
 
     Saturated networks decide nothing, so no candidate is given up for dying on them: with one life left it is not asked about more of them,
     and a note tells how many. `before` is called with each problem before it is asked, and how many that makes.
+    `known`: what is answered already, by problem index.
     """
+    known = known or {}
     found = _Asked()
     for position, item in enumerate(items):
         left = asking.deaths_left
@@ -58,7 +62,8 @@ def ask_all(asking: Interviewed, items: Sequence[Item], before: Callable[[Item, 
         found.extreme += not item.ordinary
         before(item, found.asked)
         try:
-            found.evaluations[item.index] = asking.gradients(item.problem, where=item.where)
+            answer = known.get(item.index)
+            found.evaluations[item.index] = answer or asking.gradients(item.problem, where=item.where)
         except Unanswered as error:
             if item.ordinary or error.fatal:
                 found.errors.append((item.index, str(error)))

@@ -75,7 +75,9 @@ class Examination:
     """One candidate before its checks: claims, problems, what it answered for them, and a way to ask more.
 
     `claims` are those of its contract. `evaluations` holds the answers of the `contract` check by problem index; a problem without an
-    entry has no usable answer. `helpers` are functions that only share the name of an optional one.
+    entry has no usable answer. `differences`: on how many problems the loss is differenced; `few`: how many are asked what needs few;
+    `located`: how many failing ones differences look at closer: a fail needs no more, and each costs several times as much. `helpers` are
+    functions that only share the name of an optional one.
     """
 
     claims: Any
@@ -87,6 +89,8 @@ class Examination:
     seed: int
     differences: int
     every_tensor: bool = False
+    few: int = 10
+    located: int = 3
     helpers: Collection[str] = ()
 
     @property

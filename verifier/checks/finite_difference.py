@@ -8,7 +8,7 @@ import numpy as np
 
 from verifier import textbook
 from verifier.arrays import FloatArray, element_of, finite_or_none
-from verifier.checks.check import Check
+from verifier.checks.check import Check, Size
 from verifier.checks.examination import Differenced, Examination, Finding, Item, Unanswered, outputs_call, skipped, without
 from verifier.counting import counted
 from verifier.oracles.finite_difference.line import DirectionResult
@@ -22,7 +22,8 @@ Gradients = Mapping[str, FloatArray]
 ID = "finite-difference"
 SUMMARY = "the gradients are the derivative of the candidate's own loss"
 SOURCE = "8 x error bound of the difference"
-LOCATED = 3  # failing problems that are looked at closer: a fail needs no more, and each costs several times as much
+A_NETWORK = 36  # losses at most of a right gradient: 21 on a first line, of which 7 tell the noise, and 14 on a second
+EACH_TENSOR = 90  # more, where each of some six tensors is asked alone
 _SPREAD = 13  # coprime to the numbers of strata and of networks: a part of the corpus still meets most strata
 
 
@@ -41,7 +42,7 @@ def check(examination: Examination) -> Finding:
             continue
         try:
             found = sum(one.differences.status == "fail" for one in done)
-            done.append(Differenced(item, difference(examination, item, locate=found < LOCATED)))
+            done.append(Differenced(item, difference(examination, item, locate=found < examination.located)))
         except Unanswered as error:
             unanswered.append(str(error))
             if error.fatal:
@@ -234,4 +235,8 @@ def predicted_error(line: DirectionResult, right: Gradients, claimed: Gradients)
     return float(sum(((right[name] - claimed[name]) * along).sum() for name, along in line.direction.items()))
 
 
-CHECK = Check(ID, SUMMARY, check, needs=frozenset({"loss"}), headline=3)
+def _calls(size: Size) -> float:
+    return size.differences * (A_NETWORK + (EACH_TENSOR if size.every_tensor else 0))
+
+
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"loss"}), headline=3, calls=_calls)

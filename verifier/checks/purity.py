@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from verifier.checks.check import Check
+from verifier.checks.check import Check, Size
 from verifier.checks.examination import Examination, Finding, Item, compare_gradients, concluded, departs, own_rounding, skipped
 from verifier.contracts.catalogue import calling_of
 from verifier.counting import counted
@@ -17,7 +17,7 @@ from verifier.results.report import Diagnosis
 ID = "purity"
 SUMMARY = "the same call gives the same answer, and the arguments are left as they were"
 SOURCE = "2 x (32 x rounding scatter): the same call again"
-NETWORKS = 10
+AT_ONCE = 6  # calls whatever the number of networks: a watched one, one that is read later with another, and layouts
 LAYOUTS = ("fortran", "strided", "read-only")  # of the arguments, beside the promised one
 _KEPT = Diagnosis(
     "state-kept-between-calls",
@@ -30,7 +30,7 @@ _KEPT = Diagnosis(
 def check(examination: Examination) -> Finding:
     """Ask again what was asked long before, and look at the arguments after a call."""
     finite = [item for item in examination.answered if _is_finite(examination.evaluations[item.index])]
-    items = finite[:: max(1, len(finite) // NETWORKS)][:NETWORKS]
+    items = finite[:: max(1, len(finite) // examination.few)][: examination.few]
     if not items:
         return skipped(ID, "No problem has a finite answer.")
     found: list[Measurement] = []
@@ -120,4 +120,8 @@ def _failed(worst: Measurement, wrong: int) -> str:
     return f"The same call answers differently the second time: {departs(worst)} On {where}."
 
 
-CHECK = Check(ID, SUMMARY, check, needs=frozenset({"gradients"}), headline=0, shrinkable=True)
+def _calls(size: Size) -> float:
+    return 2 * size.few + AT_ONCE
+
+
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"gradients"}), headline=0, shrinkable=True, calls=_calls)

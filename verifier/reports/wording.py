@@ -296,7 +296,7 @@ def next_steps(report: Report, folder: PurePath | None = None) -> Iterator[str]:
         yield f"To draw the same again: {reproduce_command(report)}"
     if report.verdict == "error" and report.reason != "not-judged":
         yield f"Fix that, then judge it again: {reproduce_command(report)}"
-    if report.verdict == "inconclusive":
+    if report.verdict == "inconclusive" and report.reason != "not-judged":
         larger = f"verifier check {shell_word(report.candidate.path)} --profile thorough"
         yield f"See what each undecided check needs; a larger run may decide it: {larger}"
 

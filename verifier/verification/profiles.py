@@ -15,6 +15,9 @@ class Profile:
         every_tensor: whether finite differences ask about every tensor alone.
         forbid: packages that a candidate may not import, where no assignment says which.
         scratch: whether a candidate may write files of its own, where no assignment or option says so.
+        few: of how many networks it is asked what needs few.
+        located: how many failing networks finite differences look at closer.
+        fewest_extreme: saturated networks at least.
         shrinking: how many evaluations the search for the smallest failing network may take.
     """
 
@@ -24,6 +27,9 @@ class Profile:
     seed: int | None
     kept: bool
     every_tensor: bool = False
+    few: int = 10
+    located: int = 3
+    fewest_extreme: int = 5
     shrinking: int = 1500
     forbid: tuple[str, ...] = ()
     scratch: bool = True
@@ -31,7 +37,7 @@ class Profile:
     @property
     def extreme(self) -> int:
         """How many saturated networks are looked at beside."""
-        return max(5, self.networks // 20)
+        return max(self.fewest_extreme, self.networks // 20)
 
 
 # Packages that differentiate, or have a network's gradient to copy from. None is needed to write a backward pass.

@@ -26,7 +26,7 @@ class Request:
         profile: its size.
         only: the checks to which it is limited; all where none is named.
         trusts_references: whether the references that candidates' files name may run with the user's rights.
-        time_limit: seconds that one candidate may take, by asking about fewer networks.
+        time_limit: seconds that one candidate may take, by asking about fewer networks, or nothing more where the fewest take longer.
         rung: how much fewer, where that is settled.
         requires: "backpropagation" where an assignment asks for it and not for right numbers alone.
         assigned: whether an assignment says what is asked, so that what is not written yet counts.

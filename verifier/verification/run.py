@@ -22,7 +22,7 @@ from verifier.contracts.convention import Convention
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.reference import refer
 from verifier.results.outcome import Outcome
-from verifier.results.report import OwnLine, Step
+from verifier.results.report import Note, OwnLine, Step
 from verifier.verification import pacing
 from verifier.verification.asking import Interview
 from verifier.verification.certificate import certify
@@ -69,12 +69,14 @@ def judge_candidate(
 
             asked = replace(asked, own_lines=spared.attempt(contract.ID, "The search for the line", repairing, ()))
             clock.lap("own line")
+            unfinished = ["for the line of the source"] if asked.seconds_left <= 0 and not asked.own_lines else []
 
             def smallest() -> Shrunk | None:
                 return _counterexample(asked, request, clock, spared, lambda: progress(f"{candidate.name}: smallest network", 0, 1))
 
             shrunk = spared.attempt(contract.ID, "The search for a small example", smallest, None)
-            asked = replace(asked, notes=tuple(spared.notes))
+            unfinished += ["for a smaller example"] if asked.seconds_left <= 0 and shrunk is not None else []
+            asked = replace(asked, notes=(*spared.notes, *_unfinished(asked, unfinished)))
         clock.lap("report")
         return write_down(candidate, request, asked, shrunk, interview, clock.seconds)
 
@@ -102,7 +104,11 @@ def _ask(
     def tell(pace: str) -> None:
         progress(f"{candidate.name}: {pace}", 0, 1)
 
-    paced = pacing.fit(candidate.claims, interview.entry, interview, request, corpus, tell)
+    paced = pacing.fit(candidate.claims, interview.entry, interview, request, corpus, tell, clock.seconds["loading"])
+    if paced.refused:
+        refused = Finding(Outcome(contract.ID, "inconclusive", paced.refused), reason="not-judged")
+        return Asked({contract.ID: refused}, None)
+    calls = pacing.Price(request, interview, corpus).of(0)
     request, corpus = paced.request, paced.corpus
     items = (*corpus.items, *corpus.extreme)
     # A `forward` that only shows what the last `predict` stored is found out because it comes first.
@@ -114,13 +120,13 @@ def _ask(
 
     def before(item: Item, count: int) -> None:
         nonlocal slow
-        if count == pacing.TIMED + 1:
-            slow = pacing.tell_time(request.profile, (time.perf_counter() - began) / pacing.TIMED)
+        if count == pacing.TIMED + 1 and not paced.known:
+            slow = pacing.tell_time(calls, (time.perf_counter() - began) / pacing.TIMED)
         progress(f"{candidate.name}: contract{slow}", count, len(items))
-        if item.ordinary and later:
+        if item.ordinary and later and item.index not in paced.known:
             interview.ask_together(item.problem, later)
 
-    asked, evaluations = contract.ask_all(interview, items, before)
+    asked, evaluations = contract.ask_all(interview, items, before, paced.known)
     asked = _with_another_layout(asked, candidate, corpus, interview, spared)
     clock.lap(contract.ID)
     examination = Examination(
@@ -133,6 +139,8 @@ def _ask(
         request.seed,
         request.profile.differences,
         request.profile.every_tensor,
+        request.profile.few,
+        request.profile.located,
     )
     if not examination.answered:
         return Asked(_with_skipped({contract.ID: asked}, request, "No problem was answered."), None)
@@ -144,7 +152,7 @@ def _ask(
     findings = {contract.ID: reduce(_noting, notes, _noting_few_networks(asked, corpus))}
     found(findings[contract.ID].outcome)
     rest = _ask_the_rest(candidate, findings, examination, interview, request, progress, found, clock, paced.settled)
-    return replace(rest, rung=request.rung or 0)
+    return replace(rest, rung=request.rung or 0, ends=paced.ends)
 
 
 def _with_another_layout(asked: Finding, candidate: Candidate, corpus: Corpus, interview: Interview, spared: Spared) -> Finding:
@@ -253,11 +261,22 @@ def _diagnosed(asked: Asked) -> Diagnosed | None:
     return explaining_of(asked.examination.claims.contract).explain_failure(asked.findings, asked.examination)
 
 
+def _unfinished(asked: Asked, searches: Sequence[str]) -> tuple[Note, ...]:
+    """What a time limit ended, of what only explains a failure."""
+    if not searches or all(finding.outcome.status != "fail" for finding in asked.findings.values()):
+        return ()
+    again = f"with --rung {asked.rung} and no --time-limit" if asked.rung else "without --time-limit"
+    return (Note(contract.ID, f"The time limit ended the search {' and '.join(searches)}: asked again {again}, it is finished."),)
+
+
 def _own_lines(candidate: Candidate, asked: Asked, zygote: Zygote, limits: Limits) -> tuple[OwnLine, ...]:
     """The lines of the candidate's source that would fix it; nothing is loaded for a candidate that is right."""
     assert asked.examination is not None
     if not any(finding.outcome.status == "fail" for finding in asked.findings.values()):
         return ()
+    if asked.seconds_left <= 0:
+        return ()
+    limits = replace(limits, all_wall_seconds=min(limits.all_wall_seconds, asked.seconds_left))
     explaining = explaining_of(asked.examination.claims.contract)
     return explaining.find_own_lines(candidate, asked.examination, asked.findings, asked.diagnosed, zygote, limits)
 
@@ -367,7 +386,8 @@ def _counterexample(asked: Asked, request: Request, clock: Clock, spared: Spared
     failing = next(item for item in examination.items if item.index == wrong)
     explaining = explaining_of(examination.claims.contract)
     same = explaining.same_mistake(asked.diagnosed, examination)
-    shrunk = shrink(examination, check, failing, budget=pacing.on_rung(request.profile, asked.rung).shrinking, same=same)
+    budget = pacing.on_rung(request.profile, asked.rung).shrinking
+    shrunk = shrink(examination, check, failing, budget=budget, same=same, until=asked.ends)
     clock.lap("shrinking")
     if shrunk is None:
         return None

@@ -5,6 +5,8 @@ the first where it does, all are tried in order. Where none does, the failing pr
 """
 
 import contextlib
+import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -31,7 +33,9 @@ class Shrunk:
     walkthrough: tuple[Step, ...] = ()
 
 
-def shrink(examination: Examination, check: Check, failing: Item, *, budget: int, same: Same = any_mistake) -> Shrunk | None:
+def shrink(
+    examination: Examination, check: Check, failing: Item, *, budget: int, same: Same = any_mistake, until: float = math.inf
+) -> Shrunk | None:
     """The smallest problem found that fails the same check; the failing one itself where none is smaller, None without any answer.
 
     Args:
@@ -39,12 +43,13 @@ def shrink(examination: Examination, check: Check, failing: Item, *, budget: int
         failing: a problem of the corpus that fails it.
         same: whether a network shows the mistake that was diagnosed (the same known fault, the same first wrong equation).
         budget: how many evaluations of the candidate the search may take; 0 for a problem that is small already (a replayed one).
+        until: when the search ends, by `time.perf_counter`.
     """
     assert check.ask is not None
     found, ask = None, check.ask
     # First a network that shows the mistake that was named; where none is found, any that fails.
     for wanted in (same, any_mistake) if same is not any_mistake else (same,):
-        trials = _Trials(examination, ask, budget, wanted)
+        trials = _Trials(examination, ask, budget, wanted, until)
         if found is None and budget > 0:
             found = _smallest(examination, failing.problem, trials.fails, budget)
     for item in (_smallest_seen(examination, failing, same), failing) if found is None else (Item(0, found, refer(found)), failing):
@@ -71,13 +76,14 @@ def _departs(answered: Answered) -> bool:
 
 
 class _Trials:
-    """Asks a check about single problems, until the budget is spent.
+    """Asks a check about single problems, until the budget is spent or the time over.
 
     What it once answered it answers again: a candidate that keeps state, or the end of the budget, must not look like a flaky search.
     """
 
-    def __init__(self, examination: Examination, check: Ask, budget: int, same: Same) -> None:
+    def __init__(self, examination: Examination, check: Ask, budget: int, same: Same, until: float) -> None:
         self._examination, self._check, self._left, self._same = examination, check, budget, same
+        self._until = until
         self._known: dict[tuple[object, ...], bool] = {}
 
     def fails(self, problem: Problem) -> bool:
@@ -87,7 +93,7 @@ class _Trials:
         return self._known[key]
 
     def _ask(self, problem: Problem) -> bool:
-        reference = refer_if_deciding(problem) if self._left > 0 else None
+        reference = refer_if_deciding(problem) if self._left > 0 and time.perf_counter() < self._until else None
         if reference is None or has_dead_stage(item := Item(0, problem, reference)):
             return False
         self._left -= 1

@@ -1,5 +1,7 @@
 """What a run over programs found -> its report: the headline, the notes and the counterexample."""
 
+import math
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -25,7 +27,7 @@ from verifier.verification.witnesses import verdict_of
 
 @dataclass(frozen=True)
 class Asked:
-    """Every finding in order, and what is known beside them."""
+    """Every finding in order, and what is known beside them. `ends`: when a time limit is over, by `time.perf_counter`."""
 
     findings: Mapping[str, Finding]
     examination: Examination | None
@@ -37,6 +39,12 @@ class Asked:
     certificate: Certificate | None = None
     own_lines: tuple[OwnLine, ...] = ()
     rung: int = 0
+    ends: float = math.inf
+
+    @property
+    def seconds_left(self) -> float:
+        """Of the time limit; infinite where there is none."""
+        return self.ends - time.perf_counter()
 
     @property
     def diagnosis(self) -> tuple[Diagnosis, ...]:
@@ -77,7 +85,7 @@ def write_down(
         place=own_lines[0].place if own_lines else "",
         own_lines=own_lines,
         rung=asked.rung,
-        reason=asked.findings[contract.ID].reason if verdict == "error" and contract.ID in asked.findings else "",
+        reason=asked.findings[contract.ID].reason if verdict in ("error", "inconclusive") and contract.ID in asked.findings else "",
     )
     return Judged(report, stored)
 

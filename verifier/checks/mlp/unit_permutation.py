@@ -13,12 +13,11 @@ from verifier.results.outcome import Measurement
 ID = "unit-permutation"
 SUMMARY = "the gradients follow when hidden units change places"
 SOURCE = "2 x (32 x rounding scatter)"
-NETWORKS = 10
 
 
 def check(examination: Examination) -> Finding:
     """Hidden units reversed in every hidden layer: the same gradients, in the new order."""
-    items = [item for item in examination.answered if max(architecture_of(item.problem).widths[1:-1], default=1) > 1][:NETWORKS]
+    items = [item for item in examination.answered if max(architecture_of(item.problem).widths[1:-1], default=1) > 1][: examination.few]
     if not items:
         return skipped(ID, "No problem has a hidden layer of two or more units.")
     found: list[Measurement] = []
@@ -56,4 +55,4 @@ def reordered(name: str, array: FloatArray, problem: Problem) -> FloatArray:
     return array if role.position == "output" else array[::-1]
 
 
-CHECK = Check(ID, SUMMARY, check, needs=frozenset({"hidden units"}), headline=8, shrinkable=True)
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"hidden units"}), headline=8, shrinkable=True, calls=lambda size: size.few)

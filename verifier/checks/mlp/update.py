@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.checks.check import Check
+from verifier.checks.check import Check, Size
 from verifier.checks.examination import (
     Examination,
     Finding,
@@ -139,4 +139,8 @@ def _changes(item: Item, name: str, one: Evaluation, two: Evaluation) -> bool:
     return bool(np.any(np.abs(one.gradients[name] - two.gradients[name]) > allowed))
 
 
-CHECK = Check(ID, SUMMARY, check, needs=frozenset({"step"}), headline=6, shrinkable=True)
+def _calls(size: Size) -> float:
+    return 2 * min(size.networks, RECOVERED_ON) + 2 * PATH_STEPS if ID in size.functions else 0.0
+
+
+CHECK = Check(ID, SUMMARY, check, needs=frozenset({"step"}), headline=6, shrinkable=True, calls=_calls)

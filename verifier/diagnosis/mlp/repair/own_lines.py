@@ -53,10 +53,10 @@ KINDS = 3  # of activations and losses that are tried
 class Watcher:
     """Asks one candidate, watched, in a worker that nothing else was asked of; silent for good once that has ended."""
 
-    def __init__(self, session: Session, claims: Claims, entry: str) -> None:
+    def __init__(self, session: Session, claims: Claims, entry: str, seconds: float = SECONDS) -> None:
         self._session, self._claims, self._entry = session, claims, entry
         self._put: Problem | None = None
-        self._last = time.monotonic() + SECONDS
+        self._last = time.monotonic() + seconds
         self._ended = False
 
     @property
@@ -77,7 +77,7 @@ class Watcher:
             message["put"], values = values_of(problem, self._claims)
             arrays |= values
         try:
-            answer = self._session.ask(message, arrays, seconds=EACH_SECONDS)
+            answer = self._session.ask(message, arrays, seconds=max(0.0, min(EACH_SECONDS, self._last - time.monotonic())))
         except WorkerEnded:
             self._ended = True
             return None
@@ -132,7 +132,8 @@ def find_own_lines(
     with _worker(candidate, zygote, limits) as session:
         if session is None:
             return ()
-        watcher = Watcher(session, claims, "update" if only_the_step else examination.entry)
+        seconds = min(SECONDS, limits.all_wall_seconds)
+        watcher = Watcher(session, claims, "update" if only_the_step else examination.entry, seconds)
         for network, others in watched_networks(claims, _failing(examination), seed=examination.seed):
             trusted = _lines_of(Watcher(session, claims, examination.entry), network[0]) if only_the_step else frozenset()
             repaired = find_repairs(network, others, claims, watcher.watch, watcher.rate, trusted)
