@@ -230,7 +230,7 @@ class Judge:
             return None
         allowed, kinks = truth.tolerances(cotangents, self.dtype, right, shared)
         beyond_them = [name for name in far if not (np.abs(claimed[name] - right[name]) <= allowed[name]).all()]
-        if any(_is_half_right(claimed[name], right[name], self.epsilon) for name in beyond_them):
+        if any(truth.may_be_rounding(name, claimed, right, cotangents, self.epsilon) for name in beyond_them):
             allowed, kinks = truth.tolerances(cotangents, self.dtype, right, shared, own=True)
         for name in far:
             beyond = ~(np.abs(claimed[name] - right[name]) <= allowed[name])
@@ -388,11 +388,6 @@ class Judge:
 def _first_line(error: BaseException) -> str:
     text = str(error).splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"
-
-
-def _is_half_right(claimed: Array, right: Array, epsilon: float) -> bool:
-    """Whether half of the digits are right, so that rounding may be the cause."""
-    return bool(np.abs(claimed - right).max(initial=0.0) <= epsilon**0.5 * np.abs(right).max(initial=0.0))
 
 
 def _near(claimed: Array, right: Array, epsilon: float) -> bool:

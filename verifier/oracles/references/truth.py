@@ -145,7 +145,8 @@ class Truth:
         epsilon = float(torch.finfo(dtype).eps)
         found = {}
         for name in right:
-            floor = self._floor(name, right, cotangents, epsilon)
+            # A change of the outputs by their last bit, over a step of the input's size: what cancels in a right form leaves as much.
+            floor = epsilon * self.unit(name, right, cotangents)
             larger = np.maximum(scatter[name], wandered.get(name, 0.0)) + floor / SAFETY
             allowed = element_tolerance(np.maximum(larger, epsilon * np.abs(right[name]) / SAFETY), longest)
             # What moves the outputs by less than their rounding is rounding in some right form: sum(K) x - K x, K nearly the unit matrix.
@@ -185,15 +186,22 @@ class Truth:
         outputs, gradients = self.plain(cotangents, at)
         return {f"output {index}": one for index, one in enumerate(outputs)} | gradients
 
-    def _floor(self, name: str, right: Mapping[str, Array], cotangents: Sequence[Array], epsilon: float) -> float:
-        """A change of the outputs by their last bit, over a step of the input's size: what cancels in a right form leaves as much."""
+    def unit(self, name: str, right: Mapping[str, Array], cotangents: Sequence[Array]) -> float:
+        """The outputs' size over an input's, which its gradient has where nothing cancels; 0 of an output."""
         if name.startswith("output "):
             return 0.0
         outputs = [one for other, one in right.items() if other.startswith("output ")]
         level = max((float(np.abs(c * one).max(initial=0.0)) for c, one in zip(cotangents, outputs, strict=False)), default=0.0)
         values = np.abs(to_array(self.tensors[name]))
         size = float(values.max(initial=0.0))
-        return epsilon * level / size if size > 0 and np.isfinite(level) else 0.0
+        return level / size if size > 0 and np.isfinite(level) else 0.0
+
+    def may_be_rounding(
+        self, name: str, claimed: Mapping[str, Array], right: Mapping[str, Array], cotangents: Sequence[Array], epsilon: float
+    ) -> bool:
+        """Whether half of the digits are right, those of the unit where less is left of it: of a saturated softmax hardly anything is."""
+        largest = max(float(np.abs(right[name]).max(initial=0.0)), self.unit(name, right, cotangents))
+        return bool(np.abs(claimed[name] - right[name]).max(initial=0.0) <= epsilon**0.5 * largest)
 
     def _wandered(self, cotangents: Sequence[Array]) -> dict[str, Array]:
         def answer(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
