@@ -16,7 +16,7 @@ from verifier.oracles.functions.nests import leaves
 from verifier.oracles.functions.plain import argument_names
 from verifier.oracles.references.candidate import Candidate
 from verifier.oracles.references.constants import constants_of, integers_in
-from verifier.oracles.references.domains import LABELS, ORDINARY, WHOLE, domain_of, is_label, is_lengths, is_offsets
+from verifier.oracles.references.domains import LABELS, ORDINARY, WHOLE, WITHIN, domain_of, is_label, is_lengths, is_offsets
 from verifier.oracles.references.evidence import not_its_own
 from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
@@ -24,6 +24,7 @@ from verifier.oracles.references.points import Draw, Source
 from verifier.oracles.references.saying import in_words
 from verifier.oracles.references.search import TOO_SLOW, Searched, search
 from verifier.oracles.references.space import AXES, Case, Space, parse_rule
+from verifier.oracles.references.within import within_examples
 from verifier.oracles.torch_functions import signature_of
 from verifier.problems.sizes import Allowed, GrammarError, Shape, allowed, parse_expression, parse_shape, sizes_of
 
@@ -119,6 +120,9 @@ def prepare(
         precision=said.precision,
         random=space.random,
     )
+    sources = dict(within_examples(judge, space.base, {name: one.detach() for name, one in tensors.items()}))
+    notes += [f"{name} is drawn as its example shows it: {WITHIN}" for name, one in sources.items() if one.domain == WITHIN]
+    judge = replace(judge, sources=sources)
     seed = int(np.random.SeedSequence().generate_state(1)[0]) % 10**6 if said.seed is None else said.seed
     return Prepared(judge, space, {name: one.detach() for name, one in tensors.items()}, seed, tuple(not_drawn), tuple(notes))
 
@@ -163,6 +167,9 @@ def _asked(prepared: Prepared, said: Said) -> Answer:
         not_drawn.append(f"sizes asked: up to {max(largest, 65)}, now and then 250, 500 and 1030{own}")
     if slow := found.skipped.get(TOO_SLOW, 0):
         not_drawn.append(f"{slow} points of large sizes: {TOO_SLOW}")
+    for reason, count in found.skipped.items():
+        if count > found.asked > 0 and reason.startswith("the reference") and reason != UNJUDGED:
+            not_drawn.append(f"{count} points: {reason} there; say with draw= what it takes")
     undecided = ""
     unjudged = found.skipped.get(UNJUDGED, 0)
     if unjudged:

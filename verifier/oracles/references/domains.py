@@ -14,6 +14,7 @@ LARGER = 6.0  # times as large: functions saturate there, and PyTorch's softplus
 HUGE = (100.0, 350.0)  # e^100 overflows in float32; e^350 and its square do not in float64
 
 LABELS = "either of two numbers"
+WITHIN = "within its range"
 ROWS = ("rows sum to 1", "rows of length 1", "rows of log-probabilities")
 SYMMETRIC = ("symmetric", "symmetric and positive definite")
 TRIANGLES = {"lower triangular": np.tril, "upper triangular": np.triu}
@@ -23,7 +24,8 @@ ORDINARY = ("real", "integers", "booleans", "mask")
 
 
 def domain_of(example: Tensor, kind: str | None, mask: bool) -> str:
-    """One of `ORDINARY`, `WHOLE`, "positive" and "unit interval"; whoever knows the other arguments may say `LABELS`."""
+    """One of `ORDINARY`, `WHOLE`, "positive" and "unit interval"; whoever knows the other arguments may say `LABELS`, and who knows the
+    reference `WITHIN`."""
     if example.dtype == torch.bool:
         return "booleans"
     if mask:
@@ -102,6 +104,8 @@ def numbers_of(domain: str, example: Tensor, shape: tuple[int, ...], generator: 
             return np.asarray(normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-3))
     if domain == LABELS:
         return np.asarray(generator.choice(np.unique(values), size=shape))
+    if domain == WITHIN:
+        return np.asarray(generator.uniform(values.min(), values.max(), size=shape)) if values.size else normal
     size = float(np.sqrt(np.mean(values**2))) if values.any() else 1.0
     numbers = normal * (size if len(values) > 3 else max(size, 1.0) if size < 100 else size)
     return _as_matrices(domain, numbers, size) if domain in WHOLE and len(shape) > 1 and shape[-1] == shape[-2] else numbers
@@ -126,6 +130,8 @@ def with_special(numbers: Array, domain: str, values: str, generator: np.random.
     some.flat[int(generator.integers(numbers.size))] = True
     if values == "ties" and domain not in WHOLE:
         return np.where(some, numbers.flat[int(generator.integers(numbers.size))], numbers)
+    if domain == WITHIN:
+        return numbers
     if domain == "unit interval":
         return {"small": numbers / SMALLER, "large": 1 - (1 - numbers) / SMALLER}.get(values, numbers)
     if values == "huge":
