@@ -50,6 +50,20 @@ def test_where_a_name_is_taken_as_it_is_it_leads_elsewhere(failing, tmp_path, mo
     assert (tmp_path / "outside.safetensors").exists()
 
 
+def test_a_link_in_the_place_of_a_report_leads_nowhere(failing, tmp_path, monkeypatch):
+    (tmp_path / "others").mkdir()
+    for name in ("bob", "reports/alice"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).symlink_to(tmp_path / "others")
+    write_folder(failing, None, tmp_path / "reports" / "alice", [])
+    assert list((tmp_path / "others").iterdir()) == []
+    assert from_json((tmp_path / "reports" / "alice" / "report.json").read_bytes()).verdict == "fail"
+    with monkeypatch.context() as patch:
+        patch.setattr(folder.Path, "is_symlink", lambda self: False)
+        write_folder(failing, None, tmp_path / "bob", [])  # the link is followed
+    assert (tmp_path / "others" / "report.json").exists()
+
+
 def test_every_format_writes_every_report(passing, failing, hostile):
     for format in FORMATS.values():
         for report in (passing, failing, hostile):

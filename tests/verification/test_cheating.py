@@ -1,6 +1,9 @@
 """Answers that were known before: what fixed networks cannot tell, fresh ones do. And what a graded candidate may not import."""
 
 import hashlib
+import re
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +98,37 @@ def test_under_grading_a_package_that_differentiates_cannot_be_imported():
         pytest.skip(judged.report.isolation.reason)
     assert judged.report.verdict == "error"
     assert "The package autograd may not be imported here." in judged.report.summary
+
+
+BY_MYGRAD = """
+import mygrad
+def backprop(weights, biases, x, y):
+    parameters = [mygrad.tensor(one) for one in (*weights, *biases)]
+    a = x
+    for w, b in zip(parameters[:len(weights)], parameters[len(weights):]):
+        a = 1 / (1 + mygrad.exp(-(mygrad.matmul(a, w.T) + b)))
+    loss = mygrad.sum((a - y) ** 2) / len(x)
+    loss.backward()
+    gradients = [one.grad for one in parameters]
+    return loss.item(), gradients[:len(weights)], gradients[len(weights):]
+"""
+
+
+def test_under_grading_all_that_we_compare_with_ourselves_is_forbidden_too(tmp_path, monkeypatch):
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    modules = {re.match("[a-z-]+", one)[0].replace("scikit-learn", "sklearn") for one in extras["third-party"] + extras["engines"]}
+    assert modules <= set(PROFILES["grading"].forbid)
+    pytest.importorskip("mygrad")
+    (tmp_path / "student.py").write_text(BY_MYGRAD)
+    few = replace(PROFILES["grading"], networks=10, differences=2)
+    monkeypatch.setitem(PROFILES, "grading", few)
+    (judged,) = judge([str(tmp_path / "student.py")], profile="grading", isolation="auto")
+    if not judged.report.isolation.files:
+        pytest.skip(judged.report.isolation.reason)
+    assert "The package mygrad may not be imported here." in judged.report.summary
+    monkeypatch.setitem(PROFILES, "grading", replace(few, forbid=tuple(one for one in few.forbid if one != "mygrad")))
+    (judged,) = judge([str(tmp_path / "student.py")], profile="grading")
+    assert judged.report.verdict == "pass"
 
 
 def test_an_assignment_says_otherwise(tmp_path):

@@ -41,6 +41,8 @@ def write_folder(report: Report, counterexample: bytes | None, folder: Path, for
     Raises:
         OSError: the folder cannot be made or written.
     """
+    if folder.is_symlink():
+        folder.unlink()  # else whoever can put a link there has this report take another's place, or files outside removed
     folder.mkdir(parents=True, exist_ok=True)
     _remove_leftovers(folder)
     contents: dict[str, bytes] = {}

@@ -43,7 +43,8 @@ class Profile:
 # Packages that differentiate, or have a network's gradient to copy from. None is needed to write a backward pass.
 DIFFERENTIATE = (
     *("torch", "functorch", "tensorflow", "keras", "jax", "jaxlib", "autograd", "micrograd", "tinygrad", "mxnet", "mlx", "paddle"),
-    *("chainer", "theano", "aesara", "pytensor", "casadi", "numdifftools", "sympy", "sklearn"),
+    *("chainer", "theano", "aesara", "pytensor", "casadi", "numdifftools", "sympy", "sklearn", "mygrad", "thinc", "mindspore", "oneflow"),
+    *("jittor", "nnabla", "dynet", "minitorch", "algopy", "symengine", "uncertainties", "drjit", "taichi", "lightning", "flax"),
 )
 
 _ALL = (
