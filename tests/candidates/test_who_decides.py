@@ -179,6 +179,41 @@ def test_what_a_candidate_can_have_signed_is_not_believed_where_files_are_not_co
     assert main(command) == 0
 
 
+AFFINE = """
+def affine_forward(x, w, b):
+    return x.reshape(len(x), -1) @ w + b, (x, w)
+def affine_backward(dout, cache):
+    x, w = cache
+    return (dout @ w.T).reshape(x.shape), x.reshape(len(x), -1).T @ dout, dout.sum(0)
+"""
+
+
+@pytest.mark.parametrize(
+    ("assignment", "left_open"),
+    [
+        ('contract = "layer"\npreset = "cs231n"\n', "layers"),
+        ('contract = "engine"\n', "operations"),
+        ('contract = "layer"\n[[layer]]\noperation = ["affine", "relu"]\n', ""),
+        ('activations = ["sigmoid"]\n', ""),
+    ],
+)
+def test_an_assignment_that_asks_for_what_is_there_is_warned_of(assignment, left_open, tmp_path, capsys):
+    (tmp_path / "task.toml").write_text(assignment)
+    check.tell_what_is_left_open(str(tmp_path / "task.toml"))
+    told = capsys.readouterr().err
+    assert (f"asks for the {left_open} that a submission has" in told) if left_open else told == ""
+
+
+def test_whoever_leaves_out_what_is_hard_passes_under_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("student.py").write_text(AFFINE)
+    Path("task.toml").write_text('contract = "layer"\npreset = "cs231n"\n')
+    assert main(["check", "student.py", "--assignment", "task.toml", "--profile", "quick"]) == 0
+    assert "whoever leaves one out loses nothing" in capsys.readouterr().err
+    Path("task.toml").write_text('contract = "layer"\n[[layer]]\noperation = ["affine", "relu"]\n')
+    assert main(["check", "student.py", "--assignment", "task.toml", "--profile", "quick"]) == 1
+
+
 def test_a_seed_that_is_fixed_for_grading_is_remarked_on(submission, capsys):
     main(["check", "network.py", "--profile", "grading", "--seed", "7", "--only", "contract"])
     assert "whoever knows the seed knows the networks" in capsys.readouterr().err

@@ -60,6 +60,12 @@ class Assignment:
     requires: str = ""
 
     @property
+    def left_open(self) -> str:
+        """What a submission may leave out at no cost, such as "layers"; "" where the assignment names all that is asked."""
+        contract = contract_of(self.contract)
+        return contract.left_open(contract.claims_from(self.claims))
+
+    @property
     def shown(self) -> str:
         """The file's name for a message."""
         return printable(self.path)

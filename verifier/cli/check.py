@@ -166,6 +166,8 @@ def check(
         "time_limit": time_limit,
         "rung": rung,
     }
+    if assignment is not None:
+        tell_what_is_left_open(assignment)
     graded = assignment is not None or profile == "grading"
     believed = not graded or what_was_kept_is_ours(isolation)
     if resume and not believed:
@@ -191,6 +193,15 @@ def check(
         if journal is not None:
             journal.complete = run.complete
         return status
+
+
+def tell_what_is_left_open(file: str) -> None:
+    """Warn where a submission that leaves out what is hard loses nothing by it. Raises RequestError where the file is no assignment."""
+    from verifier.candidates.assignment import read_assignment
+
+    left_open = read_assignment(file).left_open
+    if left_open:
+        say(f"{file} asks for the {left_open} that a submission has: whoever leaves one out loses nothing. This is practice, not a grade.")
 
 
 def read_baseline_file(file: str) -> tuple[Known, ...]:

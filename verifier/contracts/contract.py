@@ -48,6 +48,7 @@ class Contract:
         to_be_allowed: of these, values that hide a kind of mistake, so that a candidate may say them only where the assignment allows it.
         entry: the function that is asked where the manifest names none.
         asks_for: the names that a file must define some of to be judged by these claims, where that is not the entry alone.
+        left_open: by these claims, what a candidate may leave out and is then not asked about: "layers"; "" where it may leave out nothing.
         adapters: presets that are files: each is asked in place of a folder's own, and imports what lies there.
         presets: other presets, by name what it is for and its text, in the form of an assignment.
         recognised: the keys that a Python file without a manifest is judged by, from its text; None where it is nothing of this contract's.
@@ -68,6 +69,7 @@ class Contract:
     to_be_allowed: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     entry: str = "backprop"
     asks_for: Callable[[Any], Collection[str]] | None = None
+    left_open: Callable[[Any], str] = lambda claims: ""
     adapters: Mapping[str, Path] = field(default_factory=dict)
     presets: Callable[[], Mapping[str, tuple[str, str]]] = dict
     recognised: Callable[[str], Mapping[str, Any] | None] | None = None

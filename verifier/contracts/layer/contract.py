@@ -13,6 +13,7 @@ CONTRACT = Contract(
     claims_from=claims_from,
     judging="verifier.verification.layer.judging",
     asks_for=names_read,
+    left_open=lambda claims: "layers" if claims.partial else "",
     recognised=recognised_keys,
     starting=starting_layer,
     presets=presets,
