@@ -59,3 +59,9 @@ def test_each_side_of_a_window_is_known_by_the_names_of_a_book():
     claims, said = conditions("maxpool", {"x": "N C H W"}, options={"pool_h": [2, 3], "pool_w": [2], "stride": [1, 2]})
     assert said == ["H >= pool_h", "W >= pool_w"]
     assert claims.fits
+
+
+def test_the_height_of_a_window_is_its_width_where_nothing_else_is_said():
+    claims, said = conditions("maxpool", {"x": "N C H W"}, options={"pool_h": [2, 3], "stride": [1, 2]})
+    assert said == ["H >= pool_h", "W >= pool_h"]
+    assert claims.fits

@@ -13,7 +13,19 @@ from verifier.problems.sizes import parse_shape
 
 SIZES = {"N": 3, "T": 4, "S": 5, "D": 2, "H": 4, "E": 3, "C": 2, "F": 3, "W": 3, "HH": 2, "WW": 3, "M": 4, "L": 5, "K": 2}
 CONVOLUTIONS = {"stride": (1, 2), "pad": (0, 1), "flip": (False,)}
-KNOWN = ["rnn_step", "rnn", "lstm_step", "lstm", "gru_step", "gru", "attention", "conv1d", "conv2d", "conv_transpose2d", "max_pool2d"]
+KNOWN = [
+    "rnn_step",
+    "rnn",
+    "lstm_step",
+    "lstm",
+    "gru_step",
+    "gru",
+    "attention",
+    "conv1d",
+    "conv2d",
+    "conv_transpose2d",
+    "max_pool2d",
+]
 POOLS = {"window": (2, 3), "stride": (1, 2), "pad": (0,), "ceil": (False,)}
 
 
@@ -37,3 +49,29 @@ def test_the_terms_add_up_to_the_gradient(name):
             for says, one in formulas.instead(given).items():
                 assert np.shape(one) == right[array].shape, says
     assert checked >= 3
+
+
+@pytest.mark.parametrize(("x", "a"), [((3, 4), (4,)), ((3, 4), (1,)), ((2, 3, 4, 2), (3,)), ((3, 4), ())])
+def test_the_slopes_of_prelu_are_of_columns_channels_or_everything(x, a):
+    generator = np.random.default_rng(0)
+    arrays = {"x": generator.normal(size=x), "a": generator.normal(size=a)}
+    c = generator.normal(size=x)
+    wide = arrays["a"].reshape(1, -1, 1, 1) if len(x) > 2 else arrays["a"]
+    given, below = Given(arrays, c, {}), np.minimum(arrays["x"], 0) * c
+    axes = (0, 2, 3) if len(x) > 2 else 0 if a == (4,) else None
+    for part, right in (("x", c * np.where(arrays["x"] > 0, 1, wide)), ("a", below.sum(axis=axes).reshape(a))):
+        formulas = formulas_of("prelu", part)
+        assert sum(formulas.terms(given).values()) == pytest.approx(right)
+        assert all(np.shape(one) == right.shape for one in formulas.instead(given).values())
+
+
+@pytest.mark.parametrize("name", ["smooth_l1_loss", "mse_loss"])
+@pytest.mark.parametrize("reduction", ["mean", "sum", "all", "half", "half_mean", "half_all"])
+def test_the_terms_of_a_loss_add_up_under_each_reduction(name, reduction):
+    generator = np.random.default_rng(0)
+    arrays = {"x": 2 * generator.normal(size=(3, 4)), "y": generator.normal(size=(3, 4))}
+    values = {"reduction": reduction}
+    right = gradients_of(name, arrays, values, (np.array(1.0),), ["x"])
+    formulas = formulas_of(name, "x")
+    assert sum(formulas.terms(Given(arrays, np.array(1.0), values)).values()) == pytest.approx(right["x"])
+    assert all(one.shape == (3, 4) for one in formulas.instead(Given(arrays, np.array(1.0), values)).values())

@@ -26,7 +26,7 @@ WINDOW = ("pool_height", "pool_width")  # a square one has one name for both
 
 def known_as(option: str) -> tuple[str, ...]:
     """What manifests call an option of the operation, its own name first."""
-    square = ("window", *KNOWN_AS["window"]) if option in WINDOW else ()
+    square = (*(other for side in WINDOW for other in KNOWN_AS[side]), "window", *KNOWN_AS["window"]) if option in WINDOW else ()
     return (option, *KNOWN_AS.get(option, ()), *square)
 
 

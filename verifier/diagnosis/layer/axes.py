@@ -25,7 +25,10 @@ def shown_when(failing: Sequence[Values], right: Sequence[Values], sizes: Sequen
     for words, holds in conditions:
         if all(holds(values) for values in failing) and not any(holds(values) for values in right):
             return words
+    chance = tuple(f"with {name} = " for name in sizes)  # a size that all have in common, and some right ones too: it was drawn so
     for words, holds in conditions:  # what it needs, though other things have to come together with it
+        if words.startswith(chance) and not words.endswith(" = 1 only"):
+            continue
         meeting = sum(holds(values) for values in right)
         if all(holds(values) for values in failing) and len(right) - meeting >= NEEDED and meeting <= OTHERS * len(failing):
             return words

@@ -6,10 +6,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
 from verifier.checks.layer.parts import Lying
 
+IntArray = NDArray[np.int64]
 # Of the largest element: what differences of an ordinary function are right to, of float64 and float32; it names, and decides nothing.
 CLOSE = {"float64": 2.0**-20, "float32": 2.0**-11}
 LOOSE = 10.0  # times this: a coefficient that is fitted to them
@@ -22,7 +24,7 @@ class Case:
 
     Attributes:
         values: sizes and options by name.
-        arrays: the problem's real arrays.
+        arrays: the problem's real arrays; `indices` its whole numbers, and `below` what each stays below.
         claimed: by array; those that have their array's shape.
         jacobians: by array, ∂output/∂element, shape (elements of all outputs, elements of the array).
         cotangent: of all outputs, one after another.
@@ -55,6 +57,8 @@ class Case:
     inside: str = "float64"
     outputs: FloatArray = field(default_factory=lambda: np.zeros(0))
     scaled: Mapping[float, Mapping[str, FloatArray]] = field(default_factory=dict)
+    indices: Mapping[str, IntArray] = field(default_factory=dict)
+    below: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def closeness(self) -> float:

@@ -1,6 +1,6 @@
 """The failing problems that a diagnosis looks at, each with every derivative of every output."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from verifier.diagnosis.layer.case import Case
 
 CASES = 5  # problems whose derivatives are worked out one by one
 FEW = 2  # of larger ones
+SMALL = 1e-2  # the largest number of an array that says less than ordinary ones
 WINDOWED = ("conv2d", "max_pool2d")
 SCALED = (2.0, -1.0)  # times the cotangent: what is claimed then
 
@@ -24,15 +25,39 @@ def cases_of(examined: Examined, asking: LayerAsking) -> list[Case]:
     names = tuple(name for name in next(iter(examined.answers.values())).gradients)
     failing = {departure.problem.index: departure.problem for departure in examined.departures if departure.kind == "differences"}
     possible = sorted((one for one in failing.values() if one.stress not in ONE_SIGN), key=lambda one: elements(one, names))
+    possible = [one for one in possible if not _is_small(one, names)] or possible
     usable = [problem for problem in possible if elements(problem, names) <= LARGEST]
     usable = usable or [problem for problem in possible[:FEW] if elements(problem, names) <= LARGER]
+    if not usable:  # of many or large arrays, those alone whose gradient is wrong
+        names = tuple(name for name in names if any(name == departure.tensor for departure in examined.departures))
+        usable = [problem for problem in sorted(possible, key=lambda one: elements(one, names))[:FEW] if elements(problem, names) <= LARGER]
     found = []
-    for problem in sorted(usable, key=lambda one: -_variety(one))[:CASES]:
+    for problem in _unlike(sorted(usable, key=lambda one: -_variety(one))):
         try:
             found.append(case_of(problem, names, asking, examined))
         except (Raised, Unanswered):
             continue
     return found
+
+
+def _unlike(problems: Sequence[LayerProblem]) -> list[LayerProblem]:
+    """The first, then each time the one with most sizes and options that none before it has: a factor 1/N is a number where N is one."""
+    left, chosen = list(problems), list[LayerProblem]()
+    while left and len(chosen) < CASES:
+        seen = {item for problem in chosen for item in _hashable(problem)}
+        best = max(left, key=lambda one: len(_hashable(one) - seen))
+        left.remove(best)
+        chosen.append(best)
+    return chosen
+
+
+def _hashable(problem: LayerProblem) -> set[tuple[str, str]]:
+    return {(name, str(value)) for name, value in problem.values.items()}
+
+
+def _is_small(problem: LayerProblem, names: tuple[str, ...]) -> bool:
+    """Whether an array's numbers are so small that differences leave few digits of its derivatives."""
+    return any(0 < float(np.abs(problem.arrays[name]).max(initial=0.0)) < SMALL for name in names)
 
 
 def _variety(problem: LayerProblem) -> int:
@@ -69,6 +94,8 @@ def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, 
         inside=inside,
         outputs=answered.outputs[output] if len(asking.outputs) == 1 else np.zeros(0),
         scaled=scaled,
+        indices={name: array.astype(np.int64) for name, array in problem.arrays.items() if claims.shapes[name].kind == "int"},
+        below={name: int(shape.below.value(problem.values)) for name, shape in claims.shapes.items() if shape.below is not None},
     )
 
 

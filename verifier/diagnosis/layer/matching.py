@@ -132,7 +132,7 @@ def _said(wrong: Sequence[str], fitted: Sequence[tuple[Case, Mapping[str, float]
     first = factors[0]
     if any(not np.allclose(other, first, rtol=relative, atol=relative) for other in factors):  # a name alone rests on it
         return None
-    words = _times(first, [case for case, _ in fitted])
+    words = times(first, [case for case, _ in fitted])
     lacks = f", and lacks {' and '.join(lacking)}" if lacking else ""
     return None if words is None else f"has {' and '.join(rest)} {words}{lacks}"
 
@@ -142,7 +142,8 @@ def _relative(cases: Sequence[Case]) -> float:
     return LOOSE * cases[0].closeness
 
 
-def _times(factors: Sequence[float], cases: Sequence[Case]) -> str | None:
+def times(factors: Sequence[float], cases: Sequence[Case]) -> str | None:
+    """What a term has, by its factor in each case: twice, half, or a size; None where nothing simple says it."""
     relative = _relative(cases)
     if np.ptp(factors) <= relative * max(1.0, abs(factors[0])):
         known = {2.0: "twice", 0.5: "half: with the factor 1/2", -1.0: "with the wrong sign"}

@@ -23,8 +23,16 @@ def words_for(name: str, cases: Sequence[Case], masks: Sequence[Mask]) -> str:
     """The same of other elements than those that are wrong."""
     if not masks or all(mask.all() for mask in masks):
         return ""
-    for words, region in _regions(name, cases[0].claimed[name].ndim):
-        both = [(mask, region(case.arrays[name])) for case, mask in zip(cases, masks, strict=True)]
+    places: list[tuple[str, Sequence[Mask | None]]] = [
+        (words, [region(case.arrays[name]) for case in cases]) for words, region in _regions(name, cases[0].claimed[name].ndim)
+    ]
+    for words, regions in [
+        *places,
+        *((f"{words} only", [_picked(case, name, index, by) for case in cases]) for words, index, by in _picks(cases)),
+    ]:
+        both = [(mask, there) for there, mask in zip(regions, masks, strict=True) if there is not None]
+        if len(both) < len(masks):
+            continue
         telling = [(mask, there) for mask, there in both if not there.all()]  # of one row alone, any is the first
         if telling and all(_fits(mask, there) for mask, there in telling):
             return words
@@ -66,6 +74,25 @@ def _regions(name: str, rank: int) -> Iterator[tuple[str, Callable[[FloatArray],
         yield f"in {word}s before the last only", partial(_others, axis, -1)
     if rank == 4:
         yield "at the border of the image only", _border
+
+
+def _picks(cases: Sequence[Case]) -> Iterator[tuple[str, str, str]]:
+    for index in cases[0].indices:
+        yield f"in the rows that {index} names", index, "rows"
+        yield f"in the column that {index} names", index, "columns"
+
+
+def _picked(case: Case, name: str, index: str, by: str) -> Mask | None:
+    """The rows of a table that whole numbers name, or in each row the column of its label; None where they name no such thing."""
+    chosen, below, array = case.indices[index], case.below[index], case.arrays[name]
+    mask = np.zeros(array.shape, dtype=np.bool_)
+    if by == "rows" and array.ndim and len(array) == below:
+        mask[chosen.ravel()] = True
+    elif by == "columns" and array.ndim == chosen.ndim + 1 and array.shape == (*chosen.shape, below):
+        np.put_along_axis(mask, chosen[..., None], True, axis=-1)
+    else:
+        return None
+    return mask
 
 
 def _slab(axis: int, position: int, array: FloatArray) -> Mask:

@@ -10,7 +10,9 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import LOOSE, SHOWN, Case
+from verifier.diagnosis.layer.contributions import picked_row, share_of_a_term, share_of_an_output, stepped_weights, straight_through
 from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, without_the_cotangent
+from verifier.diagnosis.layer.elsewhere import of_another_mask, other_places, reshaped
 from verifier.diagnosis.layer.matching import by_formula
 from verifier.diagnosis.layer.sizes import constant, exchanged_sizes, sizes_of
 from verifier.diagnosis.layer.spread import mean_term, variance_term
@@ -57,7 +59,7 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
     if len(known) < len(factors):
         return None
     if np.ptp(known) <= cases[0].closeness * max(abs(known[0]), 1e-9):
-        return constant(known[0], cases[0].closeness)
+        return _share_of_one_size(known[0], cases) or constant(known[0], cases[0].closeness)
     turned = "has the wrong sign, and " if all(factor < 0 for factor in known) else ""
     known = [-factor for factor in known] if turned else known
     for words, size in sizes_of(cases):
@@ -67,6 +69,17 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
             return f"{turned}is {words} times what it should be: a division by {words} is missing"
     instead = exchanged_sizes(known, cases, LOOSE * cases[0].closeness)
     return None if instead is None else f"{turned}is {instead}"
+
+
+def _share_of_one_size(factor: float, cases: Sequence[Case]) -> str | None:
+    """Where all problems have one size alike and the factor is its inverse, and no usual number: rather that than 0.333333."""
+    if factor <= 0 or min(abs(factor - usual) for usual in (0.5, 0.25)) < LOOSE * cases[0].closeness:
+        return None
+    alike = (
+        words for words, values in sizes_of(cases) if words in cases[0].values and abs(factor * values[0] - 1) < LOOSE * cases[0].closeness
+    )
+    words = next((words for words in alike if isinstance(cases[0].values[words], int) and cases[0].values[words] > 1), None)
+    return None if words is None else f"is divided by {words}: it should not be"
 
 
 def _nearly_a_factor(name: str, cases: Sequence[Case]) -> str | None:
@@ -296,12 +309,19 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("factor", _factor),
     ("additive", _additive),
     ("formula", by_formula),
+    ("additive", share_of_a_term),
+    ("additive", straight_through),
+    ("additive", picked_row),
     ("scores-for-probabilities", _scores_for_probabilities),
     ("independent-of-the-cotangent", _cotangent_of_ones),
     ("term-without-the-cotangent", without_the_cotangent),
     ("activation", activation_of_an_affine_layer),
+    ("stepped-weights", stepped_weights),
     ("rearranged", _rearranged),
+    ("rearranged", reshaped),
     ("one-cotangent-missing", _one_cotangent_missing),
+    ("share-of-an-output", share_of_an_output),
+    ("another-mask", of_another_mask),
     ("own-step", _own_step),
     ("one-sample", _of_some_outputs),
     ("one-contribution", _one_contribution),
@@ -309,6 +329,7 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("mean-term", mean_term),
     ("variance-term", variance_term),
     ("mixed-cotangent", _of_mixed_cotangent),
+    ("rearranged", other_places),
     ("clipped", _clipped),
     ("factor", _nearly_a_factor),
     ("some-factor", _some_factor),

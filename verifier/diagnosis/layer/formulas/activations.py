@@ -144,6 +144,47 @@ def _softplus_instead(x: FloatArray, values: Mapping[str, Any]) -> Terms:
     return {"is σ of the output, not of x": _logistic(out), "is 1 - σ(x)": 1 - _logistic(x)}
 
 
+def _alpha(given: Given) -> FloatArray:
+    """The slope below zero, one for each column, or for each channel of an image."""
+    x, alpha = given.arrays["x"], np.asarray(given.arrays["a"])
+    return alpha.reshape(1, -1, *(1,) * (x.ndim - 2)) if alpha.ndim == 1 and x.ndim > 2 and alpha.size == x.shape[1] else alpha
+
+
+def _over_all_but_slopes(given: Given, values: FloatArray) -> FloatArray:
+    alpha = np.broadcast_to(_alpha(given), np.broadcast_shapes(np.shape(_alpha(given)), (1,) * values.ndim))
+    over = tuple(axis for axis, length in enumerate(alpha.shape) if length == 1)
+    return np.asarray(values.sum(axis=over).reshape(np.shape(given.arrays["a"])))
+
+
+def _prelu_x(given: Given) -> Terms:
+    return {"dout times the slope": given.cotangent * np.where(given.arrays["x"] > 0, 1.0, _alpha(given))}
+
+
+def _prelu_x_instead(given: Given) -> Terms:
+    x, c, alpha = given.arrays["x"], given.cotangent, _alpha(given)
+    return {
+        "is zero where x is negative: the slope there is missing": c * (x > 0),
+        "is dout alone: the slope where x is negative is missing": c + 0 * x,
+        "takes its slope from the sign of dout, where that of x belongs": c * np.where(c > 0, 1.0, alpha),
+        "has the two slopes exchanged: the mask is inverted": c * np.where(x > 0, alpha, 1.0),
+    }
+
+
+def _prelu_a(given: Given) -> Terms:
+    return {"the sum of dout·x where x is negative": _over_all_but_slopes(given, given.cotangent * np.minimum(given.arrays["x"], 0))}
+
+
+def _prelu_a_instead(given: Given) -> Terms:
+    x, c = given.arrays["x"], given.cotangent
+    sums = {
+        "sums dout·x where x is positive, which has no share of it: it belongs where x is negative": c * np.maximum(x, 0),
+        "sums dout·x everywhere, where x is positive too": c * x,
+        "sums dout alone where x is negative: the factor x is missing": c * (x < 0),
+        "sums dout·x where dout is negative, not x": c * x * (c < 0),
+    }
+    return {says: _over_all_but_slopes(given, one) for says, one in sums.items()}
+
+
 def softmax(x: FloatArray, axes: tuple[int, ...]) -> FloatArray:
     """Over these axes."""
     powers = np.exp(x - x.max(axis=axes, keepdims=True))
@@ -186,6 +227,8 @@ FORMULAS = {
     ("leaky_relu", "x"): _slopes(_leaky, _leaky_instead),
     ("elu", "x"): _slopes(_elu_terms, _elu_instead),
     ("gelu", "x"): _slopes(_gelu_terms, _gelu_instead),
+    ("prelu", "x"): Formulas(_prelu_x, _prelu_x_instead),
+    ("prelu", "a"): Formulas(_prelu_a, _prelu_a_instead),
     ("silu", "x"): _slopes(_silu_terms, _silu_instead),
     ("softmax", "x"): Formulas(_softmax_terms, _softmax_instead),
     ("log_softmax", "x"): Formulas(_log_softmax_terms, _log_softmax_instead),

@@ -112,12 +112,36 @@ def _without_one(terms: Terms) -> Sequence[tuple[str, FloatArray]]:
     return [(says, whole - one) for says, one in terms.items()]
 
 
+def _of_elements(given: Given) -> float:
+    """What the derivative of each element's loss is multiplied by."""
+    x = given.arrays["x"]
+    shares = {"sum": 1.0, "mean": 1.0 / x.shape[0], "all": 1.0 / x.size}
+    name = str(given.values.get("reduction", "mean"))
+    halved = name.removeprefix("half").removeprefix("_")
+    return float(shares.get(halved, 1.0)) * (0.5 if name.startswith("half") else 1.0)
+
+
 def _squares(given: Given) -> Terms:
-    x, y = given.arrays["x"], given.arrays["y"]
-    rows = x.shape[0]
-    factor = {"sum": 2.0, "mean": 2.0 / rows, "all": 2.0 / x.size, "half": 1.0, "half_mean": 1.0 / rows, "half_all": 1.0 / x.size}
-    share = factor.get(str(given.values.get("reduction", "mean")), 2.0)
-    return {"x": share * x, "y": -share * y}
+    share = 2 * _of_elements(given)
+    return {"x": share * given.arrays["x"], "y": -share * given.arrays["y"]}
+
+
+def _smooth(given: Given) -> Terms:
+    error = given.arrays["x"] - given.arrays["y"]
+    return {"the error, cut at 1 and -1": _of_elements(given) * np.clip(error, -1, 1)}
+
+
+def _smooth_instead(given: Given) -> Terms:
+    error = given.arrays["x"] - given.arrays["y"]
+    return {
+        says: _of_elements(given) * one
+        for says, one in {
+            "loses its sign beyond the cut: it is 1 where the error is below -1": np.where(np.abs(error) <= 1, error, 1.0),
+            "is the error itself, beyond 1 too: the cut is missing": error,
+            "is the sign of the error everywhere: between -1 and 1 it is the error itself": np.sign(error),
+            "is zero beyond the cut, where it is the sign of the error": np.where(np.abs(error) <= 1, error, 0.0),
+        }.items()
+    }
 
 
 def _two_layer_net(part: str) -> Formulas:
@@ -165,6 +189,7 @@ FORMULAS = {
     ("temporal_softmax_loss", "x"): Formulas(_masked_terms, _masked_instead),
     ("multi_margin_loss", "x"): Formulas(_hinge_terms, _hinge_instead),
     ("mse_loss", "x"): Formulas(_squares),
+    ("smooth_l1_loss", "x"): Formulas(_smooth, _smooth_instead),
     ("linear_loss", "W"): Formulas(_linear_loss_terms, _linear_loss_instead),
     **{("two_layer_net", part): _two_layer_net(part) for part in ("W1", "b1", "W2", "b2")},
 }

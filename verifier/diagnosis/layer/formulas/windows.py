@@ -59,15 +59,23 @@ def _convolved_w(given: Given, stride: int = 0) -> FloatArray:
     return found
 
 
-def _pooled_x(given: Given, *, overwrites: bool = False) -> FloatArray:
-    """dx of max-pooling; `overwrites`: each window writes all its pixels, in the place of what the windows before wrote."""
+def _pooled_x(given: Given, *, overwrites: bool = False, masks: str = "") -> FloatArray:
+    """dx of max-pooling.
+
+    `overwrites`: each window writes all its pixels, in the place of what the windows before wrote; `masks`: one mask of the whole image,
+    to which windows are "added" or in which the last one "stays".
+    """
     x, c = given.arrays["x"], given.cotangent
     high, wide = (_said(given, side, 2) for side in WINDOW)
     stride = _said(given, "stride", high)
-    found = np.zeros(x.shape)
-    for i, j in np.ndindex(*c.shape[2:]):
-        place = np.s_[:, :, i * stride : i * stride + high, j * stride : j * stride + wide]
-        one = (x[place] == x[place].max(axis=(2, 3), keepdims=True)) * c[:, :, i, j][:, :, None, None]
+    places = [np.s_[:, :, i * stride : i * stride + high, j * stride : j * stride + wide] for i, j in np.ndindex(*c.shape[2:])]
+    found, shared = np.zeros(x.shape), np.zeros(x.shape)
+    for place in places:
+        mask = x[place] == x[place].max(axis=(2, 3), keepdims=True)
+        shared[place] = mask + (shared[place] if masks == "added" else 0)
+    for place, (i, j) in zip(places, np.ndindex(*c.shape[2:]), strict=True):
+        mask = shared[place] if masks else x[place] == x[place].max(axis=(2, 3), keepdims=True)
+        one = mask * c[:, :, i, j][:, :, None, None]
         found[place] = one if overwrites else found[place] + one
     return found
 
@@ -75,7 +83,15 @@ def _pooled_x(given: Given, *, overwrites: bool = False) -> FloatArray:
 _CONVOLUTION = Formulas(lambda given: {"the sum over windows": _convolved_x(given, given.arrays["w"])}, _convolved_x_instead)
 _FILTER = Formulas(lambda given: {"the sum over windows": _convolved_w(given)}, lambda given: {NO_STRIDE: _convolved_w(given, stride=1)})
 _OVERWRITTEN = "is overwritten by the last window over a pixel, where several overlap: add up what each of them gives (+=)"
-_POOL = Formulas(lambda given: {"the sum over windows": _pooled_x(given)}, lambda given: {_OVERWRITTEN: _pooled_x(given, overwrites=True)})
+_SHARED = "has one mask for all windows: where they overlap, each window's maxima take what the others pass back; keep a mask for each"
+
+
+def _pooled_x_instead(given: Given) -> Terms:
+    ways = {"added": f"{_SHARED} (masks are added up)", "stays": f"{_SHARED} (the last window's mask stays)"}
+    return {_OVERWRITTEN: _pooled_x(given, overwrites=True), **{says: _pooled_x(given, masks=masks) for masks, says in ways.items()}}
+
+
+_POOL = Formulas(lambda given: {"the sum over windows": _pooled_x(given)}, _pooled_x_instead)
 
 
 def _read(given: Given, weight: FloatArray) -> FloatArray:
