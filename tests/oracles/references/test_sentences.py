@@ -178,3 +178,38 @@ def test_the_message_names_the_mistake(sentence):
     with pytest.raises(AssertionError) as caught:
         assert_gradients(candidate, *tensors, reference=reference, seed=0, draws=5, **said)
     assert sentence in str(caught.value)
+
+
+def with_state(x, state):
+    """What a causal convolution of width 4 hands on: the last three of what it had and got."""
+    return torch.cat([state, x], -1)[:, -3:]
+
+
+class Shifted(torch.autograd.Function):
+    """Of fewer than `shorter` new elements the gradients go one place astray."""
+
+    shorter = 3
+
+    @staticmethod
+    def forward(ctx, x, state):
+        ctx.length = x.shape[-1]
+        return with_state(x, state).clone()
+
+    @classmethod
+    def backward(cls, ctx, c):
+        whole = torch.zeros(len(c), ctx.length + 3, dtype=c.dtype)
+        whole[:, -3:] = c
+        if ctx.length < cls.shorter:
+            whole = whole.roll(1, -1)
+        return whole[:, 3:], whole[:, :3]
+
+
+class ShiftedOnce(Shifted):
+    shorter = 2
+
+
+@pytest.mark.parametrize(("candidate", "words"), [(Shifted, "a size such as T = 1"), (ShiftedOnce, "T = 1")])
+def test_a_size_is_called_the_only_one_where_the_next_is_right(candidate, words):
+    with pytest.raises(AssertionError) as caught:
+        assert_gradients(candidate.apply, tensor(2, 6), tensor(2, 3), reference=with_state, shapes=("N T", "N 3"), seed=0, draws=0)
+    assert f"only with {words}" in str(caught.value).splitlines()[0] or f"and {words}." in str(caught.value).splitlines()[0]

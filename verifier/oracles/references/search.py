@@ -9,6 +9,7 @@ import torch
 from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.points import point
 from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
+from verifier.problems.sizes import Allowed
 
 MOST_SHRINKING = 120  # cases tried to make a failure plainer
 MOST_NARROW = 20  # of them in a narrow type, where each takes some sixty runs of the reference
@@ -100,7 +101,7 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
         notes |= dict.fromkeys(trial.notes)
         if trial.wrong is not None:
             case, wrong = _plainest(judge, space, case, trial.wrong)
-            return Searched(wrong, case, tuple(departures(case, space)), asked, skipped, tuple(axes), tuple(notes))
+            return Searched(wrong, case, _needed(judge, space, case), asked, skipped, tuple(axes), tuple(notes))
     return Searched(None, None, (), asked, skipped, tuple(axes), tuple(notes), stopped)
 
 
@@ -136,6 +137,20 @@ def _plainest(judge: Judge, space: Space, case: Case, wrong: Wrong) -> tuple[Cas
                 case, wrong, moved = other, found, True
                 break
     return _other_seed(judge, space, case, wrong)
+
+
+def _needed(judge: Judge, space: Space, case: Case) -> tuple[str, ...]:
+    """What the plainest case departs in, in words; a size is one of several where the next one is wrong too."""
+    words = departures(case, space)
+    for name, size in () if judge.is_narrow else case.sizes.items():
+        said, base = f"{name} = {size}", space.base.sizes[name]
+        if size == base or size + 1 == base or not space.limits.get(name, Allowed()).admits(size + 1):
+            continue
+        other = replace(case, sizes={**case.sizes, name: size + 1})
+        found = judge.try_case(other).wrong if space.fits(other) else None
+        if found is not None and not _only_refused(found, other, space):
+            words = [f"a size such as {said}" if one == said else one for one in words]
+    return tuple(words)
 
 
 def _other_seed(judge: Judge, space: Space, case: Case, wrong: Wrong) -> tuple[Case, Wrong]:
