@@ -60,3 +60,11 @@ def test_a_number_and_a_vector_have_no_rows():
     assert relation(np.array(3.3), np.array(1.0), {}) == "It is 3.3 times the right one."
     assert relation(np.array(3.0), np.array(0.0), {}) == ""
     assert relation(np.array([2.0, 7.0]), np.array([2.0, 3.0]), {}) == "The first row is right, the rows after it are not."
+
+
+def test_a_small_factor_is_said_only_where_it_holds_within_rounding():
+    rounding = 1e-14 * np.abs(RIGHT)
+    nearly = RIGHT * (1 + 6e-4 * (1 + 0.05 * np.sign(RIGHT)))
+    assert "factor" in relation(nearly, RIGHT, SIZES)
+    assert "factor" not in relation(nearly, RIGHT, SIZES, within=rounding)
+    assert relation(1.0001 * RIGHT, RIGHT, SIZES, within=rounding) == "Every element is off by the same factor, 1.0001."

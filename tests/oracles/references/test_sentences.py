@@ -213,3 +213,12 @@ def test_a_size_is_called_the_only_one_where_the_next_is_right(candidate, words)
     with pytest.raises(AssertionError) as caught:
         assert_gradients(candidate.apply, tensor(2, 6), tensor(2, 3), reference=with_state, shapes=("N T", "N 3"), seed=0, draws=0)
     assert f"only with {words}" in str(caught.value).splitlines()[0] or f"and {words}." in str(caught.value).splitlines()[0]
+
+
+def test_what_is_wrong_in_a_narrow_type_alone_is_said_to_be_right_in_a_wide_one():
+    def backward(ctx, c):
+        return 2 * c * (1.05 if c.dtype == torch.bfloat16 else 1)
+
+    twice = custom(lambda ctx, x: 2 * x, backward)
+    with pytest.raises(AssertionError, match=r"In float64 it is right at \d+ points: wrong is how it rounds in bfloat16, or what it does"):
+        assert_gradients(twice, tensor(4, 3).bfloat16(), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0)

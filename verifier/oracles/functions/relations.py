@@ -21,6 +21,7 @@ def relation(
     *,
     others: Mapping[str, FloatArray] | None = None,
     cotangents: Sequence[FloatArray] = (),
+    within: FloatArray | None = None,
 ) -> str:
     """One sentence, or "" where no relation is seen.
 
@@ -28,6 +29,7 @@ def relation(
         sizes: what a factor may be, by name.
         others: right gradients of the other tensors, for two that were exchanged.
         cotangents: for a gradient that is the cotangent as it came in.
+        within: what rounding may do to each element, where that is known: so well a factor close to 1 has to hold.
     """
     if claimed.size == 0 or claimed.shape != right.shape or not np.isfinite(claimed).all():
         return "" if np.isfinite(claimed).all() else "It is not finite."
@@ -35,7 +37,7 @@ def relation(
         return "It is 0 everywhere."
     if _apart(claimed, right) <= CLOSE:  # beside so small an error most relations hold
         factor = _factor(claimed, right)
-        if factor is not None and _explains(factor, claimed, right):
+        if factor is not None and _explains(factor, claimed, right, within):
             return _factor_in_words(factor, sizes)
         return agreement(claimed, right)
     for name, other in (others or {}).items():
@@ -81,10 +83,12 @@ def _factor(claimed: FloatArray, right: FloatArray) -> float | None:
     return factor if factor != 0 and _same(claimed, factor * right) else None
 
 
-def _explains(factor: float, claimed: FloatArray, right: FloatArray) -> bool:
+def _explains(factor: float, claimed: FloatArray, right: FloatArray, within: FloatArray | None) -> bool:
     """Whether the factor leaves little of the error: beside a small error every factor is close to 1."""
-    left = float(np.abs(claimed - factor * right).max(initial=0.0))
-    return abs(factor - 1) >= CLOSE or left <= LEFT * float(np.abs(claimed - right).max(initial=0.0))
+    left = np.abs(claimed - factor * right)
+    if abs(factor - 1) < CLOSE and within is not None and not (left <= within).all():
+        return False
+    return abs(factor - 1) >= CLOSE or float(left.max(initial=0.0)) <= LEFT * float(np.abs(claimed - right).max(initial=0.0))
 
 
 def _factor_in_words(factor: float, sizes: Mapping[str, int]) -> str:

@@ -24,6 +24,7 @@ def in_words(found: Searched, judge: Judge, seed: int) -> str:
     lines = [f"{wrong.text}{only}."]
     if wrong.claimed is not None and wrong.right is not None and wrong.tolerance is not None:
         lines += _numbers(wrong, judge, case)
+    lines += [found.formula] if found.formula else []
     sizes = ", ".join(f"{name} = {size}" for name, size in case.sizes.items())
     options = ", ".join(f"{name} = {value!r}" for name, value in case.options.items())
     lines.append(f"Smallest case: {'; '.join(part for part in (sizes, options) if part) or 'the examples'}; found with seed={seed}.")
@@ -107,7 +108,8 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
         conjugate = _same(claimed, np.conj(wrong.right)) and not _same(claimed, np.asarray(wrong.right))
         return "It is the complex conjugate of the right one." if conjugate else ""
     cotangents = [np.asarray(one, dtype=np.float64) for one in wrong.cotangents if one.dtype.kind != "c"]
-    return relation(claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64), case.sizes, others=others, cotangents=cotangents)
+    numbers = claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64)
+    return relation(*numbers, case.sizes, others=others, cotangents=cotangents, within=wrong.tolerance)
 
 
 def _same(one: Array, other: Array) -> bool:

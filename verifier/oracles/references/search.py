@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from verifier.counting import counted
 from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.points import point
 from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
@@ -31,6 +32,7 @@ class Searched:
         asked: how many cases the candidate was asked; `skipped`: reasons for which others were not, with their numbers.
         axes: departures that were asked at least once, by name.
         notes: what should be known beside.
+        formula: of a failure in a narrow type, where the same code was right in a wide one; a sentence.
         stopped: whether the time limit ended it.
     """
 
@@ -42,6 +44,7 @@ class Searched:
     axes: tuple[str, ...]
     notes: tuple[str, ...]
     stopped: bool = False
+    formula: str = ""
 
 
 def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: float | None) -> Searched:
@@ -63,7 +66,11 @@ def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: flo
     equal = space.of_many_equal_rows(seed) if judge.precision != "accumulate" else None
     many = [replace(equal, axes=signed), equal] if equal else []
     narrow = _search(judge, space, [*few[:NARROW_CASES], *many], time_limit)
-    return replace(narrow, asked=narrow.asked + asked)
+    said = ""
+    if formula is not None and narrow.wrong is not None and narrow.wrong.claimed is not None:
+        wide, own = (str(dtype).removeprefix("torch.") for dtype in (formula.dtype, judge.dtype))
+        said = f"In {wide} it is right at {counted(asked, 'point')}: wrong is how it rounds in {own}, or what it does in that type alone."
+    return replace(narrow, asked=narrow.asked + asked, formula=said)
 
 
 def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float | None) -> Searched:
