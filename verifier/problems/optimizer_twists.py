@@ -32,6 +32,7 @@ _ADAM = (
     ("The bias correction is missing: m and v are used as they are, without dividing by 1 - β^t.", {"correction": "none"}),
     ("t starts at 0, or is counted after its use: the bias correction lags one step behind.", {"count": -1}),
     ("t is one too large: the bias correction is one step ahead.", {"count": 1}),
+    ("t is never counted: the bias correction of the first step stays.", {"still": True}),
     ("The bias correction divides m only, v is used as it is.", {"correction": "first"}),
     ("The bias correction divides v only, m is used as it is.", {"correction": "second"}),
     ("ε stands inside the root: √(v + ε) instead of √v + ε.", {"inside": True}),
@@ -46,6 +47,7 @@ _RMSPROP = (
     ("The root of v is missing: the step divides by v + ε.", {"root": False}),
     ("The average is not kept from step to step: v is (1 - α)·g² alone.", {"kept": False}),
     ("α and 1 - α are exchanged.", {"complement": True}),
+    ("α and 1 - α are exchanged, and ε stands inside the root, √(v + ε).", {"complement": True, "inside": True}),
     ("The factor 1 - α of the new square is missing.", {"share": False}),
 )
 _ADAGRAD = (
@@ -112,7 +114,7 @@ def _adam(options: Options, twist: Mapping[str, Any], state: _State, gradient: F
     one, two = reversed(options["betas"]) if twist.get("exchanged") else options["betas"]
     state.first = one * state.first + (1 - one) * gradient
     state.second = two * state.second + (1 - two) * (gradient * gradient if twist.get("square", True) else gradient)
-    time, correction = count + twist.get("count", 0), twist.get("correction", "both")
+    time, correction = 1 if twist.get("still") else count + twist.get("count", 0), twist.get("correction", "both")
     mean = state.first / (1 - one**time) if correction in ("both", "first") else state.first
     square = state.second / (1 - two**time) if correction in ("both", "second") else state.second
     return mean / _root(square, options["eps"], twist)

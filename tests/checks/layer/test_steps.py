@@ -89,6 +89,7 @@ def test_right_steps_pass(judge, source, keys):
         (EFFICIENT, "corrected first", "0.9 ** config", "0.9 ** config", "departs from adam at step 1"),
         (EFFICIENT, "eps 1e-7", 'np.sqrt(1.0 - 0.999 ** config["t"]) / (1.0 - 0.9 ** config["t"])', "1.0", "bias correction is missing"),
         (EFFICIENT, "eps 1e-7", " + 1e-7", " + 1e-6", "departs from adam"),
+        (ADAM, "adam", 'config["t"] += 1', 'config["t"] = 1', "t is never counted"),
         (MOMENTUM, "momentum", "0.9 * v - 0.01 * dw", "-0.01 * dw", "not kept"),
         (OBJECT, "object", "0.99 * self.h[key] + 0.01", "0.01 * self.h[key] + 0.99", "exchanged"),
     ],

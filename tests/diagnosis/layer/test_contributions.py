@@ -191,3 +191,21 @@ def test_a_size_that_was_drawn_alike_is_no_condition():
     assert shown_when(failing, right, ("F", "H")) == ""
     alone = [{**one, "F": 1} for one in failing]
     assert shown_when(alone, right, ("F", "H")) == "with F = 1 only"
+
+
+def test_a_row_that_comes_several_times_counts_once():
+    """Words are drawn inside the loss: nothing in the problem says which."""
+    words = [0, 2, 2, 3, 2, 3]
+
+    def loss(given):
+        return [np.log1p(np.exp(given["U"][words] @ given["v"])).sum()]
+
+    def claim(a, c):
+        gradient = np.zeros_like(a["U"])
+        gradient[words] += c[0] * np.outer(1 / (1 + np.exp(-a["U"][words] @ a["v"])), a["v"])
+        return {"U": gradient}
+
+    cases = cases_of(loss, claim, lambda given: {"U": (5, 3), "v": (3,)})
+    mistake, says = related("U", cases)
+    assert mistake == "one-contribution"
+    assert says.startswith("counts a row that comes several times once")

@@ -13,6 +13,7 @@ from verifier.diagnosis.layer.case import LOOSE, Case
 from verifier.diagnosis.layer.matching import times
 from verifier.diagnosis.layer.sizes import sizes_of
 
+MOST = 12  # times that a row may come: a fraction with a larger number is near anything
 SHARES = (("", 1.0), ("2·", 2.0), ("½·", 0.5))
 
 
@@ -81,6 +82,24 @@ def _rows(case: Case, index: str, other: str) -> FloatArray | None:
     if array is None or below is None or array.ndim < 2 or (below.size and int(below.max()) >= len(array)):
         return None
     return np.asarray(array[below])
+
+
+def rows_counted_once(name: str, cases: Sequence[Case]) -> str | None:
+    """Some rows are a half or a third of what they should be, the others right: a word that is drawn several times counts once."""
+    times_counted: set[int] = set()
+    for case in cases:
+        claimed, right = case.claimed[name], case.right[name]
+        if claimed.ndim < 2:
+            return None
+        for ours, true in zip(claimed, right, strict=True):
+            square, product = float((ours * ours).sum()), float((ours * true).sum())
+            count = round(product / square) if square else 1
+            if not 1 <= count <= MOST or not case.close(name, np.broadcast_to(count * ours, ours.shape), true):
+                return None
+            times_counted.add(count)
+    if len(times_counted) < 2 or 1 not in times_counted:
+        return None
+    return "counts a row that comes several times once: add them up (np.add.at; `+=` with indices keeps the last alone)"
 
 
 def share_of_a_term(name: str, cases: Sequence[Case]) -> str | None:

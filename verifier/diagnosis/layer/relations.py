@@ -10,7 +10,14 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import LOOSE, SHOWN, Case
-from verifier.diagnosis.layer.contributions import picked_row, share_of_a_term, share_of_an_output, stepped_weights, straight_through
+from verifier.diagnosis.layer.contributions import (
+    picked_row,
+    rows_counted_once,
+    share_of_a_term,
+    share_of_an_output,
+    stepped_weights,
+    straight_through,
+)
 from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, without_the_cotangent
 from verifier.diagnosis.layer.elsewhere import of_another_mask, other_places, reshaped
 from verifier.diagnosis.layer.matching import by_formula
@@ -325,6 +332,7 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("own-step", _own_step),
     ("one-sample", _of_some_outputs),
     ("one-contribution", _one_contribution),
+    ("one-contribution", rows_counted_once),
     ("diagonal", _diagonal),
     ("mean-term", mean_term),
     ("variance-term", variance_term),
