@@ -1,5 +1,7 @@
 """First calls of people who have not read the documentation: what is meant is done, or one sentence says what is right."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -260,3 +262,18 @@ def test_sizes_at_which_measuring_takes_too_long_are_left_out_and_the_users_own_
     )
     assert found.draws > 20
     assert any("more than 10 s" in line for line in found.not_drawn)
+
+
+def test_a_time_limit_is_that_of_the_formula_and_of_the_narrow_type_together(monkeypatch):
+    given = []
+
+    def searched(judge, space, cases, time_limit):
+        given.append(time_limit)
+        time.sleep(0.2)
+        return search.Searched(None, None, (), 1, {}, (), (), stopped=len(given) == 1)
+
+    monkeypatch.setattr(search, "_search", searched)
+    x = torch.randn(3, 4, dtype=torch.bfloat16)
+    result = assert_gradients(lambda x: 2 * x, x, reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0, time_limit=1.0)
+    assert given[0] == 0.5 and 0 < given[1] <= 0.8
+    assert "the time limit of 1.0 s ended the search after 2 draws" in result.not_drawn

@@ -51,26 +51,28 @@ def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: flo
     """Ask until a case fails; of a narrow type the formula first, in the widest type that the code takes, then a few in the type."""
     if not judge.is_narrow:
         return _search(judge, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], time_limit)
-    asked = 0
+    asked, stopped, begun = 0, False, time.monotonic()
     base = replace(space.base, seed=seed)
     formulas = (judge.lifted(wide) for wide in (torch.float64, torch.float32))  # a kernel that keeps float32 inside has no more in float64
     formula = next((one for one in formulas if one.try_case(base).wrong is None), None)
     if formula is not None:
-        found = _search(formula, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], time_limit)
+        half = None if time_limit is None else time_limit / 2
+        found = _search(formula, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], half)
         if found.wrong is not None:
             return found
-        asked = found.asked
+        asked, stopped = found.asked, found.stopped
     signed = {"cotangent": "signed"}
     few = [replace(base, axes=signed), *(replace(base, axes={**signed, "values": value}) for value in ("large", "small"))]
     few += [replace(case, axes=signed) for case in space.alone(seed, 1) if case.sizes != base.sizes or case.options != base.options]
     equal = space.of_many_equal_rows(seed) if judge.precision != "accumulate" else None
     many = [replace(equal, axes=signed), equal] if equal else []
-    narrow = _search(judge, space, [*few[:NARROW_CASES], *many], time_limit)
+    left = None if time_limit is None else time_limit - (time.monotonic() - begun)
+    narrow = _search(judge, space, [*few[:NARROW_CASES], *many], left)
     said = ""
     if formula is not None and narrow.wrong is not None and narrow.wrong.claimed is not None:
         wide, own = (str(dtype).removeprefix("torch.") for dtype in (formula.dtype, judge.dtype))
         said = f"In {wide} it is right at {counted(asked, 'point')}: wrong is how it rounds in {own}, or what it does in that type alone."
-    return replace(narrow, asked=narrow.asked + asked, formula=said)
+    return replace(narrow, asked=narrow.asked + asked, stopped=narrow.stopped or stopped, formula=said)
 
 
 def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float | None) -> Searched:
