@@ -85,7 +85,7 @@ class Interview(Workers):
         """None where the entry is missing, so that the message names all there is."""
         offered = super().functions
         if self._read_in != self.started:  # once a worker: each call asks for the functions that there are
-            entry = self._candidate.entry.rpartition(".")[2]
+            entry = self._calling.entry_of(offered, self._candidate.entry).rpartition(".")[2]
             found = self._calling.namesakes(self.parameters, self._claims) if entry in offered else {}
             self._found, self._read_in = {name: one for name, one in found.items() if name != entry}, self.started
         return self._found

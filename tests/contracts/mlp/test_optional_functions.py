@@ -112,6 +112,26 @@ def test_a_right_file_with_helpers_of_these_names_passes_and_says_that_they_are_
     assert assigned.summary.endswith("Not judged, since taken for helpers of its own: `predict`, `forward`, `update`.")
 
 
+def test_helpers_beside_code_that_only_steps_are_known_too(tmp_path):
+    steps = """
+def step(weights, biases, grads_w, grads_b, lr)"""
+    whole = RIGHT.replace("\ndef update(weights, biases, grads_w, grads_b, lr)", steps).replace("def backprop(", "def _gradients(")
+    file = tmp_path / "steps_alone.py"
+    file.write_text(
+        whole
+        + """
+
+def update(weights, biases, x, y, learning_rate):
+    _, grads_w, grads_b = _gradients(weights, biases, x, y)
+    return step(weights, biases, grads_w, grads_b, learning_rate)
+"""
+    )
+    report = check(file, profile="quick")
+    assert report.verdict == "pass", report.summary
+    (note,) = [note.message for note in report.notes if "helpers" in note.message]
+    assert "predict(x), forward(x, weights, biases)" in note and "update" not in note
+
+
 def test_an_optional_function_that_raises_is_still_an_error(tmp_path):
     file = tmp_path / "broken.py"
     file.write_text(RIGHT.replace("def predict(x):\n", "def predict(weights, biases, x):\n").replace("x.argmax(axis=1)", "missing"))
