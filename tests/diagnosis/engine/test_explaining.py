@@ -1,5 +1,7 @@
 """What is said of a whole engine with one mistake in it."""
 
+import pytest
+
 from verifier import check
 
 ENGINE = """# /// script
@@ -53,3 +55,66 @@ def test_an_index_that_assigns_its_gradient_is_named_and_one_that_adds_passes(tm
     report = check(wrong, profile="quick")
     assert report.verdict == "fail"
     assert [one.fault for one in report.diagnosis] == ["operation:getitem:a:index-overwritten"]
+
+
+OF_NUMBERS = """# /// script
+# [tool.verifier]
+# contract = "engine"
+# ///
+import math
+
+
+class Number:
+    def __init__(self, data, parents=()):
+        self.data, self.parents, self.grad = data, parents, 0.0
+
+
+def backward(out):
+    order = []
+
+    def visit(number):
+        if number not in order:
+            for parent, _ in number.parents:
+                visit(parent)
+            order.append(number)
+
+    visit(out)
+    for number in order[:-1]:
+        number.grad = 0.0 if number.parents else number.grad
+    out.grad = 1.0
+    for number in reversed(order):
+        for parent, slope in number.parents:
+            parent.grad += slope * number.grad
+
+
+scalar = True
+leaf = Number
+value = lambda number: number.data
+gradient = lambda number: number.grad
+operations = {
+    "add": lambda a, b: Number(a.data + b.data, ((a, 1.0), (b, 1.0))),
+    "mul": lambda a, b: Number(a.data * b.data, ((a, b.data), (b, a.data))),
+    "tanh": lambda a: Number(math.tanh(a.data), ((a, 1.0 - math.tanh(a.data) ** 2),)),
+    "exp": lambda a: Number(math.exp(a.data), ((a, math.exp(a.data)),)),
+}
+"""
+
+
+@pytest.mark.parametrize(("wrong", "instead"), [("reversed(order)", "order"), ("reversed(order)", "order[-1:]")])
+def test_a_pass_that_goes_no_further_than_the_output_is_the_engines_fault(tmp_path, wrong, instead):
+    file = tmp_path / "numbers.py"
+    file.write_text(OF_NUMBERS)
+    assert check(file, profile="quick").verdict == "pass"
+    file.write_text(OF_NUMBERS.replace(wrong, instead))
+    report = check(file, profile="quick")
+    assert (report.verdict, [one.fault for one in report.diagnosis]) == ("fail", ["engine:outermost"])
+
+
+def test_a_gradient_that_is_computed_once_for_all_is_told_from_one_that_is_added_again(tmp_path):
+    file = tmp_path / "numbers.py"
+    written = OF_NUMBERS.replace("parent.grad += slope", "parent.grad += 0.0 if parent in DONE else slope").replace(
+        "\n\nscalar = True", "\n    DONE.update(number for number in order if not number.parents)\n\n\nDONE = set()\nscalar = True"
+    )
+    file.write_text(written)
+    report = check(file, profile="quick")
+    assert [one.fault for one in report.diagnosis] == ["engine:kept"], report.summary

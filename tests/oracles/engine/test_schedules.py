@@ -43,6 +43,14 @@ def test_of_several_paths_the_first_or_the_last_counts():
     assert found == pytest.approx([-1.0, -SLOPE], abs=1e-12)  # the product's second operand comes last
 
 
+def test_from_the_leaves_on_only_the_operands_of_the_output_get_a_gradient():
+    assert dict(simulate(DIAMOND))["outermost"]["a"] == 0
+    assert dict(simulate(of({"a": 3.0, "b": 2.0}, Node("exp", ("a",), "x"), Node("mul", ("x", "b"), "y"))))["outermost"] == {
+        "a": 0.0,
+        "b": pytest.approx(np.exp(3.0)),
+    }
+
+
 def test_a_reader_that_nobody_waits_for_is_waited_for_in_vain():
     branch = of({"a": -1.0}, Node("neg", ("a",), "x"), Node("exp", ("x",), "unused"), Node("tanh", ("x",), "y"))
     assert dict(simulate(branch))["waiting"]["a"] == 0

@@ -98,6 +98,9 @@ SCHEDULES: Mapping[str, str] = {
     "early": "a value is propagated before all of its users have contributed: nodes are not visited in topological order",
     "aliased": "two gradients share one buffer, and adding to one in place changes the other",
     "stale": "what an earlier backward call left in nodes or leaves is added again",
+    "kept": "a leaf that an earlier backward call gave a gradient keeps it: the later call does not compute another one",
+    "outermost": "only the operands of the output get a gradient: nodes are visited from the leaves on, or the pass stops after the first; "
+    "go from the output back, each node after all of its users",
     "not-accumulated-over-calls": "a second graph's gradient replaces the first one's, although `accumulates` is declared",
     "accumulated-over-calls": "a second graph's gradient is added to the first one's, although `accumulates = False` is declared",
     "not-cleared": "`zero_grad` leaves the earlier gradient in place",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -14,7 +15,7 @@ from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.endings import values_of
 from verifier.contracts.engine.graph import Node
 from verifier.contracts.engine.operations.joining import decode_index
-from verifier.diagnosis.engine.blame import SHARED, Tested, blame_alone, blame_graph
+from verifier.diagnosis.engine.blame import SCHEDULES, SHARED, Tested, blame_alone, blame_graph
 from verifier.diagnosis.engine.relations import Observation
 from verifier.oracles.engine.graphs import Answered, refer_graph
 from verifier.oracles.engine.schedules import Gradients, simulate
@@ -34,6 +35,13 @@ STALE = Diagnosis(
     "The engine, not one operation: what earlier graphs left behind is added again.",
     "a wrong question is answered rightly in a process that was asked nothing before",
 )
+OUTERMOST = Diagnosis(
+    "engine:outermost",
+    "",
+    f"The engine, not one operation: {SCHEDULES['outermost']}.",
+    "predicts every wrong gradient of the operations alone",
+)
+OF_ALL = "outermost"  # a way that would show in every graph
 VOTING = 6  # failing graphs that say which of several wrong ways it is
 LARGEST = 60  # nodes of a graph whose wrong ways are simulated
 
@@ -46,6 +54,8 @@ def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest |
     found += [*_of_second(alone), *_of_complex(alone)]
     if alone.stale or _ignores_cotangent(alone):
         return (STALE if alone.stale else COTANGENT,)
+    if _stops_at_the_output(alone):
+        return (OUTERMOST,)
     plain = [one for one in alone.wrong() if not one.graph.directions and not one.graph.complex]
     observations = [seen for one in plain for seen in _observations(one, alone)]
     found += blame_alone(list(_tested(alone)), observations)
@@ -99,6 +109,18 @@ def _ignores_cotangent(alone: Alone) -> bool:
         if not one.reply.gradients or not _predicts(
             {leaf: of_ones[leaf].right for leaf in one.graph.leaves}, one.reply.gradients[0], right
         ):
+            return False
+    return True
+
+
+def _stops_at_the_output(alone: Alone) -> bool:
+    """Whether every wrong gradient is what a pass gives that goes no further than the output's operands."""
+    wrong = [one for one in alone.wrong() if len(one.graph.passes) == 1 and not one.graph.complex and one.reply.gradients]
+    if len({one.case.operation for one in wrong}) < SEVERAL or len(wrong) < len(alone.wrong()):
+        return False
+    for one in wrong[:: max(1, len(wrong) // SEVERAL)]:
+        right = refer_graph(one.graph, epsilon=alone.epsilon).passes[0]
+        if not _predicts(dict(simulate(one.graph))[OF_ALL], one.reply.gradients[0], right):
             return False
     return True
 
@@ -169,9 +191,10 @@ def _scheduled(smallest: Smallest, engine: Engine, suspects: Sequence[str], fail
         return _over_calls(smallest, engine)
     operations = [name for name in graph.operations if name not in HELPING]
     names = [name for name, predicted in simulate(graph, operations) if _predicts(predicted, claimed[0], smallest.reference.passes[0])]
-    if len(names) < 2:
+    if len(names) < 2 and OF_ALL not in names:
         return names
     shares = _shares(failed, operations)
+    names = [name for name in names if name != OF_ALL or shares.get(name) == 1.0]
     return sorted(dict.fromkeys(names), key=lambda name: (-shares.get(name, 0.0), name.partition(":")[0] not in suspects))
 
 
@@ -209,7 +232,18 @@ def _over_calls(smallest: Smallest, engine: Engine) -> Sequence[str]:
         kept = refer_graph(uncleared, epsilon=epsilon, accumulates=True)
         if _predicts({name: kept.passes[last][name].right for name in graph.leaves}, claimed, right):
             return ["not-cleared"]
-    return ["stale"]
+    return ["kept" if last and _kept(smallest, claimed, last) else "stale"]
+
+
+def _kept(smallest: Smallest, claimed: Mapping[str, Array | None], number: int) -> bool:
+    """Whether every wrong gradient is the one that came back from the pass before."""
+    right, before = smallest.reference.passes[number], smallest.reply.gradients[number - 1]
+    wrong = [name for name in smallest.graph.leaves if not _same(claimed.get(name), right[name].right, right[name].tolerance)]
+    return bool(wrong) and all(before.get(name) is not None and _same(claimed.get(name), before[name], 0.0) for name in wrong)
+
+
+def _same(one: Array | None, other: Any, tolerance: Any) -> bool:
+    return one is not None and np.shape(one) == np.shape(other) and bool(np.all(np.abs(np.subtract(one, other)) <= tolerance))
 
 
 def _moved(smallest: Smallest, leaf: str, number: int) -> bool:

@@ -179,6 +179,16 @@ def _waiting(local: Local) -> dict[str, Tensor]:
     return found
 
 
+def _outermost(local: Local) -> dict[str, Tensor]:
+    """From the leaves on, when only the output has a cotangent: its own operands are all that it reaches."""
+    output, seed = local.start(0)
+    found = {output: seed}
+    for node in local.nodes(0):
+        if node.output in found:
+            _add_all(found, local.back(node, found[node.output]))
+    return found
+
+
 def _by_value(last: bool) -> Schedule:
     """Values are told apart by what they are equal to: the first or the last of several equal ones gets what is meant for all."""
 
@@ -225,6 +235,7 @@ SCHEDULES: Mapping[str, Schedule] = {
     "aliased": _gathered(_alias),
     "equal-values": _by_value(False),
     "waiting": _waiting,
+    "outermost": _outermost,
 }
 MORE: Sequence[tuple[str, Schedule]] = (
     ("one-contribution", _gathered(_keep_first)),
