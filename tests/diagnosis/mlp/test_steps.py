@@ -26,7 +26,13 @@ def test_updated_weights_beside_right_bias_gradients(told_of):
 
 
 @pytest.mark.parametrize(
-    ("rate", "words"), [("0.1", "Is a learning rate multiplied in?"), ("-0.1", "Is it the step -η ∂L/∂W, with η = 0.1")]
+    ("rate", "words"),
+    [
+        ("0.1", "Is a learning rate multiplied in?"),
+        ("-0.1", "Is it the step -η ∂L/∂W, with η = 0.1"),
+        ("np.log(2)", "That is ln 2. The derivative of a logarithm to base 2 is 1 / (p ln 2): does the loss take it"),
+        ("1 / np.log(10)", "That is 1 / ln 10. The derivative of a logarithm to base 10 is 1 / (p ln 10): does the gradient take it"),
+    ],
 )
 def test_a_step_is_told_from_the_gradient(rate, words, told_of):
     _, [first] = told_of(end=f"gw, gb = [{rate} * g for g in gw], [{rate} * g for g in gb]")

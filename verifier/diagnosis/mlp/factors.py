@@ -3,6 +3,7 @@
 On every network the claimed gradient, or its data part, must be the law's factor times the right one, at that network's own tolerance.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -159,12 +160,22 @@ def explain_by_a_factor(answered: Sequence[Answered], claims: Claims, *, own_los
     return None
 
 
+LOGARITHMS = (2, 10)  # bases
+
+
 def typed(factor: float) -> str:
     """A factor in digits enough to tell it from 1."""
     return next((text for text in (f"{factor:.{digits}g}" for digits in (6, 12, 15)) if float(text) != 1), f"{factor:.17g}")
 
 
 def _hint(factor: float) -> str:
+    for base in LOGARITHMS:
+        for said, of_base, where in (
+            (f"ln {base}", math.log(base), "the loss take it, and the gradient not"),
+            (f"1 / ln {base}", 1 / math.log(base), "the gradient take it, and the loss not"),
+        ):
+            if math.isclose(factor, of_base, rel_tol=1e-9):
+                return f"That is {said}. The derivative of a logarithm to base {base} is 1 / (p ln {base}): does {where}?"
     if abs(factor - 1) <= 1e-3:
         return "Is it a constant typed with few digits, or an ε in a denominator?"
     if -1 < factor < 0:

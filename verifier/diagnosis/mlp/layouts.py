@@ -40,7 +40,26 @@ def find_layout(claims: Claims, items: Sequence[Item], ask: Ask) -> str:
             found.append((not right, len(lines), _sentence(lines, right=right)))
         if right and len(lines) == 1:
             break
-    return min(found)[2] if found else ""
+    return min(found)[2] if found else _of_one_output(claims, items, ask)
+
+
+def _of_one_output(claims: Claims, items: Sequence[Item], ask: Ask) -> str:
+    """The same for code that takes the targets for one column: right on networks of one output, and without an answer on all others."""
+    found = []
+    for depth, group in groupby(sorted(items, key=_depth), _depth) if claims.sizes is None else ():
+        shown = [item for item in group if len(item.problem.arrays["x"]) > 1 or claims.batch == "single"]
+        one = [item for item in shown if architecture_of(item.problem).widths[-1] == 1]
+        others = [item for item in shown if architecture_of(item.problem).widths[-1] > 1]
+        answers = [_fit(item, ask(item.problem, claims)) for item in one[:EACH]]
+        if answers and set(answers) == {"right"} and not any(ask(item.problem, claims) for item in others[:EACH]):
+            found.append(depth)
+    if len(found) != 1:
+        return ""
+    return _sentence([f"`sizes = {json.dumps([0] * found[0] + [1])}`"], right=True)
+
+
+def _depth(item: Item) -> int:
+    return architecture_of(item.problem).layers
 
 
 def _layouts(claims: Claims) -> Iterator[Claims]:
@@ -55,15 +74,12 @@ def _layouts(claims: Claims) -> Iterator[Claims]:
 def _by_depth(items: Sequence[Item], claims: Claims) -> list[tuple[int, list[Item]]]:
     """Networks whose sizes tell the layouts apart, a few of each depth."""
 
-    def depth(item: Item) -> int:
-        return architecture_of(item.problem).layers
-
     def telling(item: Item) -> bool:
         widths, batch = architecture_of(item.problem).widths, len(item.problem.arrays["x"])
         return all(before != after for before, after in pairwise(widths)) and (batch == 1 if claims.batch == "single" else batch > 1)
 
-    fitting = sorted((item for item in items if telling(item)), key=depth)
-    return [(layers, list(group)[:EACH]) for layers, group in groupby(fitting, depth)][:DEPTHS]
+    fitting = sorted((item for item in items if telling(item)), key=_depth)
+    return [(layers, list(group)[:EACH]) for layers, group in groupby(fitting, _depth)][:DEPTHS]
 
 
 def _fit(item: Item, answer: Evaluation | None) -> str:
