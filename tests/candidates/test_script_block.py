@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from verifier.candidates import script_block as script_blocks
 from verifier.candidates.script_block import LARGEST_SOURCE, find_blocks, read_source, script_block
 from verifier.errors import ManifestError, RequestError
 
@@ -75,6 +76,19 @@ def test_byte_order_mark_line_ends_and_encoding_do_not_matter(tmp_path: Path, da
     block = script_block(read_source(tmp_path / "net.py", "net.py"), "net.py")
     assert block is not None
     assert block.text == "a = 1\n"
+
+
+def test_no_encoding_is_read_that_takes_the_square_of_the_length(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seconds(encoding: str, length: int) -> float:
+        text = f"# coding: {encoding}\ndef backprop(): ...\n" + "x" * length + "-" + "a9" * (length // 2)
+        (tmp_path / "net.py").write_text(text)
+        begun = time.process_time()
+        read_source(tmp_path / "net.py", "net.py")
+        return time.process_time() - begun
+
+    assert all(seconds(encoding, 60_000) < 0.1 for encoding in ("punycode", "PunyCode", "idna", "utf-8", "latin-1"))
+    monkeypatch.setattr(script_blocks, "SLOW_ENCODINGS", ())
+    assert seconds("punycode", 60_000) > 0.2
 
 
 def test_a_block_that_the_reference_expression_would_be_slow_on_is_found_at_once() -> None:

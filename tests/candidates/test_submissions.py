@@ -4,8 +4,10 @@ import os
 
 import pytest
 
+from verifier.candidates import folders, submissions
 from verifier.candidates.assignment import Assignment
 from verifier.candidates.discovery import Candidate
+from verifier.candidates.folders import defined_names
 from verifier.candidates.submissions import Unjudged, find_submissions
 from verifier.errors import RequestError
 from verifier.verification.judging import judge
@@ -47,6 +49,25 @@ def test_a_students_folder_is_one_row_judged_by_the_file_that_defines_the_entry(
     assert row.file == folder / "ada" / "net.py"
     assert row.readable == (folder / "ada",)  # it may import its neighbour
     assert row.claims.activations == ("tanh",)
+
+
+def test_no_more_than_so_much_of_a_folder_is_read_to_find_its_function(folder, monkeypatch):
+    monkeypatch.setattr(folders, "MOST_SOURCE", 100_000)
+    read = []
+    monkeypatch.setattr(submissions, "defined_names", lambda source: read.append(len(source)) or defined_names(source))
+    (folder / "ada").mkdir()
+    (folder / "ada" / "net.py").write_text(RIGHT)
+    for index in range(20):
+        (folder / "ada" / f"part{index}.py").write_text("(" * 40_000)  # 3 s a million
+    assert rows(folder)["ada"].why.startswith("holds more than 100,000 characters of Python")
+    assert sum(read) <= 100_000
+    for manifest, judged in {"": False, 'module = "net.py"\n': True}.items():
+        (folder / "ada" / "verifier.toml").write_text(manifest)
+        assert isinstance(rows(folder)["ada"], Candidate) is judged
+    (folder / "ada" / "verifier.toml").unlink()
+    monkeypatch.setattr(folders, "MOST_SOURCE", 1 << 40)
+    assert isinstance(rows(folder)["ada"], Candidate)
+    assert sum(read) > 800_000
 
 
 def test_two_files_that_define_it_or_none_are_no_candidate_and_the_row_names_them(folder):

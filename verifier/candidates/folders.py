@@ -6,7 +6,7 @@ import keyword
 import os
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from verifier.candidates.manifest import FILE_NAME, Settings
@@ -19,6 +19,7 @@ from verifier.notebook import SUFFIX as NOTEBOOK
 ENTRIES = ("backprop", "update")
 SKIPPED = ("__pycache__", "node_modules", "site-packages")
 DEFINITION = re.compile(rf"^(?:async[ \t]+)?def[ \t]+(?:{'|'.join(ENTRIES)})\b|^(?:{'|'.join(ENTRIES)})[ \t]*(?:=(?!=)|:)", re.MULTILINE)
+MOST_SOURCE = 4 * 1024 * 1024  # characters that are read of one folder to find the file that is meant: a megabyte may take 3 s
 LARGEST_TOKENIZED = 1024 * 1024  # characters; in a longer file a definition inside a string is taken for one
 BLANK = (tokenize.NL, tokenize.COMMENT, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING)
 
@@ -79,6 +80,20 @@ def defined_names(source: str) -> list[str]:
     return [name for name in dict.fromkeys(found) if not (name.startswith("_") or keyword.iskeyword(name))]
 
 
+def sources_of(files: Iterable[Path], folder: str) -> Iterator[tuple[Path, str]]:
+    """Each file of one folder with its text. Raises RequestError where they are more than whoever judges can look through."""
+    left = MOST_SOURCE
+    for file in files:
+        source = read_source(file, str(file))
+        left -= len(source)
+        if left < 0:
+            raise RequestError(
+                f"{printable(folder)}: holds more than {MOST_SOURCE:,} characters of Python, too much to look for the file that is meant; "
+                f'leave out what is not yours, or say module = "…" in a {FILE_NAME}.'
+            )
+        yield file, source
+
+
 def module_file(folder: Path, settings: Settings) -> tuple[Path, str | None]:
     """The file to load from a folder with a manifest, and its dotted name where it lies in a package of the folder.
 
@@ -115,7 +130,7 @@ def _named_module(folder: Path, module: str, document: TomlDocument) -> tuple[Pa
 def _only_module(folder: Path, document: TomlDocument) -> Path:
     found = sorted(folder.glob("*.py")) or sorted(folder.glob(f"*{NOTEBOOK}"))
     files = [file for file in found if file.is_file() and not file.name.startswith(".") and lies_within(file, folder)]
-    entries = [file for file in files if len(files) > 1 and defines_entry(read_source(file, str(file)))]
+    entries = [file for file, source in sources_of(files if len(files) > 1 else (), str(folder)) if defines_entry(source)]
     usual = [f"{folder.resolve().name}.py", "backprop.py", "main.py", "__init__.py"]
     for group in (files, entries):
         if len(group) == 1:

@@ -9,6 +9,7 @@ It is found by lines, in linear time; the reference expression needs quadratic t
 against each other. What is almost a block is an error: a manifest that was written must never silently be the defaults.
 """
 
+import codecs
 import io
 import re
 import tokenize
@@ -21,6 +22,7 @@ from verifier.notebook import LARGEST as LARGEST_NOTEBOOK
 from verifier.notebook import SUFFIX as NOTEBOOK
 from verifier.notebook import NotebookError, read_cells
 
+SLOW_ENCODINGS = ("punycode", "idna")  # written in Python; the first takes an hour for eight megabytes, and no program is written in them
 LARGEST_SOURCE = 8 * 1024 * 1024  # bytes; of a file that the referee reads whole
 
 OPENING = re.compile(r"# /// ([a-zA-Z0-9-]+)")
@@ -68,7 +70,7 @@ def _decoded(data: bytes, shown: str) -> str:
         raise RequestError(f"{printable(shown)}: is larger than {LARGEST_SOURCE:,} bytes, no Python file of a candidate.")
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
-        text = data.decode(encoding, errors="replace")
+        text = data.decode("utf-8-sig" if codecs.lookup(encoding).name in SLOW_ENCODINGS else encoding, errors="replace")
     except (SyntaxError, LookupError, ValueError):
         text = data.decode("utf-8-sig", errors="replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")

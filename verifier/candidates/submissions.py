@@ -12,10 +12,9 @@ from pathlib import Path
 
 from verifier.candidates.assignment import Assignment
 from verifier.candidates.discovery import PYTHON, Candidate, candidate_at, candidate_in_folder, find_candidates
-from verifier.candidates.folders import ENTRIES, defined_names, search
+from verifier.candidates.folders import ENTRIES, defined_names, search, sources_of
 from verifier.candidates.manifest import FILE_NAME
 from verifier.candidates.naming import submission_name, unique_names
-from verifier.candidates.script_block import read_source
 from verifier.contracts.catalogue import contract_of
 from verifier.contracts.keys import printable
 from verifier.errors import RequestError
@@ -118,7 +117,7 @@ def _folder(path: str, folder: Path, name: str, assignment: Assignment) -> Row:
         raise errors[0]
     if not files:
         return Unjudged(name, path, _nothing_in(folder))
-    defined = {file: list(defined_names(read_source(file, str(file)))) for file in files}
+    defined = {file: list(defined_names(source)) for file, source in sources_of(files, path)}
     what, defining = _defining(defined, assignment)
     holders = [file for file in defining if file.suffix == ".py"] or defining  # a file and the notebook that it was tried in
     if len(holders) > 1:
