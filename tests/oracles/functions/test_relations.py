@@ -68,3 +68,10 @@ def test_a_small_factor_is_said_only_where_it_holds_within_rounding():
     assert "factor" in relation(nearly, RIGHT, SIZES)
     assert "factor" not in relation(nearly, RIGHT, SIZES, within=rounding)
     assert relation(1.0001 * RIGHT, RIGHT, SIZES, within=rounding) == "Every element is off by the same factor, 1.0001."
+
+
+def test_a_factor_nearer_to_one_than_the_error_is_large_is_not_said():
+    apart = RIGHT * np.where(np.arange(RIGHT.size).reshape(RIGHT.shape) % 2, 1.0, 1.0016)
+    assert relation(apart, RIGHT, SIZES, within=1e-14 * np.abs(RIGHT)) == ""
+    apart[0] = RIGHT[0]
+    assert relation(apart, RIGHT, SIZES, within=1e-14 * np.abs(RIGHT)) == "The first row is right, the rows after it are not."

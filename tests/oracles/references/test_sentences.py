@@ -222,3 +222,14 @@ def test_what_is_wrong_in_a_narrow_type_alone_is_said_to_be_right_in_a_wide_one(
     twice = custom(lambda ctx, x: 2 * x, backward)
     with pytest.raises(AssertionError, match=r"In float64 it is right at \d+ points: wrong is how it rounds in bfloat16, or what it does"):
         assert_gradients(twice, tensor(4, 3).bfloat16(), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0)
+
+
+def test_that_the_formula_is_right_is_said_where_the_examples_alone_show_the_rounding():
+    def backward(ctx, c):
+        return 2 * c * (1.05 if c.dtype == torch.bfloat16 and (ctx.saved_tensors[0] == 3).any() else 1)
+
+    twice = custom(kept(lambda x: 2 * x), backward)
+    example = tensor(4, 3).bfloat16()
+    example[0, 0] = 3
+    with pytest.raises(AssertionError, match=r"In float64 it is right at \d+ points"):
+        assert_gradients(twice, example, reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0)

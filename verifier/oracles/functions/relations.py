@@ -47,13 +47,13 @@ def relation(
         if right.size > 1 and _same(claimed, cotangent):
             return "It is the cotangent, as it came in."
     factor = _factor(claimed, right)
-    if factor is not None:
+    if factor is not None and _explains(factor, claimed, right, within):
         return _factor_in_words(factor, sizes)
     if right.ndim == 2 and _same(claimed, right.T.reshape(right.shape)):
         return "It is the right one transposed."
     if _same(claimed, np.abs(right)):
         return "Its sign is lost: it is the absolute value of the right one."
-    return _part(claimed, right) or _rows(claimed, right)
+    return _part(claimed, right) or _rows(claimed, right, within)
 
 
 def agreement(claimed: FloatArray, right: FloatArray) -> str:
@@ -83,7 +83,7 @@ def _factor(claimed: FloatArray, right: FloatArray) -> float | None:
     return factor if factor != 0 and _same(claimed, factor * right) else None
 
 
-def _explains(factor: float, claimed: FloatArray, right: FloatArray, within: FloatArray | None) -> bool:
+def _explains(factor: float, claimed: FloatArray, right: FloatArray, within: FloatArray | None = None) -> bool:
     """Whether the factor leaves little of the error: beside a small error every factor is close to 1."""
     left = np.abs(claimed - factor * right)
     if abs(factor - 1) < CLOSE and within is not None and not (left <= within).all():
@@ -118,17 +118,20 @@ def _part(claimed: FloatArray, right: FloatArray) -> str:
     return ""
 
 
-def _rows(claimed: FloatArray, right: FloatArray) -> str:
+def _rows(claimed: FloatArray, right: FloatArray, within: FloatArray | None) -> str:
     """A factor of its own in each row, or right in the first or last rows alone."""
     if claimed.ndim == 0 or len(claimed) < 2:
         return ""
     factors = [_factor(one, other) for one, other in zip(claimed, right, strict=True)]
     good = [factor is not None and abs(factor - 1) < CLOSE for factor in factors]
+    if within is not None:
+        good = [bool((np.abs(one - other) <= room).all()) for one, other, room in zip(claimed, right, within, strict=True)]
     if good[0] and not any(good[1:]):
         return "The first row is right, the rows after it are not."
     if good[-1] and not any(good[:-1]):
         return "The last row is right, those before it are not."
-    if claimed[0].size > 1 and all(factor is not None for factor in factors):
+    explained = (factor is not None and _explains(factor, *pair) for factor, *pair in zip(factors, claimed, right, strict=True))
+    if claimed[0].size > 1 and all(explained):
         return "Each row is a multiple of the right one, every row another."
     return ""
 

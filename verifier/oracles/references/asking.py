@@ -156,7 +156,7 @@ def _asked(prepared: Prepared, said: Said) -> Answer:
     if examples_first.wrong is not None:
         found = Searched(examples_first.wrong, base, (), 1, {}, (), ())
         plain = search(judge, space, seed=seed, draws=0, time_limit=said.time_limit)
-        found = plain if plain.wrong is not None else found
+        found = plain if plain.wrong is not None else replace(found, formula=plain.formula)
     else:
         found = search(judge, space, seed=seed, draws=said.draws, time_limit=said.time_limit)
     if found.stopped:

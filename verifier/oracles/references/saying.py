@@ -24,7 +24,7 @@ def in_words(found: Searched, judge: Judge, seed: int) -> str:
     lines = [f"{wrong.text}{only}."]
     if wrong.claimed is not None and wrong.right is not None and wrong.tolerance is not None:
         lines += _numbers(wrong, judge, case)
-    lines += [found.formula] if found.formula else []
+    lines += [found.formula] if found.formula and wrong.narrow else []
     sizes = ", ".join(f"{name} = {size}" for name, size in case.sizes.items())
     options = ", ".join(f"{name} = {value!r}" for name, value in case.options.items())
     lines.append(f"Smallest case: {'; '.join(part for part in (sizes, options) if part) or 'the examples'}; found with seed={seed}.")

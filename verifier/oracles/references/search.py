@@ -32,7 +32,7 @@ class Searched:
         asked: how many cases the candidate was asked; `skipped`: reasons for which others were not, with their numbers.
         axes: departures that were asked at least once, by name.
         notes: what should be known beside.
-        formula: of a failure in a narrow type, where the same code was right in a wide one; a sentence.
+        formula: of a narrow type, where the same code was right in a wide one: a sentence for what fails in the narrow one.
         stopped: whether the time limit ended it.
     """
 
@@ -69,7 +69,7 @@ def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: flo
     left = None if time_limit is None else time_limit - (time.monotonic() - begun)
     narrow = _search(judge, space, [*few[:NARROW_CASES], *many], left)
     said = ""
-    if formula is not None and narrow.wrong is not None and narrow.wrong.claimed is not None:
+    if formula is not None:
         wide, own = (str(dtype).removeprefix("torch.") for dtype in (formula.dtype, judge.dtype))
         said = f"In {wide} it is right at {counted(asked, 'point')}: wrong is how it rounds in {own}, or what it does in that type alone."
     return replace(narrow, asked=narrow.asked + asked, stopped=narrow.stopped or stopped, formula=said)
