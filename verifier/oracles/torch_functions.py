@@ -15,6 +15,7 @@ from torch import Tensor
 from verifier.arrays import FloatArray
 from verifier.oracles.cotangents import Projection
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
+from verifier.oracles.functions.coarser import Seen, coarser_tensors
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
 from verifier.oracles.functions.layouts import GARBAGE, Layout
 from verifier.oracles.functions.nests import leaves, rebuilt
@@ -47,6 +48,7 @@ def torch_function(function: Callable[..., Any], arguments: Sequence[Any], names
         inputs={name: _to_numpy(tensor) for name, tensor in call.tensors.items()},
         epsilon=max(torch.finfo(tensor.dtype).eps for tensor in call.tensors.values()),
         values=call.values,
+        coarsely=call.coarsely,
         claim=call.claim,
         rounded=call.rounded,
         complex_inputs=frozenset(name for name, tensor in call.tensors.items() if tensor.is_complex()),
@@ -72,6 +74,13 @@ class _Call:
     def values(self, inputs: Arrays, lifted: bool) -> Outputs:
         with torch.no_grad(), same_randomness(self._gpus), without_cudnn(self._gpus):
             return tuple(_to_numpy(output, own=True) for output in self._outputs(self._fresh(inputs, lifted), lifted))
+
+    def coarsely(self, inputs: Arrays, lifted: bool) -> tuple[Outputs, Seen]:
+        """The outputs with half of the digits in every result on the way."""
+        narrowest = max(torch.finfo(tensor.dtype).eps for tensor in self.tensors.values())
+        seen = Seen(torch.finfo(torch.float64).eps if lifted else narrowest)
+        with coarser_tensors(seen):
+            return self.values(inputs, lifted), seen
 
     def claim(self, inputs: Arrays, cotangents: Sequence[FloatArray], lifted: bool, layout: Layout = "contiguous") -> Claim:
         fresh = self._fresh(inputs, lifted)

@@ -97,6 +97,11 @@ def test_a_stair_is_as_high_as_the_smallest_change_where_finer_steps_change_noth
     assert stairs(losses[:2]) == 1e-16
 
 
+def test_steps_out_of_the_domain_show_no_stair():
+    nowhere = float("nan")
+    assert stairs([[1.0, 1.0], [nowhere, 1.0], [nowhere, nowhere]]) == 2.0**-10
+
+
 def test_a_loss_that_no_step_changes_may_be_a_stair_of_single_or_half_precision():
     assert stairs(np.ones((7, 2)), noise=1e-10) == 1e-10 * 2.0**29
     assert stairs(np.ones((7, 2))) == 2.0**-10

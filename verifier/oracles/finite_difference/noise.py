@@ -104,9 +104,12 @@ def noise_of_stairs(losses: FloatArray, *, center: float, noise: float, growth: 
     """
     changes = np.abs(losses - center)
     flat = (changes == 0).all(axis=1)
-    if flat.all():
+    if not flat.any():
+        return noise
+    higher = changes[changes > 0]
+    if not higher.size:  # it changes nowhere, but for steps out of the domain
         return max(noise * max(1.0, growth), WIDEST_STAIR * abs(center))
-    return max(noise, float(changes[changes > 0].min())) if flat.any() else noise
+    return max(noise, float(higher.min()))
 
 
 def _roughness(values: FloatArray) -> float:

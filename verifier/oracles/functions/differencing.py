@@ -24,6 +24,7 @@ from verifier.oracles.functions.closer import EXACT, Slopes, slopes_along
 from verifier.oracles.functions.differentiable import Arrays, Differentiable
 from verifier.oracles.functions.jumps import largest_jump
 from verifier.oracles.functions.projection import Projection
+from verifier.oracles.functions.stairs import hidden_by_stairs
 from verifier.oracles.functions.trial import moves_of
 from verifier.oracles.functions.wandering import (
     COPIES,
@@ -72,6 +73,7 @@ class Findings:
             rounding: relative to what the outputs move by).
         doubtful: inputs about which the differences contradict themselves.
         kinks: by input, an element whose two sides differ, by more than rounding.
+        on_stairs: inputs along which rounding makes stairs that may hide the gradient claimed.
     """
 
     wrong: WrongElement | None = None
@@ -80,6 +82,7 @@ class Findings:
     resolves: dict[str, float] = field(default_factory=dict)
     doubtful: list[str] = field(default_factory=list)
     kinks: dict[str, Kink] = field(default_factory=dict)
+    on_stairs: list[str] = field(default_factory=list)
 
     def failed(self) -> bool:
         """Whether an element was found wrong."""
@@ -116,6 +119,7 @@ def difference(
     for name in [name for name in live if not found.resolves[name] <= DECISIVE or name in found.doubtful][:MOST_ALONE]:
         if not found.failed():
             asking.look_closer(name, gradients[name], found)
+    found.on_stairs = asking.on_stairs
     return found, asking
 
 
@@ -151,6 +155,7 @@ class Asking:
         # exp(x) - 1 - x at 1e-3 is what is left of numbers of size 1, which moves of a few last bits do not show.
         self._leniently = moves_of(projection.outputs, center, shown * (np.abs(center) + HIDDEN) + wander)
         self._lenient = False
+        self.on_stairs: list[str] = []
         self._center = projection.project(center)
         if abs(self._center) < NEARLY_ZERO:
             projection.shift = HIDDEN
@@ -254,7 +259,25 @@ class Asking:
             return False
         wandered = self._wander_of_claim(name)
         allowed = SAFETY * max(float(wandered[element.index]), FLOOR * float(wandered.max())) * self._projection.scales[name]
-        return abs(element.estimated - element.claimed) > element.tolerance + allowed
+        return abs(element.estimated - element.claimed) > element.tolerance + allowed and not self._is_on_stairs(element)
+
+    def _is_on_stairs(self, element: WrongElement) -> bool:
+        """Whether rounding inside makes stairs of the function around the element, which may hide a slope as claimed."""
+        theta = self._projection.theta[element.tensor]
+        direction = np.zeros(theta.shape)
+        direction[element.index] = 1.0
+        there = {element.tensor: direction}
+        hidden = hidden_by_stairs(
+            lambda t: self._projection.project(self._projection.outputs(there, t)),
+            partial(self._projection.coarsely, there),
+            size=abs(float(theta[element.index])) or 1.0,
+            level=self._level,
+            claimed=element.claimed,
+            found=element.estimated,
+        )
+        if hidden and element.tensor not in self.on_stairs:
+            self.on_stairs.append(element.tensor)
+        return hidden
 
     def _moves_as_claimed(self, element: WrongElement) -> bool:
         """Whether the outputs move as claimed over a step so short that they move by a small part of themselves.
@@ -321,9 +344,10 @@ class Asking:
             bounds.append(0.0 if still and both is not None else here.leave_open(claimed * unit) / unit)
         largest = float(np.abs(gradient).max(initial=0.0))
         settled = not wrong and smooth and len(order) == gradient.size and max(bounds) <= DECISIVE * largest
-        stands = [one for one in wrong if self._stands(one)]
-        if stands and (smooth or whole_is_wrong or self._smooth_without_kinks(name, gradient, found)):
-            found.wrong = max(stands, key=lambda one: abs(one.claimed - one.estimated))
+        by_error = sorted(wrong, key=lambda one: -abs(one.claimed - one.estimated))
+        stands = next((one for one in by_error if self._stands(one)), None)
+        if stands is not None and (smooth or whole_is_wrong or self._smooth_without_kinks(name, gradient, found)):
+            found.wrong = stands
         elif settled:
             self._settle(name, max(bounds) / largest if largest else self._epsilon, found)
 

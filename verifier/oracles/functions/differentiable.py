@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
+from verifier.oracles.functions.coarser import Seen
 from verifier.oracles.functions.layouts import Layout
 
 Arrays = Mapping[str, FloatArray]
@@ -46,6 +47,7 @@ class Differentiable:
         inputs: the point: what is differentiated, float64 arrays that hold numbers of the function's own type.
         epsilon: machine epsilon of the narrowest type among the inputs.
         values: (inputs, lifted) -> every real output; `lifted` asks for a computation in float64.
+        coarsely: as `values`, with half of the digits in every result on the way (see `coarser`), and what was met there.
         claim: (inputs, cotangents, lifted) -> the claimed gradient of Σ cotangent · output; `lifted` as above.
         rounded: (inputs) -> the nearest inputs that the function's own types hold.
         takes_cotangent: whether the gradient is that of any projection; else there is one number, and it is that of it.
@@ -58,6 +60,7 @@ class Differentiable:
     inputs: Arrays
     epsilon: float
     values: Callable[[Arrays, bool], Outputs]
+    coarsely: Callable[[Arrays, bool], tuple[Outputs, Seen]]
     claim: Ask
     rounded: Callable[[Arrays], Arrays]
     takes_cotangent: bool = True

@@ -37,6 +37,10 @@ NO_FLOAT64 = "its type is too narrow to be differenced, and it takes no float64"
 RANDOM = "the function answers differently when it is asked again: is there randomness?"
 INFINITE_GRADIENT = "the claimed gradient is not finite"
 CONTRADICTION = "its differences contradict each other: is part of it computed in a narrow type, or does it cancel?"
+STAIRS = (
+    "along {} it goes in steps, as far as can be seen of rounding inside (of numbers that cancel, of a narrower type), which may hide the "
+    "gradient: ask where they are small, or use a form that keeps the digits (expm1, log1p, 2 sin²(x/2) for 1 - cos x)"
+)
 ALL_ROUNDING = "in its own type its gradient is no larger than rounding, so that zeros would pass: scale the function up, or ask in float64"
 LAST_BITS_VARY = "not reproducible to the bit: the same call gives another gradient the second time, no further off than rounding"
 KEPT = "the same call gives another gradient the second time: is it accumulated, is something kept between calls, is there randomness?"
@@ -206,7 +210,9 @@ def _reasons(
     for name in undecided:
         if name in findings.kinks:
             reasons.append(_kink_in_words(name, findings.kinks[name], function.inputs[name], projection.scales[name]))
-    if findings.doubtful and not findings.kinks:
+        elif name in findings.on_stairs:
+            reasons.append(STAIRS.format(name))
+    if set(findings.doubtful).difference(findings.on_stairs) and not findings.kinks:
         reasons.append(CONTRADICTION)
     if undecided and projection.raised and not reasons:
         reasons.append(f"beside this point the function raises {projection.raised}")

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
+from verifier.oracles.functions.coarser import Seen, coarse, coarser_tensors
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
 from verifier.oracles.functions.layouts import Layout, laid_out
 from verifier.oracles.functions.nests import leaves, matched, rebuilt
+from verifier.oracles.functions.wandering import FLOAT64_EPSILON
 
 Function = Callable[..., Any]
 
@@ -46,6 +48,7 @@ def plain_function(function: Function, gradient: Function, arguments: Sequence[A
         inputs=inputs,
         epsilon=max(epsilon, seen),
         values=call.values,
+        coarsely=call.coarsely,
         claim=call.claim,
         rounded=call.rounded,
         takes_cotangent=call.takes_cotangent(inputs),
@@ -89,6 +92,16 @@ class _Call:
             raise UnusableGradientError(f"the function changes {', '.join(changed)} where it should not. Copy before you write.")
         self._complex_outputs = tuple(output.dtype.kind == "c" for output in outputs)
         return tuple(output if output.dtype.kind == "f" else _pairs(output) for output in outputs)
+
+    def coarsely(self, inputs: Arrays, lifted: bool) -> tuple[Outputs, Seen]:
+        """The outputs with half of the digits in every result on the way."""
+        wide = FLOAT64_EPSILON if lifted else max(float(np.finfo(kind).eps) for kind in self.types.values())
+        seen, fresh = Seen(wide), self._fresh(inputs, lifted)
+        fresh |= {name: coarse(np.asarray(fresh[name]), seen) for name in inputs}
+        with coarser_tensors(seen):
+            answer = self._function(*self._called_with(fresh))
+        outputs = tuple(np.array(output) for output in (answer if isinstance(answer, tuple | list) else [answer]))
+        return tuple(output if output.dtype.kind == "f" else _pairs(output) for output in outputs), seen
 
     def takes_cotangent(self, inputs: Arrays) -> bool:
         """Whether the gradient is called with cotangents: not where the function returns one real number."""

@@ -7,6 +7,7 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.oracles.finite_difference.directions import direction_for
+from verifier.oracles.functions.coarser import Seen
 from verifier.oracles.functions.differentiable import Arrays, Differentiable
 
 COARSE_BITS = 7  # of a cotangent's magnitude where a type has few: exact in bfloat16 and float16
@@ -54,14 +55,29 @@ class Projection:
 
     def outputs(self, direction: Mapping[str, FloatArray], step: float) -> FloatArray:
         """All outputs at θ + t·v, one after another, as the function gives them for inputs of its own type."""
+        self.evaluations += 1
+        return self._asked(self._moved(direction, step), at_the_point=not direction)
+
+    def coarsely(self, direction: Mapping[str, FloatArray], step: float) -> tuple[float, Seen]:
+        """The projected outputs there in a coarser arithmetic, and what was met; NaN where the function cannot be asked so."""
+        moved = self._moved(direction, step)
+        try:
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                outputs, seen = self._function.coarsely(moved if self._lifted else self._function.rounded(moved), self._lifted)
+        except Exception:  # whatever a foreign function does with arrays and a mode that it was not made for
+            return float("nan"), Seen(0.0)
+        found = flat(outputs)
+        return (self.project(found) if found.shape == self._cotangent.shape else float("nan")), seen
+
+    def _moved(self, direction: Mapping[str, FloatArray], step: float) -> dict[str, FloatArray]:
         moved = {
             name: (self.theta[name] + step * direction[name]) * self.scales[name] if name in direction else array
             for name, array in self._function.inputs.items()
         }
         for name, fixed in self._fixed.items():
             moved[name] = np.where(fixed, self._function.inputs[name], moved[name])
-        self.evaluations += 1
-        return self._asked(moved, at_the_point=not direction)
+        return moved
 
     def _asked(self, moved: Arrays, at_the_point: bool) -> FloatArray:
         """Where the function raises, it is outside of its domain; at the point itself that is the caller's to know."""
