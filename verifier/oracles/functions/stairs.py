@@ -12,7 +12,7 @@ import numpy as np
 
 from verifier.oracles.functions.coarser import Seen
 
-NEAREST, FURTHEST = -16, 10  # powers of two, of the element's own size: steps are looked for from one to the other
+NEAREST, FURTHEST = -16, 20  # powers of two, of the element's own size: steps are looked for from one to the other
 LOWER = 8.0  # a stair that hides a slope is about as high as the slope would have gone over the tread; so much lower it hides none
 HALVINGS = 30
 BESIDE = 2.0**-12  # of the element's size and the step's distance: how far before and after a step the coarser arithmetic is asked
