@@ -46,6 +46,9 @@ RIGHT = {
     "float16 inside, log of shares": (lambda x: torch.log_softmax(norm(half(1 + 1e3 * x) - 1), -1), SMALL),
     "bfloat16 inside": (lambda x: normalize((1 + 1e4 * x).bfloat16().double()), SMALL),
     "float32 inside": (lambda x: norm(1 - torch.cos(x.float()).double()), 1e3 * SMALL),
+    "a float32 stair far away": (lambda x: torch.tanh(1e12 * (1 - torch.cos(x.float())).double()), SMALL),
+    "stairs closer than half of the digits tell": (lambda x: torch.tanh(1e12 * (1 - (1 + x) / (1 + x).norm() / 0.5)), SMALLER),
+    "none of its digits in float32": (lambda x: torch.tanh(1e12 * (torch.exp(x) - 1)), SMALLER.float()),
     "in float32": (lambda x: torch.atan2((1 - torch.cos(x))[:, 1:], (1 - torch.cos(x))[:, :-1]), SMALLER.float()),
 }
 

@@ -5,7 +5,7 @@ has. The stairs of a number that cancelled (1 - cos x) are its rounding: with ha
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +60,7 @@ class Coarse(np.ndarray[Any, Any]):
             keywords["where"] = _plain(keywords["where"])
         return self._each(getattr(ufunc, method)(*plain, **keywords))
 
-    def __array_function__(self, function: Callable[..., Any], types: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    def __array_function__(self, function: Callable[..., Any], types: Any, arguments: Iterable[Any], keywords: Mapping[str, Any]) -> Any:
         """Any other function of NumPy, from arrays as they are anywhere."""
         return self._each(function(*_plain(tuple(arguments)), **{name: _plain(one) for name, one in keywords.items()}))
 

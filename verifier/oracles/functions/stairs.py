@@ -44,13 +44,13 @@ def hidden_by_stairs(
     """
     apart, center = abs(claimed - found), along(0.0)
     for side in (1.0, -1.0):
-        step = _nearest_step(lambda t, side=side: along(side * t) - center - found * side * t, size, level, apart)  # type: ignore[misc]
+        step = _nearest_step(lambda t, side=side: along(side * t) - center - found * side * t, size, level, apart, found * side)  # type: ignore[misc]
         if step is not None and not _is_meant(along, coarsely, side, step, size):
             return True
     return False
 
 
-def _nearest_step(off: Along, size: float, level: float, apart: float) -> Step | None:
+def _nearest_step(off: Along, size: float, level: float, apart: float, found: float) -> Step | None:
     """The nearest step on one side that is high enough to hide a slope, of what is off the slope found.
 
     Forgotten is one that the slope found, further out, leaves behind. Nothing is looked for beyond the element's size where the function
@@ -62,13 +62,13 @@ def _nearest_step(off: Along, size: float, level: float, apart: float) -> Step |
         after = off(end)
         if not np.isfinite(after) or (step is not None and exponent > 0):
             break
-        least = min(apart * end, max(level, abs(after))) / LOWER
+        least = min(apart * end, max(level, abs(after + found * end))) / LOWER
         if step is not None and max(abs(after), step.height) <= least:
             step = None
         change = abs(after - before)
         if step is None and change > least:
             step = _enclosed(off, (start, before), (end, after), max(least, change / LOWER) / 2)
-            if step is None and exponent >= 0:
+            if step is None and exponent >= 0 and change > apart * end / LOWER:
                 break
         start, before = end, after
     return step
@@ -93,8 +93,12 @@ def _enclosed(off: Along, start: tuple[float, float], end: tuple[float, float], 
 def _is_meant(along: Along, coarsely: Callable[[float], tuple[float, Seen]], side: float, step: Step, size: float) -> bool:
     """Whether a coarser arithmetic, which sees the function compute, comes to the same before and after the step."""
     margin = BESIDE * max(size, step.at)
-    for t in (0.0, max(0.0, step.at - margin), step.at + margin):
-        value, seen = coarsely(side * t)
-        if seen.narrow or not seen.results or not abs(value - along(side * t)) <= ALIKE * step.height:
+    points = 0.0, max(0.0, step.at - margin), step.at + margin
+    there = [along(side * t) for t in points]
+    if not abs(there[2] - there[1]) > step.height / 2:  # it is one of many, closer together than the coarser arithmetic can tell
+        return False
+    for t, value in zip(points, there, strict=True):
+        coarse, seen = coarsely(side * t)
+        if seen.narrow or not seen.results or not abs(coarse - value) <= ALIKE * step.height:
             return False
     return True
