@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import verifier
 from verifier.diagnosis.layer.axes import shown_when
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.regions import region_of
@@ -209,3 +210,23 @@ def test_a_row_that_comes_several_times_counts_once():
     mistake, says = related("U", cases)
     assert mistake == "one-contribution"
     assert says.startswith("counts a row that comes several times once")
+
+
+def test_no_number_where_elements_are_equal_alone_is_said_so(tmp_path):
+    """A distance of 0: the root's derivative is a division by it."""
+    keys = (
+        'arrays = { a = "N D", b = "N D" }',
+        "sizes = { D = 1 }",
+        'forward = "d = distance(a, b)"',
+        'backward = "da, db = back(dd, a, b)"',
+    )
+    block = "\n".join(f"# {key}" for key in ('contract = "layer"', *keys))
+    file = tmp_path / "distances.py"
+    file.write_text(
+        f"# /// script\n# [tool.verifier]\n{block}\n# ///\nimport numpy as np\n\n\n"
+        "def distance(a, b):\n    return np.sqrt(((a - b) ** 2).sum(axis=1))\n\n\n"
+        "def back(dd, a, b):\n    da = (dd / distance(a, b))[:, None] * (a - b)\n    return da, -da\n"
+    )
+    report = verifier.check(file, profile="quick")
+    assert "is not finite" in report.summary
+    assert "where elements are equal only" in report.summary

@@ -17,6 +17,7 @@ from verifier.diagnosis.layer.relations import related
 from verifier.results.report import Diagnosis
 
 OF_FORM = ("shape", "missing", "not finite")  # kinds of departure that are seen without differences
+AT = {"ties": " where elements are equal only", "zeros": " where elements are zero only"}
 NO_RELATION = "no-known-mistake"
 TINY = 1e-3  # of an element: no term is that small; it names, and decides nothing
 
@@ -74,6 +75,7 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
     evidence = f"On {len(failing)} of {counted(asked, 'problem')}."
     label = f"d{name}"
     if of_form:
+        where = _only_under(departures) or where
         says = f"{label} {departures[0].says}{',' if where else ''}{where}."
         return Diagnosis(departures[0].kind.replace(" ", "-"), "", says, evidence, examined.claims.name, name, "", axes)
     if relation is not None:
@@ -95,6 +97,12 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
     what = is_there(name, wrong) if place else "is wrong"
     says = f"{label} {what}{place}{where}{numbers}, at {worst.problem.describe()}."
     return Diagnosis(NO_RELATION, "", says, evidence, examined.claims.name, name, region, axes)
+
+
+def _only_under(departures: Sequence[Departure]) -> str:
+    """What is special about all of these problems beside their sizes: there a division by a distance of 0 is none by chance."""
+    stresses = {departure.problem.stress for departure in departures}
+    return AT.get(stresses.pop(), "") if len(stresses) == 1 else ""
 
 
 def _place(departure: Departure) -> str:
