@@ -77,6 +77,7 @@ def _decays(rule: Rule) -> Sequence[tuple[str, Mapping[str, Any]]]:
     return (
         ("The weight decay is missing.", {"decay": 0.0}),
         (other, {"decoupled": not decoupled}),
+        *((("The weight decay is not multiplied by the learning rate.", {"undamped": True}),) if decoupled else ()),
         ("Only the weights decay; `weight_decay` is of the biases too.", {"weights_alone": True}),
         ("The weight decay counts twice.", {"decay": 2.0}),
         ("The weight decay counts half.", {"decay": 0.5}),
@@ -92,7 +93,7 @@ def _walking(name: str, twist: Mapping[str, Any]) -> Walk:
         decoupled = twist.get("decoupled", name == "adamw")
         for count, gradient in enumerate(gradients, 1):
             if decay and decoupled:
-                weights = weights - rate * decay * weights
+                weights = weights - (1.0 if twist.get("undamped") else rate) * decay * weights
             elif decay:
                 gradient = gradient + decay * weights
             step = _STEPS[name](options, twist, state, gradient, count)

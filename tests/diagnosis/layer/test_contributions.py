@@ -10,6 +10,7 @@ from verifier.diagnosis.layer.regions import region_of
 from verifier.diagnosis.layer.relations import related
 
 STEP = 1e-5
+YES = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
 
 
 def slopes(function, arrays, name):
@@ -230,3 +231,47 @@ def test_no_number_where_elements_are_equal_alone_is_said_so(tmp_path):
     report = verifier.check(file, profile="quick")
     assert "is not finite" in report.summary
     assert "where elements are equal only" in report.summary
+
+
+def test_each_row_has_a_factor_of_its_own():
+    """x less its mean, over its deviation: the division is forgotten on the way back."""
+
+    def normalised(given):
+        centred = given["x"] - given["x"].mean(axis=1, keepdims=True)
+        return [centred / np.sqrt((centred**2).mean(axis=1, keepdims=True))]
+
+    def claim(a, c):
+        (h,) = normalised(a)
+        return {"x": c[0] - c[0].mean(axis=1, keepdims=True) - h * (c[0] * h).mean(axis=1, keepdims=True)}
+
+    mistake, says = related("x", cases_of(normalised, claim, lambda given: {"x": (3, 5)}))
+    assert mistake == "some-factor"
+    assert says.startswith("is right but for a factor of each row that is its own") or "of each sample" in says
+
+
+def test_of_a_loss_no_mean_is_taken_off():
+    """Dice's: a term that all elements share."""
+
+    def dice(given):
+        return [1 - 2 * (given["p"] * YES).sum() / (given["p"] ** 2).sum()]
+
+    def claim(a, c):
+        right = -2 * YES / (a["p"] ** 2).sum() + 4 * a["p"] * (a["p"] * YES).sum() / (a["p"] ** 2).sum() ** 2
+        return {"p": c[0] * (right + 0.7)}
+
+    cases = [Case(**{**vars(case), "shapes": ((),)}) for case in cases_of(dice, claim, lambda given: {"p": (2, 3)})]
+    _, says = related("p", cases)
+    assert says == "is off by a number that is the same everywhere: a term that all elements share is missing or wrong"
+
+
+def test_a_half_of_the_columns_is_named():
+    def gated(given):
+        a, b = np.split(given["x"], 2, axis=1)
+        return [a * np.tanh(b)]
+
+    def claim(a, c):
+        second = a["x"][:, 4:]
+        return {"x": np.concatenate([c[0] * np.tanh(second), c[0] * (1 - np.tanh(second) ** 2)], axis=1)}
+
+    cases = cases_of(gated, claim, lambda given: {"x": (3, 8)})
+    assert region_of("x", cases) == "in the last half of the columns only"

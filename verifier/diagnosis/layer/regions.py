@@ -70,6 +70,10 @@ def _regions(name: str, rank: int) -> Iterator[tuple[str, Callable[[FloatArray],
     for axis, word in enumerate(AXES.get(rank, ())):
         yield f"in the first {word} only", partial(_slab, axis, 0)
         yield f"in the last {word} only", partial(_slab, axis, -1)
+    for axis, word in enumerate(AXES.get(rank, ())):
+        yield f"in the first half of the {word}s only", partial(_half, axis, 0)
+        yield f"in the last half of the {word}s only", partial(_half, axis, 1)
+    for axis, word in enumerate(AXES.get(rank, ())):
         yield f"in {word}s after the first only", partial(_others, axis, 0)
         yield f"in {word}s before the last only", partial(_others, axis, -1)
     if rank == 4:
@@ -98,6 +102,15 @@ def _picked(case: Case, name: str, index: str, by: str) -> Mask | None:
 def _slab(axis: int, position: int, array: FloatArray) -> Mask:
     mask = np.zeros(array.shape, dtype=np.bool_)
     np.moveaxis(mask, axis, 0)[position] = True
+    return mask
+
+
+def _half(axis: int, which: int, array: FloatArray) -> Mask:
+    """One half of an axis that has two; where it has none, nothing is in it."""
+    mask = np.zeros(array.shape, dtype=np.bool_)
+    length = array.shape[axis] // 2
+    if array.shape[axis] == 2 * length:
+        np.moveaxis(mask, axis, 0)[which * length : (which + 1) * length] = True
     return mask
 
 

@@ -22,7 +22,7 @@ from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, w
 from verifier.diagnosis.layer.elsewhere import of_another_mask, other_places, reshaped
 from verifier.diagnosis.layer.matching import by_formula
 from verifier.diagnosis.layer.sizes import constant, exchanged_sizes, sizes_of
-from verifier.diagnosis.layer.spread import mean_term, variance_term
+from verifier.diagnosis.layer.spread import factor_of_each_group, mean_term, variance_term
 
 NEARLY = 1e-3  # of an error: what a factor may leave of it, for an ε beside it; it names, and decides nothing
 
@@ -341,4 +341,5 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("clipped", _clipped),
     ("factor", _nearly_a_factor),
     ("some-factor", _some_factor),
+    ("some-factor", factor_of_each_group),
 )

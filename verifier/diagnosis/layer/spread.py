@@ -17,9 +17,40 @@ Grouping = Callable[[FloatArray], FloatArray]
 
 def mean_term(name: str, cases: Sequence[Case]) -> str | None:
     """A mean that is not taken off, over the batch or along each row."""
+    if all(case.shapes == ((),) for case in cases):  # a loss takes no mean off
+        return _one_number(name, cases)
     for words, rows in (("over the batch", _over_the_batch), ("along each row", _of_rows)):
         if _fits(name, cases, rows, lambda x: [np.ones_like(x)]):
             return f"is off by a number that is the same {words}: the term through the mean is missing or wrong"
+    return None
+
+
+def _one_number(name: str, cases: Sequence[Case]) -> str | None:
+    errors = [case.claimed[name] - case.right[name] for case in cases]
+    if max(error.size for error in errors) > 2 and all(
+        case.close(name, error, np.full_like(error, error.mean())) for case, error in zip(cases, errors, strict=True)
+    ):
+        return "is off by a number that is the same everywhere: a term that all elements share is missing or wrong"
+    return None
+
+
+def factor_of_each_group(name: str, cases: Sequence[Case]) -> str | None:
+    """Right but for a factor that each row, or column over the batch, has of its own: a deviation or a length is at fault."""
+    for words, rows in _groupings(cases[0].claimed[name].ndim):
+        told = False
+        for case in cases:
+            claimed, right = case.claimed[name], case.right[name]
+            if claimed.ndim < 2 or claimed.shape != right.shape:
+                return None
+            groups = list(zip(rows(claimed), rows(right), strict=True))
+            if groups[0][0].size < 3 or len(groups) < 2:
+                continue
+            if not case.close(name, rows(claimed), np.stack([_projected(ours, true) for ours, true in groups])):
+                break
+            told = True
+        else:
+            if told:
+                return f"is right but for a factor {words} that is its own: a division by a deviation or a length is missing or too much"
     return None
 
 
