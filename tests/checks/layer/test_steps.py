@@ -52,6 +52,11 @@ KEYS = {
         'setup = "config = None"',
         'optimizer = { name = "adam", lr = 1e-2, eps = 1e-7, eps_hat = false }',
     ),
+    "adamw": (
+        'step = "next_w, config = adam(w, dw, config)"',
+        'setup = "config = None"',
+        'optimizer = { name = "adamw", lr = 1e-2, weight_decay = 0.1 }',
+    ),
     "momentum": ('step = "w, v = momentum(w, dw, v)"', 'setup = "v = np.zeros(w.shape)"', 'optimizer = { name = "momentum", lr = 1e-2 }'),
     "object": (
         "setup = [\"optimizer = RMSProp(lr)\", \"params = {'w': w, 'b': b}\"]",
@@ -89,6 +94,7 @@ def test_right_steps_pass(judge, source, keys):
         (EFFICIENT, "corrected first", "0.9 ** config", "0.9 ** config", "departs from adam at step 1"),
         (EFFICIENT, "eps 1e-7", 'np.sqrt(1.0 - 0.999 ** config["t"]) / (1.0 - 0.9 ** config["t"])', "1.0", "bias correction is missing"),
         (EFFICIENT, "eps 1e-7", " + 1e-7", " + 1e-6", "departs from adam"),
+        (ADAM, "adamw", "return w -", "return w * 0.9 -", "decay is not multiplied by the learning rate"),
         (ADAM, "adam", 'config["t"] += 1', 'config["t"] = 1', "t is never counted"),
         (MOMENTUM, "momentum", "0.9 * v - 0.01 * dw", "-0.01 * dw", "not kept"),
         (OBJECT, "object", "0.99 * self.h[key] + 0.01", "0.01 * self.h[key] + 0.99", "exchanged"),
