@@ -122,3 +122,14 @@ def test_a_hint_speaks_of_the_claimed_loss_alone(fault):
         hint = hint_for(fault, "The derivative of ½(y - ŷ)² is ŷ - y, without a 2.", replace(SQUARED, losses=(loss,)))
         assert ("cross-entropy" in hint) == (loss == "binary_cross_entropy")
         assert ("(y - ŷ)²" in hint) == (loss != "binary_cross_entropy")
+
+
+@pytest.mark.parametrize(("factor", "of_parameters"), [("0.3", True), ("0.003 * (x ** 4).sum()", False)])
+def test_a_wrong_term_of_parameters_alone_is_told_from_a_wrong_forward_pass(told_of, factor, of_parameters):
+    rows = "sum((p[1:] ** 2).sum() for p in [*weights, *biases])"
+    loss = f"((p - y) ** 2).sum() / len(x) + {factor} / len(x) * {rows}"
+    gradient = f"[g + 2 * {factor} / len(x) * np.concatenate([0 * p[:1], p[1:]]) for p, g in zip"
+    end = f"gw, gb = {gradient}(weights, gw)], {gradient}(biases, gb)]"
+    verdict, [first, *_] = told_of(claims="# l2 = 0.3\n# l2_over_batch = true\n", loss=loss, end=end)
+    assert (verdict, first.fault) == ("fail", "no-known-mistake")
+    assert ("a term of the parameters alone is not" in first.explanation) == of_parameters, first.explanation

@@ -26,7 +26,7 @@ from verifier.diagnosis.mlp.optimizers import explain_by_a_rule, tell_carried
 from verifier.diagnosis.mlp.other_losses import find_other_loss
 from verifier.diagnosis.mlp.other_network import find_other_network
 from verifier.diagnosis.mlp.own_loss import OwnLoss, find_own_loss, tell_own_loss
-from verifier.diagnosis.mlp.patterns import find_state, is_numerical_differentiation, mixes_samples
+from verifier.diagnosis.mlp.patterns import departs_without_samples, find_state, is_numerical_differentiation, mixes_samples
 from verifier.diagnosis.mlp.precision import Closeness, judge_closeness
 from verifier.diagnosis.mlp.probing import Ask, ask_about, draw_probes
 from verifier.diagnosis.mlp.remembering import find_memory
@@ -384,6 +384,11 @@ def _of_departure(departure: Departure, symptoms: Symptoms, closeness: Closeness
 def _of_another_forward(symptoms: Symptoms) -> str:
     """What may be said of gradients beside another forward pass: only differences of the candidate's own loss tell that they follow it."""
     text = "The forward pass does not compute what is claimed."
+    if departs_without_samples(symptoms.claims, symptoms.ask, seed=symptoms.seed):
+        text = (
+            "The loss departs from the claimed one by the same for any samples: outputs and data are right in it, and a term of the "
+            "parameters alone is not. Which weights does the regularisation take, and does it take biases?"
+        )
     if _is_consistent(symptoms):
         return f"{text} The gradients are the derivative of the candidate's own loss: change the forward pass or the loss, and they follow."
     if "finite-difference" in symptoms.failed:

@@ -12,7 +12,7 @@ from verifier.contracts.mlp.network import architecture_of, build_problem
 from verifier.diagnosis.mlp.faults import BY_ID
 from verifier.diagnosis.mlp.probing import Ask, draw_probes
 from verifier.diagnosis.mlp.variation import Fault
-from verifier.oracles.reference import Answered, Reference
+from verifier.oracles.reference import Answered, Reference, refer
 from verifier.problems.program import Problem, machine_epsilon
 from verifier.results.evaluation import Evaluation
 from verifier.tolerance import safety
@@ -92,6 +92,25 @@ def mixes_samples(claims: Claims, ask: Ask, *, seed: int) -> bool:
             apart = abs(known[0] - known[1] - known[2] + known[3])
             found.append(apart > MIXED * max(map(abs, known)))
     return sum(found) > SEQUENCES // 2
+
+
+def departs_without_samples(claims: Claims, ask: Ask, *, seed: int) -> bool:
+    """Whether the loss departs from the claimed one by the same for any samples, on all networks asked: by what parameters decide."""
+    if claims.batch == "single":
+        return False
+    errors = []
+    for problem, _ in draw_probes(claims, seed=seed + 4, count=SEQUENCES, batch=4):
+        both = []
+        for rows in ([0, 2], [1, 3]):
+            arrays = {**problem.arrays, "x": problem.arrays["x"][rows], "y": problem.arrays["y"][rows]}
+            part = build_problem(replace(architecture_of(problem), batch=len(rows)), arrays, claims)
+            claimed, reference = ask(part), refer(part)
+            if claimed is None or claimed.loss is None or reference.loss is None:
+                return False
+            both.append((claimed.loss - reference.loss, reference.loss_tolerance()))
+        (one, tolerance), (other, more) = both
+        errors.append(abs(one - other) <= tolerance + more and abs(one) > 1000 * (tolerance + more))
+    return bool(errors) and all(errors)
 
 
 def _loss_of_rows(problem: Problem, rows: list[int], claims: Claims, ask: Ask) -> float | None:
