@@ -50,7 +50,7 @@ def factor_of_each_group(name: str, cases: Sequence[Case]) -> str | None:
             told = True
         else:
             if told:
-                return f"is right but for a factor {words} that is its own: a division by a deviation or a length is missing or too much"
+                return f"is right but for a factor {words} that is its own: gamma, a deviation or a length is missing or too much"
     return None
 
 
