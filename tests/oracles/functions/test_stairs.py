@@ -90,6 +90,7 @@ STEPPING = {
     "a threshold": (shrunk, lambda x, c: c * (np.abs(x) > 0.5), np.array([0.9, -0.7, 0.3])),
     "a sign": (lambda x: np.sign(x) * x**2, lambda x, c: 2 * c * np.abs(x), np.array([0.9, -0.7, 0.3])),
     "data of its own": (lambda w: np.floor(DATA @ w) @ w, lambda w: np.floor(DATA @ w), np.array([0.45, 0.8])),
+    "a pole nearby": (lambda x: 1 / (np.exp(x) - 1.5), lambda x, c: -c * np.exp(x) / (np.exp(x) - 1.5) ** 2, np.array([0.38, 0.43])),
     "plain numbers": (lambda x: math.floor(x[0]) * x[0], lambda x: np.array([math.floor(x[0])]), np.array([1.5])),
 }
 DATA = np.array([[1.2, 0.1], [0.3, 1.1]])

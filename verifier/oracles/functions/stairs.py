@@ -75,7 +75,8 @@ def _nearest_step(off: Along, size: float, level: float, apart: float, found: fl
 
 
 def _enclosed(off: Along, start: tuple[float, float], end: tuple[float, float], least: float) -> Step | None:
-    """Where between the two the function steps by at least so much; what is smooth changes less from half to half."""
+    """Where between the two the function steps by at least so much; what is smooth changes less from half to half, at a pole it is more."""
+    changes = []
     for _ in range(HALVINGS):
         middle = (start[0] + end[0]) / 2
         value = off(middle)
@@ -85,9 +86,11 @@ def _enclosed(off: Along, start: tuple[float, float], end: tuple[float, float], 
             end = middle, value
         else:
             start = middle, value
-        if abs(end[1] - start[1]) < least:
+        changes.append(abs(end[1] - start[1]))
+        if changes[-1] < least:
             return None
-    return Step((start[0] + end[0]) / 2, abs(end[1] - start[1]))
+    is_pole = changes[-1] > 2 * changes[HALVINGS // 2]
+    return None if is_pole else Step((start[0] + end[0]) / 2, changes[-1])
 
 
 def _is_meant(along: Along, coarsely: Callable[[float], tuple[float, Seen]], side: float, step: Step, size: float) -> bool:
