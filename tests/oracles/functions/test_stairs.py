@@ -109,3 +109,17 @@ def test_a_wrong_gradient_of_a_tensor_function_that_steps_by_itself_is_found():
     x = torch.tensor([0.3, 1.7, -2.2], dtype=torch.float64)
     with pytest.raises(AssertionError, match="should be 0"):
         assert_gradients(lambda x: x + (x.round() - x).detach(), x)
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_gradient_of_which_float32_keeps_no_digit_does_not_pass_for_its_own_size(times):
+    """tanh of 1e12 (exp(x) - 1) is flat at 1e-8, where float32 takes x for 0 and answers 1e12."""
+
+    def function(x):
+        return np.tanh(x.dtype.type(1e12) * (np.exp(x) - 1))
+
+    def gradient(x, cotangent):
+        return times * cotangent * (1 - function(x) ** 2) * x.dtype.type(1e12) * np.exp(x)
+
+    with pytest.raises(Inconclusive):
+        assert_gradients(function, gradient, np.array([0.6e-8, 1.3e-8, 1.9e-8], dtype=np.float32))

@@ -23,14 +23,13 @@ from verifier.oracles.functions.differencing import (
 )
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable
 from verifier.oracles.functions.layouts import Layout, numbers_in
-from verifier.oracles.functions.projection import Projection, cotangents_for, flat, scale_of
+from verifier.oracles.functions.own_type import beside_float64
+from verifier.oracles.functions.projection import Projection, cotangents_for
 from verifier.oracles.functions.relations import relation
-from verifier.oracles.functions.rounding import compare_by_jitter
-from verifier.oracles.functions.wandering import COPIES, FLOAT32_EPSILON, FLOAT64_EPSILON, HIDDEN, MORE_BITS, moved_inputs
+from verifier.oracles.functions.wandering import COPIES, FLOAT32_EPSILON, FLOAT64_EPSILON, MORE_BITS, moved_inputs
 from verifier.tolerance import SAFETY, Comparison
 
 SECOND_FACTOR = -64.0  # of the cotangents of the second call: a power of two, so that a linear gradient is the same to the last bit
-UNDERFLOW = 2.0**20  # times the smallest normal number: a factor that underflowed may have been multiplied by so much since
 
 NOT_FINITE = "the function is not finite at this point"
 NO_FLOAT64 = "its type is too narrow to be differenced, and it takes no float64"
@@ -178,13 +177,15 @@ def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], cla
         return replace(found, cause=function.cause(function.inputs, cotangents))
     if found.wrong is not None:
         return _related(found, function, judged[found.wrong.tensor], cotangents, asking, projection.scales)
+    forgiven: frozenset[str] = frozenset()
     if lifted is not None:
-        rounding = _rounding(function, cotangents)
+        rounding, forgiven = beside_float64(function, cotangents)
         # What stairs hide in float64 is no truth to hold float32 against.
         found = replace(found, rounding={n: one for n, one in rounding.items() if n not in findings.on_stairs})
     second, notes = _second_call(function, cotangents, claim, findings, projection.scales, found.rounding)
     powers = {n: max(power, found.rounding[n].resolves) if n in found.rounding else power for n, power in found.resolves.items()}
-    lost = tuple(n for n, seen in found.rounding.items() if seen.zeros_pass and n not in undecided and not asking.is_zero(n, held[n]))
+    open_still = [n for n in found.rounding if n not in undecided]
+    lost = tuple(n for n in open_still if n in forgiven or (found.rounding[n].zeros_pass and not asking.is_zero(n, held[n])))
     if lost:
         found = replace(found, undecided=(*undecided, *lost), reasons=(*found.reasons, ALL_ROUNDING))
     return replace(found, resolves=powers, second=second or _other_layouts(function, cotangents, claim), notes=notes)
@@ -321,39 +322,6 @@ def _unscaled(element: WrongElement | None, scales: Mapping[str, float]) -> Wron
         return None
     scale = scales[element.tensor]
     return replace(element, claimed=element.claimed / scale, estimated=element.estimated / scale, tolerance=element.tolerance / scale)
-
-
-def _rounding(function: Differentiable, cotangents: Sequence[FloatArray]) -> dict[str, Comparison]:
-    """The function's own numbers against those of the same code in float64."""
-
-    def ask(inputs: Arrays) -> tuple[Arrays, Arrays]:
-        return function.claim(inputs, cotangents, False).gradients, function.claim(inputs, cotangents, True).gradients
-
-    def outputs(inputs: Arrays) -> tuple[FloatArray, FloatArray]:
-        return flat(function.values(inputs, False)), flat(function.values(inputs, True))
-
-    # A type that leaves no digits of the outputs (1 / (exp(x) - 1 - x)) owes none of their gradient.
-    lost = _digits_lost(*outputs(function.inputs))
-    own, right = ask(function.inputs)
-    sizes = {n: max(float(np.abs(one[np.isfinite(one)]).max(initial=0.0)) for one in (own[n], right[n])) for n in right}
-    floors = {name: floor + lost * sizes[name] for name, floor in _floors(function, cotangents).items()}
-    return compare_by_jitter(ask, outputs, function.inputs, function.rounded, epsilon=function.epsilon, floors=floors)
-
-
-def _digits_lost(own: FloatArray, right: FloatArray) -> float:
-    """How far the outputs of the function's own type are from those of float64, relative to their size."""
-    size = float(np.linalg.norm(right))
-    return float(np.linalg.norm(own - right)) / size if size > 0 else 0.0
-
-
-def _floors(function: Differentiable, cotangents: Sequence[FloatArray]) -> dict[str, float]:
-    """What a gradient may be off by input: a change of the outputs by their last bit over a step of the input's size; and underflow.
-
-    Of outputs below 1 the last bit is that of 1, see `HIDDEN`.
-    """
-    level = max(HIDDEN, float(np.linalg.norm(flat(cotangents) * flat(function.values(function.inputs, False)))))
-    tiny = float(np.finfo(np.float64 if function.epsilon <= FLOAT64_EPSILON else np.float32).tiny)
-    return {name: function.epsilon * level / scale_of(array) + UNDERFLOW * tiny for name, array in function.inputs.items()}
 
 
 def _second_call(
