@@ -35,7 +35,7 @@ def test_the_contestants_side_loads_nothing_of_the_referees():
     code = "import verifier.worker.__main__, sys; print(*(name for name in sys.modules if name.startswith('verifier.')))"
     loaded = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
     others = {name for name in loaded if not name.startswith("verifier.worker")}
-    assert others <= {"verifier.wire", "verifier.notebook", "verifier.interpreted"}
+    assert others <= {"verifier.wire", "verifier.notebook", "verifier.interpreted", "verifier.coarser"}
 
 
 @pytest.mark.parametrize("name", ["py.typed", "reports/templates/report.html"])

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from verifier.arrays import FloatArray
+from verifier.coarser import Seen
 from verifier.oracles.cotangents import Projection
 from verifier.oracles.dispatched.devices import gpus_of, same_randomness, without_cudnn
-from verifier.oracles.functions.coarser import Seen, coarser_tensors
+from verifier.oracles.functions.coarser import coarser_tensors
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
 from verifier.oracles.functions.layouts import GARBAGE, Layout
 from verifier.oracles.functions.nests import leaves, rebuilt

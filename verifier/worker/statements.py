@@ -17,10 +17,19 @@ from typing import Any
 
 import numpy as np
 from numpy import array as stacked
-from numpy import ascontiguousarray, asfortranarray, broadcast_to, concatenate, errstate, zeros  # by name: a candidate may replace them
+from numpy import (
+    ascontiguousarray,
+    asfortranarray,
+    broadcast_to,
+    concatenate,
+    errstate,
+    finfo,
+    zeros,
+)  # by name: a candidate may replace them
 from numpy.random import seed as seed_numpy
 from numpy.typing import NDArray
 
+from verifier.coarser import Seen, coarse
 from verifier.worker.conversion import Basket, Refused, to_array
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
 
@@ -126,22 +135,27 @@ class Statements:
     def _points(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> Passing:
         """Outputs at points along a line: one row a point, the outputs one after another; or projected on cotangents, a number a point.
 
-        A point at which forward raises, or gives outputs of another size, is a row of NaN.
+        A point at which forward raises, or gives outputs of another size, is a row of NaN. "coarse" gives arrays whose results have half of
+        their digits, and "met" says how many there were, and whether one was narrower than what went in.
         """
         narrow = np.dtype(action.get("dtype", "float64"))
         rays = {name: arrays[key].astype(np.float64) for name, key in action["directions"].items()}
         cotangents = {name: arrays[key] for name, key in action.get("cotangents", {}).items()}
         rows: list[Array | None] = []
+        met = Seen(max((float(finfo(array.dtype).eps) for array in self.arrays.values() if array.dtype.kind == "f"), default=0.0))
         for step in arrays[action["steps"]]:
             moved = {name: array.copy() for name, array in self.arrays.items()}
             for name, along in rays.items():
                 start = self.arrays[name]
                 moved[name] = stacked(start.astype(np.float64) + step * along).astype(narrow).astype(start.dtype)
+            if action.get("coarse"):
+                moved = {name: coarse(array, met) if array.dtype.kind == "f" else array for name, array in moved.items()}
             space = yield moved, True  # beyond its domain, perhaps: the referee leaves the point out
             rows.append(None if space is None else _outputs_in(space, action["outputs"], cotangents))
         there = next((row for row in rows if row is not None), zeros(()))
         kept = [zeros(there.shape) + np.nan if row is None or row.shape != there.shape else row for row in rows]
-        return {"values": {"points": basket.add(stacked(kept, dtype=np.float64))}}
+        reply = {"values": {"points": basket.add(stacked(kept, dtype=np.float64))}}
+        return {**reply, "met": {"results": met.results, "narrow": met.narrow}} if action.get("coarse") else reply
 
     def _walk(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
         """A path of an optimiser: `once` runs before it, `step` at each point with that point's gradients; `carried` is the path's value.
@@ -207,7 +221,7 @@ def _execute(phase: str, code: Sequence[CodeType], space: Namespace) -> Namespac
 
 
 def _outputs_in(space: Namespace, names: Sequence[str], cotangents: Mapping[str, Array]) -> Array:
-    outputs = [_real(space.get(name), name).astype(np.float64).ravel() for name in names]
+    outputs = [stacked(_real(space.get(name), name), dtype=np.float64).ravel() for name in names]
     return _projected(outputs, [cotangents[name] for name in names]) if cotangents else concatenate(outputs)
 
 

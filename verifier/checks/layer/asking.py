@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import Array, FloatArray
+from verifier.coarser import Seen
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem, cotangent_values, flattened
+from verifier.oracles.functions.wandering import FLOAT64_EPSILON
 
 Arrays = Mapping[str, Array]
 FIRST_LENGTH = 4096  # of a cotangent before the output's size is known
@@ -188,6 +190,18 @@ class LayerAsking:
             for (direction, steps), rows in zip(lines, found, strict=True):
                 self._keep_one(self.problem, direction, steps, rows, dtype)
         return found
+
+    def coarsely(self, direction: Mapping[str, FloatArray], step: float) -> tuple[FloatArray, Seen]:
+        """All outputs at one point of a line in an arithmetic of half the digits, and what was met there; NaN where it raises so."""
+        assert self.problem is not None
+        carried: dict[str, Array] = {"steps": np.asarray([step]), **{f"direction {name}": along for name, along in direction.items()}}
+        named = {name: f"direction {name}" for name in direction}
+        action = {"do": "points", "steps": "steps", "directions": named, "outputs": list(self.outputs), "coarse": True}
+        self.evaluations += 1
+        replies, answered = self._ask([action], carried, self.problem)
+        met = replies[0]["met"]
+        rows = self._rows(answered[replies[0]["values"]["points"]], (self._elements,))
+        return rows[0], Seen(FLOAT64_EPSILON, int(met["results"]), bool(met["narrow"]))
 
     def _keep_one(
         self, problem: LayerProblem, direction: Mapping[str, FloatArray], steps: Sequence[float], rows: FloatArray, dtype: str

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking
+from verifier.checks.layer.stairs import is_on_stairs
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.directions import direction_for
 from verifier.oracles.finite_difference.elements import WrongElement
@@ -238,6 +239,21 @@ class _Line:
         with np.errstate(all="ignore"):
             return float(np.linalg.norm(self._cotangent * outputs))
 
+    def _is_on_stairs(self, element: WrongElement) -> bool:
+        """Whether rounding inside makes stairs of the layer around the element, which may hide a slope as claimed."""
+        theta = self._theta[element.tensor]
+        along = np.zeros(theta.shape)
+        along[element.index] = self._scales[element.tensor]
+        return is_on_stairs(
+            self._asking,
+            {element.tensor: along},
+            self._cotangent,
+            size=abs(float(theta[element.index])) or 1.0,
+            level=self._level_here,
+            claimed=element.claimed,
+            found=element.estimated,
+        )
+
     def _stands(self, element: WrongElement, found: Differenced) -> bool:
         """Whether the error is more than the claim's own noise, such as that of sums in float32; keeps it where it is."""
         name, scale = element.tensor, self._scales[element.tensor]
@@ -248,12 +264,15 @@ class _Line:
             ahead, behind = (self._claim_again(moved).get(name) for moved in both)
             if ahead is not None and behind is not None and ahead.shape == behind.shape == here.shape:
                 wandered = np.fmax(wandered, np.abs(ahead - 2 * here + behind))
+        self._claim_again(self._problem.arrays)  # what is asked next is about the problem itself again
         allowed = SAFETY * max(float(wandered[element.index]), FLOOR * float(wandered.max(initial=0.0))) * scale
         if name in self._answered.rounded:
             allowed += machine_epsilon(self._answered.rounded[name]) * abs(float(here[element.index])) * scale
         if abs(element.estimated - element.claimed) <= element.tolerance + allowed:
             size = float(np.abs(here).max(initial=0.0)) * scale
             found.resolves[name] = min(found.resolves[name], (element.tolerance + allowed) / size if size else float("inf"))
+            return False
+        if self._is_on_stairs(element):
             return False
         found.wrong = WrongElement(name, element.index, element.claimed / scale, element.estimated / scale, element.tolerance / scale)
         return True

@@ -21,7 +21,7 @@ from verifier.checks.layer.asking import (
 from verifier.checks.layer.differences import difference, shows_float32
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.properties import ask_properties
-from verifier.checks.layer.ties import Misplaced, misplaced
+from verifier.checks.layer.ties import Misplaced, hidden, misplaced
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.contracts.layer.mapped import left_out
 from verifier.oracles.finite_difference.line import DECISIVE
@@ -258,13 +258,17 @@ def _ask_ties(asking: LayerAsking, problem: LayerProblem, answered: Answered, fo
     try:
         inside = "float32" if answered.rounded else found.inside_of(problem)
         outside = misplaced(asking, problem, answered, seed=seed, elements=known, inside=inside)
+        by_array: dict[str, Misplaced] = {}
+        for one in outside:
+            if one.array not in by_array or (one.together, one.excess) > (by_array[one.array].together, by_array[one.array].excess):
+                by_array[one.array] = one
+        on_stairs = {name for name, worst in by_array.items() if hidden(asking, answered, worst)}
     except Raised:
         return
-    by_array: dict[str, Misplaced] = {}
-    for one in outside:
-        if one.array not in by_array or (one.together, one.excess) > (by_array[one.array].together, by_array[one.array].excess):
-            by_array[one.array] = one
     for name, worst in by_array.items():
+        if name in on_stairs:
+            found.note("ties", f"Where elements are equal or zero, rounding inside makes stairs that may hide d{name}: not judged there.")
+            continue
         found.departures.append(
             Departure(
                 "ties",

@@ -7,13 +7,14 @@ more than the larger, nor less than the smaller of its one-sided slopes.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking
+from verifier.checks.layer.stairs import is_on_stairs
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.noise import machine_epsilon
@@ -37,6 +38,7 @@ class Misplaced:
         low, high: the one-sided slopes.
         tolerance: of these.
         together: whether all elements moved alike.
+        along: the direction.
     """
 
     array: str
@@ -46,6 +48,7 @@ class Misplaced:
     high: float
     tolerance: float
     together: bool = False
+    along: FloatArray | None = field(default=None, compare=False, repr=False)
 
     @property
     def excess(self) -> float:
@@ -92,7 +95,9 @@ def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *,
             claimed = float((gradients[name] * along).sum())
             # One that is read off as the step of a weight is right to that weight's last bit.
             tolerance += NOISE * epsilon * float(np.abs(problem.arrays[name] * along).sum())
-            found.append(Misplaced(name, index, claimed, low, high, tolerance, together=index is None and bool((along == 1).all())))
+            found.append(
+                Misplaced(name, index, claimed, low, high, tolerance, together=index is None and bool((along == 1).all()), along=along)
+            )
         return found
 
     outside = [(line, one) for line, one in zip(lines, judged(lines, STEPS), strict=True) if one.stands(smooth_only=not elements)]
@@ -100,6 +105,22 @@ def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *,
         return []
     nearer = judged([line for line, _ in outside], NEARER)
     return [one for (_, one), near in zip(outside, nearer, strict=True) if not (near.fits and near.tolerance < one.excess)]
+
+
+def hidden(asking: LayerAsking, answered: Answered, misplaced: Misplaced) -> bool:
+    """Whether rounding inside the layer makes stairs that may be why the slopes are not as claimed; of the problem that was asked last."""
+    assert misplaced.along is not None
+    cotangents = np.concatenate([answered.cotangents[name].ravel() for name in asking.outputs])
+    outputs = np.concatenate([answered.outputs[name].ravel() for name in asking.outputs])
+    return is_on_stairs(
+        asking,
+        {misplaced.array: misplaced.along},
+        cotangents,
+        size=1.0,  # ties are drawn of whole numbers
+        level=float(np.abs(cotangents * outputs).sum()),
+        claimed=misplaced.claimed,
+        found=misplaced.high if misplaced.claimed > misplaced.high else misplaced.low,
+    )
 
 
 def _slopes(losses: FloatArray, center: float, steps: Sequence[float], noise: float) -> tuple[float, float, float]:

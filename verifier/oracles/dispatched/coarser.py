@@ -1,4 +1,4 @@
-"""A mode in which every result of an operation has half of its type's digits; see `oracles.functions.coarser`."""
+"""A mode in which every result of an operation has half of its type's digits; see `verifier.coarser`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -46,7 +46,7 @@ class Coarser(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def _halved(value: Tensor) -> Tensor:
-    """As `oracles.functions.coarser.halved`."""
+    """As `verifier.coarser.halved`."""
     digits = round(-torch.tensor(torch.finfo(value.dtype).eps, dtype=torch.float64).log2().item())
     large = value * (2 ** (-(-digits // 2) + 1) + 1)
     rounded = large - (large - value)

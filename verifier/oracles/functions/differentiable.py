@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
-from verifier.oracles.functions.coarser import Seen
+from verifier.coarser import Seen
 from verifier.oracles.functions.layouts import Layout
 
 Arrays = Mapping[str, FloatArray]

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
-from verifier.oracles.functions.coarser import Seen, coarse, coarser_tensors
+from verifier.coarser import Seen, coarse
+from verifier.oracles.functions.coarser import coarser_tensors
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
 from verifier.oracles.functions.layouts import Layout, laid_out
 from verifier.oracles.functions.nests import leaves, matched, rebuilt

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from verifier.arrays import FloatArray
+from verifier.coarser import Seen
 from verifier.oracles.finite_difference.directions import direction_for
-from verifier.oracles.functions.coarser import Seen
 from verifier.oracles.functions.differentiable import Arrays, Differentiable
 
 COARSE_BITS = 7  # of a cotangent's magnitude where a type has few: exact in bfloat16 and float16

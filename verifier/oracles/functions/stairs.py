@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from verifier.oracles.functions.coarser import Seen
+from verifier.coarser import Seen
 
 NEAREST, FURTHEST = -16, 20  # powers of two, of the element's own size: steps are looked for from one to the other
 LOWER = 8.0  # a stair that hides a slope is about as high as the slope would have gone over the tread; so much lower it hides none
