@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import keyword
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from verifier.errors import RequestError
 
+if TYPE_CHECKING:
+    from verifier.contracts.proposal import Proposal
+
+OPEN = '"?"'  # in a proposal, what its author must say
 DEFAULT_FILE = "my_network.py"
 
 OPTIONS = {
@@ -73,11 +77,45 @@ def init(
     }
     path = Path(file)
     said = {key: value for key, value in said.items() if value}
+    proposal = None if force or said or contract or assignment else _proposal(path)
+    if proposal is not None:
+        _print(path, proposal)
+        return 0
     _write(path, _starting(contract, said) if assignment is None else _starting_for(assignment, said), force=force)
     click.echo(
         f"Wrote {path}. Fill it in, and see what is wrong with it:\n\n    verifier check {path}\n\nOr on every save: verifier watch {path}"
     )
     return 0
+
+
+def _proposal(path: Path) -> Proposal | None:
+    """What an existing file without a manifest could begin with: by the first contract that knows something in it."""
+    import ast
+
+    from verifier.candidates.folders import defines_entry
+    from verifier.candidates.manifest import manifest_of_file
+    from verifier.candidates.script_block import read_source
+    from verifier.contracts.catalogue import contract_ids, contract_of
+
+    if path.suffix != ".py" or not path.is_file() or manifest_of_file(path, str(path)) is not None:
+        return None
+    source = read_source(path, str(path))
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found = (contract_of(contract).proposed(tree) for contract in contract_ids())
+    return None if defines_entry(source) else next((one for one in found if one is not None), None)
+
+
+def _print(path: Path, proposal: Proposal) -> None:
+    click.echo(
+        f"{path} exists, and is left as it is. To have it judged, let it begin with these lines, which quote its calls:\n\n{proposal.first}"
+    )
+    if proposal.last:
+        click.echo(f"\nand end with these:\n\n{proposal.last}")
+    guessed = f"Complete each {OPEN}, and change what was guessed wrong: an array's letters are its dimensions (docs/layers.md). "
+    click.echo(f"\n{guessed if OPEN in proposal.first else ''}Then: verifier check {path}")
 
 
 def _starting_for(path: str, said: dict[str, Any]) -> str:

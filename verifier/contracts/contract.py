@@ -4,6 +4,7 @@ A contract is one folder here, or in a distribution that plugs it in, and one li
 contracts and serves one alone is named by its dotted path, and imported when it is needed.
 """
 
+import ast
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Protocol
 from verifier.contracts.calling import Calling
 from verifier.contracts.family import Family
 from verifier.contracts.keys import Key
+from verifier.contracts.proposal import Proposal
 
 
 class Claims(Hashable, Protocol):
@@ -51,6 +53,8 @@ class Contract:
         left_open: by these claims, what a candidate may leave out and is then not asked about: "layers"; "" where it may leave out nothing.
         adapters: presets that are files: each is asked in place of a folder's own, and imports what lies there.
         presets: other presets, by name what it is for and its text, in the form of an assignment.
+        seen_in: a clause about what of its kind the text of a Python file defines; "" where there is nothing. The text is only searched.
+        proposed: what a user's own file, parsed, could begin and end with to be judged by it; None where it has nothing of its kind.
         recognised: the keys that a Python file without a manifest is judged by, from its text; None where it is nothing of this contract's.
     """
 
@@ -73,3 +77,5 @@ class Contract:
     adapters: Mapping[str, Path] = field(default_factory=dict)
     presets: Callable[[], Mapping[str, tuple[str, str]]] = dict
     recognised: Callable[[str], Mapping[str, Any] | None] | None = None
+    seen_in: Callable[[str], str] = lambda source: ""
+    proposed: Callable[[ast.Module], Proposal | None] = lambda tree: None

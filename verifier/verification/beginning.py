@@ -3,12 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from verifier.candidates.discovery import Candidate
+from verifier.candidates.discovery import PYTHON, Candidate
 from verifier.candidates.script_block import read_source
+from verifier.contracts.catalogue import DEFAULT, contract_ids, contract_of
 from verifier.contracts.keys import did_you_mean
+from verifier.contracts.proposal import classes_in
 from verifier.errors import RequestError
 
-CLASS = re.compile(r"^class[ \t]+(\w+)", re.MULTILINE)
 KINDS: Mapping[str, re.Pattern[str]] = {
     "weights": re.compile(r"w\w*|theta\w*", re.IGNORECASE),
     "biases": re.compile(r"b|bias\w*|bs", re.IGNORECASE),
@@ -21,7 +22,7 @@ def instead_of(wanted: str, functions: Sequence[str], candidate: Candidate) -> s
     """What to do where the entry is missing: by what the file has of nearly that name, or in a class."""
     source = _source(candidate)
     last = wanted.rpartition(".")[2]
-    holder = next((name for name, body in _classes(source) if re.search(rf"^[ \t]+def[ \t]+{re.escape(last)}\b", body, re.MULTILINE)), "")
+    holder = next((name for name, body in classes_in(source) if re.search(rf"^[ \t]+def[ \t]+{re.escape(last)}\b", body, re.MULTILINE)), "")
     if holder:
         made = re.search(rf"^(\w+)[ \t]*=[ \t]*{holder}\(", source, re.MULTILINE)
         name = made[1] if made else "net"
@@ -33,6 +34,9 @@ def instead_of(wanted: str, functions: Sequence[str], candidate: Candidate) -> s
     near = _nearest(last, functions)
     if near:
         return f'Rename {near} to {last}, or name it in the manifest: entry = "{near}".'
+    seen = next((clause for one in contract_ids() if (clause := contract_of(one).seen_in(source))), "")
+    if seen and wanted == contract_of(DEFAULT).entry and candidate.path.endswith(PYTHON):
+        return f"{seen[0].upper()}{seen[1:]}: `verifier init {candidate.path}` prints the manifest to judge it by, for you to complete."
     method = 'a method needs an object: net = Network(…) in the file, and entry = "net.backprop"'
     return f'Define {wanted}, or name yours in the manifest: entry = "…" ({method}).'
 
@@ -56,13 +60,6 @@ def _nearest(wanted: str, names: Sequence[str]) -> str:
     same = [name for name, word in plain.items() if word.startswith(("backprop", "backwardprop")) and wanted == "backprop"]
     quoted = re.search('"([^"]+)"', did_you_mean(wanted, list(names)))
     return same[0] if same else quoted[1] if quoted else ""
-
-
-def _classes(source: str) -> list[tuple[str, str]]:
-    """Each class at top level with the text up to the next."""
-    starts = list(CLASS.finditer(source))
-    ends = [*(match.start() for match in starts[1:]), len(source)][: len(starts)]
-    return [(match[1], source[match.end() : end]) for match, end in zip(starts, ends, strict=True)]
 
 
 def _source(candidate: Candidate) -> str:

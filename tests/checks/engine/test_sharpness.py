@@ -78,3 +78,31 @@ def test_a_derivative_along_a_direction_off_by_three_tolerances_departs_and_by_a
         tolerance = (right.passes[0][name].tolerance * np.abs(direction(PLAIN, name))).sum()
         for factor, expected in ((1 / 3, []), (3, [("gradient", name, 0)]), (-3, [("gradient", name, 0)])):
             assert departed(PLAIN, "float64", mode="directions", gradient=name, amount=factor * tolerance)[0] == expected
+
+
+DOUBLED = 13
+CHAIN = Graph(
+    {"a": np.array(0.7), "b": np.array(0.1)},
+    ("a", "b"),
+    (Node("mul", ("a", "b"), "v0"), *(Node("add", (f"v{i}", f"v{i}"), f"v{i + 1}") for i in range(DOUBLED))),
+    (Pass(f"v{DOUBLED}", DOUBLED + 1),),
+)
+
+
+def followed(times: int) -> float:
+    """0.1, the contribution of one path to the gradient of a, added so often."""
+    total = 0.0
+    for _ in range(times):
+        total += 0.1
+    return total
+
+
+@pytest.mark.parametrize(("gradient", "departs"), [(followed(2**DOUBLED), False), (0.1 * 2**DOUBLED * (1 + 1e-10), True)])
+def test_a_gradient_that_is_added_up_path_by_path_may_be_off_by_the_rounding_of_that_sum(gradient, departs):
+    right = refer_graph(CHAIN, epsilon=EPSILONS["float64"]).passes[0]["a"]
+    assert abs(gradient - right.right) > 3 * right.tolerance
+    values = {name: one.right for name, one in refer_graph(CHAIN, epsilon=EPSILONS["float64"]).values.items()}
+    reply = Reply(values=values, gradients=({"a": np.array(gradient), "b": np.array(0.7 * 2**DOUBLED)},))
+    compared = compare_with_truth(CHAIN, reply, Engine({}), EPSILONS["float64"], measured=True)
+    assert [one.tensor for one in compared.departures] == ["a"] * departs
+    assert any("path by path" in note for note in compared.notes) != departs

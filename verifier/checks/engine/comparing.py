@@ -9,8 +9,13 @@ from verifier.arrays import Array, FloatArray
 from verifier.checks.engine.asking import Reply, direction
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.graph import Graph
-from verifier.oracles.engine.graphs import Answered, GraphReference, refer_graph
+from verifier.oracles.engine.graphs import Answered, GraphReference, path_by_path, refer_graph
 from verifier.tolerance import Comparison, compare
+
+PATH_BY_PATH = (
+    "where many paths lead to a leaf, its gradients have the rounding of a sum that is added up path by path; "
+    "gathering each node's cotangent before it is passed on is exact to more digits, and takes time in proportion to the nodes"
+)
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,11 @@ def compare_with_truth(
         if not compared.departures:
             return replace(compared, worst=None)
     reference = refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates, conjugate=conjugate)
-    return _compare_reply(graph, reply, reference, engine)
+    compared = _compare_reply(graph, reply, reference, engine)
+    if not compared.departures or graph.directions:
+        return compared
+    followed = _compare_reply(graph, reply, path_by_path(graph, reference), engine)
+    return compared if followed.departures else replace(followed, notes=(*followed.notes, PATH_BY_PATH))
 
 
 def _compare_reply(graph: Graph, reply: Reply, reference: GraphReference, engine: Engine) -> Compared:

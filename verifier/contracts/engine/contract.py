@@ -4,6 +4,7 @@ from pathlib import Path
 
 from verifier.contracts.contract import Contract
 from verifier.contracts.engine.manifest import KEYS, claims_from
+from verifier.contracts.engine.proposing import proposed, seen_in
 
 CONTRACT = Contract(
     id="engine",
@@ -14,4 +15,6 @@ CONTRACT = Contract(
     entry="operations",
     left_open=lambda claims: "operations",
     adapters={"minitorch": Path(__file__).parent / "presets" / "minitorch_engine.py"},
+    seen_in=seen_in,
+    proposed=proposed,
 )

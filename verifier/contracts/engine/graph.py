@@ -100,10 +100,14 @@ class Graph:
 
     def reached(self, number: int) -> set[str]:
         """Names of everything that the output of a pass depends on."""
-        found = {self.passes[number].output}
+        return set(self.paths(number))
+
+    def paths(self, number: int) -> dict[str, int]:
+        """By name, how many ways lead from the output of a pass to it; what is not reached has no entry."""
+        found = {self.passes[number].output: 1}
         for node in reversed(self.nodes[: self.passes[number].nodes]):
-            if node.output in found:
-                found.update(node.names)
+            for name in node.names if node.output in found else ():
+                found[name] = found.get(name, 0) + found[node.output]
         return found
 
 

@@ -4,6 +4,7 @@ from verifier.contracts.contract import Contract
 from verifier.contracts.layer.claims import names_read
 from verifier.contracts.layer.manifest import KEYS, claims_from, recognised_keys
 from verifier.contracts.layer.presets.catalogue import presets
+from verifier.contracts.layer.proposing import proposed, seen_in
 from verifier.contracts.layer.starting import starting_layer
 
 CONTRACT = Contract(
@@ -17,4 +18,6 @@ CONTRACT = Contract(
     recognised=recognised_keys,
     starting=starting_layer,
     presets=presets,
+    seen_in=seen_in,
+    proposed=proposed,
 )
