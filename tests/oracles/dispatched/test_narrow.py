@@ -192,3 +192,17 @@ def test_statistics_of_exact_copies_ask_for_exactness():
     exact = yardstick(right, [right] * 4, right)
     assert exact.ratio(right)[0] == 0
     assert exact.ratio(right + 1e-9)[0] == np.inf
+
+
+@pytest.mark.parametrize(("function", "runs"), [(softmax, 3), (lambda x: softmax(x) @ x.mT, 4)], ids=["none", "a product"])
+def test_copies_with_narrow_operands_are_run_only_where_a_product_takes_them(function, runs, monkeypatch):
+    x = normal(24, 40, dtype=torch.bfloat16)
+    cotangent = normal(*function(x).shape, seed=1, dtype=torch.bfloat16)
+    asked = []
+    own = Yardsticks._run
+    monkeypatch.setattr(
+        Yardsticks, "_run", lambda self, precision, seed, **more: asked.append(precision) or own(self, precision, seed, **more)
+    )
+    doubled = {name: 2 * value for name, value in answers(function, [x], cotangent).items()}
+    assert judged(function, [x], cotangent, doubled, "eager")["x0"].status == "wrong"
+    assert len(asked) == 17 * runs

@@ -5,7 +5,7 @@ A dispatch mode sees every operation of the forward and of the backward pass bel
 What is narrower than float64 (a cast, a tensor that the function brings along) is lifted: the reference is a function of real numbers.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from verifier.errors import VerifierError
+from verifier.oracles.dispatched.devices import called_as
 from verifier.oracles.dispatched.noise import Disturbance, Stored
 from verifier.oracles.dispatched.operations import Kind, Treatment, as_called, treatment_of
 from verifier.oracles.dispatched.origins import Origin, Origins
@@ -79,6 +80,7 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._origins = Origins()
         self.longest = 1
         self.decomposed = False
+        self.drawn = torch.float64  # the type whose numbers are drawn; a mode of its own below would meet each number of noise
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -102,7 +104,8 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
             func, treatment.kind, tuple(tensors((args, kwargs))), (*args, *kwargs.values()), kwargs.get("dtype")
         )
         args, kwargs = self._operands(args, kwargs, func, treatment, tuple(tensors(written)), origin)
-        return self._results(func(*args, **kwargs), func, treatment, written, args, origin)
+        result = func(*args, **kwargs) if self.drawn is torch.float64 else called_as(self.drawn, func, args, kwargs)
+        return self._results(result, func, treatment, written, args, origin)
 
     def _is_taken_apart(self, func: OpOverload) -> bool:
         if isinstance(self._decompose, bool):
@@ -147,7 +150,7 @@ class Arithmetic(TorchDispatchMode):  # type: ignore[no-untyped-call]
             kwargs = {name: operand(value) for name, value in kwargs.items()}
             if isinstance(generator := kwargs.get("generator"), torch.Generator) and generator not in self._generators:
                 self._generators[generator] = generator.get_state()
-            if kwargs.get("dtype") in _WIDER and any(True for _ in tensors((given, kwargs))):
+            if kwargs.get("dtype") in _WIDER and tensors((given, kwargs)):
                 kwargs["dtype"] = _WIDER[kwargs["dtype"]]
         return args, kwargs
 
@@ -227,16 +230,22 @@ def lifted(value: Tensor) -> Tensor:
     return value if wide is None else value.to(wide)
 
 
-def tensors(nest: Any) -> Iterator[Tensor]:
+def tensors(nest: Any) -> list[Tensor]:
     """Every tensor of a nest of tuples, lists and dictionaries."""
+    found: list[Tensor] = []
+    _gather(nest, found)
+    return found
+
+
+def _gather(nest: Any, found: list[Tensor]) -> None:
     if isinstance(nest, Tensor):
-        yield nest
+        found.append(nest)
     elif isinstance(nest, tuple | list):
         for one in nest:
-            yield from tensors(one)
+            _gather(one, found)
     elif isinstance(nest, dict):
         for one in nest.values():
-            yield from tensors(one)
+            _gather(one, found)
 
 
 def _each(nest: Any, change: Callable[[Tensor], Tensor]) -> Any:

@@ -1,7 +1,8 @@
 """What a device keeps beside a function's arguments: the states of its random generators, and libraries with an arithmetic of their own."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import torch
@@ -34,16 +35,29 @@ class _DrawnAs(TorchDispatchMode):
         return False  # as in `Arithmetic`: else PyTorch imports its compiler
 
     def __torch_dispatch__(self, function: Any, types: Any, arguments: Any = (), keywords: Any = None) -> Any:
-        name, keywords = function._schema.name.split("::")[1], dict(keywords or {})
-        if name.removesuffix("_") not in _DRAWING or keywords.get("generator") is not None:  # one of its own: noise is drawn so, too
-            return function(*arguments, **keywords)
-        if keywords.get("dtype") is torch.float64:
-            keywords["dtype"] = self._dtype
-        wide = [isinstance(one, Tensor) and one.dtype is torch.float64 for one in arguments]
-        drawn = function(*(one.to(self._dtype) if is_wide else one for one, is_wide in zip(arguments, wide, strict=True)), **keywords)
-        if name.endswith("_"):
-            return arguments[0].copy_(drawn)
-        return drawn.double() if any(wide) or keywords.get("dtype") is self._dtype else drawn
+        return called_as(self._dtype, function, arguments, keywords or {})
+
+
+def called_as(dtype: torch.dtype, function: Any, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Any:
+    """The operation's result; of one that draws in float64, the numbers that its generator gives to this type."""
+    if not _draws(function) or keywords.get("generator") is not None:  # one of its own: noise is drawn so, too
+        return function(*arguments, **keywords)
+    if keywords.get("dtype") is torch.float64:
+        keywords = {**keywords, "dtype": dtype}
+    wide = [isinstance(one, Tensor) and one.dtype is torch.float64 for one in arguments]
+    drawn = function(*(one.to(dtype) if is_wide else one for one, is_wide in zip(arguments, wide, strict=True)), **keywords)
+    if _name(function).endswith("_"):
+        return arguments[0].copy_(drawn)
+    return drawn.double() if any(wide) or keywords.get("dtype") is dtype else drawn
+
+
+def _name(function: Any) -> str:
+    return str(function._schema.name).split("::")[1]
+
+
+@cache
+def _draws(function: Any) -> bool:
+    return _name(function).removesuffix("_") in _DRAWING
 
 
 @contextmanager

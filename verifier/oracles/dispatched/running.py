@@ -52,6 +52,7 @@ def run(given: Given, arithmetic: Arithmetic, *, move: Noise | None = None) -> A
         UndispatchableError: the function raises in this arithmetic, or cannot be differentiated.
     """
     leaves = _leaves(given, move)
+    arithmetic.drawn = narrowest(given.tensors.values())
     with _alike(given), torch.enable_grad():
         try:
             with arithmetic:
@@ -120,10 +121,10 @@ def _gradients(outputs: Mapping[str, Tensor], leaves: Mapping[str, Tensor], give
 @contextmanager
 def _alike(given: Given) -> Iterator[None]:
     """Every run meets the same random numbers, in one order of operations; afterwards all generators are as they were."""
-    gpus, drawn = gpus_of(given.tensors.values()), narrowest(given.tensors.values())
+    gpus = gpus_of(given.tensors.values())
     for generator, state in given.generators.items():
         generator.set_state(state)
-    with same_randomness(gpus, drawn), without_cudnn(gpus), sdpa_kernel(SDPBackend.MATH), torch.autograd.set_multithreading_enabled(False):
+    with same_randomness(gpus), without_cudnn(gpus), sdpa_kernel(SDPBackend.MATH), torch.autograd.set_multithreading_enabled(False):
         try:
             yield
         finally:

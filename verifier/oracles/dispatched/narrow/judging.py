@@ -92,6 +92,8 @@ class Yardsticks:
 
     def of(self, name: str, precision: Precision, kept: torch.dtype) -> Yardstick:
         """That of an output or a gradient, which its owner keeps in this type."""
+        if precision is Precision.OPERANDS and self._contracts_nothing():
+            precision = Precision.KERNEL
         key = (name, precision, kept)
         if key not in self._known:
             if precision not in self._runs:
@@ -104,6 +106,11 @@ class Yardsticks:
                 copies.append(final.numpy().reshape(values[name].shape))
             self._known[key] = yardstick(self.right[name], copies[: self._copies], *copies[self._copies :])
         return self._known[key]
+
+    def _contracts_nothing(self) -> bool:
+        """Whether the kernel's copies are known, and met no operands that `operands` would round."""
+        known = self._runs.get(Precision.KERNEL, [])
+        return bool(known) and not any(stores.contracts for stores, _ in known)
 
     def is_nearest(self, name: str, claimed: NDArray[Any], kept: torch.dtype) -> bool:
         """Whether these are the right numbers, rounded once to the nearest: then no copy needs to be run."""

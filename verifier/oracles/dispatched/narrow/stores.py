@@ -86,6 +86,7 @@ class Stores:
         self._grid, self._precision, self._nearest, self._cut = Grid(dtype), precision, seed is None, cut
         self._inside = Noise(Size(_INSIDE, sharing=sharing), seed or 0)
         self._unit = Noise(Size(1.0, sharing=sharing), (seed or 0) + 1)
+        self.contracts = False  # whether a contraction was met: without one, `operands` is `kernel`
 
     @property
     def reach(self) -> float:
@@ -117,6 +118,7 @@ class Stores:
         """The operand as this profile's contraction or accumulator takes it."""
         if value.numel() == 0:
             return value
+        self.contracts = self.contracts or operation in _CONTRACTIONS
         if self._precision is Precision.OPERANDS and operation in _CONTRACTIONS and not value.is_complex():
             return self._rounded(value)
         if self._precision is Precision.ACCUMULATE and not self._nearest:
