@@ -117,7 +117,7 @@ class _Run:
 
     def perform(self) -> None:
         """Build, differentiate, read; raises Stopped."""
-        self._guarded("forward", "fresh", getattr(self.engine, "fresh", lambda: None))
+        self._begin()
         if hasattr(self.engine, "differentiate"):
             self._by_functions()
         elif hasattr(self.engine, "derivative"):
@@ -125,10 +125,15 @@ class _Run:
         else:
             self._by_backward()
 
+    def _begin(self) -> None:
+        self._guarded("forward", "fresh", getattr(self.engine, "fresh", lambda: None))
+
     def _by_backward(self) -> None:
         self._place_inputs()
         built = 0
         for output, count, cotangent, clear in self.graph["passes"]:
+            if built and self.graph["anew"]:
+                self._begin()
             self._build(self.tensors, self.graph["nodes"][built:count])
             built = count
             if clear:

@@ -118,3 +118,58 @@ def test_a_gradient_that_is_computed_once_for_all_is_told_from_one_that_is_added
     file.write_text(written)
     report = check(file, profile="quick")
     assert [one.fault for one in report.diagnosis] == ["engine:kept"], report.summary
+
+
+TAPE = """# /// script
+# [tool.verifier]
+# contract = "engine"
+# ///
+import math
+
+tape = []
+
+
+class Number:
+    def __init__(self, value):
+        self.value, self.grad = value, 0.0
+
+
+def recorded(value, *sources):
+    tape.append((Number(value), sources))
+    return tape[-1][0]
+
+
+def mul(a, b):
+    return recorded(a.value * b.value, (a, b.value), (b, a.value))
+
+
+def sin(a):
+    return recorded(math.sin(a.value), (a, math.cos(a.value)))
+
+
+def backward(out):
+    out.grad = 1.0
+    for number, sources in reversed(tape):
+        for source, slope in sources:
+            source.grad += slope * number.grad
+
+
+scalar = True
+leaf = Number
+value = lambda number: number.value
+gradient = lambda number: number.grad
+operations = {"mul": mul, "sin": sin, "add": lambda a, b: recorded(a.value + b.value, (a, 1.0), (b, 1.0))}
+"""
+
+
+def test_a_tape_is_right_where_it_is_cleared_between_two_graphs_and_else_it_runs_again(tmp_path):
+    path = tmp_path / "tape.py"
+    path.write_text(TAPE)
+    report = check(path, profile="quick")
+    assert (report.verdict, report.diagnosis[0].fault) == ("fail", "engine:replayed"), report.summary
+    path.write_text(TAPE + "fresh = tape.clear\n")
+    report = check(path, profile="quick")
+    assert report.verdict == "pass", report.summary
+    assert any("only if `fresh` is called before it" in note.message.replace("\n", " ") for note in report.notes)
+    path.write_text(TAPE.replace("source.grad += slope", "source.grad = slope") + "fresh = tape.clear\n")
+    assert check(path, profile="quick").verdict == "fail"

@@ -13,13 +13,14 @@ from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.composing import composed, in_place, read_again, twins, untracked
 from verifier.contracts.engine.drawing import RETAINED, draw_graph
 from verifier.contracts.engine.endings import shape_of
-from verifier.contracts.engine.graph import Graph
+from verifier.contracts.engine.graph import Graph, shares_nodes
 from verifier.contracts.engine.steps import Features
 
 TOGETHER = 20
 ENOUGH = 12  # graphs that fail: more say nothing new
 COMPOSED_SHARE = 75  # quick composes each operation in two ways, ci in four
 UNCLAIMED = 3
+ANEW = "a second graph over the same leaves is right only if `fresh` is called before it"
 MEASURED = 4  # the scatter of every fourth graph says what a run resolves
 
 
@@ -80,7 +81,7 @@ def ask_graphs(asking: Asking, alone: Alone, *, count: int, seed: int, tell: Cal
         ]
         asked = [graph for graph in drawn if graph is not None]
         for graph, reply in zip(asked, asking.ask(asked, dtype=alone.dtype), strict=True):
-            _judge(graph, reply, asking.engine, alone, answers)
+            _judge(*_begun_anew(asking, alone, graph, reply), asking.engine, alone, answers)
         if len(answers.failed) >= ENOUGH:
             break
     if asking.engine.mode == "backward" and not asking.engine.retain_graph and not answers.failed:
@@ -148,16 +149,32 @@ def ask_again(asking: Asking, alone: Alone, graph: Graph, answers: Answers) -> N
     """Ask one stored graph; where the engine computes in a narrower type than it is given, it is judged by that type."""
     reply = asking.one(graph, dtype=alone.dtype)
     alone.computes_in = narrower(reply, alone.computes_in) or alone.computes_in
-    _judge(graph, reply, asking.engine, alone, answers)
+    _judge(*_begun_anew(asking, alone, graph, reply), asking.engine, alone, answers)
 
 
 def fails(asking: Asking, alone: Alone, graph: Graph) -> Compared | None:
     """The departures of one graph, where it has any; None where it is right or refused."""
-    reply = asking.one(graph, dtype=alone.dtype)
+    graph, reply = _begun_anew(asking, alone, graph, asking.one(graph, dtype=alone.dtype))
     if reply.stopped is not None:
         return None
     compared = compare_with_truth(graph, reply, asking.engine, alone.epsilon, measured=False)
     return compared if compared.departures else None
+
+
+def _begun_anew(asking: Asking, alone: Alone, graph: Graph, reply: Reply) -> tuple[Graph, Reply]:
+    """The graph with `fresh` called before its later parts, and that answer, if only so it is right: an engine with one global graph may
+    need the call between two graphs, and another may lose its leaves by it."""
+    if not asking.engine.has_fresh or len(graph.passes) < 2 or shares_nodes(graph) or graph.anew:
+        return graph, reply
+    anew = replace(graph, anew=True)
+    if _is_right(asking, alone, graph, reply):
+        return graph, reply
+    again = asking.one(anew, dtype=alone.dtype)
+    return (anew, again) if _is_right(asking, alone, anew, again) else (graph, reply)
+
+
+def _is_right(asking: Asking, alone: Alone, graph: Graph, reply: Reply) -> bool:
+    return reply.stopped is None and not compare_with_truth(graph, reply, asking.engine, alone.epsilon, measured=False).departures
 
 
 def _judge(graph: Graph, reply: Reply, engine: Engine, alone: Alone, answers: Answers) -> None:
@@ -169,7 +186,7 @@ def _judge(graph: Graph, reply: Reply, engine: Engine, alone: Alone, answers: An
         return
     compared = compare_with_truth(graph, reply, engine, alone.epsilon, measured=answers.asked % MEASURED == MEASURED - 1)
     answers.count(graph, right=not compared.departures)
-    answers.notes |= dict.fromkeys(compared.notes)
+    answers.notes |= dict.fromkeys((*compared.notes, *([ANEW] if graph.anew else [])))
     answers.changed += bool(reply.changed)
     if compared.departures:
         answers.failed.append(Failed(answers.asked - 1, graph, compared, reply))

@@ -77,6 +77,7 @@ class Engine:
     has_zero_grad: bool = False
     has_no_grad: bool = False
     has_second: bool = False
+    has_fresh: bool = False
     in_place: Mapping[str, Entry] = field(default_factory=dict)
     dtypes: tuple[str, ...] = ("float64",)
     largest: int = 6
@@ -137,6 +138,7 @@ def engine_of(described: Mapping[str, Any]) -> Engine:
         has_constant="constant" in functions,
         has_zero_grad="zero_grad" in functions and mode == "backward",
         has_no_grad="no_grad" in functions and mode != "directions",
+        has_fresh="fresh" in functions and mode == "backward",
         has_second="second" in functions and mode != "directions",
         in_place={} if mode == "directions" else in_place,
         dtypes=_dtypes(flags),

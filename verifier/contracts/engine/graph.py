@@ -78,6 +78,7 @@ class Graph:
         written: nodes that are computed in place, in their first operand, which nobody reads after them.
         directions: leaf -> the array that its gradient is multiplied with; then the gradients of the sum of these products are asked.
         complex: arrays of complex numbers: their last axis holds real and imaginary parts, as do those of the values that follow from them.
+        anew: whether `fresh` is called before what each later backward call adds, and not before the first alone.
     """
 
     arrays: Mapping[str, Array]
@@ -91,6 +92,7 @@ class Graph:
     written: tuple[str, ...] = ()
     directions: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     complex: tuple[str, ...] = ()
+    anew: bool = False
     contract: ClassVar[str] = "engine"
 
     @property
@@ -153,6 +155,7 @@ def to_message(graph: Graph) -> dict[str, Any]:
         "written": list(graph.written),
         "directions": dict(graph.directions),
         "complex": list(graph.complex),
+        "anew": graph.anew,
     }
 
 
@@ -176,6 +179,7 @@ def from_message(message: Mapping[str, Any], arrays: Mapping[str, Array]) -> Gra
             tuple(message.get("written", ())),
             dict(message.get("directions", {})),
             tuple(message.get("complex", ())),
+            message.get("anew") is True,
         )
         _require_names(graph)
     except (KeyError, TypeError, ValueError) as error:

@@ -98,6 +98,8 @@ SCHEDULES: Mapping[str, str] = {
     "early": "a value is propagated before all of its users have contributed: nodes are not visited in topological order",
     "aliased": "two gradients share one buffer, and adding to one in place changes the other",
     "stale": "what an earlier backward call left in nodes or leaves is added again",
+    "replayed": "a later backward call runs through the earlier graph once more: go back only from the output, or clear what is recorded "
+    "(a function `fresh` is called before each graph)",
     "kept": "a leaf that an earlier backward call gave a gradient keeps it: the later call does not compute another one",
     "outermost": "only the operands of the output get a gradient: nodes are visited from the leaves on, or the pass stops after the first; "
     "go from the output back, each node after all of its users",

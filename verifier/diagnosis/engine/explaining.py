@@ -18,7 +18,7 @@ from verifier.contracts.engine.operations.joining import decode_index
 from verifier.diagnosis.engine.blame import SCHEDULES, SHARED, Tested, blame_alone, blame_graph
 from verifier.diagnosis.engine.relations import Observation
 from verifier.oracles.engine.graphs import Answered, refer_graph
-from verifier.oracles.engine.schedules import Gradients, simulate
+from verifier.oracles.engine.schedules import PASSING_ON, Gradients, simulate
 from verifier.results.report import Diagnosis
 
 HELPING = frozenset(("add", "mul", "sum", "neg"))  # graphs are joined and ended with them
@@ -226,7 +226,7 @@ def _over_calls(smallest: Smallest, engine: Engine) -> Sequence[str]:
             return ["not-cleared"]
         return ["not-accumulated-over-calls" if engine.accumulates else "accumulated-over-calls"]
     if last and any(_moved(smallest, name, last) for name in set(graph.leaves) - graph.reached(last)):
-        return ["aliased"]
+        return ["replayed" if _replayed(smallest, last) else "aliased"]
     if graph.passes[-1].clear:
         uncleared = replace(graph, passes=tuple(replace(one, clear=False) for one in graph.passes))
         kept = refer_graph(uncleared, epsilon=epsilon, accumulates=True)
@@ -250,6 +250,15 @@ def _moved(smallest: Smallest, leaf: str, number: int) -> bool:
     """Whether a leaf's gradient changed in a backward pass that does not reach it."""
     before, after = (smallest.reply.gradients[one].get(leaf) for one in (number - 1, number))
     return before is not None and after is not None and not np.array_equal(before, after) and not smallest.graph.passes[number].clear
+
+
+def _replayed(smallest: Smallest, number: int) -> bool:
+    """Whether each leaf that the pass does not reach got once more what it had; what passes its cotangent on could share its buffer too."""
+    if {node.operation for node in smallest.graph.nodes} <= PASSING_ON:
+        return False
+    before, after = smallest.reply.gradients[number - 1], smallest.reply.gradients[number]
+    others = [name for name in smallest.graph.leaves if name not in smallest.graph.reached(number) and before.get(name) is not None]
+    return bool(others) and all(_same(after.get(name), 2 * np.asarray(before[name]), 0.0) for name in others)
 
 
 def _predicts(predicted: Gradients, gradients: Mapping[str, Array | None], reference: Mapping[str, Answered]) -> bool:
