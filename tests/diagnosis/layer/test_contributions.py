@@ -275,3 +275,50 @@ def test_a_half_of_the_columns_is_named():
 
     cases = cases_of(gated, claim, lambda given: {"x": (3, 8)})
     assert region_of("x", cases) == "in the last half of the columns only"
+
+
+def windows(given):
+    x, w = given["x"], given["w"]
+    return [np.stack([np.einsum("nck,fck->nf", x[:, :, place : place + 3], w) for place in range(x.shape[2] - 2)], axis=2)]
+
+
+def put_back(first, add):
+    """The patches of a convolution, put to their places in this order; added, or one over the other."""
+
+    def claim(given, cotangents):
+        found, dout = np.zeros_like(given["x"]), cotangents[0]
+        for place in list(range(dout.shape[2]))[:: -1 if first else 1]:
+            patch = np.einsum("nf,fck->nck", dout[:, :, place], given["w"])
+            found[:, :, place : place + 3] = patch + (found[:, :, place : place + 3] if add else 0)
+        return {"x": found}
+
+    return claim
+
+
+def test_a_patch_that_is_assigned_where_windows_overlap_is_named():
+    def cases(first, add):
+        shapes = {"x": (2, 2, 6), "w": (3, 2, 3)}
+        return cases_of(windows, put_back(first, add), lambda given: shapes)
+
+    for first, word in ((False, "last"), (True, "first")):
+        said = f"counts, where windows overlap, only the {word}: add each patch to what is there (+=)"
+        assert related("x", cases(first, add=False)) == ("one-contribution", said)
+    assert related("x", cases(False, add=True)) is None
+
+
+def scaled(given):
+    return [given["x"] * given["s"]]
+
+
+def of_scale(given, cotangents):
+    return np.sum(given["x"] * cotangents[0]).reshape(1)
+
+
+def test_one_number_a_problem_is_no_factor_that_changes_from_problem_to_problem():
+    shapes = {"x": (4, 3), "s": (1,)}
+    any_number = cases_of(scaled, lambda given, cotangents: {"s": given["x"][0, :1] + 1.3}, lambda given: shapes)
+    assert related("s", any_number) is None
+    assert related("s", any_number[:1]) is None
+    less = cases_of(scaled, lambda given, cotangents: {"s": 0.7123 * of_scale(given, cotangents)}, lambda given: shapes)
+    assert related("s", less) == ("factor", "is 0.7123 times what it should be")
+    assert related("s", less[:1]) is None

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from verifier.oracles.functions.relations import relation
+from verifier.oracles.functions.relations import of_draws, relation
 
 RIGHT = np.random.default_rng(0).normal(size=(4, 3))
 SIZES = {"N": 4, "C": 3}
@@ -57,7 +57,6 @@ def test_tensors_that_were_exchanged_transposed_or_never_multiplied():
 
 
 def test_a_number_and_a_vector_have_no_rows():
-    assert relation(np.array(3.3), np.array(1.0), {}) == "It is 3.3 times the right one."
     assert relation(np.array(3.0), np.array(0.0), {}) == ""
     assert relation(np.array([2.0, 7.0]), np.array([2.0, 3.0]), {}) == "The first row is right, the rows after it are not."
 
@@ -75,3 +74,21 @@ def test_a_factor_nearer_to_one_than_the_error_is_large_is_not_said():
     assert relation(apart, RIGHT, SIZES, within=1e-14 * np.abs(RIGHT)) == ""
     apart[0] = RIGHT[0]
     assert relation(apart, RIGHT, SIZES, within=1e-14 * np.abs(RIGHT)) == "The first row is right, the rows after it are not."
+
+
+def test_one_number_is_said_to_be_a_multiple_only_where_that_is_no_chance():
+    assert relation(np.array(3.3), np.array(1.0), {}) == ""
+    assert relation(np.array([0.5003]), np.array([1.0]), {}) == ""  # near a half by chance
+    assert relation(np.array([0.5]), np.array([1.0]), {}) == "It is half the right one."
+    assert relation(np.array([-1.7]), np.array([1.7]), {}) == "It has the wrong sign."
+    assert relation(np.array([6.8]), np.array([1.7]), SIZES) == "It is N times the right one (N is 4 here)."
+    assert relation(np.array([6.8]), np.array([1.7 + 1e-9]), SIZES, within=np.array([1e-12])) == ""
+    assert relation(np.array([[0.0, 3.3]]), np.array([[0.0, 1.0]]), {}) == ""  # all but one are zero
+
+
+def test_one_number_of_each_of_several_draws_shows_any_factor():
+    right = np.array([1.0, -0.4, 2.5])
+    assert of_draws(0.7123 * right, right, {}) == "It is 0.7123 times the right one."
+    assert of_draws(np.abs(right), right, {}) == "Its sign is lost: it is the absolute value of the right one."
+    assert of_draws(0 * right, right, {}) == "It is 0 everywhere."
+    assert of_draws(np.array([3.3, 1.0, 2.5]), right, {}) == ""

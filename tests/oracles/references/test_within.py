@@ -1,11 +1,18 @@
 """A reference that takes only some numbers: its inputs are drawn where the examples are."""
 
 import math
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from verifier import assert_gradients
+from verifier.oracles.references.domains import WITHIN, with_special
+from verifier.oracles.references.points import Source
+from verifier.oracles.references.space import Case
+from verifier.oracles.references.within import within_examples
+from verifier.problems.sizes import parse_shape
 
 F = torch.nn.functional
 
@@ -67,3 +74,26 @@ def test_points_that_a_reference_does_not_take_are_counted():
         shapes=("N",),
     )
     assert any("points: the reference is not finite there; say with draw= what it takes" in one for one in result.not_drawn)
+
+
+def kept_within(answers):
+    """Which of two arguments are kept within their examples' range by a reference that has a number where this says so."""
+    example = torch.linspace(-1, 1, 5, dtype=torch.float64)
+    sources = {name: Source(parse_shape("N"), example, "real") for name in "ab"}
+    judge = SimpleNamespace(
+        sources=sources, truth_at=lambda tensors, case: SimpleNamespace(is_finite=lambda: answers(*(tensors[name] for name in "ab"), case))
+    )
+    found = within_examples(judge, Case({"N": 5}, (), {}, {}, 0), dict.fromkeys("ab", example))
+    return [name for name, one in found.items() if one.domain == WITHIN]
+
+
+def test_a_range_is_kept_only_where_it_is_needed_often_and_helps():
+    assert kept_within(lambda a, b, case: bool((a.abs() <= 1).all())) == ["a"]
+    assert kept_within(lambda a, b, case: case.seed > 0 or bool((a.abs() <= 1).all())) == []  # three of four points are enough
+    assert kept_within(lambda a, b, case: bool(a[0] == -1)) == []  # the example alone
+
+
+def test_numbers_within_a_range_become_no_larger_ones():
+    numbers = np.linspace(-1, 1, 5)
+    for values in ("large", "huge", "zeros"):
+        assert (with_special(numbers, WITHIN, values, np.random.default_rng(0)) == numbers).all()

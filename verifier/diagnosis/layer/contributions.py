@@ -14,6 +14,7 @@ from verifier.diagnosis.layer.matching import times
 from verifier.diagnosis.layer.sizes import sizes_of
 
 MOST = 12  # times that a row may come: a fraction with a larger number is near anything
+WINDOWS = ((2,), (2, 3), (1,), (1, 2))  # of the output: places of windows, channels first or last
 SHARES = (("", 1.0), ("2·", 2.0), ("½·", 0.5))
 
 
@@ -82,6 +83,31 @@ def _rows(case: Case, index: str, other: str) -> FloatArray | None:
     if array is None or below is None or array.ndim < 2 or (below.size and int(below.max()) >= len(array)):
         return None
     return np.asarray(array[below])
+
+
+def one_window(name: str, cases: Sequence[Case]) -> str | None:
+    """Where windows overlap, only the last (or first) counts with all that it adds: a whole patch is assigned, not added."""
+    for axes in WINDOWS:
+        for words, order in (("last", -1), ("first", 0)):
+            kept = [_of_one_window(case, name, axes, order) for case in cases]
+            if all(one is not None and case.close(name, case.claimed[name], one) for case, one in zip(cases, kept, strict=True)):
+                return f"counts, where windows overlap, only the {words}: add each patch to what is there (+=)"
+    return None
+
+
+def _of_one_window(case: Case, name: str, axes: tuple[int, ...], order: int) -> FloatArray | None:
+    """What the last (or first) place along these axes of the output adds to each element."""
+    if len(case.shape) < 3 or len(case.shape) <= max(axes) or int(np.prod(case.shape)) != case.cotangent.size:
+        return None
+    jacobian = case.jacobians[name].reshape(*case.shape, -1)
+    shares = jacobian * case.cotangent.reshape(*case.shape, 1)
+    summed = tuple(axis for axis in range(len(case.shape)) if axis not in axes)
+    added = shares.sum(axis=summed).reshape(-1, shares.shape[-1])
+    live = (np.abs(jacobian) > case.closeness * np.abs(jacobian).max(initial=0.0)).any(axis=summed).reshape(added.shape)
+    if not added.size:
+        return None
+    last = len(live) - 1 - np.argmax(live[::-1], axis=0) if order else np.argmax(live, axis=0)
+    return np.where(live.any(axis=0), added[last, np.arange(added.shape[1])], 0.0).reshape(case.arrays[name].shape)
 
 
 def rows_counted_once(name: str, cases: Sequence[Case]) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import LOOSE, SHOWN, Case
 from verifier.diagnosis.layer.contributions import (
+    one_window,
     picked_row,
     rows_counted_once,
     share_of_a_term,
@@ -66,7 +67,8 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
     if len(known) < len(factors):
         return None
     if np.ptp(known) <= cases[0].closeness * max(abs(known[0]), 1e-9):
-        return _share_of_one_size(known[0], cases) or constant(known[0], cases[0].closeness)
+        says = _share_of_one_size(known[0], cases) or constant(known[0], cases[0].closeness)
+        return says if _numbers(name, cases) > 1 or not says.removeprefix("is ")[0].isdigit() else None
     turned = "has the wrong sign, and " if all(factor < 0 for factor in known) else ""
     known = [-factor for factor in known] if turned else known
     for words, size in sizes_of(cases):
@@ -118,12 +120,17 @@ def _clipped(name: str, cases: Sequence[Case]) -> str | None:
 
 
 def _some_factor(name: str, cases: Sequence[Case]) -> str | None:
-    if any(_ratio(case, name) is None for case in cases):
-        return None
+    if any(_ratio(case, name) is None for case in cases) or _numbers(name, cases) <= len(cases):
+        return None  # one number is some multiple of any other
     norms = [float(np.sqrt(sum((gradient**2).sum() for gradient in case.claimed.values()))) for case in cases]
     if len(norms) > 1 and np.ptp(norms) <= cases[0].closeness * norms[0]:
         return f"is clipped: all gradients together have the norm {norms[0]:.4g} on every problem"
     return "is right but for a factor that changes from problem to problem"
+
+
+def _numbers(name: str, cases: Sequence[Case]) -> int:
+    """How many numbers of all problems a factor is held against."""
+    return sum(int(np.count_nonzero(np.abs(case.right[name]) > case.closeness * case.scale(name))) for case in cases)
 
 
 def _ratio(case: Case, name: str) -> float | None:
@@ -332,6 +339,7 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("own-step", _own_step),
     ("one-sample", _of_some_outputs),
     ("one-contribution", _one_contribution),
+    ("one-contribution", one_window),
     ("one-contribution", rows_counted_once),
     ("diagonal", _diagonal),
     ("mean-term", mean_term),

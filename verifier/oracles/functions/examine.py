@@ -254,7 +254,8 @@ def _related(
         return found
     right[np.abs(right) <= known] = 0.0
     apart = np.abs(claimed - right) > known + found.wrong.tolerance + FLOAT64_EPSILON * np.abs(right)
-    words = relation(claimed, right, _sizes(function, cotangents), cotangents=cotangents)
+    within = known + FLOAT64_EPSILON * np.abs(right) if claimed.size == 1 else None
+    words = relation(claimed, right, _sizes(function, cotangents), cotangents=cotangents, within=within)
     distinct = float(known.max(initial=0.0)) <= DECISIVE * abs(found.wrong.claimed - found.wrong.estimated)
     return replace(found, relation=words, wrong_elements=(max(1, int(apart.sum())), claimed.size) if distinct else None)
 

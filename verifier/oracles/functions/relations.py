@@ -11,6 +11,7 @@ NARROWER = "It is right to {} digits: is a part of it computed in a narrower typ
 FLOAT64_DIGITS = 1e-12
 LEFT = 0.1  # of an error, by a factor that is said to explain it
 CLOSE = 1e-3  # of the largest element: a relation is said where it holds this well, or within what the right numbers are known to
+EXACT = 1e-6  # of one number, where nothing else is known: every number is some multiple of another
 NAMED = {2.0: "twice", 0.5: "half", 3.0: "three times", 4.0: "four times", 0.25: "a quarter of"}
 
 
@@ -35,6 +36,9 @@ def relation(
         return "" if np.isfinite(claimed).all() else "It is not finite."
     if not claimed.any():
         return "It is 0 everywhere."
+    if np.count_nonzero(right) == 1 and not claimed[right == 0].any():
+        one = right != 0
+        return _of_one_number(float(claimed[one][0]), float(right[one][0]), sizes, None if within is None else float(within[one][0]))
     if _apart(claimed, right) <= CLOSE:  # beside so small an error most relations hold
         factor = _factor(claimed, right)
         if factor is not None and _explains(factor, claimed, right, within):
@@ -54,6 +58,22 @@ def relation(
     if _same(claimed, np.abs(right)):
         return "Its sign is lost: it is the absolute value of the right one."
     return _part(claimed, right) or _rows(claimed, right, within)
+
+
+def of_draws(claimed: FloatArray, right: FloatArray, sizes: Mapping[str, int]) -> str:
+    """A gradient of one number, from several draws of the same sizes: what holds in all of them; "" where nothing does."""
+    factor = _factor(claimed, right)
+    if factor is not None and _explains(factor, claimed, right):
+        return _factor_in_words(factor, sizes)
+    if claimed.any() and _same(claimed, np.abs(right)):
+        return "Its sign is lost: it is the absolute value of the right one."
+    return "" if claimed.any() else "It is 0 everywhere."
+
+
+def _of_one_number(claimed: float, right: float, sizes: Mapping[str, int], within: float | None) -> str:
+    """A sign, a size or a usual factor that one number shows to its last digits; any other factor says nothing."""
+    close = EXACT if within is None else min(CLOSE, max(within / abs(right), np.finfo(np.float64).eps))
+    return _usual_factor(claimed / right, sizes, close)
 
 
 def agreement(claimed: FloatArray, right: FloatArray) -> str:
@@ -92,15 +112,23 @@ def _explains(factor: float, claimed: FloatArray, right: FloatArray, within: Flo
 
 
 def _factor_in_words(factor: float, sizes: Mapping[str, int]) -> str:
+    if abs(factor - 1) < CLOSE:
+        return f"Every element is off by the same factor, {factor:.9g}."
+    turned = "turned in sign and " if factor < 0 else ""
+    return _usual_factor(factor, sizes, CLOSE) or f"It is {turned}{abs(factor):.4g} times the right one."
+
+
+def _usual_factor(factor: float, sizes: Mapping[str, int], close: float) -> str:
+    """A sign, a size, two or a half in words, "" of what is none of these to within `close`."""
     turned, size = ("turned in sign and ", -factor) if factor < 0 else ("", factor)
-    if abs(size - 1) < CLOSE:
-        return "It has the wrong sign." if turned else f"Every element is off by the same factor, {factor:.9g}."
+    if turned and abs(size - 1) < close:
+        return "It has the wrong sign."
     for name, count in sizes.items():
         for power, words in ((count, f"{name} times"), (1 / max(count, 1), f"1/({name}) times"), (count**2, f"({name})² times")):
-            if count > 1 and abs(size - power) < CLOSE * power:
+            if count > 1 and abs(size - power) < close * power:
                 return f"It is {turned}{words} the right one ({name} is {count} here)."
-    words = next((said for value, said in NAMED.items() if abs(size - value) < CLOSE * value), f"{size:.4g} times")
-    return f"It is {turned}{words} the right one."
+    words = next((said for value, said in NAMED.items() if abs(size - value) < close * value), "")
+    return f"It is {turned}{words} the right one." if words else ""
 
 
 def _part(claimed: FloatArray, right: FloatArray) -> str:

@@ -255,7 +255,7 @@ def _space(
     sizes = {name: size for name, size in {**known, **sizes}.items() if name not in options}
     if said.shapes is None:
         limits |= _fixed(candidate, reference, tensors, shapes, sizes, said, not_drawn)
-    labels = _labels(candidate, tensors)
+    labels = _labels(candidate, tensors, said.masks)
     sources = {name: _source(name, tensor, shapes[name], said, not_drawn, label=name in labels) for name, tensor in tensors.items()}
     if said.shapes is None:
         given = {**(said.integers or {}), **(said.draw or {})}
@@ -364,10 +364,10 @@ def _in_another_order(example: Tensor) -> Draw:
     return lambda shape, sizes, generator: example.cpu()[torch.randperm(len(example), generator=generator)]
 
 
-def _labels(candidate: Candidate, tensors: Mapping[str, Tensor]) -> list[str]:
-    """What holds two numbers of -1, 0 and 1 beside something that holds others, and was not said to be differentiated: labels, masks."""
-    alike = [name for name in candidate.differentiated if not tensors[name].requires_grad and is_label(tensors[name])]
-    return alike if len(alike) < len(candidate.differentiated) else []
+def _labels(candidate: Candidate, tensors: Mapping[str, Tensor], masks: Sequence[str]) -> list[str]:
+    """What holds two numbers of -1, 0 and 1 beside something else to differentiate, and was not said to be differentiated: labels."""
+    alike = [name for name, tensor in tensors.items() if name not in masks and not tensor.requires_grad and is_label(tensor)]
+    return alike if set(candidate.differentiated) - set(alike) else []
 
 
 def _source(name: str, tensor: Tensor, shape: Shape, said: Said, not_drawn: list[str], *, label: bool) -> Source:

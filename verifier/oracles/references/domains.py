@@ -15,6 +15,7 @@ HUGE = (100.0, 350.0)  # e^100 overflows in float32; e^350 and its square do not
 
 LABELS = "either of two numbers"
 WITHIN = "within its range"
+SURELY_NEGATIVE = 8  # numbers below 0: decays and their logarithms; fewer may all be negative by chance
 ROWS = ("rows sum to 1", "rows of length 1", "rows of log-probabilities")
 SYMMETRIC = ("symmetric", "symmetric and positive definite")
 TRIANGLES = {"lower triangular": np.tril, "upper triangular": np.triu}
@@ -24,8 +25,8 @@ ORDINARY = ("real", "integers", "booleans", "mask")
 
 
 def domain_of(example: Tensor, kind: str | None, mask: bool) -> str:
-    """One of `ORDINARY`, `WHOLE`, "positive" and "unit interval"; whoever knows the other arguments may say `LABELS`, and who knows the
-    reference `WITHIN`."""
+    """One of `ORDINARY`, `WHOLE`, "positive", "negative" and "unit interval"; whoever knows the other arguments may say `LABELS`, and who
+    knows the reference `WITHIN`."""
     if example.dtype == torch.bool:
         return "booleans"
     if mask:
@@ -44,6 +45,8 @@ def domain_of(example: Tensor, kind: str | None, mask: bool) -> str:
         return whole
     if ((values > 0) & (values < 1)).all():
         return "unit interval"
+    if values.size >= SURELY_NEGATIVE and (values < 0).all():
+        return "negative"
     return "positive" if (values > 0).all() else "real"
 
 
@@ -91,6 +94,8 @@ def numbers_of(domain: str, example: Tensor, shape: tuple[int, ...], generator: 
     values = example.detach().double().cpu().numpy().ravel()
     values = values[np.isfinite(values)]
     match domain:
+        case "negative":
+            return -numbers_of("positive", -example, shape, generator)
         case "positive":
             middle = np.log(values[values > 0]) if (values > 0).any() else np.zeros(1)
             return np.asarray(np.exp(float(middle.mean()) + max(float(middle.std()), 0.3) * normal))

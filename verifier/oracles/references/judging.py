@@ -15,16 +15,16 @@ from torch import Tensor
 from verifier.oracles.dispatched.arithmetic import UndispatchableError
 from verifier.oracles.dispatched.narrow.judging import judge_narrow
 from verifier.oracles.references.beside import is_right_but_at_kinks, within_envelope
+from verifier.oracles.references.bounds import near, overflows
 from verifier.oracles.references.candidate import ELSEWHERE, POISONS, Answered, Array, Candidate, Manner, RefusedError, poisoned
 from verifier.oracles.references.domains import SYMMETRIC, TRIANGLES, along
 from verifier.oracles.references.points import Source, cotangents_for, point, same_twice, used_output
 from verifier.oracles.references.space import Case
 from verifier.oracles.references.truth import Truth
 
-QUICK = 8.0  # last bits of an element, and
-QUICK_OF_LARGEST = 16.0  # of the largest one: so near there is nothing to measure
 CALLS = 4
 UNJUDGED = "rounding alone makes the reference infinite there"
+OVERFLOW = "the right numbers overflow"
 NOT_IN_ITS_TYPE = "the reference itself is not finite there in the candidate's type"
 OTHER_BETWEEN = "two forward passes before one backward"  # the usage that has a second point
 KEPT = {"four calls": "something is kept between calls", "poisoned memory": "an element is never written"}
@@ -114,7 +114,7 @@ class Judge:
             return Trial(skipped="the reference's gradient is not finite")
         limit = float(torch.finfo(self.dtype).max) / 4
         if case.axis("values") == "huge" and any(np.abs(one).max(initial=0.0) > limit for one in (*expected, *gradients.values())):
-            return Trial(skipped="the right numbers overflow")
+            return Trial(skipped=OVERFLOW)
         if case.axis("usage") == OTHER_BETWEEN and not self.truth_at(point(self.sources, case, other=1), case).is_finite():
             return Trial(skipped="the reference is not finite")
         try:
@@ -221,7 +221,7 @@ class Judge:
     ) -> Wrong | None:
         if self.is_narrow:
             return self._in_a_narrow_type(claimed, right, truth, cotangents)
-        far = [name for name in right if not _near(claimed[name], right[name], self.epsilon)]
+        far = [name for name in right if not near(claimed[name], right[name], self.epsilon)]
         if not far:
             return None
         wrong: Wrong | None = None
@@ -237,6 +237,8 @@ class Judge:
             if not beyond.any():
                 wrong = wrong or (None if np.isfinite(allowed[name]).all() else Wrong("unjudged", name, UNJUDGED))
                 continue
+            if overflows(claimed[name][beyond], right[name][beyond], allowed[name][beyond], self.dtype):
+                return Wrong("unjudged", name, OVERFLOW)
             is_output = name.startswith("output ")
             if not is_output and self._along(name, claimed[name], right[name], allowed[name]):
                 wrong = wrong or Wrong(
@@ -388,10 +390,3 @@ class Judge:
 def _first_line(error: BaseException) -> str:
     text = str(error).splitlines()
     return f"{type(error).__name__}: {text[0] if text else ''}"
-
-
-def _near(claimed: Array, right: Array, epsilon: float) -> bool:
-    with np.errstate(all="ignore"):
-        largest = np.abs(right).max(initial=0.0)
-        allowed = epsilon * np.maximum(QUICK * np.abs(right), QUICK_OF_LARGEST * largest)
-        return bool((np.abs(claimed - right) <= allowed).all())

@@ -1,18 +1,23 @@
 """A failure in words: which tensor, where in it, only with what, by which mistake; one line first, the numbers below."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 
 from verifier.arrays import Array
 from verifier.counting import counted
-from verifier.oracles.functions.relations import agreement, relation
+from verifier.oracles.functions.relations import agreement, of_draws, relation
 from verifier.oracles.references.candidate import POISONS, poisoned
+from verifier.oracles.references.contributions import ANOTHER, one_contribution
 from verifier.oracles.references.judging import OTHER_BETWEEN, Judge, Wrong
-from verifier.oracles.references.points import point, same_twice
+from verifier.oracles.references.points import cotangents_for, point, same_twice
 from verifier.oracles.references.regions import region
 from verifier.oracles.references.search import Searched
 from verifier.oracles.references.space import Case
 from verifier.tolerance import SOURCE
 
+OTHER_DRAWS = 3
 SOURCE_NARROW = "5 x the largest error of copies that round as right code does"
 
 
@@ -108,6 +113,12 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
         conjugate = _same(claimed, np.conj(wrong.right)) and not _same(claimed, np.asarray(wrong.right))
         return "It is the complex conjugate of the right one." if conjugate else ""
     cotangents = [np.asarray(one, dtype=np.float64) for one in wrong.cotangents if one.dtype.kind != "c"]
+    if case.axis("usage") == "one call":
+        if claimed.size == 1:
+            return _of_other_draws(wrong, judge, case)
+        one = one_contribution(wrong.tensor, claimed, judge, case, lambda at, given: _claimed_at(wrong.tensor, judge, at, given))
+        if one:
+            return one
     numbers = claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64)
     return relation(*numbers, case.sizes, others=others, cotangents=cotangents, within=wrong.tolerance)
 
@@ -146,9 +157,34 @@ def _is_never_written(wrong: Wrong, judge: Judge, case: Case) -> bool:
     return one is not None and other is not None and not np.array_equal(one, other, equal_nan=True)
 
 
+def _of_other_draws(wrong: Wrong, judge: Judge, case: Case) -> str:
+    """One number is some multiple of any other: what relates it to the right one has to hold in other draws too."""
+    assert wrong.claimed is not None and wrong.right is not None
+    pairs = [(np.asarray(wrong.claimed).reshape(1), np.asarray(wrong.right).reshape(1))]
+    for draw in range(OTHER_DRAWS):
+        other = replace(case, seed=case.seed + ANOTHER + draw)
+        truth = judge.truth_at(point(judge.sources, other), other)
+        try:
+            given = cotangents_for(truth.plain(None)[0], other)
+            right = truth.plain(given)[1][wrong.tensor]
+        except Exception:  # outside of the reference's domain
+            continue
+        claimed = _claimed_at(wrong.tensor, judge, other, given)
+        if claimed is not None and claimed.size == right.size == 1 and np.isfinite(claimed).all():
+            pairs.append((claimed.reshape(1), right.reshape(1)))
+    if len(pairs) < 2:
+        return ""
+    claims, rights = (np.concatenate([pair[side] for pair in pairs]).astype(np.float64) for side in (0, 1))
+    return of_draws(claims, rights, case.sizes)
+
+
 def _claimed(wrong: Wrong, judge: Judge, case: Case, factor: float = 1.0) -> Array | None:
     """The claim again, for so many times the cotangents."""
-    given = [factor * one for one in wrong.cotangents]
+    return _claimed_at(wrong.tensor, judge, case, [factor * one for one in wrong.cotangents])
+
+
+def _claimed_at(name: str, judge: Judge, case: Case, given: Sequence[Array]) -> Array | None:
+    """What is claimed of a tensor at a case, for these cotangents."""
     tensors = point(judge.sources, case)
     try:
         answered = judge.candidate.answer(
@@ -156,7 +192,7 @@ def _claimed(wrong: Wrong, judge: Judge, case: Case, factor: float = 1.0) -> Arr
         )
     except Exception:  # what it raises is said elsewhere
         return None
-    return answered.gradients.get(wrong.tensor)
+    return answered.gradients.get(name)
 
 
 def _of_the_cotangent(wrong: Wrong, judge: Judge, case: Case) -> str:

@@ -10,6 +10,7 @@ from verifier.counting import counted
 from verifier.oracles.references.judging import Judge, Wrong
 from verifier.oracles.references.points import point
 from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
+from verifier.oracles.references.spreading import spreads
 from verifier.problems.sizes import Allowed
 
 MOST_SHRINKING = 120  # cases tried to make a failure plainer
@@ -97,7 +98,7 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
         if trial.skipped:
             skipped[trial.skipped] = skipped.get(trial.skipped, 0) + 1
             continue
-        if trial.wrong is not None and _only_refused(trial.wrong, case, space):
+        if trial.wrong is not None and _is_let_off(trial.wrong, case, space, judge):
             why = "no shapes= were said"
             if case.axis("inputs") != "contiguous":
                 why = "inputs with strides may be refused"
@@ -118,11 +119,14 @@ def _reference_seconds(judge: Judge, case: Case) -> float:
     return judge.truth_at(point(judge.sources, case), case).seconds()
 
 
-def _only_refused(wrong: Wrong, case: Case, space: Space) -> bool:
-    """A candidate may refuse sizes that were only guessed, and inputs that are not contiguous."""
+def _is_let_off(wrong: Wrong, case: Case, space: Space, judge: Judge) -> bool:
+    """A candidate may refuse sizes that were only guessed, and inputs that are not contiguous; where the reference spreads what has
+    size 1 by guess, it says nothing."""
     if wrong.what == "refused" and (case.axis("inputs") != "contiguous" or case.axis("usage") == "one gradient alone"):
         return True
-    return wrong.what in ("refused", "raised") and not space.said and (case.sizes != space.base.sizes or case.rest != space.base.rest)
+    if space.said or (case.sizes == space.base.sizes and case.rest == space.base.rest):
+        return False
+    return _raises(wrong) or spreads(judge, case, space)
 
 
 def _raises(wrong: Wrong) -> bool:
@@ -139,7 +143,7 @@ def _plainest(judge: Judge, space: Space, case: Case, wrong: Wrong) -> tuple[Cas
             for other in steps(case, space):
                 tried += 1
                 found = judge.try_case(other).wrong
-                if found is None or _raises(found) != _raises(wrong) or _only_refused(found, other, space):
+                if found is None or _raises(found) != _raises(wrong) or _is_let_off(found, other, space, judge):
                     continue
                 if len(departures(other, space)) > len(departures(case, space)):
                     continue  # a smaller size that is no longer the base's would count as needed
@@ -157,7 +161,7 @@ def _needed(judge: Judge, space: Space, case: Case) -> tuple[str, ...]:
             continue
         other = replace(case, sizes={**case.sizes, name: size + 1})
         found = judge.try_case(other).wrong if space.fits(other) else None
-        if found is not None and not _only_refused(found, other, space):
+        if found is not None and not _is_let_off(found, other, space, judge):
             words = [f"a size such as {said}" if one == said else one for one in words]
     return tuple(words)
 

@@ -1,0 +1,24 @@
+"""What a floating type says of two numbers without a measurement: so near that nothing is asked, or beyond the largest one."""
+
+import numpy as np
+import torch
+
+from verifier.arrays import Array
+
+QUICK = 8.0  # last bits of an element, and
+QUICK_OF_LARGEST = 16.0  # of the largest one: so near there is nothing to measure
+
+
+def near(claimed: Array, right: Array, epsilon: float) -> bool:
+    """Whether all elements are within a few last bits, their own and the largest one's."""
+    with np.errstate(all="ignore"):
+        largest = np.abs(right).max(initial=0.0)
+        allowed = epsilon * np.maximum(QUICK * np.abs(right), QUICK_OF_LARGEST * largest)
+        return bool((np.abs(claimed - right) <= allowed).all())
+
+
+def overflows(claimed: Array, right: Array, allowed: Array, dtype: torch.dtype) -> bool:
+    """Whether no number is claimed, and each right one is beyond the type's largest, or within what it may be off by."""
+    with np.errstate(all="ignore"):
+        largest = np.abs(right) + allowed
+    return bool((~np.isfinite(claimed) & (largest > float(torch.finfo(dtype).max))).all())
