@@ -8,6 +8,7 @@ import torch
 
 from verifier import assert_gradients
 from verifier.errors import Inconclusive
+from verifier.oracles.references import search
 from verifier.oracles.references.domains import domain_of, integers_like
 
 F = torch.nn.functional
@@ -265,7 +266,9 @@ def test_numbers_that_overflow_on_the_way_are_said_to_be_not_finite():
 
 
 @pytest.mark.parametrize(("total", "precision"), [(torch.float32, None), (torch.bfloat16, "accumulate"), (torch.bfloat16, None)])
-def test_a_sum_that_stands_still_in_bfloat16_is_wrong_unless_it_is_declared(total, precision):
+def test_a_sum_that_stands_still_in_bfloat16_is_wrong_unless_it_is_declared(total, precision, monkeypatch):
+    monkeypatch.setattr(search, "SLOW", 1e6)  # a loop over 500 rows takes as long as the machine is busy
+
     def backward(ctx, cotangent):
         x, w = ctx.saved_tensors
         found = torch.zeros(w.shape, dtype=torch.promote_types(total, torch.bfloat16) if x.dtype == torch.bfloat16 else x.dtype)
