@@ -66,6 +66,17 @@ class Assignment:
         return contract.left_open(contract.claims_from(self.claims))
 
     @property
+    def references(self) -> tuple[Path, ...]:
+        """Files beside it that hold right answers."""
+        contract = contract_of(self.contract)
+        return tuple(Path(self.path).parent / file for file in contract.references(contract.claims_from(self.claims)))
+
+    @property
+    def text(self) -> str:
+        """All that it says: its file's text, and those of its references. Raises OSError."""
+        return "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in (Path(self.path), *self.references))
+
+    @property
     def shown(self) -> str:
         """The file's name for a message."""
         return printable(self.path)
@@ -86,8 +97,11 @@ def read_assignment(path: str) -> Assignment:
             raise TableError("requires", f'is for the contract "{DEFAULT}".')
         own = read_table({key: value for key, value in tables.items() if key in ASSIGNMENT_KEYS}, ASSIGNMENT_KEYS)
         claims = {key: value for key, value in tables.items() if key not in ASSIGNMENT_KEYS}
-        contract.claims_from(claims)
+        references = contract.references(contract.claims_from(claims))
         allowed = _read_allowed(allow, contract)
+        absent = next((file for file in references if not (Path(path).parent / file).is_file()), None)
+        if absent is not None:
+            raise TableError("reference", f"names {printable(absent)}, which is no file beside the assignment.")
     except TableError as error:
         raise document.error_of(error) from None
     return Assignment(

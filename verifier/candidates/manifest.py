@@ -92,6 +92,8 @@ def read_settings(
         contract = contract_of(own.get("contract", DEFAULT if assignment is None else assignment.contract))
         _refuse_unknown(said, contract)
         claims = contract.claims_from(said if assignment is None else _under_assignment(said, assignment, contract))
+        if assignment is None and contract.references(claims):
+            raise TableError("reference", "belongs in an assignment: code that is judged cannot name what it is judged by.")
     except TableError as error:
         if document is None:  # a claim of the assignment alone, which was read before: cannot be
             raise

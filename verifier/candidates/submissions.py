@@ -46,7 +46,7 @@ def find_submissions(paths: Sequence[str], assignment: Assignment, apart: Collec
     Raises:
         RequestError: a path does not exist, or a folder holds nothing.
     """
-    left_out = {os.path.realpath(path) for path in (*apart, assignment.path)}
+    left_out = {os.path.realpath(path) for path in (*apart, assignment.path, *map(str, assignment.references))}
     rows: list[Row] = []
     for path in paths:
         place = Path(path)

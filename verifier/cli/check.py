@@ -224,24 +224,26 @@ def what_was_kept_is_ours(isolation: Isolation | None) -> bool:
 
 def earlier_reports(directory: Path, asked: Mapping[str, Any], fresh: bool) -> KeptReports | None:
     """The reports of earlier runs that asked the same; none of them where all is to be judged afresh. None where there is no assignment."""
+    from verifier.candidates.assignment import read_assignment
     from verifier.reports.folder import report_folder
     from verifier.verification.keeping import KeptReports
 
     decides = dict(asked)
     with contextlib.suppress(OSError):
-        decides["assignment"] = Path(asked["assignment"]).read_text(encoding="utf-8", errors="replace")
+        decides["assignment"] = read_assignment(asked["assignment"]).text
     return KeptReports(directory, lambda name: report_folder(directory, name), decides, fresh=fresh)
 
 
 @contextlib.contextmanager
 def kept_journal(directory: Path, candidates: Sequence[str], asked: Mapping[str, Any], resume: bool) -> Iterator[Journal | None]:
     """The run's journal; None where none can be written there, which whoever writes the reports will say."""
+    from verifier.candidates.assignment import read_assignment
     from verifier.verification.journal import open_journal
 
     file = asked["assignment"]
     decides = {**asked, "candidates": [os.path.abspath(path) if os.path.exists(path) else path for path in candidates]}
     with contextlib.suppress(OSError):
-        decides["assignment"] = file and Path(file).read_text(encoding="utf-8", errors="replace")
+        decides["assignment"] = file and read_assignment(file).text
     try:
         journal = open_journal(directory, decides, resume=resume)
     except OSError:

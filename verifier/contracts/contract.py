@@ -51,6 +51,7 @@ class Contract:
         entry: the function that is asked where the manifest names none.
         asks_for: the names that a file must define some of to be judged by these claims, where that is not the entry alone.
         left_open: by these claims, what a candidate may leave out and is then not asked about: "layers"; "" where it may leave out nothing.
+        references: by these claims, the files of whoever judges that hold right answers; only an assignment may name some.
         adapters: presets that are files: each is asked in place of a folder's own, and imports what lies there.
         presets: other presets, by name what it is for and its text, in the form of an assignment.
         seen_in: a clause about what of its kind the text of a Python file defines; "" where there is nothing. The text is only searched.
@@ -74,6 +75,7 @@ class Contract:
     entry: str = "backprop"
     asks_for: Callable[[Any], Collection[str]] | None = None
     left_open: Callable[[Any], str] = lambda claims: ""
+    references: Callable[[Any], tuple[str, ...]] = lambda claims: ()
     adapters: Mapping[str, Path] = field(default_factory=dict)
     presets: Callable[[], Mapping[str, tuple[str, str]]] = dict
     recognised: Callable[[str], Mapping[str, Any] | None] | None = None

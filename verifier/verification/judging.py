@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from secrets import randbits
 from typing import Any
 
@@ -114,7 +115,9 @@ def judge(
     requires = "" if fixed is None else fixed.requires
     within = math.inf if time_limit is None else time_limit
     trusted = trust_references and fixed is None
-    request = Request(chosen, _seed(chosen, seed, journal, kept), tuple(only), trusted, within, rung, requires, fixed is not None)
+    request = Request(
+        chosen, _seed(chosen, seed, journal, kept), tuple(only), trusted, within, rung, requires, fixed is not None, _beside(assignment)
+    )
     setting = Setting(request, allowed, isolation, grading, run_limit, ends)
     docket = Docket(candidates, setting, progress or _silent, journal, kept, DEFAULT if fixed is None else fixed.contract)
     yield from docket.answers(jobs if jobs is not None else cores(), cluster)
@@ -238,9 +241,14 @@ def replay(
     if found[0].contract != problem.contract:
         raise RequestError(f"{file}: the stored problem is of the contract {problem.contract!r}, {candidate} is of {found[0].contract!r}")
     with Zygote(isolation=isolation) as zygote:
-        run = Run(zygote, allowed, Request(profile, 0), progress or _silent)
+        run = Run(zygote, allowed, Request(profile, 0, assigned=fixed is not None, references=_beside(assignment)), progress or _silent)
         judged: Judged = judging_of(found[0]).replay(run, problem, file, found[0])
         return judged
+
+
+def _beside(assignment: str | None) -> str:
+    """The folder that an assignment lies in."""
+    return "" if assignment is None else str(Path(assignment).resolve().parent)
 
 
 def _grading(words: tuple[str, ...], assignment: Assignment | None, keep_measurements: bool) -> Grading:

@@ -29,6 +29,7 @@ class Request:
         time_limit: seconds that one candidate may take, by asking about fewer networks, or nothing more where the fewest take longer.
         rung: how much fewer, where that is settled.
         requires: "backpropagation" where an assignment asks for it and not for right numbers alone.
+        references: the folder that an assignment's references are beside; "" where there is none.
         assigned: whether an assignment says what is asked, so that what is not written yet counts.
     """
 
@@ -40,6 +41,7 @@ class Request:
     rung: int | None = None
     requires: str = ""
     assigned: bool = False
+    references: str = ""
 
     def wants(self, check: str) -> bool:
         """Whether a check is asked for: all are where none is named."""

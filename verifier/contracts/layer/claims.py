@@ -37,6 +37,7 @@ class LayerClaims:
         inside: the type that it computes in, whatever goes in.
         imports: import statements for the names of the statements.
         epsilon: inside a logarithm or a root, where it is declared.
+        reference: of an assignment, the file beside it and the function in it that a layer is held against, as "file.py:function"; or "".
         step, optimizer, path: of an optimiser: its statements, what it claims to be, which names it carries; `setup` runs once.
     """
 
@@ -60,6 +61,7 @@ class LayerClaims:
     inside: str = "float64"
     imports: tuple[str, ...] = ()
     epsilon: float | None = None
+    reference: str = ""
     step: Script = NO_SCRIPT
     optimizer: Rule | None = None
     path: Path = NO_PATH
@@ -97,6 +99,11 @@ class Claims:
     def as_manifest(self, *, defaults: bool = False) -> dict[str, Any]:
         """The manifest that says this."""
         return dict(self.said)
+
+
+def references(claims: Claims) -> tuple[str, ...]:
+    """The files of functions that layers are held against, each once."""
+    return tuple(dict.fromkeys(layer.reference.rpartition(":")[0] for layer in claims.layers if layer.reference))
 
 
 def names_read(claims: Claims) -> set[str]:

@@ -1,7 +1,7 @@
 """The record of the contract `layer`."""
 
 from verifier.contracts.contract import Contract
-from verifier.contracts.layer.claims import names_read
+from verifier.contracts.layer.claims import names_read, references
 from verifier.contracts.layer.manifest import KEYS, claims_from, recognised_keys
 from verifier.contracts.layer.presets.catalogue import presets
 from verifier.contracts.layer.proposing import proposed, seen_in
@@ -20,4 +20,5 @@ CONTRACT = Contract(
     presets=presets,
     seen_in=seen_in,
     proposed=proposed,
+    references=references,
 )

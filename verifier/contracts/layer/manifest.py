@@ -70,6 +70,9 @@ LAYER_KEYS: Mapping[str, Key] = {
     "epsilon": number("a number of at least 0 and below 0.1", lambda value: 0 <= value < 0.1),
     "optimizer": Key(read_optimizer, "a table with name and the arguments of torch.optim"),
     "velocity": word(*VELOCITIES),
+    "reference": text(
+        rf"(?!/)(?!.*\.\.)[^:\\\x00-\x1f]+\.py:{NAME}", 'a file beside the assignment and its function, such as "reference.py:swish"'
+    ),
 }
 KEYS: Mapping[str, Key] = {**FILE_KEYS, **LAYER_KEYS, "preset": word(*presets.names()), "layer": Key(_list_of_tables, "a list of tables")}
 
@@ -153,6 +156,7 @@ def _layer(table: Mapping[str, Any], named: str | None) -> LayerClaims:
         inside=said.get("inside", "float64"),
         imports=imports,
         epsilon=said.get("epsilon"),
+        reference=said.get("reference", ""),
     )
 
 

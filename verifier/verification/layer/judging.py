@@ -28,6 +28,7 @@ from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import Diagnosis, Note
 from verifier.verification.exchanging import Exchanging
 from verifier.verification.kept_references import keep_answers, kept_answers
+from verifier.verification.layer.authors import Authors
 from verifier.verification.layer.outcomes import Judgement, conclude
 from verifier.verification.raising import note_on_cells
 from verifier.verification.record import Judged, Request, Run, described, report_of
@@ -64,7 +65,14 @@ def replay(run: Run, problem: Stored, file: str, candidate: Candidate) -> Judged
             judgement = _unloaded(str(error))
         else:
             _judge_problems(
-                judgement, layer, [problem.problem], exchanging, replace(run.request, seed=problem.seed), Answers(), differences=1
+                judgement,
+                layer,
+                [problem.problem],
+                exchanging,
+                replace(run.request, seed=problem.seed),
+                Answers(),
+                Authors(run.request.references, run.limits),
+                differences=1,
             )
         return _written(candidate, run.request, [judgement], exchanging, time.perf_counter() - began, lenient=False)
 
@@ -92,9 +100,10 @@ def judge_layers(
             references = kept_answers(claims.said, request, confined=confined)
             if any(layer.entry is not None for layer in claims.layers):
                 references.prepare()
+            authors = Authors(request.references, limits)
             for number, layer in enumerate(claims.layers):
                 progress(f"{candidate.name}: {layer.name}", number, len(claims.layers))
-                judgement = _judge_layer(layer, claims.dtypes, exchanging, request, references)
+                judgement = _judge_layer(layer, claims.dtypes, exchanging, request, references, authors)
                 if claims.partial and judgement.missing:
                     missing.append(layer.name)
                     continue
@@ -177,7 +186,9 @@ def _ask_elsewhere(judgements: Sequence[Judgement], exchanging: Exchanging) -> N
             judgement.contradict("finite-difference", why)
 
 
-def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchanging, request: Request, references: Answers) -> Judgement:
+def _judge_layer(
+    layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchanging, request: Request, references: Answers, authors: Authors
+) -> Judgement:
     judgement = Judgement(layer.name, operation=layer.operation or "")
     if layer.optimizer is not None:
         return _judge_step(judgement, layer, exchanging, request, references)
@@ -187,7 +198,8 @@ def _judge_layer(layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchangi
         judgement.add("contract", "error", str(error))
         judgement.sentence = str(error)
         return judgement
-    _judge_problems(judgement, layer, problems, exchanging, request, references, differences=DIFFERENCED[request.profile.name])
+    differences = DIFFERENCED[request.profile.name]
+    _judge_problems(judgement, layer, problems, exchanging, request, references, authors, differences=differences)
     return judgement
 
 
@@ -198,6 +210,7 @@ def _judge_problems(
     exchanging: Exchanging,
     request: Request,
     references: Answers,
+    authors: Authors,
     *,
     differences: int,
 ) -> None:
@@ -208,7 +221,8 @@ def _judge_problems(
             asking, problems, references, differences=differences, seed=request.seed, every_tensor=every, tell=lambda _: None
         )
         judgement.asked = asking, examined.inside
-        conclude(judgement, examined, asking)
+        with authors.of(layer) as author:
+            conclude(judgement, examined, asking, author)
     except Unanswered as error:
         judgement.add("contract", "error", str(error))
         judgement.sentence = str(error)

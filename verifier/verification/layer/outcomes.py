@@ -8,6 +8,7 @@ from msgspec import structs
 
 from verifier.checks.examination import digits_apart
 from verifier.checks.layer.asking import LayerAsking, Raised, is_missing
+from verifier.checks.layer.beside_author import AskAuthor, beside_author
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.outputs import COMPARED, Beside, beside_reference
 from verifier.contracts.layer.drawing import LayerProblem
@@ -70,8 +71,8 @@ class Judgement:
         return verdict_of(self.outcomes, self.undecided)
 
 
-def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> None:
-    """Outcomes from what was found."""
+def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking, author: AskAuthor | None = None) -> None:
+    """Outcomes from what was found; `author` asks the assignment's own reference."""
     _conclude_contract(judgement, examined)
     judgement.notes = [Note(check, f"{judgement.name}: {text}") for check, text in examined.notes]
     judgement.not_done = examined.not_done
@@ -87,7 +88,7 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking) -> N
         judgement.undecided = ["all"]
         judgement.sentence = why
         return
-    beside = beside_reference(examined, asking)
+    beside = beside_reference(examined, asking) if author is None else beside_author(examined, asking, author)
     judgement.forward = "pass" if beside.outputs == "near" else beside.outputs
     if beside.outputs == "near":
         examined.departures = [departure for departure in examined.departures if departure.kind != "differences"]
@@ -155,10 +156,11 @@ def _which_pass(found: list[Diagnosis], judgement: Judgement, beside: Beside) ->
 
 def _conclude_outputs(judgement: Judgement, examined: Examined, beside: Beside) -> None:
     """What PyTorch says of the outputs; where the gradients are the operation's own, it is the forward pass that is wrong."""
-    name = examined.claims.entry.name if examined.claims.entry else ""
+    name = "the reference" if examined.claims.reference else examined.claims.entry.name if examined.claims.entry else ""
     if beside.outputs == "pass":
         chosen = f" ({beside.chosen})" if beside.chosen else ""
-        judgement.add("forward", "pass", f"Its outputs are PyTorch's {name}{chosen}.", problems=COMPARED)
+        whose = "those of the reference" if examined.claims.reference else f"PyTorch's {name}{chosen}"
+        judgement.add("forward", "pass", f"Its outputs are {whose}.", problems=COMPARED)
     if beside.outputs == "near":
         said = (
             f"Its gradients are those of {name} itself; its outputs are too, but for {beside.chosen}. "
@@ -174,12 +176,15 @@ def _conclude_outputs(judgement: Judgement, examined: Examined, beside: Beside) 
     own = not any(departure.check != "forward" for departure in examined.departures)
     also = " Its backward pass is right for what it computes." if own else ""
     lead = "The outputs" if not beside.backward else f"The forward pass is wrong, the backward pass is that of {name}: its outputs"
-    claimed, right = digits_apart(first.claimed, first.right)
+    numbers = ""
+    if first.claimed is not None and first.right is not None:
+        claimed, right = digits_apart(first.claimed, first.right)
+        numbers = f": {claimed}, should be {right}"
     judgement.measurements += [_measurement(departure, judgement.name) for departure in wrong[:SHOWN]]
     judgement.add(
         "forward",
         "fail",
-        f"{lead} {first.says}: {claimed}, should be {right}, at {first.problem.describe()}.{also}",
+        f"{lead} {first.says}{numbers}, at {first.problem.describe()}.{also}",
         problems=COMPARED,
         failed=len(wrong),
         error=first.error,
@@ -214,7 +219,7 @@ def _conclude_contract(judgement: Judgement, examined: Examined) -> None:
     elif len(examined.left_out) > asked / 2 or not examined.answers:
         reason = f" {_why(examined)}" if examined.left_out else ""
         judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.{reason}", problems=asked)
-    elif examined.claims.entry is not None and examined.claims.fits and _unexpected(examined):
+    elif (examined.claims.reference or (examined.claims.entry is not None and examined.claims.fits)) and _unexpected(examined):
         problem, why = _unexpected(examined)[0]
         where = where_shown({problem.index for problem, _ in _unexpected(examined)}, examined, everywhere=True)
         message = f"The forward pass raises{' ' if where else ''}{where}: {why} At {problem.describe()}."

@@ -4,8 +4,6 @@ The reference's process asks (`oracles.references.process`); this one passes eac
 back. Neither ever meets the other's code.
 """
 
-import os
-import select
 import subprocess
 import sys
 import time
@@ -22,10 +20,11 @@ from verifier.candidates.discovery import Candidate
 from verifier.checks.examination import Unanswered
 from verifier.contracts.reference.claims import Claims
 from verifier.counting import counted
-from verifier.errors import HarnessError, RequestError
+from verifier.errors import RequestError
 from verifier.results.evaluation import listed
 from verifier.results.outcome import Measurement, Outcome
 from verifier.results.report import COUNTEREXAMPLE_FILE, Counterexample, Note
+from verifier.verification.channel import Channel
 from verifier.verification.exchanging import Exchanging
 from verifier.verification.record import Judged, Request, Run, described, report_of
 from verifier.verification.witnesses import verdict_of
@@ -84,7 +83,7 @@ def _ask(run: Run, case: Path, claims: Claims, exchanging: Exchanging) -> tuple[
     command = [sys.executable, "-P", "-m", "verifier.oracles.references.process"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=case.parent) as process:
         try:
-            channel = _Channel(process, time.monotonic() + run.limits.all_wall_seconds)
+            channel = Channel(process, time.monotonic() + run.limits.all_wall_seconds)
             channel.send(first, {})
             while True:
                 message, arrays = channel.receive()
@@ -116,36 +115,6 @@ def _answered(
             reply = {"says": str(reply["refused"]), "phase": reply.get("phase")}
         replies.append(reply)
     return {"actions": replies}, dict(answered)
-
-
-class _Channel:
-    """Frames to and from the reference's process, until a moment."""
-
-    def __init__(self, process: "subprocess.Popen[bytes]", ends: float) -> None:
-        assert process.stdin is not None and process.stdout is not None
-        self._to, self._from, self._ends = process.stdin, process.stdout.fileno(), ends
-
-    def send(self, message: Mapping[str, Any], arrays: Mapping[str, FloatArray]) -> None:
-        try:
-            self._to.write(wire.encode(message, arrays))
-            self._to.flush()
-        except BrokenPipeError:
-            raise HarnessError("the reference's process ended") from None
-
-    def receive(self) -> tuple[dict[str, Any], dict[str, FloatArray]]:
-        return wire.decode_blob(self._exactly(wire.read_prefix(self._exactly(wire.PREFIX.size))))
-
-    def _exactly(self, length: int) -> bytes:
-        held = b""
-        while len(held) < length:
-            ready = select.select([self._from], [], [], max(0.0, self._ends - time.monotonic()))[0]
-            if not ready:
-                raise Unanswered("the reference took longer than all_wall_seconds.", fatal=True)
-            part = os.read(self._from, length - len(held))
-            if not part:
-                raise HarnessError("the reference's process ended without an answer")
-            held += part
-        return held
 
 
 def _outcomes(candidate: Candidate, done: Mapping[str, Any]) -> list[Outcome]:
