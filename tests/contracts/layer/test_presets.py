@@ -1,5 +1,7 @@
 """Presets: each file is read as a manifest, a course is recognised by its names, and what is not there is said and changes nothing."""
 
+from pathlib import Path
+
 import pytest
 
 import verifier
@@ -30,6 +32,80 @@ def test_a_course_is_recognised_by_its_names_and_other_code_is_not():
     assert catalogue.recognised("class ReLU:\n    def backward(self, dLdA):\n        return dLdA\nclass Sigmoid:\n    pass\n") == "mytorch"
     assert catalogue.recognised("def linear_backward(dZ, c):\n    pass\ndef relu_backward(dA, c):\n    pass\n") == "deeplearning-ai"
     assert catalogue.recognised("def backprop(weights, biases, x, y):\n    pass\n") is None
+
+
+def test_the_cells_and_steps_of_a_course_on_sequences_are_judged_by_their_names(tmp_path):
+    source = (Path(__file__).parents[3] / "reference_impls/layers/correct/sequence_cells.py").read_text()
+    file = tmp_path / "cells.py"
+    file.write_text(source)
+    report = verifier.check(file, profile="quick")
+    assert report.verdict == "pass", report.summary
+    there = ["rnn cell", "rnn", "lstm cell", "lstm", "gradient descent", "momentum", "adam"]
+    assert [layer.name for layer in report.layers] == there
+    file.write_text(source.replace("da[:, :, t] + da_prev", "da[:, :, t]").replace("beta * array + (1 - beta)", "beta * array + beta"))
+    report = verifier.check(file, profile="quick")
+    assert [layer.name for layer in report.layers if layer.verdict == "fail"] == ["rnn", "lstm", "momentum"]
+
+
+MANIFEST = '# /// script\n# [tool.verifier]\n# contract = "layer"\n# preset = "mytorch"\n# ///\n'
+CELLS = """
+import numpy as np
+
+
+class RNNCell:
+    def __init__(self, input_size, hidden_size):
+        self.sizes = hidden_size, input_size
+
+    def init_weights(self, W_ih, W_hh, b_ih, b_hh):
+        self.W_ih, self.W_hh, self.b_ih, self.b_hh = W_ih, W_hh, b_ih, b_hh
+
+    def forward(self, x, h_prev_t):
+        return np.tanh(x @ self.W_ih.T + self.b_ih + h_prev_t @ self.W_hh.T + self.b_hh)
+
+    def backward(self, delta, h_t, h_prev_l, h_prev_t):
+        dz = (1 - h_t**2) * delta
+        self.dW_ih, self.dW_hh = dz.T @ h_prev_l / len(dz), dz.T @ h_prev_t / len(dz)
+        self.db_ih = self.db_hh = dz.mean(axis=0)
+        return dz @ self.W_ih, dz @ self.W_hh
+
+
+class GRUCell:
+    def __init__(self, in_dim, hidden_dim):
+        self.sizes = in_dim, hidden_dim
+
+    def init_weights(self, *weights):
+        names = "Wrx, Wzx, Wnx, Wrh, Wzh, Wnh, brx, bzx, bnx, brh, bzh, bnh".split(", ")
+        self.__dict__.update(zip(names, weights))
+
+    def forward(self, x, h_prev_t):
+        self.x, self.hidden = x, h_prev_t
+        self.r = 1 / (1 + np.exp(-(self.Wrx @ x + self.brx + self.Wrh @ h_prev_t + self.brh)))
+        self.z = 1 / (1 + np.exp(-(self.Wzx @ x + self.bzx + self.Wzh @ h_prev_t + self.bzh)))
+        self.inner = self.Wnh @ h_prev_t + self.bnh
+        self.n = np.tanh(self.Wnx @ x + self.bnx + self.r * self.inner)
+        return (1 - self.z) * self.n + self.z * h_prev_t
+
+    def backward(self, delta):
+        dz = delta * (self.hidden - self.n) * self.z * (1 - self.z)
+        dn = delta * (1 - self.z) * (1 - self.n**2)
+        dinner, dr = dn * self.r, dn * self.inner * self.r * (1 - self.r)
+        self.dWrx, self.dWzx, self.dWnx = np.outer(dr, self.x), np.outer(dz, self.x), np.outer(dn, self.x)
+        self.dWrh, self.dWzh, self.dWnh = np.outer(dr, self.hidden), np.outer(dz, self.hidden), np.outer(dinner, self.hidden)
+        self.dbrx, self.dbrh, self.dbzx, self.dbzh, self.dbnx, self.dbnh = dr, dr, dz, dz, dn, dinner
+        dx = dr @ self.Wrx + dz @ self.Wzx + dn @ self.Wnx
+        dh = delta * self.z + dr @ self.Wrh + dz @ self.Wzh + dinner @ self.Wnh
+        return dx[None], dh[None]
+"""
+
+
+def test_the_cells_of_mytorch_divide_by_the_batch_and_take_one_sample(tmp_path):
+    file = tmp_path / "cells.py"
+    file.write_text(f"{MANIFEST}{CELLS}")
+    report = verifier.check(file, profile="quick")
+    assert report.verdict == "pass", report.summary
+    file.write_text(MANIFEST + CELLS.replace("dz.mean", "dz.sum").replace("delta * self.z + dr", "dr"))
+    report = verifier.check(file, profile="quick")
+    assert [layer.verdict for layer in report.layers] == ["fail", "fail"]
 
 
 def test_a_file_without_a_manifest_is_judged_by_its_course_and_says_so(tmp_path):

@@ -11,9 +11,9 @@ FOLDER = Path(__file__).parent
 DESCRIPTIONS = {
     "cs231n": "Stanford's CS231n: layers, rnn_layers, classifiers, optim",
     "mytorch": "CMU's mytorch: classes with forward, backward and dLdW",
-    "deeplearning-ai": "deeplearning.ai: samples in columns, dW and db divided by their number",
+    "deeplearning-ai": "deeplearning.ai: layers with samples in columns, recurrent cells, optimiser steps",
 }
-# Names that only this course has; two of them, or one where they stand in pairs, and a file is taken for it.
+# Names that this course has; a file is taken for the course of which it has most, and two of them at least.
 MARKS: Mapping[str, re.Pattern[str]] = {
     "cs231n": re.compile(
         r"^def (?:(?:affine|relu|batchnorm|layernorm|dropout|spatial_batchnorm|spatial_groupnorm|rnn_step|rnn|lstm_step|lstm"
@@ -22,7 +22,9 @@ MARKS: Mapping[str, re.Pattern[str]] = {
         re.MULTILINE,
     ),
     "deeplearning-ai": re.compile(
-        r"^def (?:linear_forward|linear_backward|relu_backward|sigmoid_backward|pool_backward|conv_backward)\(", re.MULTILINE
+        r"^def (?:linear_forward|linear_backward|relu_backward|sigmoid_backward|pool_backward|conv_backward"
+        r"|(?:rnn|lstm)(?:_cell)?_(?:forward|backward)|update_parameters_with_(?:gd|momentum|adam))\(",
+        re.MULTILINE,
     ),
     "mytorch": re.compile(
         r"^class (?:Linear|ReLU|BatchNorm1d|MaxPool2d_stride1|Conv2d_stride1|Sigmoid|Tanh|GELU)\b|\bself\.dLd[WAb]\b", re.MULTILINE
@@ -55,8 +57,9 @@ def keys_of(name: str) -> Mapping[str, Any]:
 
 
 def recognised(source: str) -> str | None:
-    """The preset whose names the text of a Python file defines, or None."""
-    for name, pattern in MARKS.items():
-        if len(set(pattern.findall(source))) >= LEAST and (name not in TELLING or TELLING[name].search(source)):
-            return name
-    return None
+    """The preset of whose names the text of a Python file defines most, or None."""
+    found = {
+        name: len(set(pattern.findall(source))) for name, pattern in MARKS.items() if name not in TELLING or TELLING[name].search(source)
+    }
+    name = max(found, key=lambda name: found[name])
+    return name if found[name] >= LEAST else None
