@@ -336,6 +336,18 @@ def test_a_forward_pass_that_raises_fails_where_an_operation_is_claimed_and_is_l
     assert any("Left out" in note.message and "one sample" in note.message for note in free.notes)
 
 
+@pytest.mark.parametrize("allowed", ["(5,)", "(1, 2, 3, 4, 5)"])
+def test_one_that_raises_at_most_sizes_fails_like_one_that_raises_at_some(judge, allowed):
+    """At one seed it may be more than half of the problems, at another less."""
+    picky = AFFINE.replace(
+        "    return x @ w + b, (x, w, b)\n",
+        f"    if len(x) not in {allowed}:\n        raise ValueError('sizes')\n    return x @ w + b, (x, w, b)\n",
+    )
+    report = judge(picky, 'operation = "affine"')
+    assert report.verdict == "fail"
+    assert "The forward pass raises" in report.summary
+
+
 def test_an_assertion_that_refuses_sizes_is_a_note(judge):
     refusing = AFFINE.replace(
         "    return x @ w + b, (x, w, b)\n", "    assert len(x) > 1, 'a batch, please'\n    return x @ w + b, (x, w, b)\n"

@@ -216,14 +216,18 @@ def _conclude_contract(judgement: Judgement, examined: Examined) -> None:
             f"{first.says} At {first.problem.describe()}."
         )
         judgement.add("contract", "fail", message, problems=asked, failed=len(raised), problem=first.problem.index)
-    elif len(examined.left_out) > asked / 2 or not examined.answers:
-        reason = f" {_why(examined)}" if examined.left_out else ""
-        judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.{reason}", problems=asked)
-    elif (examined.claims.reference or (examined.claims.entry is not None and examined.claims.fits)) and _unexpected(examined):
+    elif (
+        examined.answers
+        and (examined.claims.reference or (examined.claims.entry is not None and examined.claims.fits))
+        and _unexpected(examined)
+    ):
         problem, why = _unexpected(examined)[0]
         where = where_shown({problem.index for problem, _ in _unexpected(examined)}, examined, everywhere=True)
         message = f"The forward pass raises{' ' if where else ''}{where}: {why} At {problem.describe()}."
         judgement.add("contract", "fail", message, problems=asked, failed=len(_unexpected(examined)), problem=problem.index)
+    elif len(examined.left_out) > asked / 2 or not examined.answers:
+        reason = f" {_why(examined)}" if examined.left_out else ""
+        judgement.add("contract", "error", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.{reason}", problems=asked)
     else:
         judgement.add("contract", "pass", f"It answers at {len(examined.answers)} of {counted(asked, 'problem')}.", problems=asked)
         if examined.left_out:
