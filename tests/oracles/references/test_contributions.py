@@ -112,3 +112,30 @@ def test_a_factor_of_one_number_is_said_where_several_draws_show_it():
     assert "It is 0.7123 times the right one." in said
     said = said_of(scaled_by(lambda right, scale: right + scale.sum() + 1), *given, reference=lambda x, scale: x * scale)
     assert "times the right one" not in said
+
+
+def test_what_repeated_indices_overwrite_is_said_once():
+    class Rows(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, i):
+            ctx.save_for_backward(i)
+            ctx.shape = x.shape
+            return x[i]
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            (i,) = ctx.saved_tensors
+            found = torch.zeros(ctx.shape, dtype=cotangent.dtype)
+            found[i] = cotangent
+            return found, None
+
+    said = said_of(
+        Rows.apply,
+        drawn(5, 3),
+        torch.tensor([0, 2, 2, 4]),
+        reference=lambda x, i: x[i],
+        shapes=("V D", "L"),
+        integers={"i": "index V"},
+    )
+    assert "where i says an index more than once: one contribution overwrites another" in said
+    assert "do not overwrite" not in said

@@ -215,6 +215,22 @@ def test_a_size_is_called_the_only_one_where_the_next_is_right(candidate, words)
     assert f"only with {words}" in str(caught.value).splitlines()[0] or f"and {words}." in str(caught.value).splitlines()[0]
 
 
+class Refusing(Shifted):
+    @classmethod
+    def forward(cls, ctx, x, state):
+        if x.shape[-1] == 2:
+            raise ValueError("two at once are not taken")
+        return Shifted.forward(ctx, x, state)
+
+
+def test_a_size_stays_the_only_one_where_the_next_may_not_be_drawn_or_is_refused():
+    said = {"reference": with_state, "seed": 0, "draws": 0}
+    with pytest.raises(AssertionError, match=r"[^\n]*(with|and) T = 1\."):
+        assert_gradients(Shifted.apply, tensor(2, 6), tensor(2, 3), shapes=("N T", "N 3"), sizes={"T": [1, 5, 6]}, **said)
+    with pytest.raises(AssertionError, match=r"[^\n]*(with|and) size6 = 1\."):
+        assert_gradients(Refusing.apply, tensor(2, 6), tensor(2, 3), **said)
+
+
 def test_what_is_wrong_in_a_narrow_type_alone_is_said_to_be_right_in_a_wide_one():
     def backward(ctx, c):
         return 2 * c * (1.05 if c.dtype == torch.bfloat16 else 1)
@@ -222,6 +238,18 @@ def test_what_is_wrong_in_a_narrow_type_alone_is_said_to_be_right_in_a_wide_one(
     twice = custom(lambda ctx, x: 2 * x, backward)
     with pytest.raises(AssertionError, match=r"In float64 it is right at \d+ points: wrong is how it rounds in bfloat16, or what it does"):
         assert_gradients(twice, tensor(4, 3).bfloat16(), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0)
+
+
+def test_what_raises_in_a_narrow_type_alone_is_not_said_to_round_wrongly():
+    def backward(ctx, c):
+        if c.dtype == torch.bfloat16:
+            raise ValueError("no kernel for this type")
+        return 2 * c
+
+    twice = custom(lambda ctx, x: 2 * x, backward)
+    with pytest.raises(AssertionError, match="no kernel for this type") as caught:
+        assert_gradients(twice, tensor(4, 3).bfloat16(), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0)
+    assert "how it rounds" not in str(caught.value)
 
 
 def test_that_the_formula_is_right_is_said_where_the_examples_alone_show_the_rounding():

@@ -76,6 +76,16 @@ def test_points_that_a_reference_does_not_take_are_counted():
     assert any("points: the reference is not finite there; say with draw= what it takes" in one for one in result.not_drawn)
 
 
+def test_a_few_points_that_a_reference_does_not_take_are_not_worth_a_line():
+    result = asked(
+        lambda x: x * 2,
+        torch.tensor([3.0, -0.5, 2.0], dtype=torch.float64),
+        reference=lambda x: x * (math.nan if x[0] > 2.5 else 2),
+        shapes=("N",),
+    )
+    assert not any("points: the reference" in one for one in result.not_drawn)
+
+
 def kept_within(answers):
     """Which of two arguments are kept within their examples' range by a reference that has a number where this says so."""
     example = torch.linspace(-1, 1, 5, dtype=torch.float64)

@@ -18,6 +18,7 @@ from verifier.oracles.references.candidate import Candidate
 from verifier.oracles.references.constants import constants_of, integers_in
 from verifier.oracles.references.domains import LABELS, ORDINARY, WHOLE, WITHIN, domain_of, is_label, is_lengths, is_offsets
 from verifier.oracles.references.evidence import not_its_own
+from verifier.oracles.references.jax_arrays import as_jax_computes
 from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
 from verifier.oracles.references.points import Draw, Source
@@ -97,6 +98,9 @@ def prepare(
     """
     plain = callable(arguments[0]) and not isinstance(arguments[0], Tensor)
     gradient, examples = (arguments[0], arguments[1:]) if plain else (None, arguments)
+    narrower = ""
+    if plain:
+        examples, narrower = as_jax_computes(function, examples, said.options or {})
     readable, skip = (function, 0) if plain else signature_of(function)
     names = argument_names(readable, len(examples), skip=skip)
     if not all(name.isidentifier() for name in names):  # the author's own are not to be seen
@@ -110,6 +114,7 @@ def prepare(
     _refuse_what_does_not_fit(function, reference, tuple(fixed), tensors, said)
     candidate = Candidate(function, gradient, tuple(fixed), fixed, _differentiated(tensors, said.masks))
     space, sources, not_drawn, notes = _space(candidate, reference, tensors, said, tuple(parameters))
+    notes += [narrower] if narrower else []
     judge = Judge(
         _claiming(candidate, sources, tensors, space.base.options),
         reference,

@@ -16,6 +16,7 @@ from verifier.oracles.references.space import Case
 
 MOST_PLACES = 200  # of an output along its dimensions: each is one more gradient of the reference
 ALIKE = 1e-4  # of the largest element, as for the other mistakes that are named
+ADDED = "add (+=), do not overwrite"
 ANOTHER = 1000  # seeds further on nothing of a search's own is drawn
 
 Claimed = Callable[[Case, Sequence[Array]], Array | None]
@@ -42,7 +43,7 @@ def one_contribution(name: str, claimed: Array, judge: Judge, case: Case, claims
                 plural = "s" if len(axes) > 1 else ""
                 return (
                     f"Where several places along dimension{plural} {where} of the output contribute to an element, only the {word} counts: "
-                    "add (+=), do not overwrite."
+                    f"{ADDED}."
                 )
     return ""
 

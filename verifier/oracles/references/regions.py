@@ -11,6 +11,7 @@ from verifier.oracles.references.points import point
 from verifier.oracles.references.space import Case
 
 MOST = 0.8  # of a region is wrong where it is said to be: single elements of it may be right by chance
+REPEATED = "an index more than once: one contribution overwrites another"
 TILES = (128, 64, 32, 16)
 
 
@@ -81,7 +82,7 @@ def _by_index(beyond: Array, tensors: Mapping[str, torch.Tensor], judge: Judge, 
             along = np.asarray(beyond.any(axis=tuple(one for one in range(beyond.ndim) if one != axis)))
             met = np.bincount(np.where(held < 0, held + count, held).clip(0, count - 1), minlength=count) > 1
             if _is(along, met):
-                return f"where {name} says an index more than once: one contribution overwrites another"
+                return f"where {name} says {REPEATED}"
     return ""
 
 

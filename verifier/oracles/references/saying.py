@@ -9,10 +9,10 @@ from verifier.arrays import Array
 from verifier.counting import counted
 from verifier.oracles.functions.relations import agreement, of_draws, relation
 from verifier.oracles.references.candidate import POISONS, poisoned
-from verifier.oracles.references.contributions import ANOTHER, one_contribution
+from verifier.oracles.references.contributions import ADDED, ANOTHER, one_contribution
 from verifier.oracles.references.judging import OTHER_BETWEEN, Judge, Wrong
 from verifier.oracles.references.points import cotangents_for, point, same_twice
-from verifier.oracles.references.regions import region
+from verifier.oracles.references.regions import REPEATED, region
 from verifier.oracles.references.search import Searched
 from verifier.oracles.references.space import Case
 from verifier.tolerance import SOURCE
@@ -49,7 +49,7 @@ def _numbers(wrong: Wrong, judge: Judge, case: Case) -> list[str]:
         return []  # what is wrong shows in many elements together
     mistake = _of_a_sum(wrong, beyond, case) if wrong.narrow else _mistake(wrong, judge, case)
     where = region(beyond, wrong, judge, case)
-    lines = [mistake] if mistake else []
+    lines = [mistake] if mistake and not (ADDED in mistake and REPEATED in where) else []
     lines += [where] if where else []
     lines.append(
         f"{name}{list(place) if place else ''} = {claimed:.9g}, should be {right:.9g}; "
