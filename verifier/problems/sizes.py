@@ -1,13 +1,15 @@
 """Shapes in named sizes, as people write them, and sizes drawn for them: "N C *", "4*H L+1", "int<C> N".
 
 One grammar for the layers' manifests and for `assert_gradients`. An expression is arithmetic, comparisons, `and`, `or`, `not` and `in`
-over names, numbers, texts and lists. It is read with `ast` and worked out here, node by node: nothing that somebody wrote is executed.
+over names, numbers, texts and lists. It is read with `ast` and worked out by functions of ours, one for each kind of node: nothing that
+somebody wrote is executed.
 """
 
 import ast
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -41,10 +43,18 @@ class Expression:
     names: tuple[str, ...]
     _tree: ast.expr
 
+    @cached_property
+    def _work(self) -> Callable[[Values], Any]:
+        return _worker(self._tree)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is put together again when it is needed: functions do not go to another process."""
+        return {name: value for name, value in vars(self).items() if name != "_work"}
+
     def value(self, values: Values) -> Any:
         """Its value; GrammarError where a name has none, or where it cannot be worked out (a division by zero)."""
         try:
-            return _value(self._tree, values)
+            return self._work(values)
         except (ArithmeticError, TypeError, ValueError) as error:
             raise GrammarError(f'"{self.text}" cannot be worked out with {_listed(self.names, values)}: {error}') from None
 
@@ -320,32 +330,56 @@ def _refuse_what_is_not_arithmetic(tree: ast.expr, text: str) -> None:
         raise GrammarError(f'"{text}": {part} is not allowed; names, numbers, arithmetic, comparisons, min, max, abs and len are.')
 
 
-def _value(node: ast.expr, values: Values) -> Any:
+def _worker(node: ast.expr) -> Callable[[Values], Any]:
+    """What works out an expression: functions of ours, put together once, since drawing sizes asks for its value thousands of times."""
     match node:
         case ast.Constant():
-            return node.value
+            constant = node.value
+            return lambda values: constant
         case ast.Name():
-            if node.id not in values:
-                raise ValueError(f"{node.id} is no size and no option")
-            return values[node.id]
+            return partial(_looked_up, node.id)
         case ast.Tuple() | ast.List():
-            return [_value(one, values) for one in node.elts]
+            parts = [_worker(one) for one in node.elts]
+            return lambda values: [part(values) for part in parts]
         case ast.UnaryOp():
-            return _UNARY[type(node.op)](_value(node.operand, values))
+            unary, operand = _UNARY[type(node.op)], _worker(node.operand)
+            return lambda values: unary(operand(values))
         case ast.BinOp():
-            return _BINARY[type(node.op)](_value(node.left, values), _value(node.right, values))
+            binary, left, right = _BINARY[type(node.op)], _worker(node.left), _worker(node.right)
+            return lambda values: binary(left(values), right(values))
         case ast.BoolOp():
-            short = isinstance(node.op, ast.Or)
-            found = next((one for one in node.values if bool(_value(one, values)) == short), node.values[-1])
-            return _value(found, values)
+            return partial(_chained, isinstance(node.op, ast.Or), [_worker(one) for one in node.values])
         case ast.IfExp():
-            return _value(node.body if _value(node.test, values) else node.orelse, values)
+            test, body, otherwise = (_worker(one) for one in (node.test, node.body, node.orelse))
+            return lambda values: body(values) if test(values) else otherwise(values)
         case ast.Compare():
-            sides = [_value(one, values) for one in (node.left, *node.comparators)]
-            return all(_COMPARE[type(op)](one, two) for op, one, two in zip(node.ops, sides[:-1], sides[1:], strict=True))
+            sides = [_worker(one) for one in (node.left, *node.comparators)]
+            return partial(_compared, [_COMPARE[type(op)] for op in node.ops], sides)
         case ast.Call(func=ast.Name(id=name)):
-            return _CALLS[name](*(_value(one, values) for one in node.args))
+            called, arguments = _CALLS[name], [_worker(one) for one in node.args]
+            return lambda values: called(*(argument(values) for argument in arguments))
     raise ValueError(f"{ast.unparse(node)} is not allowed")
+
+
+def _looked_up(name: str, values: Values) -> Any:
+    if name not in values:
+        raise ValueError(f"{name} is no size and no option")
+    return values[name]
+
+
+def _chained(short: bool, parts: Sequence[Callable[[Values], Any]], values: Values) -> Any:
+    """`or` where `short` is true, else `and`: the first part that settles it, or else the last."""
+    found = None
+    for part in parts:
+        found = part(values)
+        if bool(found) == short:
+            return found
+    return found
+
+
+def _compared(ops: Sequence[Callable[[Any, Any], bool]], sides: Sequence[Callable[[Values], Any]], values: Values) -> bool:
+    worked = [side(values) for side in sides]
+    return all(op(one, two) for op, one, two in zip(ops, worked[:-1], worked[1:], strict=True))
 
 
 def _power(base: Any, power: Any) -> Any:

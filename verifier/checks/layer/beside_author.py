@@ -12,7 +12,8 @@ import numpy as np
 from verifier.arrays import Array, FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking, Raised, answer_patiently
 from verifier.checks.layer.examined import Departure, Examined
-from verifier.checks.layer.outputs import COMPARED, LIKELY, Beside
+from verifier.checks.layer.outputs import Beside
+from verifier.checks.layer.usual import COMPARED, LIKELY
 from verifier.contracts.layer.drawing import LayerProblem, flattened
 from verifier.oracles.finite_difference.noise import machine_epsilon
 from verifier.oracles.functions.wandering import MORE_BITS, moved_inputs

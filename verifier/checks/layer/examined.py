@@ -45,7 +45,7 @@ class Examined:
         left_out: problems at which forward raised or was not finite, and what it raised; None where it was not finite.
         departures: everything that is wrong.
         resolves: by array, the smallest relative error that some problem would have shown.
-        differenced: how many problems were differenced; `compared` which.
+        differenced: how many problems were differenced. `agreed`: those that need not be, by index, as PyTorch says; `compared`: both.
         tied: how many problems with ties or zeros were asked.
         notes: worth knowing, by check.
         broken: why nothing could be asked at all.
@@ -64,6 +64,7 @@ class Examined:
     departures: list[Departure] = field(default_factory=list)
     resolves: dict[str, float] = field(default_factory=dict)
     differenced: int = 0
+    agreed: list[int] = field(default_factory=list)
     compared: list[int] = field(default_factory=list)
     tied: int = 0
     notes: list[tuple[str, str]] = field(default_factory=list)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from verifier.arrays import FloatArray
+from verifier.checks.layer.agreeing import Agreement
 from verifier.checks.layer.asking import (
     ONE_SIGN,
     Answered,
@@ -46,11 +47,12 @@ def examine(
 
     Args:
         references: PyTorch's answers, for what is asked of them later.
-        differences: on how many problems the forward pass is differenced.
+        differences: on how many problems the forward pass is differenced at most, beside those on which PyTorch says that it need not be.
+        every_tensor: whether each gradient is asked about alone, on each of these problems.
         tell: called with the number of problems done.
     """
     found = Examined(asking.claims, problems, inside=asking.claims.inside, references=references)
-    failing = 0
+    failing, agreement = 0, Agreement(asking, found)
     for number, problem in enumerate(problems):
         tell(number)
         answered = _answered(asking, problem, found)
@@ -70,7 +72,11 @@ def examine(
         _look_at_form(problem, answered, found)
         if problem.stress in ONE_SIGN:
             found.tied += 1
-            _ask_ties(asking, problem, answered, found, seed)
+            if every_tensor or not agreement.tells(problem, answered):
+                _ask_ties(asking, problem, answered, found, seed)
+        elif not every_tensor and agreement.tells(problem, answered):
+            found.agreed.append(problem.index)
+            found.compared.append(problem.index)
         elif found.differenced < differences and failing < MOST_FAILURES:
             _ask_differences(asking, problem, answered, found, seed, every_tensor)
         failing += len(found.departures) > before

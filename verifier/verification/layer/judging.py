@@ -103,7 +103,7 @@ def judge_layers(
             authors = Authors(request.references, limits)
             for number, layer in enumerate(claims.layers):
                 progress(f"{candidate.name}: {layer.name}", number, len(claims.layers))
-                judgement = _judge_layer(layer, claims.dtypes, exchanging, request, references, authors)
+                judgement = _judge_layer(layer, claims, exchanging, request, references, authors)
                 if claims.partial and judgement.missing:
                     missing.append(layer.name)
                     continue
@@ -187,20 +187,35 @@ def _ask_elsewhere(judgements: Sequence[Judgement], exchanging: Exchanging) -> N
 
 
 def _judge_layer(
-    layer: LayerClaims, dtypes: Sequence[str], exchanging: Exchanging, request: Request, references: Answers, authors: Authors
+    layer: LayerClaims, claims: Claims, exchanging: Exchanging, request: Request, references: Answers, authors: Authors
 ) -> Judgement:
     judgement = Judgement(layer.name, operation=layer.operation or "")
     if layer.optimizer is not None:
         return _judge_step(judgement, layer, exchanging, request, references)
-    try:
-        problems = draw_problems(layer, PROBLEMS[request.profile.name], request.seed, dtypes)
-    except GrammarError as error:
-        judgement.add("contract", "error", str(error))
-        judgement.sentence = str(error)
-        return judgement
     differences = DIFFERENCED[request.profile.name]
-    _judge_problems(judgement, layer, problems, exchanging, request, references, authors, differences=differences)
+    # Of a preset's layers a file has a few: whether one is there is asked before all of its problems are drawn.
+    counts = (1, PROBLEMS[request.profile.name]) if claims.partial else (PROBLEMS[request.profile.name],)
+    for count in counts:
+        try:
+            problems = draw_problems(layer, count, request.seed, claims.dtypes)
+        except GrammarError as error:
+            if count != counts[-1]:
+                continue
+            judgement.add("contract", "error", str(error))
+            judgement.sentence = str(error)
+            return judgement
+        if count == counts[-1] or _is_not_there(layer, problems[0], exchanging, request):
+            _judge_problems(judgement, layer, problems, exchanging, request, references, authors, differences=differences)
+            break
     return judgement
+
+
+def _is_not_there(layer: LayerClaims, problem: LayerProblem, exchanging: Exchanging, request: Request) -> bool:
+    try:
+        LayerAsking(layer, exchanging.exchange, exchanging.describe, seed=request.seed).answer(problem)
+    except (Raised, Unanswered) as error:
+        return isinstance(error, Raised) and is_missing(error)
+    return False
 
 
 def _judge_problems(

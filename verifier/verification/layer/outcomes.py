@@ -10,7 +10,8 @@ from verifier.checks.examination import digits_apart
 from verifier.checks.layer.asking import LayerAsking, Raised, is_missing
 from verifier.checks.layer.beside_author import AskAuthor, beside_author
 from verifier.checks.layer.examined import Departure, Examined
-from verifier.checks.layer.outputs import COMPARED, Beside, beside_reference
+from verifier.checks.layer.outputs import Beside, beside_reference
+from verifier.checks.layer.usual import COMPARED
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.counting import counted
 from verifier.diagnosis.layer.counterexample import smallest_example
@@ -95,7 +96,7 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking, auth
         examined.resolves |= beside.resolves
     _conclude_outputs(judgement, examined, beside)
     judgement.unasked = examined.unasked
-    checks = [("finite-difference", examined.differenced), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
+    checks = [("finite-difference", len(examined.compared)), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
     for check, asked in checks:
         wrong = examined.wrong(check)
         if not asked and not wrong:
@@ -106,7 +107,7 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking, auth
         else:
             resolves = max(examined.resolves.values(), default=None) if check == "finite-difference" else None
             finite = resolves if resolves is not None and np.isfinite(resolves) else None
-            judgement.add(check, "pass", _passed(check), problems=asked, resolves=finite)
+            judgement.add(check, "pass", _passed(check, examined), problems=asked, resolves=finite)
     faulty = {departure.tensor for departure in examined.departures}
     claimed = list(next(iter(examined.answers.values())).gradients)
     # One that was never differenced, since the forward pass raises wherever it is moved, is as little decided.
@@ -193,9 +194,13 @@ def _conclude_outputs(judgement: Judgement, examined: Examined, beside: Beside) 
     )
 
 
-def _passed(check: str) -> str:
+def _passed(check: str, examined: Examined) -> str:
+    agreed = (
+        f" Of these problems {examined.differenced} were differenced; on {len(examined.agreed)} outputs and gradients are PyTorch's within "
+        "rounding, and no difference could tell them apart."
+    )
     return {
-        "finite-difference": "Its gradients are the derivatives of its own forward pass.",
+        "finite-difference": f"Its gradients are the derivatives of its own forward pass.{agreed if examined.agreed else ''}",
         "ties": "Where elements are equal or zero, its gradients lie between the one-sided slopes.",
         "cotangent": "Its gradients are linear in the cotangent, and do not depend on its layout in memory.",
     }[check]
