@@ -21,6 +21,7 @@ from verifier.oracles.references.evidence import not_its_own
 from verifier.oracles.references.jax_arrays import as_jax_computes
 from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
+from verifier.oracles.references.own import NO_DIGITS
 from verifier.oracles.references.points import Draw, Source
 from verifier.oracles.references.saying import in_words
 from verifier.oracles.references.search import TOO_SLOW, Searched, search
@@ -173,13 +174,13 @@ def _asked(prepared: Prepared, said: Said) -> Answer:
     if slow := found.skipped.get(TOO_SLOW, 0):
         not_drawn.append(f"{slow} points of large sizes: {TOO_SLOW}")
     for reason, count in found.skipped.items():
-        if count > found.asked > 0 and reason.startswith("the reference") and reason != UNJUDGED:
+        if count > found.asked > 0 and reason.startswith("the reference"):
             not_drawn.append(f"{count} points: {reason} there; say with draw= what it takes")
     undecided = ""
-    unjudged = found.skipped.get(UNJUDGED, 0)
-    if unjudged:
-        notes.append(f"not judged at {unjudged} drawn points: {UNJUDGED}")
-    if found.wrong is None and (found.asked == 0 or (examples_first.skipped == UNJUDGED and unjudged >= found.asked)):
+    unjudged = {reason: found.skipped[reason] for reason in (UNJUDGED, NO_DIGITS) if reason in found.skipped}
+    notes += [f"not judged at {count} drawn points: {reason}" for reason, count in unjudged.items()]
+    mostly = examples_first.skipped in (UNJUDGED, NO_DIGITS) and sum(unjudged.values()) >= found.asked
+    if found.wrong is None and (found.asked == 0 or mostly):
         reason = (
             max(found.skipped, key=lambda one: found.skipped[one]) if found.skipped else examples_first.skipped or "nothing could be drawn"
         )

@@ -18,6 +18,7 @@ from verifier.oracles.references.beside import is_right_but_at_kinks, within_env
 from verifier.oracles.references.bounds import near, overflows
 from verifier.oracles.references.candidate import ELSEWHERE, POISONS, Answered, Array, Candidate, Manner, RefusedError, poisoned
 from verifier.oracles.references.domains import SYMMETRIC, TRIANGLES, along
+from verifier.oracles.references.own import NO_DIGITS, has_no_digits
 from verifier.oracles.references.points import Source, cotangents_for, point, same_twice, used_output
 from verifier.oracles.references.space import Case
 from verifier.oracles.references.truth import Truth
@@ -247,8 +248,9 @@ class Judge:
                 continue
             if kinks and not is_output and shared is None and within_envelope(truth, name, claimed, allowed, cotangents):
                 continue
-            if not np.isfinite(claimed[name][beyond]).any() and truth.is_not_finite_in_its_type(name, beyond, cotangents):
-                wrong = wrong or Wrong("unjudged", name, NOT_IN_ITS_TYPE)
+            infinite = not np.isfinite(claimed[name][beyond]).any() and truth.is_not_finite_in_its_type(name, beyond, cotangents)
+            if infinite or has_no_digits(truth, name, claimed[name], right, cotangents, self.dtype):
+                wrong = wrong or Wrong("unjudged", name, NOT_IN_ITS_TYPE if infinite else NO_DIGITS)
                 continue
             if self._is_tf32(name, claimed, right, truth, cotangents):
                 wrong = wrong or Wrong(

@@ -96,16 +96,20 @@ class Yardsticks:
             precision = Precision.KERNEL
         key = (name, precision, kept)
         if key not in self._known:
-            if precision not in self._runs:
-                self._runs[precision] = [self._run(precision, seed) for seed in (*range(self._copies), None)]
-                if self.dtype is torch.float32:
-                    self._runs[precision].append(self._run(precision, None, cut=True))
-            copies = []
-            for stores, values in self._runs[precision]:
-                final = stores.store(torch.from_numpy(np.ascontiguousarray(values[name])), kept)
-                copies.append(final.numpy().reshape(values[name].shape))
+            copies = self.copies(name, precision, kept)
             self._known[key] = yardstick(self.right[name], copies[: self._copies], *copies[self._copies :])
         return self._known[key]
+
+    def copies(self, name: str, precision: Precision, kept: torch.dtype) -> list[NDArray[Any]]:
+        """The tensor as each copy has it, stored in this type: those with noise, then to the nearest, then cut where digits may be."""
+        if precision not in self._runs:
+            self._runs[precision] = [self._run(precision, seed) for seed in (*range(self._copies), None)]
+            if self.dtype is torch.float32:
+                self._runs[precision].append(self._run(precision, None, cut=True))
+        return [
+            stores.store(torch.from_numpy(np.ascontiguousarray(values[name])), kept).numpy().reshape(values[name].shape)
+            for stores, values in self._runs[precision]
+        ]
 
     def _contracts_nothing(self) -> bool:
         """Whether the kernel's copies are known, and met no operands that `operands` would round."""

@@ -1,0 +1,56 @@
+"""What a candidate's own form does with rounding, where that is more than the reference's form does: nobody is accused of that.
+
+1 - cos x at 1e-8 has no digit left in float32, and the reference's 2 sin²(x/2) has all. A candidate that is right in float64 at that very
+point and is off in its own type by no more than its own operations scatter is not wrong; nor is it known to be right there.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from verifier.oracles.dispatched.measuring import DispatchedReference, measure
+from verifier.oracles.references.candidate import Array, poisoned
+from verifier.oracles.references.truth import Truth
+from verifier.tolerance import element_tolerance
+
+NO_DIGITS = "the candidate is right in float64 there, and what its own type leaves of it is rounding"
+
+
+def has_no_digits(
+    truth: Truth, name: str, claimed: Array, right: Mapping[str, Array], cotangents: Sequence[Array], dtype: torch.dtype
+) -> bool:
+    """Whether a tensor that is far off is the candidate's own rounding in this type, as it would be in no wider one.
+
+    Both are asked: a wrong formula is wrong in float64 too, and a wrong answer in this type alone is more than rounding.
+    """
+    if truth.candidate.backward is not None or torch.finfo(dtype).eps <= torch.finfo(torch.float64).eps:
+        return False
+    try:
+        with poisoned():
+            own, wide = (_measured(truth, cotangents, one) for one in (dtype, torch.float64))
+    except Exception:  # it does not take float64, or cannot be disturbed
+        return False
+    # What another user of an input adds to its gradient is known.
+    other = 0.0 if name.startswith("output ") else right[name] - truth.plain(cotangents)[1][name]
+    value, scatter = _named(own, name)
+    again, scatter_wide = _named(wide, name)
+    if own.kinks or value.shape != claimed.shape or not np.array_equal(value, again):
+        return False
+    with np.errstate(all="ignore"):
+        is_right = np.abs(value + other - right[name]) <= element_tolerance(scatter_wide, wide.longest)
+        is_rounding = np.abs(claimed - right[name]) <= element_tolerance(scatter, own.longest)
+    return bool(is_right.all() and is_rounding.all() and np.isfinite(scatter).all())
+
+
+def _measured(truth: Truth, cotangents: Sequence[Array], dtype: torch.dtype) -> DispatchedReference:
+    own = replace(truth, reference=truth.candidate.forward)
+    return measure(own.call, own.tensors, list(cotangents), differentiate=own.wanted, dtype=dtype)
+
+
+def _named(measured: DispatchedReference, name: str) -> tuple[Array, Array]:
+    if not name.startswith("output "):
+        return measured.gradients[name], measured.gradient_scatter[name]
+    key = list(measured.outputs)[int(name.removeprefix("output "))]
+    return measured.outputs[key], measured.output_scatter[key]
