@@ -156,6 +156,7 @@ def test_a_higher_rung_asks_less_and_a_call_that_takes_longer_goes_up(name):
     price = pacing.Price(request, Functions(), corpus_of(range(request.profile.networks)))
     sizes = [price.of(rung) for rung in range(pacing.RUNGS)]
     assert sizes == sorted(sizes, reverse=True)
+    assert sizes[1] < 0.6 * sizes[0] and sizes[-1] < sizes[0] / 6, "a rung has half of the networks before it"
     taken = [price.rung_within(59.9 / calls, 60.0) for calls in sizes]
     assert [sizes[rung] for rung in taken] == sizes
     assert (price.rung_within(1e-6, 60.0), price.rung_within(100.0, 60.0)) == (0, None)
@@ -170,6 +171,7 @@ def test_the_networks_of_a_rung_are_among_those_of_the_rung_before_and_of_many_s
     kept = [{item.index for item in pacing.part_of(corpus, pacing.on_rung(PROFILES["ci"], rung)).items} for rung in range(1, pacing.RUNGS)]
     assert all(later <= earlier for earlier, later in itertools.pairwise(kept))
     assert len({index % len(STRATA) for index in kept[2]}) >= 20
+    assert len({index // 8 for index in kept[2]}) >= 12, "from everywhere in the corpus"
 
 
 class Placed:
