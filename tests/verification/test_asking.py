@@ -222,6 +222,18 @@ def test_lists_in_reverse_order_are_named(tmp_path):
     assert "in reverse order, last layer first" in check(file, profile="quick", only=["contract"]).summary
 
 
+def test_an_order_that_is_the_reverse_one_of_two_layers_alone_is_not_called_that(tmp_path):
+    """Of two layers every wrong order is the reverse one: what three show is told."""
+    from verifier import check
+
+    file = tmp_path / "first_as_last.py"
+    file.write_text("def backprop(weights, biases, x, y):\n    return 0.0, weights[1:] + weights[:1], biases[1:] + biases[:1]\n")
+    report = check(file, profile="quick", only=["contract"])
+    assert "came back in another order than the layers" in report.summary
+    assert "A set has no order of its own" in report.summary
+    assert [diagnosis.fault for diagnosis in report.diagnosis] == ["layers-in-another-order"]
+
+
 def test_a_line_of_many_points_is_given_the_time_of_many_answers(tmp_path):
     from verifier.candidates.discovery import find_candidates
     from verifier.candidates.limits import Limits

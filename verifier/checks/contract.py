@@ -37,7 +37,7 @@ class _Asked:
     never_asked: int = 0
     errors: list[tuple[int, str]] = field(default_factory=list)
     reasons: set[str] = field(default_factory=set)
-    diagnoses: dict[int, Diagnosis | None] = field(default_factory=dict)
+    diagnoses: dict[int, tuple[int, Diagnosis]] = field(default_factory=dict)  # with the number of the problem's arrays
     deaths: list[str] = field(default_factory=list)
     spared: int = 0
 
@@ -68,7 +68,8 @@ def ask_all(
             if item.ordinary or error.fatal:
                 found.errors.append((item.index, str(error)))
                 found.reasons.add(error.reason)
-                found.diagnoses[item.index] = error.diagnosis
+                if error.diagnosis is not None:
+                    found.diagnoses[item.index] = len(item.problem.arrays), error.diagnosis
             elif asking.deaths_left < left:
                 found.deaths.append(str(error))
             if error.fatal:
@@ -78,7 +79,7 @@ def ask_all(
     reason = next(iter(found.reasons)) if len(found.reasons) == 1 and not found.evaluations else ""
     outcome = _outcome(found)
     leading = None if outcome.problem is None else found.diagnoses.get(outcome.problem)
-    return Finding(outcome, reason=reason, diagnosis=leading), found.evaluations
+    return Finding(outcome, reason=reason, diagnosis=leading and leading[1]), found.evaluations
 
 
 def _kinds_of_notes(found: _Asked) -> list[str]:
@@ -93,12 +94,18 @@ def _outcome(found: _Asked) -> Outcome:
     shown = (*_beyond(found), *_kinds_of_notes(found)[:SHOWN_NOTES])
     if not found.errors:
         return Outcome(ID, "pass", _passed(found), problems=found.asked, notes=shown)
-    problem, text = _leading(found.errors)
+    problem, text = _leading(found.errors) if len({known.fault for _, known in found.diagnoses.values()}) < 2 else _largest(found)
     others = f" The same happened on {len(found.errors)} of {counted(found.asked, 'network')}." if len(found.errors) > 1 else ""
     if found.never_asked:
         were = "was" if found.never_asked == 1 else "were"
         others += f" Then the candidate was given up: {counted(found.never_asked, 'network')} {were} never asked."
     return Outcome(ID, "error", text + others, problems=found.asked, failed=len(found.errors), problem=problem, notes=shown)
+
+
+def _largest(found: _Asked) -> tuple[int, str]:
+    """The error of the largest problem on which a mistake is named: of two layers every wrong order is the reverse one."""
+    named = max(found.diagnoses, key=lambda index: found.diagnoses[index][0])
+    return next(error for error in found.errors if error[0] == named)
 
 
 def _leading(errors: Sequence[tuple[int, str]]) -> tuple[int, str]:

@@ -41,6 +41,39 @@ def test_chance_in_the_backward_pass_alone_is_told_so(only, equation):
     assert "The loss is the same at each call" in told.explanation and "random, the backward pass is" in told.explanation
 
 
+ORDER = "sorted(range(len(gw)), key=lambda layer: {})"
+CHANCE = {
+    "identity of objects": ORDER.format("id(gw[layer])"),
+    "the operating system": ORDER.format("os.urandom(2)"),
+    "a clock": ORDER.format("(time.perf_counter_ns() // 100) * 7919 % 13"),
+    "a shuffle": "random.sample(range(len(gw)), len(gw))",
+}
+
+
+@pytest.mark.parametrize("order", CHANCE.values(), ids=CHANCE)
+def test_an_order_that_changes_is_not_also_the_reverse_order(order, tmp_path):
+    """Layers come back in an order of chance: what one answer shows, the reverse order, is no explanation."""
+    from verifier.verification.judging import judge
+
+    (tmp_path / "student.py").write_text(
+        "import os, random, time\nimport numpy as np\n\n\ndef backprop(weights, biases, x, y):\n    a = [x]\n"
+        "    for w, b in zip(weights, biases):\n        a.append(1 / (1 + np.exp(-(a[-1] @ w.T + b))))\n"
+        "    delta = 2 * (a[-1] - y) / len(x) * a[-1] * (1 - a[-1])\n    gw, gb = [], []\n"
+        "    for l in reversed(range(len(weights))):\n        gw.insert(0, delta.T @ a[l])\n        gb.insert(0, delta.sum(axis=0))\n"
+        "        delta = (delta @ weights[l]) * a[l] * (1 - a[l])\n"
+        f"    order = {order}\n"
+        "    return ((a[-1] - y) ** 2).sum() / len(x), [gw[l] for l in order], [gb[l] for l in order]\n",
+        encoding="utf-8",
+    )
+    (judged,) = judge([str(tmp_path / "student.py")], profile="quick")
+    report = judged.report
+    assert report.verdict == "fail"
+    assert [diagnosis.fault for diagnosis in report.diagnosis] == ["random-between-calls"]
+    assert "a set, whose order may change" in report.diagnosis[0].explanation
+    steps = () if report.counterexample is None else report.counterexample.walkthrough
+    assert next((step.equation for step in steps if step.parts), report.diagnosis[0].equation) == report.diagnosis[0].equation
+
+
 def test_a_counter_is_no_chance():
     told = tell_changes(CLAIMS, asked(lambda evaluation, count: scaled(evaluation, 0.999**count)), seed=1)
     assert told.fault == "state-kept-between-calls" and "how often it was called" in told.explanation

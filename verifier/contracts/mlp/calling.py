@@ -307,7 +307,7 @@ def _parameters(
                 f"there must be {wanted}, one per layer, first layer first."
                 f"{' Does the loop end one layer too early?' if len(names) == wanted - 1 else ''}"
             )
-        _refuse_reversed(kind, names, arrays, problem, claims)
+        _refuse_another_order(kind, names, arrays, problem, claims)
         for layer, name in enumerate(names):
             tensor = f"{kind}[{layer}]"
             found[tensor], note = from_claimed(tensor, _array(tensor, name, arrays), problem.arrays[tensor].shape, claims)
@@ -315,18 +315,24 @@ def _parameters(
     return found, tuple(notes)
 
 
-def _refuse_reversed(kind: str, names: Sequence[Tree], arrays: Arrays, problem: Problem, claims: Claims) -> None:
-    """A list that fits from its end and not from its start was appended to on the way back. Raises AnswerError.
+def _refuse_another_order(kind: str, names: Sequence[Tree], arrays: Arrays, problem: Problem, claims: Claims) -> None:
+    """A list that fits from its end and not from its start was appended to on the way back; one that fits in another order was mixed up.
 
-    Not where each matrix may as well be transposed, as (3, 4) and (4, 3) of layers 3-4-3.
+    Not where each matrix may as well be transposed, as (3, 4) and (4, 3) of layers 3-4-3. Raises AnswerError.
     """
     wanted = [to_claimed(f"{kind}[{layer}]", problem.arrays[f"{kind}[{layer}]"], claims).shape for layer in range(len(names))]
-    came = [arrays[name].shape if isinstance(name, str) and name in arrays else None for name in names]
-    transposed = [shape[::-1] for shape in wanted]
-    if came[::-1] == wanted and came not in (wanted, transposed):
-        shapes = ", ".join(map(str, came))
+    came = [arrays[name].shape for name in names if isinstance(name, str) and name in arrays]
+    if came in (wanted, [shape[::-1] for shape in wanted]) or sorted(came) != sorted(wanted):
+        return
+    shapes = ", ".join(map(str, came))
+    if came[::-1] == wanted:
         raise AnswerError(
             f"the {kind} came back in reverse order, last layer first (shapes {shapes}): the backward pass begins at the last layer, "
             "so put each in front, `gradients.insert(0, …)`, or reverse the list at the end.",
             fault="reversed-order",
         )
+    raise AnswerError(
+        f"the {kind} came back in another order than the layers (shapes {shapes}): return them first layer first. "
+        'A set has no order of its own, and sorted names put "10" before "2".',
+        fault="layers-in-another-order",
+    )

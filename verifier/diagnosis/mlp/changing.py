@@ -50,7 +50,7 @@ def tell_changes(claims: Claims, ask: Ask, *, seed: int) -> Diagnosis | None:
         "random-between-calls",
         equation,
         "The loss is the same at each call and the gradient is another one: the forward pass is not random, the backward pass is. "
-        "Does it go through a set, whose order may change, read memory before it is written (np.empty), "
+        "Does it go through a set, whose order may change, sort by `id`, read a clock, read memory before it is written (np.empty), "
         "overwrite an array that is still needed, or drop units at random?",
     )
 
@@ -71,11 +71,13 @@ def _counted(equation: str, what: str) -> Diagnosis:
 def _changes(problem: Problem, reference: Reference, ask: Ask) -> _Changes | None:
     answers = [ask(problem) for _ in range(CALLS)][1:]
     known = [answer for answer in answers if answer is not None]
-    if len(known) < len(answers):
+    # An answer that is refused and comes at a later call is another one too: layers in an order of chance. One that ends for good is not.
+    comes_and_goes = None in answers[: max((place for place, answer in enumerate(answers) if answer is not None), default=0)]
+    if len(known) < len(answers) and not comes_and_goes:
         return None
     losses = [answer.loss for answer in known if answer.loss is not None]
     loss = bool(losses) and float(np.ptp(losses)) > 2 * reference.loss_tolerance()
-    tensors, one_way, to_and_fro = set(), 0, 0
+    tensors, one_way, to_and_fro = set(known[0].gradients) if comes_and_goes else set(), 0, int(comes_and_goes)
     for name in known[0].gradients:
         moved, forth = _movement(name, known, problem, reference)
         one_way, to_and_fro = one_way + moved, to_and_fro + forth

@@ -49,6 +49,8 @@ JUDGED_ON = 60  # networks of the corpus that hypotheses are held against; those
 PROBED_ON = 24  # more networks, drawn for the purpose, where too few of the corpus show a fault
 PATHS = 4  # of steps, from networks drawn for the purpose
 UNKNOWN = "no-known-mistake"
+_KEPT = "state-kept-between-calls"
+_OF_ONE_ANSWER = frozenset({"reversed-order", "layers-in-another-order"})  # not told where each answer is another one
 CONSISTENCY = frozenset({"purity", "batch-additivity", "unit-permutation"})  # one network against another: what is kept between them shows
 
 
@@ -174,11 +176,13 @@ def _needs_each(hypothesis: Hypothesis, one: Answered, claims: Claims) -> bool:
 
 def _seen_by_checks(symptoms: Symptoms) -> Diagnosed:
     """What a check saw itself, named more precisely where a few calls in a row show which state is kept."""
-    if any(diagnosis.fault == "state-kept-between-calls" for diagnosis in symptoms.shown):
+    faults, kept = {one.fault for one in symptoms.shown}, None
+    if _KEPT in faults:
         kept = _kept_between_calls(symptoms, symptoms.answered)
-        if kept is not None:
-            return Diagnosed((kept, *(shown for shown in symptoms.shown if shown.fault != kept.fault)))
-    return Diagnosed(symptoms.shown)
+    elif faults & _OF_ONE_ANSWER:
+        kept = tell_changes(symptoms.claims, symptoms.ask, seed=symptoms.seed)
+    shown = tuple(one for one in symptoms.shown if one.fault not in _OF_ONE_ANSWER or (kept is None and _KEPT not in faults))
+    return Diagnosed(shown if kept is None else (kept, *(one for one in shown if one.fault not in (kept.fault, _KEPT))))
 
 
 def _beside_a_step(of_gradients: Diagnosed, symptoms: Symptoms) -> Diagnosed:
@@ -208,8 +212,6 @@ _REMEMBERED = (
     "It remembers an earlier network: part of what it computed there (activations, weights or targets) is used again. "
     "Compute everything again in each call; a cache must be emptied when weights, inputs or targets change."
 )
-
-
 _BIASES_TOO = (
     "Loss and gradient fit each other, but they are not those of the claimed loss: both regularise the biases too. "
     "The claimed one regularises the weights only: leave the biases out of both."
