@@ -31,11 +31,12 @@ from verifier.contracts.mlp.calling import from_claimed, to_claimed, values_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import architecture_of
 from verifier.diagnosis.mlp.departure import find_departure, wrong_equations
-from verifier.diagnosis.mlp.explaining import explain_failure, same_mistake
+from verifier.diagnosis.mlp.explaining import explain_failure, same_mistake, work_by_hand
 from verifier.diagnosis.mlp.faults import BY_ID, FAULTS
 from verifier.diagnosis.mlp.matching import departs
 from verifier.diagnosis.mlp.probing import draw_probes
 from verifier.diagnosis.mlp.selftesting import constant_of as fault_constant
+from verifier.diagnosis.mlp.walkthrough import first_equation
 from verifier.errors import AnswerError
 from verifier.oracles.reference import Answered
 from verifier.problems.program import Problem
@@ -166,6 +167,7 @@ class Result:
     seconds: float
     smallest: tuple[int, int] | None  # layers and width of the counterexample
     same: bool  # whether what was named first, planted in the same implementation, gives the very same gradients
+    by_hand: str | None = None  # the equation at which the lines of the counterexample by hand begin to differ; "" where they show nothing
 
     @property
     def rightly(self) -> bool:
@@ -231,7 +233,7 @@ def try_one(place: int, faults: Sequence[str], *, shrinking: bool) -> Result:
     findings = findings_of(examination, faults)
     started = time.perf_counter()
     diagnosed = explain_failure(findings, examination)
-    smallest = None
+    smallest = by_hand = None
     failed = findings[autograd.ID].outcome
     if shrinking and failed.status == "fail":
         failing = next(item for item in examination.items if item.index == failed.problem)
@@ -239,12 +241,14 @@ def try_one(place: int, faults: Sequence[str], *, shrinking: bool) -> Result:
         if shrunk is not None:
             architecture = architecture_of(shrunk.answered.problem)
             smallest = architecture.layers, max(architecture.widths)
+            by_hand = first_equation(work_by_hand(examination, shrunk.answered, diagnosed))
     seconds = time.perf_counter() - started
     told = () if diagnosed is None else diagnosed.diagnosis
     found = any(finding.outcome.status == "fail" for finding in findings.values())
     named = tuple(one.fault for one in told)
     equation = told[0].equation if told else ""
-    return Result(tuple(faults), place, found, named, equation, seconds, smallest, _same_gradients(place, examination, named[:1]))
+    same = _same_gradients(place, examination, named[:1])
+    return Result(tuple(faults), place, found, named, equation, seconds, smallest, same, by_hand)
 
 
 def _same_gradients(place: int, examination: Examination, named: tuple[str, ...]) -> bool:
@@ -414,6 +418,9 @@ def summary_of(results: Sequence[Result], what: str) -> list[str]:
     if small:
         tiny = sum(layers <= 2 and width <= 2 for layers, width in small)
         lines.append(f"  counterexample of at most 2 layers and width 2: {tiny} of {len(small)} ({100 * tiny / len(small):.1f} %)")
+    worked = [result for result in results if result.by_hand]
+    if worked:
+        lines.append(f"  lines by hand begin at the diagnosed equation: {sum(r.by_hand == r.equation for r in worked)} of {len(worked)}")
     for result in results:
         if not result.rightly or not result.found:
             style, claims = IMPLEMENTATIONS[result.implementation]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from verifier.candidates.discovery import Candidate
@@ -66,7 +67,7 @@ def write_down(
     verdict = verdict_of(outcomes, asked.undecided, contradicted=asked.contradicted)
     counterexample, stored = (None, None) if shrunk is None else _stored(shrunk)
     raises = _raises(outcomes, asked)
-    diagnosis = asked.diagnosis if asked.named or not raises else ()
+    diagnosis = _at_the_first_difference(asked.diagnosis, shrunk) if asked.named or not raises else ()
     # Where most calls raise, a line that would put right what the few others answer is one that hides the cause.
     own_lines = asked.own_lines if verdict == "fail" and not (raises and len(asked.own_lines) > 1) else ()
     report = report_of(
@@ -88,6 +89,18 @@ def write_down(
         reason=asked.findings[contract.ID].reason if verdict in ("error", "inconclusive") and contract.ID in asked.findings else "",
     )
     return Judged(report, stored)
+
+
+def _at_the_first_difference(diagnosis: Sequence[Diagnosis], shrunk: Shrunk | None) -> tuple[Diagnosis, ...]:
+    """The explanations, the first at the equation at which the lines by hand begin to differ: what says no equation, or none that it knows.
+
+    Where an explanation names its equation in words, the lines follow it (`work_by_hand` of a contract's explanations).
+    """
+    steps = () if shrunk is None else shrunk.walkthrough
+    first = next((step.equation for step in steps if step.parts), "")
+    if not diagnosis or not first:
+        return tuple(diagnosis)
+    return (msgspec.structs.replace(diagnosis[0], equation=first), *diagnosis[1:])
 
 
 def _stored(shrunk: Shrunk) -> tuple[Counterexample, bytes]:

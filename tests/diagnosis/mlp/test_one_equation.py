@@ -64,6 +64,20 @@ def test_diagnosis_and_lines_by_hand_agree(pieces, equation, batch, tmp_path):
     assert example.problem.endswith(f"batch {batch}")
 
 
+def test_where_samples_that_come_twice_count_once_the_lines_tell_the_sum_of_their_deltas(tmp_path):
+    """Single samples and batches without a repeat are right: no law says the equation; the report takes that of the smallest network."""
+    once = "seen = np.unique(np.concatenate([x, y], axis=1), axis=0, return_index=True)[1]"
+    text = HEAD.replace("    gw, gb =", f"    {once}\n    delta = delta * np.isin(np.arange(n), seen)[:, None]\n    gw, gb =")
+    for mark, code in RIGHT.items():
+        text = text.replace(mark, code)
+    (tmp_path / "student.py").write_text(text, encoding="utf-8")
+    (judged,) = judge([str(tmp_path / "student.py")], profile="quick")
+    first = next(step for step in judged.report.counterexample.walkthrough if step.parts)
+    assert judged.report.verdict == "fail"
+    assert judged.report.diagnosis[0].equation == first.equation == "output-delta"
+    assert "together: Σ δ[0]" in first.text
+
+
 @pytest.mark.parametrize("chosen", range(12))
 def test_the_first_difference_by_hand_is_of_the_equation_that_is_named(chosen):
     """Planted mistakes in code of several layouts: the report's diagnosis and its lines name one equation."""

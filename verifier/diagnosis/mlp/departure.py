@@ -124,27 +124,6 @@ def read_deltas(one: Answered, claims: Claims, *, products_right: bool = False) 
 
 
 @np.errstate(all="ignore")
-def solve_deltas(one: Answered) -> dict[str, FloatArray]:
-    """The candidate's δ of each layer of a batch whose gradients are wrong, by name: the one whose products with [a, 1] they are.
-
-    Only where there are as many different samples as that tells apart; a layer whose gradients are right has the right δ, and is left out.
-    """
-    gradients, found = data_part(one.claimed.gradients, one.problem), {}
-    right = data_part(one.reference.gradients, one.problem)
-    for layer in range(architecture_of(one.problem).layers):
-        names = [name for name in (f"weights[{layer}]", f"biases[{layer}]") if name in gradients]
-        if all(_within(gradients[name], right[name], one.reference.gradient_tolerance(name)) for name in names):
-            continue
-        below = np.asarray(one.problem.arrays["x"] if layer == 0 else one.reference.stages[f"activations[{layer - 1}]"], float)
-        factors = np.concatenate([below, np.ones((len(below), 1))], axis=1) if len(names) == 2 else below
-        products = np.concatenate([gradients[name].reshape(len(gradients[names[0]]), -1) for name in names], axis=1)
-        delta, _, rank, _ = np.linalg.lstsq(factors.T, products.T, rcond=1e-8)
-        if rank == len(below) and _within(factors.T @ delta, products.T, np.asarray(1e-8 * np.max(np.abs(products), initial=0.0))):
-            found[f"deltas[{layer}]"] = delta
-    return found
-
-
-@np.errstate(all="ignore")
 def _read(one: Answered, claims: Claims) -> tuple[list[Wrong], dict[int, FloatArray]]:
     architecture = architecture_of(one.problem)
     gradients = data_part(one.claimed.gradients, one.problem)
@@ -161,6 +140,8 @@ def _read(one: Answered, claims: Claims) -> tuple[list[Wrong], dict[int, FloatAr
         if delta is None:
             break
         above = deltas[layer] = delta
+        if not np.isfinite(delta).all():
+            break  # of the layers below nothing follows from it
     return found, deltas
 
 
@@ -206,6 +187,8 @@ class _Reading:
         of_biases = self.of_biases
         assert of_biases is not None
         slack_b = self._slack("biases")
+        if self._is_not_finite(of_biases):
+            return of_biases, self.delta_wrong(of_biases, expected, allowed)
         if self._fits_weights(of_biases):
             return of_biases, self.delta_wrong(of_biases, expected, allowed + slack_b)
         if _within(of_biases, expected, allowed + slack_b):
@@ -213,6 +196,11 @@ class _Reading:
         if of_weights is not None and _within(of_weights, expected, allowed + self._slack("weights")):
             return of_weights, [self.wrong("bias-gradient", expected)]
         return None, [self.wrong("undecided", expected)]
+
+    def _is_not_finite(self, delta: FloatArray) -> bool:
+        """Whether some δ is NaN or infinite, and with it all of its products."""
+        lost = ~np.isfinite(delta)
+        return bool(lost.any()) and not np.isfinite(self.gradients[f"weights[{self.layer}]"][lost]).any()
 
     def _judge_without_bias(
         self, of_weights: FloatArray | None, expected: FloatArray, allowed: FloatArray

@@ -29,10 +29,13 @@ from verifier.results.report import Step
 
 if TYPE_CHECKING:
     from verifier.diagnosis.mlp.diagnosing import Diagnosed
+    from verifier.diagnosis.mlp.variation import Hypothesis
 
 __all__ = ["find_convention", "find_layout", "find_own_lines"]
 
 PATH_STEPS = 8  # of a path that shows a rule
+_DELTAS = ("output-delta", "hidden-delta")
+_BETWEEN_CALLS = frozenset({"state-kept-between-calls", "changed-arguments"})
 Same = Callable[[Answered], bool]
 
 
@@ -67,29 +70,73 @@ def _excluded_by_differences(finding: Finding | None) -> float | None:
 
 
 def same_mistake(diagnosed: Diagnosed | None, examination: Examination) -> Same:
-    """Whether a network shows the mistake that was diagnosed: the named fault predicts the answer there, or the same equation departs."""
-    if diagnosed is None or (diagnosed.hypothesis is None and (diagnosed.departure is None or diagnosed.departure.equation is None)):
+    """Whether a network shows the mistake that was diagnosed: the named fault predicts the answer there, or the same equation departs.
+
+    Its lines by hand begin to differ at the equation that the diagnosis names, so that a reader meets one equation.
+    """
+    equation = _equation_of(diagnosed)
+    known = diagnosed is not None and (
+        diagnosed.hypothesis is not None or (diagnosed.departure is not None and diagnosed.departure.equation is not None)
+    )
+    if diagnosed is None or not (known or equation):
         return lambda answered: True
     from verifier.diagnosis.mlp.diagnosing import shows_the_same
+    from verifier.diagnosis.mlp.walkthrough import claimed_of, first_equation, work_through
 
-    return lambda answered: shows_the_same(diagnosed, answered, examination.claims)
+    def begins_there(answered: Answered) -> bool:
+        if not equation or equation == "update" or _is_a_pattern(diagnosed):
+            return True
+        for hypothesis in (diagnosed.hypothesis, None):
+            claimed = claimed_of(answered, examination.claims, {}, {}, equation=equation, hypothesis=hypothesis)
+            if first_equation(work_through(answered.problem, answered.reference, claimed)) in ("", equation):
+                return True
+        return False
+
+    return lambda answered: (not known or shows_the_same(diagnosed, answered, examination.claims)) and begins_there(answered)
+
+
+def _is_a_pattern(diagnosed: Diagnosed | None) -> bool:
+    """Whether what was diagnosed shows between calls or in the digits: an answer, looked at alone, may show it at any equation."""
+    from verifier.diagnosis.mlp.faults import BY_ID
+
+    fault = diagnosed.diagnosis[0].fault if diagnosed is not None and diagnosed.diagnosis else ""
+    return fault in _BETWEEN_CALLS or (fault in BY_ID and BY_ID[fault].pattern)
+
+
+def _equation_of(diagnosed: Diagnosed | None) -> str:
+    return diagnosed.diagnosis[0].equation if diagnosed is not None and diagnosed.diagnosis else ""
 
 
 def work_by_hand(examination: Examination, answered: Answered, diagnosed: Diagnosed | None) -> tuple[Step, ...]:
-    """The problem line by line, the right numbers beside the candidate's: its own stages and step where it has functions for them."""
-    from verifier.diagnosis.mlp.walkthrough import RATE, claimed_of, work_through
+    """The problem line by line, the right numbers beside the candidate's: its own stages and step where it has functions for them.
+
+    Where they would begin to differ at another equation than the diagnosis says in words, the right numbers alone.
+    """
+    from verifier.diagnosis.mlp.walkthrough import RATE, claimed_of, first_equation, work_through
 
     rate = examination.claims.learning_rate or RATE
     rule = examination.claims.optimizer
     shows_step = "update" in examination.asking.functions and (rule is None or rule.plain)
     updated = _step(examination, answered.problem, rate) if shows_step else None
-    equation = diagnosed.diagnosis[0].equation if diagnosed is not None and diagnosed.diagnosis else ""
+    equation = _equation_of(diagnosed)
     hypothesis = None if diagnosed is None else diagnosed.hypothesis
     shown = _shown_stages(examination, answered.problem)
-    claimed = claimed_of(answered, examination.claims, shown, updated or {}, equation=equation, hypothesis=hypothesis)
-    if equation == "update" and examination.entry == "update":
-        claimed = replace(claimed, gradients={})  # they were read off the steps: it is the step that is wrong
-    return work_through(answered.problem, answered.reference, claimed, rate=rate)
+
+    def lines(of: str, hypothesis: Hypothesis | None = None, *, sure: bool) -> tuple[Step, ...]:
+        claimed = claimed_of(answered, examination.claims, shown, updated or {}, equation=of, hypothesis=hypothesis, sure=sure)
+        if of == "update" and examination.entry == "update":
+            claimed = replace(claimed, gradients={})  # they were read off the steps: it is the step that is wrong
+        return work_through(answered.problem, answered.reference, claimed, rate=rate)
+
+    # What a fault makes of δ comes first; where it is a product's, and δ in it is a way to say that, the gradients alone.
+    for known in (hypothesis, None):
+        worked = lines(equation, known, sure=True)
+        if first_equation(worked) in ("", equation):
+            return worked
+    if equation and not _is_a_pattern(diagnosed):
+        return work_through(answered.problem, answered.reference, rate=rate)
+    # Nothing is said of an equation: δ where the products are those of some δ, else the product.
+    return next((each for of in _DELTAS if first_equation(each := lines(of, sure=False)) == of), worked)
 
 
 def _shown_stages(examination: Examination, problem: Problem) -> dict[str, FloatArray]:

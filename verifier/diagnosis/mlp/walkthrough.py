@@ -1,7 +1,8 @@
 """A stored problem worked by hand, line by line: forward, deltas, gradients, one update; the right number and the candidate's side by side.
 
 Names are those of the code: layer 0 is the first, `z[0][1]` its second unit's pre-activation. A candidate shows its gradients, and its
-stages where it has functions for them; on a batch of one its δ is read from its gradients, as `departure` does.
+stages where it has functions for them; on a batch of one its δ is read from its gradients, as `departure` does. Of a batch δ is solved for
+where it is what is wrong; of samples that no gradient tells apart the sum of their δ is a line of its own.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ from verifier.arrays import FloatArray
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, architecture_of
 from verifier.diagnosis.mlp.catalogue.whole import penalty_factor
-from verifier.diagnosis.mlp.departure import read_deltas, solve_deltas
+from verifier.diagnosis.mlp.departure import read_deltas
+from verifier.diagnosis.mlp.solving import Group, solve_deltas
 from verifier.diagnosis.mlp.variation import Hypothesis, Inapplicable, sweep_faulty
 from verifier.oracles.reference import Answered, Reference
 from verifier.problems.program import Problem, machine_epsilon
@@ -26,13 +28,17 @@ MOST_LINES = 120  # a problem with more is too large to be worked by hand
 
 @dataclass(frozen=True)
 class Claimed:
-    """What the candidate said: loss, gradients, stages and updated parameters by name; what is not there is not compared."""
+    """What the candidate said: loss, gradients, stages and updated parameters by name; what is not there is not compared.
+
+    `solved`: of a batch, δ as its gradients tell it, by layer.
+    """
 
     loss: float | None = None
     gradients: Mapping[str, FloatArray] = field(default_factory=dict)
     stages: Mapping[str, FloatArray] = field(default_factory=dict)
     updated: Mapping[str, FloatArray] = field(default_factory=dict)
     loss_line: str = "loss"
+    solved: Mapping[str, Sequence[Group]] = field(default_factory=dict)
 
 
 def claimed_of(
@@ -43,24 +49,31 @@ def claimed_of(
     *,
     equation: str = "",
     hypothesis: Hypothesis | None = None,
+    sure: bool = True,
 ) -> Claimed:
     """The candidate's numbers on one problem: its own stages where it shows them, else δ as its gradients tell it.
 
     Args:
         updated: the parameters after one step of its own, where it has an `update`.
         equation: the one that is diagnosed; where it is a δ's, the products are right and tell δ; where it is the update, nothing does.
+        sure: whether that equation is known to be wrong; else δ of a batch is told only where the gradients are the products of some δ.
         hypothesis: the known mistake that predicts the gradients: what it makes of the stages is the candidate's.
     """
-    known = dict(stages)
+    known, solved = dict(stages), dict[str, tuple[Group, ...]]()
     if hypothesis is not None and equation != "update":
         known = {**_stages_of(hypothesis, one, claims), **known}
     elif equation.endswith("-delta") and one.problem.arrays["x"].shape[0] > 1:
-        known = {**solve_deltas(one), **known}
+        solved = {name: groups for name, groups in solve_deltas(one, products_right=sure).items() if name not in known}
     deltas = {} if equation == "update" else read_deltas(one, claims, products_right=equation.endswith("-delta"))
     for layer, delta in deltas.items():
         known.setdefault(f"deltas[{layer}]", delta[None, :])
     # Where the forward pass is another one and shows nothing but its loss, that line is the first of it.
-    return Claimed(one.claimed.loss, one.claimed.gradients, known, updated, "forward" if equation == "forward" else "loss")
+    return Claimed(one.claimed.loss, one.claimed.gradients, known, updated, "forward" if equation == "forward" else "loss", solved)
+
+
+def first_equation(steps: Sequence[Step]) -> str:
+    """The equation of the first line where the candidate's number is not the right one; "" where there is none."""
+    return next((step.equation for step in steps if step.parts), "")
 
 
 @np.errstate(all="ignore")
@@ -153,11 +166,26 @@ class _Page:
         delta = self._stage(f"deltas[{layer}]")
         last = self.architecture.layers - 1
         equation = "output-delta" if layer == last else "hidden-delta"
+        solved = self.claimed.solved.get(f"deltas[{layer}]", ())
+        alone = {group.rows[0]: group.delta for group in solved if len(group.rows) == 1}
         for row in range(self.rows):
             for unit in range(delta.shape[1]):
                 words = self._output_delta(row, unit) if layer == last else self._hidden_delta(layer, row, unit)
                 text = f"{self._name('δ', layer, unit, row)} = {words}"
-                yield self._step(equation, text, f"deltas[{layer}]", (row, unit), float(delta[row, unit]))
+                own = None if row not in alone else float(alone[row][unit])
+                yield self._step(equation, text, f"deltas[{layer}]", (row, unit), float(delta[row, unit]), own)
+        for group in solved:
+            if len(group.rows) > 1:
+                yield from self._together(equation, layer, group)
+
+    def _together(self, equation: str, layer: int, group: Group) -> Iterator[Step]:
+        """The sum of several δ, where the gradients tell no more."""
+        delta = self._stage(f"deltas[{layer}]")[list(group.rows)]
+        for unit in range(delta.shape[1]):
+            name = f"δ[{layer}]" + (f"[{unit}]" if delta.shape[1] > 1 else "")
+            text = f"samples {', '.join(map(str, group.rows))} together: Σ {name} = {_sum([_n(float(d)) for d in delta[:, unit]])}"
+            right, claimed = float(delta[:, unit].sum()), float(group.delta[unit])
+            yield Step(equation, f"deltas[{layer}]", text, right, claimed, self._parts(claimed, right, float(group.allowed[unit])))
 
     def _output_delta(self, row: int, unit: int) -> str:
         last = self.architecture.layers - 1
@@ -236,11 +264,12 @@ class _Page:
             equation, name, text, right, claimed, self._parts(claimed, right, float(self.reference.gradient_tolerance(name)[index]))
         )
 
-    def _step(self, equation: str, text: str, stage: str, index: tuple[int, ...], right: float) -> Step:
+    def _step(self, equation: str, text: str, stage: str, index: tuple[int, ...], right: float, solved: float | None = None) -> Step:
+        """`solved`: the candidate's number where it shows no such stage, but its gradients tell it."""
         own = self.claimed.stages.get(stage)
-        if own is None:
+        claimed = solved if own is None else float(own[index])
+        if claimed is None:
             return Step(equation, stage, text, right)
-        claimed = float(own[index])
         return Step(
             equation, stage, text, right, claimed, self._parts(claimed, right, 2 * float(self.reference.stage_tolerance(stage)[index]))
         )
