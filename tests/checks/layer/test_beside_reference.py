@@ -267,3 +267,25 @@ def test_dropout_is_held_beside_pytorch_with_its_own_mask_under_either_meaning_o
     report = judge(planted(DROPOUT, "dout * mask", "dout * (mask > 0)"), 'operation = "dropout"')
     assert report.verdict == "fail"
     assert "the backward pass is wrong" in report.diagnosis[0].evidence
+
+
+PADDED = """
+def word_embedding_forward(x, W):
+    out = W[x]
+    out[x == 0] = 0.0
+    return out, (x, W)
+
+def word_embedding_backward(dout, cache):
+    x, W = cache
+    dW = np.zeros_like(W)
+    np.add.at(dW, x, np.where((x == 0)[..., None], 0.0, dout))
+    return dW
+"""
+
+
+def test_an_embedding_whose_index_0_is_padding_is_right_and_one_that_loses_another_row_is_not(judge):
+    """Padding is a convention that right code may choose; a row that is 0 by a mistake elsewhere is none."""
+    keys = 'operation = "embedding"'
+    assert judge(PADDED, keys).verdict == "pass"
+    report = judge(PADDED.replace("x == 0", "x == 1"), keys)
+    assert (report.verdict, next(check.status for check in report.checks if check.id == "forward")) == ("fail", "fail")

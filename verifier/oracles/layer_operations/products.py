@@ -16,6 +16,14 @@ def _affine(given: Tensors, values: Values) -> Tensor:
     return rows @ w + given["b"] if "b" in given else rows @ w
 
 
+def _embedding(given: Tensors, values: Values) -> Tensor:
+    """Where an index is padding, its row as it stands there (PyTorch's), or zeros."""
+    rows, padding = given["W"][given["x"]], values["padding_idx"]
+    if padding is None or values["at_padding"] == "row":
+        return rows
+    return rows * (given["x"] != int(padding) % len(given["W"])).unsqueeze(-1)
+
+
 def _linear_loss(given: Tensors, values: Values) -> Tensor:
     scored = {"x": given["X"] @ given["W"], "y": given["y"]}
     loss = margins(scored, values) if values["loss"] == "hinge" else cross_entropy(scored, values)
@@ -38,7 +46,7 @@ def _attention(given: Tensors, values: Values) -> Tensor:
 REFERENCES: Mapping[str, Reference] = {
     "affine": Reference(_affine, settled=True),
     "temporal_affine": Reference(_affine, settled=True),
-    "embedding": Reference(lambda given, _: given["W"][given["x"]], settled=True),
+    "embedding": Reference(_embedding, ("padding_idx", "at_padding"), settled=True),
     "linear_loss": Reference(_linear_loss, ("loss", "penalty", "reduction", "reg")),
     "two_layer_net": Reference(_two_layer_net, ("activation", "penalty", "reduction", "reg")),
     "attention": Reference(_attention, ("scale",)),

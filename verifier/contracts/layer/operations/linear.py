@@ -21,6 +21,7 @@ OPERATIONS = (
         forward="out, cache = word_embedding_forward(x, W)",
         backward="dW = word_embedding_backward(dout, cache)",
         aliases=("word_embedding",),
+        variants={"padding_idx": (None, 0), "at_padding": ("row", "zero")},
         names={"x": (*INPUT, "idx", "indices", "ids"), "W": (*WEIGHT, "w", "E", "embeddings")},
     ),
     Operation(
