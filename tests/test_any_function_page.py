@@ -34,6 +34,9 @@ def test_the_cost_is_the_measured_one():
 def test_faults_missed_and_right_tensors_accused_are_shown_as_they_were_measured():
     faults = result_rows("narrow", "faults, missed", "all")
     assert all(f"| {' | '.join(row)} |" in PAGE for row in faults)
+    text = (ROOT / "benchmarks" / "results" / "narrow.txt").read_text(encoding="utf-8")
+    unseen = re.search(r"Missed at every input: (\d+ of \d+ faults) of a function \((\S+)%\)", text)
+    assert unseen and f"{unseen[1]} were called right ({unseen[2]} %)" in PAGE
     accused = result_rows("narrow", "right tensors fit", "right, accused")[-1]
     assert f"| {' | '.join(accused)} |" in PAGE and accused[2] == "0"
 
