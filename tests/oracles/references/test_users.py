@@ -59,6 +59,8 @@ def test_dropout_and_double_backward_and_complex_numbers_are_right_beside_themse
     [
         ({"integers": {"index": "index V"}}, "integers= names index, which is no argument: there are x, i"),
         ({"masks": ("keep",)}, "masks= names keep"),
+        ({"integers": {"i": "index V"}}, '"V" names V, which is no size and no option: shapes= names the sizes.'),
+        ({"require": ("L <= T",)}, '"L <= T" names L, which is no size and no option'),
         ({"options": {"p": [1, 2]}}, "the candidate cannot be called with (x, i, p=)"),
     ],
 )

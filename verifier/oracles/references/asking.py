@@ -270,6 +270,9 @@ def _space(
     domains = {name: source.domain for name, source in sources.items() if source.domain not in ORDINARY}
     notes += [f"{name} is drawn as its example shows it: {domain}" for name, domain in domains.items() if shapes[name].kind is None]
     required = tuple(parse_expression(text) for text in said.require)
+    for one in (*required, *(rule for source in sources.values() for rule in source.rule)):
+        if unknown := [name for name in one.names if name not in {**sizes, **first}]:
+            raise GrammarError(f'"{one.text}" names {unknown[0]}, which is no size and no option: shapes= names the sizes.')
     base = Case(sizes, rest, first, {}, 0)
     axes = dict(AXES)
     if random := _is_random(reference, candidate, tensors, first):
