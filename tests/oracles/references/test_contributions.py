@@ -1,4 +1,4 @@
-"""What keeps one of several contributions is named: overlapping windows, heads that share their keys; so is one number's factor."""
+"""What keeps one of several contributions is named: overlapping windows, heads that share their keys; so are factors."""
 
 import pytest
 import torch
@@ -81,13 +81,16 @@ def test_the_last_head_alone_is_named_and_a_mean_over_the_heads_is_not_taken_for
     said = said_of(OfTheLastHead.apply, drawn(4, 3, 5), drawn(6, 5), reference=reference)
     assert OVERWRITTEN.format(" 0", "last") in said
 
-    class Mean(OfTheLastHead):
+    class Mean(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, bias):
+            return x + bias
+
         @staticmethod
         def backward(ctx, cotangent):
-            q, k = ctx.saved_tensors
-            return torch.einsum("hnm,md->hnd", cotangent, k), torch.einsum("hnm,hnd->md", cotangent, q) / len(q)
+            return cotangent, cotangent.mean(0)  # for a cotangent of ones that of the last row
 
-    said = said_of(Mean.apply, torch.ones(4, 3, 5, dtype=torch.float64), drawn(6, 5), reference=reference)
+    said = said_of(Mean.apply, drawn(4, 3), drawn(3), reference=lambda x, bias: x + bias)
     assert "only the" not in said and "It is 1/(size4) times the right one" in said
 
 
@@ -139,3 +142,22 @@ def test_what_repeated_indices_overwrite_is_said_once():
     )
     assert "where i says an index more than once: one contribution overwrites another" in said
     assert "do not overwrite" not in said
+
+
+def test_sizes_and_options_that_one_case_cannot_tell_apart_are_all_named():
+    class Adapted(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, scale):
+            ctx.save_for_backward(x)
+            return x * x * scale
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            return 2 * ctx.saved_tensors[0] * cotangent, None
+
+    def adapted(x, scale=1.0):
+        return Adapted.apply(x, scale)
+
+    said = {"reference": lambda x, scale=1.0: scale * x**2, "options": {"scale": [1.0, 0.25]}}
+    assert "It is 1/scale times the right one (1/scale is 4 here)." in said_of(adapted, drawn(3, 5), **said)
+    assert "It is 1/scale, N or D times the right one" in said_of(adapted, drawn(4, 4), shapes=("N D",), **said)

@@ -18,7 +18,7 @@ NAMED = {2.0: "twice", 0.5: "half", 3.0: "three times", 4.0: "four times", 0.25:
 def relation(
     claimed: FloatArray,
     right: FloatArray,
-    sizes: Mapping[str, int],
+    sizes: Mapping[str, float],
     *,
     others: Mapping[str, FloatArray] | None = None,
     cotangents: Sequence[FloatArray] = (),
@@ -60,7 +60,7 @@ def relation(
     return _part(claimed, right) or _rows(claimed, right, within)
 
 
-def of_draws(claimed: FloatArray, right: FloatArray, sizes: Mapping[str, int]) -> str:
+def of_draws(claimed: FloatArray, right: FloatArray, sizes: Mapping[str, float]) -> str:
     """A gradient of one number, from several draws of the same sizes: what holds in all of them; "" where nothing does."""
     factor = _factor(claimed, right)
     if factor is not None and _explains(factor, claimed, right):
@@ -70,7 +70,7 @@ def of_draws(claimed: FloatArray, right: FloatArray, sizes: Mapping[str, int]) -
     return "" if claimed.any() else "It is 0 everywhere."
 
 
-def _of_one_number(claimed: float, right: float, sizes: Mapping[str, int], within: float | None) -> str:
+def _of_one_number(claimed: float, right: float, sizes: Mapping[str, float], within: float | None) -> str:
     """A sign, a size or a usual factor that one number shows to its last digits; any other factor says nothing."""
     close = EXACT if within is None else min(CLOSE, max(within / abs(right), np.finfo(np.float64).eps))
     return _usual_factor(claimed / right, sizes, close)
@@ -111,14 +111,14 @@ def _explains(factor: float, claimed: FloatArray, right: FloatArray, within: Flo
     return abs(factor - 1) >= CLOSE or float(left.max(initial=0.0)) <= LEFT * float(np.abs(claimed - right).max(initial=0.0))
 
 
-def _factor_in_words(factor: float, sizes: Mapping[str, int]) -> str:
+def _factor_in_words(factor: float, sizes: Mapping[str, float]) -> str:
     if abs(factor - 1) < CLOSE:
         return f"Every element is off by the same factor, {factor:.9g}."
     turned = "turned in sign and " if factor < 0 else ""
     return _usual_factor(factor, sizes, CLOSE) or f"It is {turned}{abs(factor):.4g} times the right one."
 
 
-def _usual_factor(factor: float, sizes: Mapping[str, int], close: float) -> str:
+def _usual_factor(factor: float, sizes: Mapping[str, float], close: float) -> str:
     """A sign, a size, two or a half in words, "" of what is none of these to within `close`."""
     turned, size = ("turned in sign and ", -factor) if factor < 0 else ("", factor)
     if turned and abs(size - 1) < close:
@@ -126,7 +126,7 @@ def _usual_factor(factor: float, sizes: Mapping[str, int], close: float) -> str:
     for name, count in sizes.items():
         for power, words in ((count, f"{name} times"), (1 / max(count, 1), f"1/({name}) times"), (count**2, f"({name})² times")):
             if count > 1 and abs(size - power) < close * power:
-                return f"It is {turned}{words} the right one ({name} is {count} here)."
+                return f"It is {turned}{words} the right one ({name} is {count:g} here)."
     words = next((said for value, said in NAMED.items() if abs(size - value) < close * value), "")
     return f"It is {turned}{words} the right one." if words else ""
 

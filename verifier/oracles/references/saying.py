@@ -120,7 +120,16 @@ def _mistake(wrong: Wrong, judge: Judge, case: Case) -> str:
         if one:
             return one
     numbers = claimed.astype(np.float64), np.asarray(wrong.right, dtype=np.float64)
-    return relation(*numbers, case.sizes, others=others, cotangents=cotangents, within=wrong.tolerance)
+    return relation(*numbers, _sizes(case), others=others, cotangents=cotangents, within=wrong.tolerance)
+
+
+def _sizes(case: Case) -> dict[str, float]:
+    """What a factor may be: sizes and numeric options, those of one value together, as one case cannot tell them apart."""
+    named: dict[float, list[str]] = {}
+    for name, value in case.values.items():
+        if isinstance(value, int | float) and not isinstance(value, bool) and value > 0:
+            named.setdefault(float(f"{max(value, 1 / value):.12g}"), []).append(name if value >= 1 else f"1/{name}")
+    return {" or ".join(filter(None, [", ".join(names[:-1]), names[-1]])): value for value, names in named.items() if value > 1}
 
 
 def _same(one: Array, other: Array) -> bool:
@@ -175,7 +184,7 @@ def _of_other_draws(wrong: Wrong, judge: Judge, case: Case) -> str:
     if len(pairs) < 2:
         return ""
     claims, rights = (np.concatenate([pair[side] for pair in pairs]).astype(np.float64) for side in (0, 1))
-    return of_draws(claims, rights, case.sizes)
+    return of_draws(claims, rights, _sizes(case))
 
 
 def _claimed(wrong: Wrong, judge: Judge, case: Case, factor: float = 1.0) -> Array | None:
