@@ -108,5 +108,7 @@ def test_the_figures_of_the_diagnosis_are_those_of_its_benchmark():
         r"^Pairs of faults: (\d+) planted, (\d+) found, (\d+) named rightly .*?, (\d+) named wrongly", printed, re.MULTILINE
     )
     assert "| two mistakes at once: {} random pairs | {} | {} | {} |".format(*pairs) in told
+    [by_hand] = re.findall(r"^  lines by hand begin at the diagnosed equation: (\d+ of \d+)", printed, re.MULTILINE)
+    assert f"The lines by hand begin at the diagnosed equation for {by_hand} single mistakes" in told
     again = (ROOT / "benchmarks" / "results" / "fault_matrix_again.txt").read_text(encoding="utf-8")
     assert "\nNot found: none\n" in again
