@@ -173,6 +173,8 @@ REFUSED_PARTS = {
     "(1, (one for one in [2.0]), [])": "returned as weight_gradients a generator, expected a list of arrays: make it one by list(…)",
     "(1, [], map(float, [2]))": "returned as bias_gradients a map, expected a list of arrays: make it one by list(…)",
     "(1, [iter([2.0])], [])": "returned as weight_gradients[0] a list_iterator, expected an array or a number",
+    "([1.0], [1.0], 1.0)": "returned a list first and a number last, expected (loss, weight_gradients, bias_gradients): "
+    "end it with `return loss, weight_gradients, bias_gradients`",
     "(1, [])": "returned 2 parts, expected (loss, weight_gradients, bias_gradients): "
     "end it with `return loss, weight_gradients, bias_gradients`, where the loss may be None",
     "(1, 2.0, [])": "returned as weight_gradients a float, expected a list of arrays",

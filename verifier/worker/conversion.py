@@ -64,6 +64,8 @@ def split(value: Any, form: Sequence[Any], parts: Sequence[str]) -> Sequence[Any
         raise Refused(f"returned {described(value)}, expected ({names}){_remedy(value, names)}")
     if len(value) != len(form):
         raise Refused(f"returned {len(value)} parts, expected ({names}){_remedy_of_parts(value, names)}")
+    if form[0] == "array" and form[-1] == "arrays" and isinstance(value[0], list | tuple) and isinstance(value[-1], float | np.number):
+        raise Refused(f"returned a list first and a number last, expected ({names}): end it with `return {names}`")
     return value
 
 
