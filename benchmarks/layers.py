@@ -24,7 +24,7 @@ from benchmarks.output import publish, versions
 from benchmarks.planted_layers import Plant, plants
 from verifier.candidates.discovery import Candidate, find_candidates
 from verifier.candidates.limits import Limits
-from verifier.contracts.layer.claims import Claims
+from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.results.report import Report
 from verifier.verification.bench import Bench, Setting
 from verifier.verification.grading import Grading
@@ -42,8 +42,10 @@ class Judging:
         self._benches: dict[int, Bench] = {}
 
     def layers_of(self, file: str) -> list[str]:
-        """The names of the file's layers."""
-        return [layer.name for layer in cast(Claims, self._candidate(RIGHT / f"{file}.py").claims).layers]
+        """The names of the file's layers; of a preset's, those whose functions it has."""
+        path = RIGHT / f"{file}.py"
+        claims, source = cast(Claims, self._candidate(path).claims), path.read_text(encoding="utf-8")
+        return [layer.name for layer in claims.layers if not claims.partial or _is_there(layer, source)]
 
     def judge(self, file: str, layer: str, *, plant: Plant | None = None, seed: int = 0, dtype: str = "float64") -> Report:
         """The report on one layer, with the mistake in it where there is one."""
@@ -78,6 +80,13 @@ class Judging:
         if errors:
             raise errors[0]
         return found[0]
+
+
+def _is_there(layer: LayerClaims, source: str) -> bool:
+    """Whether the text defines every function and class that the layer's statements call."""
+    lines = [line for script in (layer.setup, layer.forward, layer.backward, layer.step) for line in script.lines]
+    called = {name for line in lines for name in re.findall(r"(?<![.\w])(\w+)\(", line)}
+    return all(re.search(rf"^(?:def|class) {re.escape(name)}\b|^{re.escape(name)} =", source, re.MULTILINE) for name in called)
 
 
 def first_sentence(report: Report) -> str:

@@ -1,5 +1,7 @@
 """A layer beside PyTorch's operation: which of its two passes is wrong, under whatever conventions and letters right code has."""
 
+from pathlib import Path
+
 import pytest
 
 import verifier
@@ -289,3 +291,27 @@ def test_an_embedding_whose_index_0_is_padding_is_right_and_one_that_loses_anoth
     assert judge(PADDED, keys).verdict == "pass"
     report = judge(PADDED.replace("x == 0", "x == 1"), keys)
     assert (report.verdict, next(check.status for check in report.checks if check.id == "forward")) == ("fail", "fail")
+
+
+LAYER_CLASSES = Path(__file__).parents[3] / "reference_impls" / "layers" / "correct" / "layer_classes.py"
+POOL_KEYS = """# name = "MaxPool2d"
+# operation = "maxpool"
+# dtypes = ["float32"]
+# options = { K = [2, 3], stride = [1, 2] }
+# require = ["H >= K", "W >= K"]
+# setup = "layer = MaxPool2d(K, stride)"
+# forward = "out = layer.forward(x)"
+# backward = "dx = layer.backward(dout)"
+"""
+
+
+@pytest.mark.parametrize(
+    ("changed", "verdicts"), [("dx = layer.backward(dout)", {"pass"}), ("dx = 1.005 * layer.backward(dout)", {"fail", "inconclusive"})]
+)
+def test_where_steps_between_kinks_are_too_short_in_float32_the_operations_own_gradient_decides(tmp_path, changed, verdicts):
+    path = tmp_path / "pool.py"
+    keys = POOL_KEYS.replace("dx = layer.backward(dout)", changed)
+    source = LAYER_CLASSES.read_text().rpartition("# ///")[2]
+    path.write_text(f'# /// script\n# [tool.verifier]\n# contract = "layer"\n{keys}# ///\n{source}')
+    report = verifier.check(path, profile="quick", seed=4)
+    assert report.verdict in verdicts, report.summary

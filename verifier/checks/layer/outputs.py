@@ -29,6 +29,7 @@ from verifier.checks.layer.usual import (
     usual_cotangents,
     variants_of,
 )
+from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.finite_difference.noise import machine_epsilon
 
 LEAST = 2  # of them that must depart: sizes at which a layer means something else are no mistake
@@ -48,7 +49,8 @@ class Beside:
             "fail"; "skipped", where nothing says what is right.
         chosen: what right code may choose and this one chose, in words.
         backward: whether the gradients that are wrong for its outputs are those of the operation: it is the forward pass that is wrong.
-        resolves: of outputs that are near, by array, the smallest relative error of its gradient that would have shown.
+        resolves: by array, the smallest relative error that would have shown beside the operation's gradient: of outputs that are near, or
+            where differences decide too little.
         reduced: where the loss is near one of another reduction than its gradients: theirs, and the loss's.
     """
 
@@ -68,7 +70,10 @@ def beside_reference(examined: Examined, asking: LayerAsking) -> Beside:
     layout, compared, variants = known.layout, known.compared, known.choices
     best = best_choice(known, examined)
     if best is not None and not list(_departures(entry.name, compared, best, examined)):
-        return Beside("pass", ", ".join(f"{name} = {value}" for name, value in best.items() if len(entry.variants[name]) > 2))
+        chosen = ", ".join(f"{name} = {value}" for name, value in best.items() if len(entry.variants[name]) > 2)
+        undecided = any(power > DECISIVE for power in examined.resolves.values())
+        decided = _decided(entry.name, compared, layout, best, examined, asking) if undecided else None
+        return Beside("pass", chosen, resolves=decided or {})
     wrong = {departure.problem.index for departure in examined.departures if departure.kind == "differences"}
     if wrong and entry.name in LOGARITHMS:
         near = _but_for_an_epsilon(
@@ -98,13 +103,7 @@ def _but_for_an_epsilon(
     """What holds where the loss is nearly a variant's: its gradients to the last bits, or those of the same loss reduced otherwise."""
 
     def own(variant: Mapping[str, Any]) -> Mapping[str, float] | None:
-        found: dict[str, float] = {}
-        for one in asked:
-            resolved = _within_rounding(name, one, layout, variant, examined, asking)
-            if resolved is None:
-                return None
-            found |= {array: min(error, found.get(array, error)) for array, error in resolved.items()}
-        return found
+        return _decided(name, asked, layout, variant, examined, asking)
 
     # An ε that explains the loss to its last bits is said; beside one that stands elsewhere it is near all the same.
     fitted = {number: _epsilon(name, asked, variant, examined) for number, variant in enumerate(variants)}
@@ -220,6 +219,24 @@ def _gradients_fit(name: str, one: Compared, layout: Mapping[str, Lying] | None,
         ):
             return True
     return False
+
+
+def _decided(
+    name: str,
+    asked: Sequence[Compared],
+    layout: Mapping[str, Lying] | None,
+    variant: Mapping[str, Any],
+    examined: Examined,
+    asking: LayerAsking,
+) -> Mapping[str, float] | None:
+    """By array, the smallest error that would have shown beside the operation's gradients; None where one of these is not its own."""
+    found: dict[str, float] = {}
+    for one in asked:
+        resolved = _within_rounding(name, one, layout, variant, examined, asking)
+        if resolved is None:
+            return None
+        found |= {array: min(error, found.get(array, error)) for array, error in resolved.items()}
+    return found
 
 
 def _within_rounding(

@@ -93,7 +93,8 @@ def conclude(judgement: Judgement, examined: Examined, asking: LayerAsking, auth
     judgement.forward = "pass" if beside.outputs == "near" else beside.outputs
     if beside.outputs == "near":
         examined.departures = [departure for departure in examined.departures if departure.kind != "differences"]
-        examined.resolves |= beside.resolves
+    least = {name: min(power, examined.resolves.get(name, power)) for name, power in beside.resolves.items()}
+    examined.resolves |= beside.resolves if beside.outputs == "near" else least
     _conclude_outputs(judgement, examined, beside)
     judgement.unasked = examined.unasked
     checks = [("finite-difference", len(examined.compared)), ("ties", examined.tied), ("cotangent", min(4, len(examined.answers)))]
