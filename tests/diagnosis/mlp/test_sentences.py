@@ -120,7 +120,7 @@ SAID = {
     ),
     "gradients that are no numbers": (
         {"end": "gw = [g * np.nan for g in gw]; gb = [g / 0.0 for g in gb]"},
-        ("no-known-mistake", ""),
+        ("no-known-mistake", "weight-gradient"),
         ["The gradients are NaN or infinite"],
         ["differences of the loss"],
     ),

@@ -198,9 +198,10 @@ class _Reading:
         return None, [self.wrong("undecided", expected)]
 
     def _is_not_finite(self, delta: FloatArray) -> bool:
-        """Whether some δ is NaN or infinite, and with it all of its products."""
+        """Whether some δ is NaN or infinite, and its products are those of just that number."""
         lost = ~np.isfinite(delta)
-        return bool(lost.any()) and not np.isfinite(self.gradients[f"weights[{self.layer}]"][lost]).any()
+        products = delta[lost][:, None] * self.below[None, :]
+        return bool(lost.any()) and np.array_equal(self.gradients[f"weights[{self.layer}]"][lost], products, equal_nan=True)
 
     def _judge_without_bias(
         self, of_weights: FloatArray | None, expected: FloatArray, allowed: FloatArray
