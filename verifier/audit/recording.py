@@ -244,7 +244,7 @@ def _is_written(value: Any) -> bool:
 
 def _domain(array: Array) -> str:
     """What a proposed test draws such an array from: rows of shares, shares, positive numbers, any numbers."""
-    shares = array.size and array.ndim and (array >= 0).all() and np.allclose(array.sum(-1), 1)
+    shares = array.size and array.ndim and (array >= 0).all() and np.allclose(array.sum(-1), 1)  # what is drawn rests on it
     if shares and (array.shape[-1] > 1 or not array.all()):
         return "rows"
     if not array.size or not (array > 0).all():

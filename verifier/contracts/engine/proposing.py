@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 
 from verifier.contracts.engine.operations.table import named
-from verifier.contracts.proposal import Proposal, classes_in
+from verifier.contracts.proposal import Proposal, classes_in, stored_in
 
 MANIFEST = """# /// script
 # [tool.verifier]
@@ -35,7 +35,7 @@ def proposed(tree: ast.Module) -> Proposal | None:
 def _variables(name: str, methods: Mapping[str, ast.FunctionDef]) -> str:
     init = methods.get("__init__")
     asked = [one.arg for one in (init.args.args if init else [])]
-    stored = [node.attr for node in ast.walk(init) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)] if init else []
+    stored = stored_in(init) if init else []
     value = next((one for one in ("data", "value", "val", "array", "_data") if one in stored), "data")
     gradient = next((one for one in ("grad", "gradient", "_grad", "adjoint") if one in stored), "grad")
     tracked = ", requires_grad=True" if "requires_grad" in asked else ""

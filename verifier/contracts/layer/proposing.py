@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from verifier.contracts.layer.letters import parts_by_role
 from verifier.contracts.layer.operations.catalogue import find
-from verifier.contracts.proposal import Proposal, classes_in
+from verifier.contracts.proposal import Proposal, classes_in, stored_in
 
 FORWARD = ("forward", "fwd", "fprop")
 BACKWARD = ("backward", "bwd", "bprop")
@@ -122,7 +122,7 @@ def _of_class(one: ast.ClassDef) -> Iterator[Quoted]:
     forward = next((methods[way] for way in FORWARD if way in methods), None)
     backward = next((methods[way] for way in BACKWARD if way in methods), None)
     made_with = _asked(methods.get("__init__"))
-    kept = _stored(one)
+    kept = stored_in(one)
     weights = _weights(methods.get("__init__"))
     if forward is not None and backward is not None:
         own = {name: held for name in weights if (held := next((one for one in _gradient_names(name) if one in kept), ""))}
@@ -238,11 +238,6 @@ def _weights(init: ast.FunctionDef | None) -> dict[str, str]:
     return found
 
 
-def _stored(tree: ast.AST) -> list[str]:
-    """The attributes that are assigned in it."""
-    return [node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store)]
-
-
 def _first(tree: ast.AST, names: Sequence[str]) -> str:
-    stored = _stored(tree)
+    stored = stored_in(tree)
     return next((name for name in names if name in stored), OPEN)

@@ -174,7 +174,7 @@ def _hint(factor: float) -> str:
             (f"ln {base}", math.log(base), "the loss take it, and the gradient not"),
             (f"1 / ln {base}", 1 / math.log(base), "the gradient take it, and the loss not"),
         ):
-            if math.isclose(factor, of_base, rel_tol=1e-9):
+            if math.isclose(factor, of_base, rel_tol=1e-9):  # a hint alone rests on it
                 return f"That is {said}. The derivative of a logarithm to base {base} is 1 / (p ln {base}): does {where}?"
     if abs(factor - 1) <= 1e-3:
         return "Is it a constant typed with few digits, or an ε in a denominator?"
