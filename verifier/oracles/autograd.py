@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from verifier.oracles.threads import threads
 from verifier.oracles.torch_operations import TORCH_OPERATIONS
 from verifier.problems.program import Problem
 from verifier.results.evaluation import Evaluation
@@ -13,12 +14,8 @@ def evaluate(problem: Problem) -> Evaluation:
 
     On one thread: several add up in another order, and the same seed would give other last bits.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with threads(1):
         return _evaluate(problem)
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _evaluate(problem: Problem) -> Evaluation:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from verifier.arrays import FloatArray
@@ -20,8 +21,10 @@ from verifier.oracles.functions.coarser import coarser_tensors
 from verifier.oracles.functions.differentiable import Arrays, Claim, Differentiable, Outputs, UnusableGradientError
 from verifier.oracles.functions.layouts import GARBAGE, Layout
 from verifier.oracles.functions.nests import leaves, rebuilt
+from verifier.oracles.threads import threads, threads_for
 
 COTANGENT = "the cotangent"
+WHOLE = {1: torch.uint8, 2: torch.int16, 4: torch.int32}  # by the bytes of an element
 ROOTS = ("Sqrt", "Rsqrt", "Pow", "Norm", "Div", "Log", "Acos", "Asin", "Reciprocal")
 VALUE_AND_GRADIENT = (
     "there is nothing to differentiate: pass at least one floating-point tensor. For NumPy arrays the gradient comes second, "
@@ -54,6 +57,7 @@ def torch_function(function: Callable[..., Any], arguments: Sequence[Any], names
         rounded=call.rounded,
         complex_inputs=frozenset(name for name, tensor in call.tensors.items() if tensor.is_complex()),
         cause=call.cause,
+        few_threads=lambda: threads(threads_for(sum(tensor.numel() for tensor in call.tensors.values()))),
     )
 
 
@@ -85,7 +89,7 @@ class _Call:
 
     def claim(self, inputs: Arrays, cotangents: Sequence[FloatArray], lifted: bool, layout: Layout = "contiguous") -> Claim:
         fresh = self._fresh(inputs, lifted)
-        before = {name: _bytes(tensor) for name, tensor in fresh.items()}
+        before = {name: bits_in(tensor).copy() for name, tensor in fresh.items()}
         tensors = {name: tensor.requires_grad_() for name, tensor in fresh.items()}
         with torch.enable_grad(), same_randomness(self._gpus), without_cudnn(self._gpus):
             outputs = self._outputs(tensors, lifted)
@@ -96,11 +100,11 @@ class _Call:
             ]
             if not pairs:
                 raise UnusableGradientError("no output depends on an input as autograd sees it: is something detached?")
-            kept = [_bytes(cotangent) for _, cotangent in pairs]
+            kept = [bits_in(cotangent).copy() for _, cotangent in pairs]
             whole: Tensor = Projection.apply([c for _, c in pairs], *(output for output, _ in pairs))  # type: ignore[no-untyped-call]
             given = torch.autograd.grad(whole, list(tensors.values()), allow_unused=True)
-        changed = [name for name, tensor in tensors.items() if _bytes(tensor) != before[name]]
-        if any(_bytes(cotangent) != copy for (_, cotangent), copy in zip(pairs, kept, strict=True)):
+        changed = [name for name, tensor in tensors.items() if not np.array_equal(bits_in(tensor), before[name])]
+        if not all(np.array_equal(bits_in(cotangent), copy) for (_, cotangent), copy in zip(pairs, kept, strict=True)):
             changed.append(COTANGENT)
         gradients = dict(zip(tensors, given, strict=True))
         return Claim(
@@ -172,7 +176,7 @@ def signature_of(function: Callable[..., Any]) -> tuple[Callable[..., Any], int]
 
 def _cotangent(cotangent: FloatArray, output: Tensor, layout: Layout) -> Tensor:
     array = cotangent[..., 0] + 1j * cotangent[..., 1] if output.is_complex() else cotangent
-    return tensor_laid_out(torch.as_tensor(np.array(array)).to(output), layout)
+    return tensor_laid_out(torch.tensor(array, dtype=output.dtype, device=output.device), layout)
 
 
 def tensor_laid_out(tensor: Tensor, layout: Layout) -> Tensor:
@@ -195,19 +199,16 @@ def tensor_laid_out(tensor: Tensor, layout: Layout) -> Tensor:
     return packed.reshape(-1)[:1].reshape(()).expand(packed.shape) if layout == "expanded" else packed
 
 
-def _bytes(tensor: Tensor) -> bytes:
-    """Bytes decide whether something was written to: NaN is a number like any other then."""
-    return (
-        tensor.detach()
-        .resolve_conj()
-        .resolve_neg()
-        .cpu()
-        .reshape(-1)
-        .clone(memory_format=torch.contiguous_format)
-        .view(torch.uint8)
-        .numpy()
-        .tobytes()
-    )
+def bits_in(tensor: Tensor) -> NDArray[np.integer]:
+    """The bits of the elements in order, as whole numbers, whatever the strides; a view where that can be: copy what is to be kept.
+
+    Bits decide whether something was written to: NaN is a number like any other then.
+    """
+    row = tensor.detach().resolve_conj().resolve_neg().cpu().reshape(-1)
+    if row.numel() < 2 or not row.is_contiguous():  # a single element keeps its stride, and is called contiguous with any
+        row = row.clone(memory_format=torch.contiguous_format)
+    found: NDArray[np.integer] = row.view(WHOLE.get(row.element_size(), torch.int64)).numpy()
+    return found
 
 
 def _nodes(outputs: Sequence[Tensor]) -> list[str]:
@@ -235,8 +236,8 @@ def _to_numpy(tensor: Tensor, *, own: bool = False) -> FloatArray:
     """In float64; with `own` float64 only where it is: a lifted computation must show that it was one. Complex numbers as pairs."""
     real = torch.view_as_real(tensor.detach().resolve_conj()) if tensor.is_complex() else tensor.detach()
     narrow = own and real.dtype != torch.float64
-    array: FloatArray = real.cpu().to(torch.float32 if narrow else torch.float64).numpy()
-    return array.copy()
+    array: FloatArray = real.cpu().to(torch.float32 if narrow else torch.float64, copy=True, memory_format=torch.contiguous_format).numpy()
+    return array
 
 
 def _real_type(dtype: torch.dtype) -> torch.dtype:

@@ -86,11 +86,12 @@ def without_cudnn(gpus: Sequence[int]) -> Iterator[None]:
 
     cuDNN hides from a dispatch mode what it does, and multiplies float32 in TF32 unless it is set otherwise.
     """
+    if not gpus:
+        yield
+        return
     enabled = torch.backends.cudnn.enabled
-    if gpus:
-        torch.backends.cudnn.enabled = False
+    torch.backends.cudnn.enabled = False
     try:
         yield
     finally:
-        if gpus:
-            torch.backends.cudnn.enabled = enabled
+        torch.backends.cudnn.enabled = enabled

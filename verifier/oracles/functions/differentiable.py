@@ -4,6 +4,7 @@ Whoever makes one (the plain form in `assertions`, PyTorch in `oracles.torch_fun
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -54,6 +55,7 @@ class Differentiable:
         complex_inputs: which inputs stand for complex numbers: their last axis holds real and imaginary part.
         cause: (inputs, cotangents) -> why a gradient is not finite, with the cure, where that can be seen; else "".
         zero_at: where a gradient is meant to be 0, whatever the function does.
+        few_threads: within it the function is asked on no more threads than pay for so small arrays.
         narrow_inside: a sentence where the outputs have a narrower type than the inputs, else "".
     """
 
@@ -68,6 +70,7 @@ class Differentiable:
     cause: Callable[[Arrays, Sequence[FloatArray]], str] = field(default=lambda inputs, cotangents: "")
     narrow_inside: str = ""
     zero_at: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    few_threads: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 class UnusableGradientError(Exception):

@@ -105,7 +105,8 @@ def examine(function: Differentiable) -> Examined:
         UnusableGradientError: the gradient has another form than the inputs.
     """
     everything = tuple(function.inputs)
-    outputs = function.values(function.inputs, False)
+    with function.few_threads():
+        outputs = function.values(function.inputs, False)
     if not all(np.isfinite(output).all() for output in outputs):
         return Examined(Claim({}), undecided=everything, reasons=(NOT_FINITE,))
     if function.epsilon > FLOAT64_EPSILON and function.narrow_inside:
@@ -115,36 +116,47 @@ def examine(function: Differentiable) -> Examined:
 
 
 def _decide(function: Differentiable, outputs: Sequence[FloatArray]) -> Examined:
-    everything = tuple(function.inputs)
     cotangents = cotangents_for(function, outputs)
+    # On the user's own threads: if those of the function race, it shows here, in what all later calls are held against.
     claim = function.claim(function.inputs, cotangents, False)
     if claim.changed:
         return Examined(claim)
+    with function.few_threads():
+        return _held(function, outputs, cotangents, claim)
+
+
+def _held(function: Differentiable, outputs: Sequence[FloatArray], cotangents: Sequence[FloatArray], claim: Claim) -> Examined:
     lifted = _lift(function, cotangents) if function.epsilon > FLOAT64_EPSILON else None
     if lifted is None and function.epsilon > FLOAT32_EPSILON:
-        found = Examined(claim, undecided=everything, reasons=(NO_FLOAT64,))
+        found = Examined(claim, undecided=tuple(function.inputs), reasons=(NO_FLOAT64,))
     else:
-        found = _differenced(function, cotangents, claim, lifted)
+        found = _differenced(function, cotangents, claim, outputs, lifted)
     again = function.values(function.inputs, False)
     if any(one.tobytes() != other.tobytes() for one, other in zip(outputs, again, strict=True)):
         found = replace(found, reasons=(*found.reasons, RANDOM))
     return found
 
 
-def _lift(function: Differentiable, cotangents: Sequence[FloatArray]) -> Claim | None:
-    """The claim of the same code in float64; None where it does not take float64 or does not compute in it."""
+def _lift(function: Differentiable, cotangents: Sequence[FloatArray]) -> tuple[Sequence[FloatArray], Claim] | None:
+    """Outputs and claim of the same code in float64; None where it does not take float64 or does not compute in it."""
     try:
         outputs = function.values(function.inputs, True)
         if not all(output.dtype == np.float64 and np.isfinite(output).all() for output in outputs):
             return None
-        return function.claim(function.inputs, cotangents, True)
+        return outputs, function.claim(function.inputs, cotangents, True)
     except Exception:  # whatever a foreign function does with a type that it was not made for
         return None
 
 
-def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], claim: Claim, lifted: Claim | None) -> Examined:
+def _differenced(
+    function: Differentiable,
+    cotangents: Sequence[FloatArray],
+    claim: Claim,
+    outputs: Sequence[FloatArray],
+    lifted: tuple[Sequence[FloatArray], Claim] | None,
+) -> Examined:
     projection = Projection(function, cotangents, lifted=lifted is not None)
-    judged = (claim if lifted is None else lifted).gradients
+    judged = (claim if lifted is None else lifted[1]).gradients
     for name, mask in function.zero_at.items():
         if name in judged and judged[name][mask].any():
             return Examined(claim, second=(name, NOT_ZERO_THERE))
@@ -179,7 +191,7 @@ def _differenced(function: Differentiable, cotangents: Sequence[FloatArray], cla
         return _related(found, function, judged[found.wrong.tensor], cotangents, asking, projection.scales)
     forgiven: frozenset[str] = frozenset()
     if lifted is not None:
-        rounding, forgiven = beside_float64(function, cotangents)
+        rounding, forgiven = beside_float64(function, cotangents, (outputs, lifted[0]), (claim.gradients, lifted[1].gradients))
         # What stairs hide in float64 is no truth to hold float32 against.
         found = replace(found, rounding={n: one for n, one in rounding.items() if n not in findings.on_stairs})
     second, notes = _second_call(function, cotangents, claim, findings, projection.scales, found.rounding)

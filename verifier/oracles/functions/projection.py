@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from verifier.arrays import FloatArray
+from verifier.arrays import FloatArray, norm
 from verifier.coarser import Seen
 from verifier.oracles.finite_difference.directions import direction_for
 from verifier.oracles.functions.differentiable import Arrays, Differentiable
@@ -42,6 +42,7 @@ class Projection:
     def __init__(self, function: Differentiable, cotangents: Sequence[FloatArray], *, lifted: bool) -> None:
         self._function, self._lifted = function, lifted
         self._cotangent = flat(cotangents)
+        self._long_cotangent = self._cotangent.astype(np.longdouble)
         self.scales = {name: scale_of(array) for name, array in function.inputs.items()}
         self.theta = {name: np.where(np.isfinite(array), array, 0.0) / self.scales[name] for name, array in function.inputs.items()}
         self._fixed = {}
@@ -71,17 +72,18 @@ class Projection:
         return (self.project(found) if found.shape == self._cotangent.shape else float("nan")), seen
 
     def _moved(self, direction: Mapping[str, FloatArray], step: float) -> dict[str, FloatArray]:
-        moved = {
-            name: (self.theta[name] + step * direction[name]) * self.scales[name] if name in direction else array
-            for name, array in self._function.inputs.items()
-        }
+        moved = dict(self._function.inputs)
+        for name in direction:
+            array = step * direction[name]
+            array += self.theta[name]
+            array *= self.scales[name]
+            moved[name] = array
         for name, fixed in self._fixed.items():
             moved[name] = np.where(fixed, self._function.inputs[name], moved[name])
         return moved
 
     def _asked(self, moved: Arrays, at_the_point: bool) -> FloatArray:
         """Where the function raises, it is outside of its domain; at the point itself that is the caller's to know."""
-        nowhere = np.full(self._cotangent.shape, np.nan)
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore")
@@ -90,8 +92,8 @@ class Projection:
             if at_the_point:
                 raise
             self.raised = f"{type(error).__name__}: {error}"
-            return nowhere
-        return found if found.shape == nowhere.shape else nowhere
+            found = np.empty(0)
+        return found if found.shape == self._cotangent.shape else np.full(self._cotangent.shape, np.nan)
 
     def losses(self, direction: Mapping[str, FloatArray], steps: FloatArray) -> FloatArray:
         """φ at each step; the `Points` of the finite-difference oracle."""
@@ -100,13 +102,13 @@ class Projection:
     def project(self, outputs: FloatArray) -> float:
         """Summed in extended precision where there is one: the projection's own rounding must not be the noise."""
         with np.errstate(all="ignore"):
-            return float((self._cotangent.astype(np.longdouble) * outputs).sum())
+            return float((self._long_cotangent * outputs).sum())
 
     def level(self, outputs: FloatArray) -> float:
         """How large the outputs are together: 2-norm of cotangent · output, which rounding of each by its own last bit moves."""
         weighted = np.abs(self._cotangent * outputs)
         largest = float(weighted.max(initial=0.0))  # taken out first: squares of 1e160 overflow
-        return largest * float(np.linalg.norm(weighted / largest)) if 0 < largest < np.inf else largest
+        return largest * norm(weighted / largest) if 0 < largest < np.inf else largest
 
     def scaled(self, gradients: Arrays) -> dict[str, FloatArray]:
         """Gradients with respect to the scaled variables."""
@@ -123,5 +125,6 @@ def scale_of(array: FloatArray) -> float:
 
 
 def flat(arrays: Sequence[FloatArray]) -> FloatArray:
-    """All elements in one float64 row, array after array, each in C order."""
-    return np.concatenate([np.asarray(array, dtype=np.float64).ravel() for array in arrays])
+    """All elements in one float64 row, array after array, each in C order; of one array it may be a view."""
+    rows = [np.asarray(array, dtype=np.float64).ravel() for array in arrays]
+    return rows[0] if len(rows) == 1 else np.concatenate(rows)

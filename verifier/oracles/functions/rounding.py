@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from verifier.arrays import FloatArray
+from verifier.arrays import FloatArray, norm
 from verifier.tolerance import Comparison, compare, element_tolerance
 
 # Relative moves of the inputs: of last bits, so that each later rounding differs. Not further: a wrong term that varies would hide.
@@ -29,6 +29,7 @@ Outputs = Callable[[Arrays], tuple[FloatArray, FloatArray]]
 
 
 def compare_by_jitter(
+    gradients: Pair,
     ask: Callable[[Arrays], Pair],
     outputs: Outputs,
     inputs: Arrays,
@@ -40,14 +41,15 @@ def compare_by_jitter(
     """The worst element of each array in which the two computations differ, held to how much their difference wanders.
 
     Args:
-        ask: both computations at these inputs; what it raises elsewhere than at the point itself leaves that point out.
+        gradients: of both computations at the point.
+        ask: both computations beside it; where it raises, that point is left out.
         outputs: those whose gradients the two are, of both.
         inputs: the point.
         rounded: takes inputs to the nearest that the function's type holds.
         epsilon: of the claimed computation.
         floors: by array, what its elements may be off in any case.
     """
-    claimed, right = ask(inputs)
+    claimed, right = gradients
     nearby = list(_elsewhere(ask, inputs, rounded, (LAST_BITS * epsilon,) * COPIES))
     further: list[Pair] = []
     found = {}
@@ -112,8 +114,8 @@ def _tread(outputs: Outputs, inputs: Arrays, name: str, index: tuple[int, ...]) 
                 own_there, right_there = outputs(moved)
             except Exception:  # outside of the function's domain
                 continue
-            apart = np.linalg.norm((own_there - own) - (right_there - right))
-            followed.append(bool(apart <= FOLLOWED * np.linalg.norm(right_there - right)))
+            apart = norm((own_there - own) - (right_there - right))
+            followed.append(apart <= FOLLOWED * norm(right_there - right))
         if all(followed):
             return float(tread) if tread > TREADS[0] else 0.0
     return float(TREADS[-1])
@@ -139,11 +141,14 @@ def _wandering(share: FloatArray, others: Sequence[FloatArray]) -> FloatArray:
     """How far the share of each element goes from what it is at the point; infinite where too few other points say."""
     if not others:
         return np.full(share.shape, np.inf)
-    with np.errstate(all="ignore"):
-        apart = np.abs(np.stack(others) - share)
-    known = np.isfinite(apart)
-    wandered: FloatArray = np.where(known, apart, 0.0).max(axis=0)
-    return np.where(known.sum(axis=0) * 2 >= len(others), wandered, np.inf)
+    wandered, known = np.zeros(share.shape), np.zeros(share.shape, dtype=int)
+    for other in others:
+        with np.errstate(all="ignore"):
+            apart = np.abs(other - share)
+        finite = np.isfinite(apart)
+        known += finite
+        np.maximum(wandered, apart, out=wandered, where=finite)
+    return np.where(known * 2 >= len(others), wandered, np.inf)
 
 
 def _longest(inputs: Arrays) -> int:

@@ -44,11 +44,22 @@ def moves_of(outputs: Outputs, center: FloatArray, noise: FloatArray) -> Callabl
 
 def _departure(center: FloatArray, far: tuple[FloatArray, FloatArray], near: tuple[FloatArray, FloatArray], noise: FloatArray) -> float:
     with np.errstate(all="ignore"):
-        odd = np.abs((far[0] - far[1]) / 2 - REFINEMENT * (near[0] - near[1]) / 2)
-        bend = np.abs((far[0] - 2 * center + far[1]) / 2 - REFINEMENT**2 * (near[0] - 2 * center + near[1]) / 2)
+        twice = 2 * center
+        departed = np.abs(_less(far[0] - far[1], REFINEMENT, near[0] - near[1]))
+        departed += np.abs(_less(far[0] - twice + far[1], REFINEMENT**2, near[0] - twice + near[1]))
+        departed /= 2
+        if (departed <= NOISE_FACTOR * noise).all():  # so it is over all short steps
+            return 0.0
         whole = REFINEMENT * (np.abs(near[0] - center) + np.abs(near[1] - center)) / 2
         level = np.maximum.reduce([np.abs(values) for values in (center, *far, *near)])
         growth = np.where(level > np.abs(center), np.fmin(level / np.abs(center), LARGEST_GROWTH), 1.0)
-        beyond_noise = np.maximum(odd + bend - NOISE_FACTOR * growth * noise, 0.0)
+        beyond_noise = np.maximum(departed - NOISE_FACTOR * growth * noise, 0.0)
         departure = np.where(beyond_noise == 0, 0.0, beyond_noise / (whole + SMALL_SHARE * whole.max(initial=0.0)))
     return float(departure.max(initial=0.0))
+
+
+def _less(far: FloatArray, times: float, near: FloatArray) -> FloatArray:
+    """far - times · near, in the memory of both."""
+    near *= times
+    far -= near
+    return far

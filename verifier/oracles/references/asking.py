@@ -27,6 +27,7 @@ from verifier.oracles.references.saying import in_words
 from verifier.oracles.references.search import TOO_SLOW, Searched, search
 from verifier.oracles.references.space import AXES, Case, Space, parse_rule
 from verifier.oracles.references.within import within_examples
+from verifier.oracles.threads import threads, threads_for
 from verifier.oracles.torch_functions import signature_of
 from verifier.problems.sizes import Allowed, GrammarError, Shape, allowed, parse_expression, parse_shape, sizes_of
 
@@ -148,15 +149,17 @@ def _claiming(candidate: Candidate, sources: Mapping[str, Source], tensors: Mapp
 
 def ask(prepared: Prepared, said: Said) -> Answer:
     """Put a candidate to the test against its reference: at the examples first, then at what is drawn."""
-    with as_on_a_gpu():
-        return _asked(prepared, said)
+    few = sum(tensor.numel() for tensor in prepared.examples.values())
+    with as_on_a_gpu(), threads(threads_for(few)) as given:
+        return _asked(prepared, said, given)
 
 
-def _asked(prepared: Prepared, said: Said) -> Answer:
+def _asked(prepared: Prepared, said: Said, threads_given: int) -> Answer:
     judge, space, seed = prepared.judge, prepared.space, prepared.seed
     not_drawn, notes = list(prepared.not_drawn), list(prepared.notes)
     base = replace(space.base, axes={"cotangent": "signed"}, seed=seed)
-    examples_first = judge.try_case(base, prepared.examples)
+    # On the user's own threads: if those of the candidate race, it shows here.
+    examples_first = replace(judge, threads=threads_given).try_case(base, prepared.examples)
     borrowed = not_its_own(judge.candidate, judge.reference, dict(prepared.examples), dict(base.options))
     notes += [borrowed] if borrowed else []
     if examples_first.wrong is not None:

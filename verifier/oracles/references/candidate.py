@@ -15,7 +15,7 @@ from verifier.oracles.dispatched.devices import gpus_of, same_randomness
 from verifier.oracles.functions.layouts import Layout, laid_out
 from verifier.oracles.functions.nests import leaves, matched, rebuilt
 from verifier.oracles.functions.plain import accepts
-from verifier.oracles.torch_functions import tensor_laid_out
+from verifier.oracles.torch_functions import bits_in, tensor_laid_out
 
 Array = np.ndarray[Any, Any]
 POISONS = (float("nan"), -7.0e4)  # what fresh memory holds; one is not enough, as code that masks NaN hides it
@@ -113,7 +113,7 @@ class Candidate:
         fresh = {name: _fresh(tensor, manner.inputs) for name, tensor in tensors.items()}
         if manner.shared is not None:
             fresh[manner.shared[1]] = fresh[manner.shared[0]]
-        before = {name: tensor_bytes(tensor) for name, tensor in fresh.items()}
+        before = {name: bits_in(tensor).copy() for name, tensor in fresh.items()}
         needed = self.differentiated if manner.needed is None else manner.needed
         for name in needed:
             fresh[name].requires_grad_()
@@ -128,17 +128,18 @@ class Candidate:
         if needed and chosen:
             each = zip(outputs, cotangents(arrays), strict=True)
             given = [_given(cotangent, output, manner.layout) for output, cotangent in each if any(output is one for one in chosen)]
-            kept = [tensor_bytes(cotangent) for cotangent in given]
+            kept = [bits_in(cotangent).copy() for cotangent in given]
             wanted = [name for name in needed if manner.shared is None or name != manner.shared[1]]
             joined = [fresh[name] * 1 for name in wanted] if manner.joined else []
             elsewhere = [torch.full_like(one, ELSEWHERE) for one in joined]
             found = _pulled([*chosen, *joined], [*given, *elsewhere], [fresh[name] for name in wanted])
             gradients = {name: None if one is None else to_array(one) for name, one in zip(wanted, found, strict=True)}
-            changed += ["the cotangent"] if [tensor_bytes(one) for one in given] != kept else []
+            same = (np.array_equal(bits_in(one), copy) for one, copy in zip(given, kept, strict=True))
+            changed += [] if all(same) else ["the cotangent"]
             after = [to_array(output) for output in outputs]
             if any(one.tobytes() != other.tobytes() for one, other in zip(after, arrays, strict=True)):
                 changed.append("its output, in the backward pass,")
-        changed += [name for name, tensor in fresh.items() if tensor_bytes(tensor) != before[name]]
+        changed += [name for name, tensor in fresh.items() if not np.array_equal(bits_in(tensor), before[name])]
         return Answered(arrays, gradients, tuple(dict.fromkeys(changed)))
 
     def _called(self, tensors: Mapping[str, Tensor], options: Mapping[str, Any]) -> list[Tensor]:
@@ -267,17 +268,6 @@ def _fresh(tensor: Tensor, layout: Layout) -> Tensor:
     """Memory of its own, laid out afresh, or as the tensor itself lies where nothing is asked."""
     own = tensor.detach().clone(memory_format=torch.preserve_format)
     return own if layout == "contiguous" or (layout == "rows" and own.dim() < 2) else tensor_laid_out(own, layout)
-
-
-def tensor_bytes(tensor: Tensor) -> bytes:
-    """The bytes of the elements in order, whatever the strides: equal before and after a call that writes nothing."""
-    found: bytes = _packed(tensor).view(torch.uint8).numpy().tobytes()
-    return found
-
-
-def _packed(tensor: Tensor) -> Tensor:
-    """One row of memory without holes; `contiguous` leaves a single element its stride."""
-    return tensor.detach().resolve_conj().cpu().reshape(-1).clone(memory_format=torch.contiguous_format)
 
 
 def to_array(tensor: Tensor) -> Array:

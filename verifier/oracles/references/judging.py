@@ -22,6 +22,7 @@ from verifier.oracles.references.own import NO_DIGITS, has_no_digits
 from verifier.oracles.references.points import Source, cotangents_for, point, same_twice, used_output
 from verifier.oracles.references.space import Case
 from verifier.oracles.references.truth import Truth
+from verifier.oracles.threads import threads
 
 CALLS = 4
 UNJUDGED = "rounding alone makes the reference infinite there"
@@ -78,6 +79,7 @@ class Judge:
     zero_at: Mapping[str, Array] = field(default_factory=dict)
     precision: str | None = None
     random: bool = False  # whether the reference draws random numbers
+    threads: int | None = None  # of PyTorch, while the candidate gives what is judged; as it is where None
 
     @property
     def is_narrow(self) -> bool:
@@ -119,7 +121,7 @@ class Judge:
         if case.axis("usage") == OTHER_BETWEEN and not self.truth_at(point(self.sources, case, other=1), case).is_finite():
             return Trial(skipped="the reference is not finite")
         try:
-            with np.errstate(all="ignore"):
+            with np.errstate(all="ignore"), threads(self.threads or torch.get_num_threads()):
                 answered = self._asked(tensors, case, cotangents, shared)
         except Exception as error:
             refused = isinstance(error, RefusedError)
