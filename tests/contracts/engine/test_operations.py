@@ -1,5 +1,7 @@
 """The table of operations: what NumPy and PyTorch compute under one name is the same, and every question about it can be asked."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,6 +9,7 @@ from verifier.contracts.engine.alone import cases_of
 from verifier.contracts.engine.claims import engine_of
 from verifier.contracts.engine.endings import ended, shape_of, values_of
 from verifier.contracts.engine.operations.table import ALIASES, OPERATIONS
+from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
 from verifier.oracles.engine.graphs import refer_graph
 from verifier.oracles.engine.operations import REFERENCES
 
@@ -43,3 +46,18 @@ def test_both_compute_the_same_on_every_question(name):
         for node, answered in reference.values.items():
             assert answered.right.shape == values[node].shape
             assert np.all(np.abs(answered.right - values[node]) <= answered.tolerance + 1e-300), (name, case.feature, node)
+
+
+OTHERWISE = [(name, variant) for name, variants in VARIANTS.items() for variant in variants]
+
+
+@pytest.mark.parametrize(("name", "variant"), OTHERWISE)
+def test_both_compute_the_same_under_each_other_definition(name, variant):
+    case = cases_of(ENGINE.entries[name], ENGINE, seed=1)[0]
+    first = case.graph.nodes[0]
+    node = replace(first, options={**{key: value for key, value in first.options.items() if key == "axis"}, VARIANT: variant})
+    graph = replace(case.graph, nodes=(node, *case.graph.nodes[1:]))
+    reference, values = refer_graph(graph, epsilon=2.0**-52, copies=1), values_of(graph)
+    answered, right = reference.values[node.output], values[node.output]
+    assert answered.right.shape == right.shape
+    assert np.all(np.abs(answered.right - right) <= answered.tolerance + 1e-300)

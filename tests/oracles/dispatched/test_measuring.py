@@ -341,3 +341,21 @@ def test_a_reduction_that_selects_is_not_disturbed(reduce):
     )
     assert all(np.isfinite(scatter).all() for scatter in reference.gradient_scatter.values())
     assert not reference.kinks
+
+
+@pytest.mark.parametrize("value", [None, 0.3, -2.0])
+@pytest.mark.parametrize("function", [torch.addcmul, torch.addcdiv])
+def test_a_product_or_quotient_that_is_added_is_pytorchs_with_and_without_its_factor(function, value):
+    said = {} if value is None else {"value": value}
+    reference = reference_of(lambda a, b, c: function(a, b, c, **said), normal(5), normal(5, seed=1), normal(5, seed=2))
+    assert not reference.notes  # else its primitives compute something else
+
+
+def test_the_longest_sum_is_as_long_as_the_shapes_say():
+    assert reference_of(lambda x: torch.exp(x) * x, normal(40, 50)).longest == 1
+    assert reference_of(lambda x, w: x @ w, normal(3, 70), normal(70, 5)).longest == 70
+    # A weight of a convolution meets every sample and place of the output (6 * 4 * 4); its input the output's channels and the window.
+    few = reference_of(lambda x, w: functional.conv2d(x, w, stride=2), normal(6, 2, 9, 9), normal(3, 2, 3, 3))
+    assert few.longest == 6 * 4 * 4
+    many = reference_of(lambda x, w: functional.conv2d(x, w, stride=2), normal(1, 2, 5, 5), normal(30, 2, 3, 3))
+    assert many.longest == 30 * 3 * 3

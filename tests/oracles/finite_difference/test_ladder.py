@@ -152,3 +152,13 @@ def test_with_fewer_than_two_finite_steps_nothing_is_estimated(finite):
 def test_the_ladder_is_shorter_for_single_precision():
     assert ladder_steps(0.5, np.float64).tolist() == [0.5 / 4**k for k in range(7)]
     assert ladder_steps(0.5, np.float32).tolist() == [0.5 / 4**k for k in range(4)]
+
+
+@given(jump=st.floats(0.01, 10), slope=st.floats(-3, 3))
+@settings(max_examples=50, deadline=None)
+def test_a_kink_in_the_middle_covers_the_slopes_of_both_sides(jump, slope):
+    steps = ladder_steps(1.0, np.float64)
+    losses = 3 + slope * np.stack([-steps, steps], axis=1) + jump * np.stack([np.zeros(7), steps], axis=1)
+    found = estimate_slope(losses, steps, center=3.0, noise=4 * EPSILON * 16)
+    for right in (slope, slope + jump):  # every difference of the ladder says the mean of them
+        assert abs(found.value - right) <= KAPPA * found.error_bound
