@@ -213,12 +213,13 @@ def draw_sizes(
         unequal: no two sizes alike, as far as the limits let them differ: equal sizes hide a transposed matrix.
         fits: whether sizes meet what is required of them.
     """
+    choices = {name: limits.get(name, Allowed()).within(*span) for name in names}
     for attempt in range(ATTEMPTS):
+        differing = unequal and attempt < ATTEMPTS // 2
         drawn: dict[str, int] = {}
-        for name in names:
-            choices = limits.get(name, Allowed()).within(*span)
-            others = [one for one in choices if one not in drawn.values()] if unequal and attempt < ATTEMPTS // 2 else choices
-            among = others or choices
+        for name, among in choices.items():
+            others = [one for one in among if one not in drawn.values()] if differing else among
+            among = others or among
             drawn[name] = int(among[int(generator.integers(len(among)))])  # as generator.choice draws, at a fifth of its cost
         if fits(drawn):
             return drawn

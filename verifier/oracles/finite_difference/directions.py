@@ -15,6 +15,7 @@ from verifier.arrays import FloatArray
 LARGEST_MOVE = 1.0  # of a pre-activation: every smooth activation is well within its Taylor series there
 LARGEST_EXPONENT = 4  # where nothing moves (zero inputs) a larger step would only leave the problem's own scale
 SMALLEST_EXPONENT = -30  # a kink nearer than this is on the point
+USUAL_EXPONENTS = (-6, -14)  # few functions bend sooner, and the smallest step shows nothing of how the others do
 SPREAD = 12  # block scales stay within 2^±12 of their middle: one vanishing gradient must not shrink all other blocks
 
 
@@ -67,14 +68,20 @@ def first_step(moves: Callable[[float], tuple[float, bool]]) -> float | None:
         return None
     trusted, beyond = SMALLEST_EXPONENT, LARGEST_EXPONENT + 1
     guess = _reach(largest)
-    while beyond - trusted > 1:  # moves grow with the step, in proportion where nothing bends: asked there first, then by halves
+    while beyond - trusted > 1:  # moves grow with the step, in proportion where nothing bends: asked there first
         near = [exponent for exponent in (guess, guess + 1, guess - 1) if trusted < exponent < beyond]
-        exponent = near[0] if near else (trusted + beyond) // 2
+        exponent = near[0] if near else _between(trusted, beyond)
         if _is_trusted(*moves(2.0**exponent)):
             trusted = exponent
         else:
             beyond = exponent
     return 2.0**trusted
+
+
+def _between(trusted: int, beyond: int) -> int:
+    """By halves, once it is known on which side of the usual ones it is."""
+    usual = [exponent for exponent in USUAL_EXPONENTS if exponent < beyond] if trusted == SMALLEST_EXPONENT else []
+    return usual[0] if usual else (trusted + beyond) // 2
 
 
 def _reach(largest: float) -> int:
