@@ -8,7 +8,7 @@ MIB = 1 << 20
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one worker, and in two of them of all workers of one candidate.
+    """Of one worker, and in two of them of all workers of one candidate that follow one another.
 
     Attributes:
         memory: bytes that it holds or could write to; addresses that are only reserved, and files that are mapped, do not count.

@@ -141,6 +141,14 @@ class Session:
         for end in (self._channel, self._output, self._report):
             end.close()
 
+    def kill(self) -> None:
+        """End the worker, from any thread: an `ask` that waits meanwhile raises WorkerEnded."""
+        with contextlib.suppress(OSError):
+            if self._report.pidfd is not None:
+                signal.pidfd_send_signal(self._report.pidfd, signal.SIGKILL)
+            elif self._report.pid is not None and self._report.death is None:
+                os.kill(self._report.pid, signal.SIGKILL)
+
     def __enter__(self) -> Self:
         return self
 

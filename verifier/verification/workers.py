@@ -121,9 +121,9 @@ class Workers:
 
     def worker(self, where: str) -> Session:
         """The present worker, or another one. Raises Unanswered where there is to be none, or the candidate does not load."""
+        if self._given_up:
+            raise Unanswered(self._given_up, fatal=True)
         if self._session is None:
-            if self._given_up:
-                raise Unanswered(self._given_up, fatal=True)
             try:
                 limits = replace(self._limits, all_cpu_seconds=self._limits.all_cpu_seconds - self._cpu)
                 began = time.monotonic()
@@ -179,6 +179,17 @@ class Workers:
         """Go on with another worker: whatever the candidate has kept between calls is gone."""
         if not self._given_up:
             self._close()
+
+    def abandon(self) -> None:
+        """From another thread: there are to be no more answers. Who waits for one hears that the worker ended."""
+        self._given_up = f"{self._candidate.path}: what was asked was given up."
+        if (session := self._session) is not None:
+            session.kill()
+
+    def hear(self, other: "Workers") -> None:
+        """Take over what another worker of the same candidate printed, where that is something else."""
+        if (text := other.printed()) not in self.printed():
+            self._print(text)
 
     def described(self, raised: Mapping[str, Any], *, loading: bool = False) -> str:
         """What it raised in one sentence, and what to do about it."""

@@ -135,7 +135,7 @@ def test_the_report_says_how_many_problems_were_differenced(judge):
     check = differenced(judge(right, 'operation = "affine"'))
     assert check.problems == 20
     assert check.message == (
-        "Its gradients are the derivatives of its own forward pass. Of these problems 6 were differenced; on 14 outputs and gradients are "
+        "Its gradients are the derivatives of its own forward pass. Of these problems 3 were differenced; on 17 outputs and gradients are "
         "PyTorch's within rounding, and no difference could tell them apart."
     )
     arrays = 'arrays = { x = "N D", w = "D M", b = "M" }'
@@ -170,5 +170,5 @@ def test_ties_are_asked_until_the_layer_is_known_and_wherever_its_choice_is_not_
         for at_zero in (0.0, 0.5, 2.0)
     }
     assert verdicts == {0.0: "pass", 0.5: "pass", 2.0: "fail"}
-    first = [problem.index for problem in tied[:2]]
+    first = [tied[0].index]
     assert asked_about == [*first, *first, tied[-1].index, *first, tied[-1].index]

@@ -34,7 +34,7 @@ from verifier.oracles.functions.projection import scale_of
 from verifier.oracles.functions.trial import LARGEST_STEP
 from verifier.tolerance import SAFETY
 
-FIRST = 6  # problems that are differenced whatever PyTorch says
+FIRST = 3  # problems that are differenced whatever PyTorch says
 # A line's tolerance is at least what rounding of the projected outputs does to it: last bits of their level, times the safety of the noise,
 # carried through the extrapolation ((16 · 4 + 1) / 15 of the noise over the step), over the longest step, times κ. That of one-sided slopes
 # is larger still: their steps are short.

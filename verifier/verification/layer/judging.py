@@ -1,9 +1,11 @@
-"""One file of layers -> a report: each layer is drawn for, asked, held against its witnesses and explained, one after another."""
+"""One file of layers -> a report: each layer is drawn for, asked, held against its witnesses and explained, two at a time."""
 
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -28,6 +30,7 @@ from verifier.results.outcome import Outcome, Verdict
 from verifier.results.report import Diagnosis, Note
 from verifier.verification.exchanging import Exchanging
 from verifier.verification.kept_references import keep_answers, kept_answers
+from verifier.verification.lanes import MOST, Lanes, dealt_out
 from verifier.verification.layer.authors import Authors
 from verifier.verification.layer.outcomes import Judgement, conclude
 from verifier.verification.raising import note_on_cells
@@ -88,32 +91,18 @@ def judge_layers(
 ) -> Judged:
     """Judge every layer of a file and write it all down. `found` is called with each outcome at once."""
     began = time.perf_counter()
-    judgements: list[Judgement] = []
-    missing: list[str] = []
-    with np.errstate(all="ignore"), Exchanging(zygote, candidate, claims, limits) as exchanging:
+    with np.errstate(all="ignore"), ExitStack() as stack:
+        lanes = min(MOST, len(claims.layers))
+        workers = [stack.enter_context(Exchanging(zygote, candidate, claims, limits)) for _ in range(lanes)]
+        exchanging, missing = workers[0], list[str]()
         try:
             exchanging.load()
         except Unanswered as error:
             judgements = [_unloaded(str(error))]
         else:
-            confined = exchanging.isolation.get("files") is True
-            references = kept_answers(claims.said, request, confined=confined)
-            if any(layer.entry is not None for layer in claims.layers):
-                references.prepare()
-            authors = Authors(request.references, limits)
-            for number, layer in enumerate(claims.layers):
-                progress(f"{candidate.name}: {layer.name}", number, len(claims.layers))
-                judgement = _judge_layer(layer, claims, exchanging, request, references, authors)
-                if claims.partial and judgement.missing:
-                    missing.append(layer.name)
-                    continue
-                if judgement.missing:
-                    judgement.sentence = _not_there(judgement.sentence, layer, exchanging)
-                judgements.append(judgement)
-                for outcome in judgements[-1].outcomes:
-                    found(outcome)
-            keep_answers(references, claims.said, request, confined=confined)
-            _ask_elsewhere(judgements, exchanging)
+            every = _judge_each(candidate, claims, workers, Authors(request.references, limits), request, progress, found)
+            missing = [judgement.name for judgement in every if _is_left_out(judgement, claims)]
+            judgements = [judgement for judgement in every if not _is_left_out(judgement, claims)]
         if not judgements:
             why = f"Nothing of what is asked for is there ({', '.join(missing)}); it has {_names(exchanging)}."
             judgements = [_unloaded(why, reason="not-judged")]
@@ -122,8 +111,57 @@ def judge_layers(
             judgements[-1].unasked += f" Not there, and not judged: {', '.join(missing[:NAMES_SHOWN])}{_and_more(missing)}."
         if exchanging.left_out:
             judgements[-1].notes.append(Note("contract", note_on_cells(exchanging.left_out)))
+        for other in workers[1:]:
+            exchanging.hear(other)
         lenient = claims.partial and not request.assigned
         return _written(candidate, request, judgements, exchanging, time.perf_counter() - began, lenient=lenient)
+
+
+def _judge_each(
+    candidate: Candidate,
+    claims: Claims,
+    workers: Sequence[Exchanging],
+    authors: Authors,
+    request: Request,
+    progress: Progress,
+    found: Callable[[Outcome], None],
+) -> list[Judgement]:
+    """Every layer, each asked by one of the workers; what was right is asked again where nothing is known of it."""
+    confined = workers[0].isolation.get("files") is True
+    references = kept_answers(claims.said, request, confined=confined)
+    if any(layer.entry is not None for layer in claims.layers):
+        references.prepare()
+
+    def judge(exchanging: Exchanging, layer: LayerClaims) -> Judgement:
+        judgement = _judge_layer(layer, claims, exchanging, request, references, authors)
+        if judgement.missing and not claims.partial:
+            judgement.sentence = _not_there(judgement.sentence, layer, exchanging)
+        return judgement
+
+    judgements: list[Judgement] = []
+    lane_of = dealt_out([_weight(layer) for layer in claims.layers], len(workers))
+    with Lanes(workers) as lanes:
+        asked = [lanes.ask(lane, partial(judge, layer=layer)) for lane, layer in zip(lane_of, claims.layers, strict=True)]
+        for number, (layer, judging) in enumerate(zip(claims.layers, asked, strict=True)):
+            progress(f"{candidate.name}: {layer.name}", number, len(claims.layers))
+            judgements.append(judging.result())
+            for outcome in () if _is_left_out(judgements[-1], claims) else judgements[-1].outcomes:
+                found(outcome)
+        keep_answers(references, claims.said, request, confined=confined)
+        own = [[one for one, at in zip(judgements, lane_of, strict=True) if at == lane] for lane in range(len(workers))]
+        for elsewhere in [lanes.ask(lane, partial(_ask_elsewhere, judgements=theirs)) for lane, theirs in enumerate(own)]:
+            elsewhere.result()
+    return judgements
+
+
+def _weight(layer: LayerClaims) -> int:
+    """Roughly what asking it takes: a naive convolution loops over every dimension of its arrays."""
+    return sum(len(shape.dimensions) for shape in layer.shapes.values())
+
+
+def _is_left_out(judgement: Judgement, claims: Claims) -> bool:
+    """A preset's layer that the file does not have."""
+    return claims.partial and judgement.missing
 
 
 def _names(exchanging: Exchanging) -> str:
@@ -172,8 +210,8 @@ def _unloaded(why: str, reason: str = "") -> Judgement:
     return judgement
 
 
-def _ask_elsewhere(judgements: Sequence[Judgement], exchanging: Exchanging) -> None:
-    """Ask a worker that knows nothing yet, one for all layers, about points at which the others were differenced."""
+def _ask_elsewhere(exchanging: Exchanging, judgements: Sequence[Judgement]) -> None:
+    """Ask a worker that knows nothing yet, one for all these layers, about points at which the others were differenced."""
     exchanging.restart()
     for judgement in judgements:
         if judgement.asked is None or judgement.verdict != "pass":
