@@ -1,14 +1,16 @@
 """Would our own tests notice a changed line? Single-line mutants, each against the tests that cover its line, quickest first.
 
     python -m benchmarks.mutants [TESTS …] [--seconds 90]
+    python -m benchmarks.mutants --again
 
 A mutant changes one comparison, sum, product, number, connective, extremum or returned value of
 `verifier/{checks,oracles,verification,tolerance,contracts}`. It is noticed by the first test that fails, or where its tests take five
 times as long as before. Each test file is run once under coverage (pytest-cov, in the extra `benchmarks`), for `--each` processor seconds.
 
 A run that is stopped, or ends after `--seconds`, goes on at the next call: the folder `.mutants` keeps the copy of the tree that is
-mutated, what each test covers, and every answer. `--fresh` begins again. `--again` asks the survivors alone, with the tests as they are
-now. What a survivor is forgiven for stands in benchmarks/mutants.toml.
+mutated, what each test covers, and every answer. `--fresh` begins again. For each survivor benchmarks/mutants.toml has the test that
+notices it, since it was looked at, or the reason why it is let be. `--again` asks these tests, with the tree as it is now; a line that is
+there no more is gone. Writes results/mutants.txt.
 """
 
 import argparse
@@ -23,13 +25,14 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from benchmarks.output import table
+from benchmarks.output import publish, table
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / ".mutants"
@@ -42,6 +45,7 @@ COMPARED = {ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, 
 COMPUTED = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult, ast.Pow: ast.Mult}
 EXCHANGED = {"max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum", "any": "all", "all": "any"}
 PATIENCE = 5  # times as long as before is too slow
+AGAIN = 600  # seconds for a test of a survivor, and for all of them without mutants
 START = 60  # seconds that a process may take beside its tests
 LIBRARIES = ["numpy", "torch"]  # imported once, before the processes are forked
 
@@ -332,17 +336,18 @@ def main() -> None:
     )
     parser.add_argument("--most", type=float, default=30, help="seconds of tests that a mutant is asked, quickest first")
     parser.add_argument("--fresh", action="store_true", help="forget what was kept")
-    parser.add_argument("--again", action="store_true", help="ask the survivors with the TESTS as they are now")
+    parser.add_argument("--again", action="store_true", help="ask the tests that are to notice the survivors, on the tree as it is now")
     chosen = parser.parse_args()
     until = time.perf_counter() + chosen.seconds
     if chosen.fresh:
         shutil.rmtree(KEPT, ignore_errors=True)
+    if chosen.again:
+        publish("mutants", "\n".join([(KEPT / "first.txt").read_text(encoding="utf-8"), *again()]))
+        return
     if not COPY.exists():
-        shutil.copytree(ROOT, COPY, ignore=shutil.ignore_patterns(".git", ".mutants", ".tox", ".venv", "__pycache__", "*_cache"))
-        revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
-        (KEPT / "revision").write_text(revision.stdout.strip() or "no git", encoding="utf-8")
+        (KEPT / "revision").write_text(_copy_the_tree(), encoding="utf-8")
     restore()
-    recording = record(TESTS if chosen.again else chosen.tests, chosen.each, until)
+    recording = record(chosen.tests, chosen.each, until)
     if recording is None:
         print("The recording goes on at the next call.")
         return
@@ -350,32 +355,73 @@ def main() -> None:
     possible = ((mutant, tests) for mutant, tests in reached if mutant.parses())
     reached_by_key = {mutant.key: (mutant, tests) for mutant, tests in itertools.islice(possible, chosen.count)}
     answers = {row["mutant"]: row["noticed_by"] for row in _kept(KEPT / "answers.jsonl") if row["mutant"] in reached_by_key}
-    if chosen.again:
-        shutil.copytree(ROOT / "tests", COPY / "tests", dirs_exist_ok=True)
     for key, (mutant, tests) in reached_by_key.items():
         if time.perf_counter() > until:
             break
-        if key not in answers or (chosen.again and answers[key] is None):
-            asked = list(chosen.tests) if chosen.again else tests
-            answers[key] = noticed_by(mutant, asked, chosen.most if chosen.again else sum(map(recording.seconds.__getitem__, tests)))
+        if key not in answers:
+            answers[key] = noticed_by(mutant, tests, sum(map(recording.seconds.__getitem__, tests)))
             _keep(KEPT / "answers.jsonl", {"mutant": key, "noticed_by": answers[key]})
-    _print(chosen, recording, there, len(reached), answers)
+    text = "\n".join(_lines(chosen, recording, there, len(reached), answers))
+    (KEPT / "first.txt").write_text(text, encoding="utf-8")
+    print(text)
 
 
-def _print(chosen: argparse.Namespace, recording: Recording, there: int, reached: int, answers: Mapping[str, str | None]) -> None:
-    forgiven = tomllib.loads((ROOT / "benchmarks" / "mutants.toml").read_text(encoding="utf-8"))
+def _copy_the_tree() -> str:
+    """The tree as it is now, in place of an earlier copy; its revision."""
+    shutil.rmtree(COPY, ignore_errors=True)
+    shutil.copytree(ROOT, COPY, ignore=shutil.ignore_patterns(".git", ".mutants", ".tox", ".venv", "__pycache__", "*_cache"))
+    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return revision.stdout.strip() or "no git"
+
+
+def again() -> Iterator[str]:
+    """What became of each survivor, by the test or the reason that it has now."""
+    survivors = [row["mutant"] for row in _kept(KEPT / "answers.jsonl") if row["noticed_by"] is None]
+    revision, now = _copy_the_tree(), {key: _now(key) for key in survivors}
+    failing = _ask(_FirstFailure, sorted({test for test in now.values() if test.startswith("tests/")}), AGAIN)
+    if failing is not None:
+        raise SystemExit(f"{failing} fails, or is too slow, without any mutant: nothing can be noticed by it.")
+    counts = Counter[str]()
+    yield f"\nThe survivors again, at {revision}:"
+    for key, by in now.items():
+        mutant = _located(key)
+        if mutant is None:
+            became = "its line is gone"
+        elif by.startswith("tests/"):
+            became = "is noticed" if noticed_by(mutant, [by], AGAIN) is not None else "survives"
+        else:
+            became = "is let be" if by else "survives"
+        counts[became] += 1
+        yield f"{became}: {key}\n    {by}"
+    yield ", ".join(f"{count} {became}" for became, count in counts.most_common()) + "."
+
+
+def _now(key: str) -> str:
+    """The test that is to notice a survivor, or why it is let be; "" where nobody looked at it."""
+    found: str = tomllib.loads((ROOT / "benchmarks" / "mutants.toml").read_text(encoding="utf-8")).get(key.partition(": ")[2], "")
+    return found
+
+
+def _located(key: str) -> Mutant | None:
+    """The same change to the tree as it is now, where the line may have moved; None where it is there no more."""
+    place, _, change = key.partition(": ")
+    file, _, line = place.rpartition(":")
+    path = COPY / file
+    alike = [one for one in mutants_of(file, path.read_text(encoding="utf-8")) if one.key.endswith(f": {change}")] if path.exists() else []
+    return min(alike, key=lambda one: abs(one.line - int(line)), default=None)
+
+
+def _lines(chosen: argparse.Namespace, recording: Recording, there: int, reached: int, answers: Mapping[str, str | None]) -> Iterator[str]:
     survivors = [key for key, by in answers.items() if by is None]
-    for key in survivors:
-        print(f"survives: {key}\n    {forgiven.get(key.partition(': ')[2], 'not looked at')}")
-    print(f"Revision {(KEPT / 'revision').read_text()}; {len(recording.seconds)} tests, {chosen.each:.0f} s of each file, were recorded.")
-    print(
+    yield f"Revision {(KEPT / 'revision').read_text()}; {len(recording.seconds)} tests, {chosen.each:.0f} s of each file, were recorded."
+    yield (
         f"{reached} of {there} mutants are on lines that they cover; {len(answers)} were asked, {chosen.most:.0f} s of tests each"
         f" (seed {chosen.seed})."
     )
-    print(f"{len(answers) - len(survivors)} are noticed, {len(survivors)} survive: {len(survivors) / max(len(answers), 1):.0%}.")
+    yield f"{len(answers) - len(survivors)} are noticed, {len(survivors)} survive: {len(survivors) / max(len(answers), 1):.0%}."
     parts = {part: [key for key in answers if key.startswith(f"verifier/{part}")] for part in PARTS}
-    print(
-        table([(part, len(keys), sum(answers[key] is None for key in keys)) for part, keys in parts.items()], ["part", "asked", "survive"])
+    yield table(
+        [(part, len(keys), sum(answers[key] is None for key in keys)) for part, keys in parts.items()], ["part", "asked", "survive"]
     )
 
 
