@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from verifier.contracts.engine.drawing import SHAPES
 from verifier.contracts.engine.endings import ended, values_of
 from verifier.contracts.engine.graph import Graph, Node, Pass, described, from_bytes, shares_nodes, to_bytes, without_unused
 from verifier.contracts.engine.smaller import size_of, smaller, tidied
@@ -73,3 +74,17 @@ def test_a_branch_that_nobody_reads_can_be_kept_while_the_rest_is_made_smaller()
     nodes = (Node("neg", ("a",), "x"), Node("exp", ("x",), "unused"), Node("tanh", ("x",), "w"), Node("sin", ("w",), "y"))
     graph = Graph({"a": np.array(0.5)}, ("a",), nodes, (Pass("y", 4),))
     assert any("unused" in {node.output for node in one.nodes} and len(one.nodes) < 4 for one in smaller(graph))
+
+
+def test_a_value_is_made_a_leaf_where_somebody_reads_it_and_leaves_of_its_rank_are_drawn():
+    # An engine may refuse a leaf of a rank that it was never asked alone, and a leaf that nobody reads makes no graph smaller.
+    nodes = (
+        *(Node("exp", ("a",), "x"), Node("unsqueeze", ("x",), "tall", {"axis": 0}), Node("tanh", ("tall",), "y")),
+        *(Node("sum", ("y",), "z"), Node("sin", ("x",), "unused")),
+    )
+    graph = Graph({"a": np.full((2, 3, 2), 0.5)}, ("a",), nodes, (Pass("z", 5),))
+    leaves = {leaf: (array, one) for one in smaller(graph) for leaf, array in one.arrays.items() if leaf != "a"}
+    assert "x_" in leaves
+    for leaf, (array, one) in leaves.items():
+        assert array.ndim <= max(map(len, SHAPES))
+        assert any(leaf in node.operands for node in one.nodes)

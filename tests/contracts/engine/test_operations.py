@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from verifier.contracts.engine.alone import cases_of
 from verifier.contracts.engine.claims import engine_of
 from verifier.contracts.engine.endings import ended, shape_of, values_of
-from verifier.contracts.engine.operations.table import ALIASES, OPERATIONS
+from verifier.contracts.engine.operations.table import ALIASES, OPERATIONS, value_of
 from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
 from verifier.oracles.engine.graphs import refer_graph
 from verifier.oracles.engine.operations import REFERENCES
@@ -61,3 +62,14 @@ def test_both_compute_the_same_under_each_other_definition(name, variant):
     answered, right = reference.values[node.output], values[node.output]
     assert answered.right.shape == right.shape
     assert np.all(np.abs(answered.right - right) <= answered.tolerance + 1e-300)
+
+
+def test_a_layer_norm_is_over_the_last_axis_of_any_rank():
+    generator = np.random.default_rng(1)
+    for shape in ((2, 3), (2, 3, 4), (2, 1, 3, 4)):
+        x, weight, bias = generator.normal(size=shape), generator.normal(size=shape[-1]), generator.normal(size=shape[-1])
+        right = torch.nn.functional.layer_norm(torch.from_numpy(x), shape[-1:], torch.from_numpy(weight), torch.from_numpy(bias))
+        # Two orders of the same sums of at most four numbers: a few last bits of the largest term.
+        assert np.all(
+            np.abs(value_of("layer_norm", [x, weight, bias], {}) - right.numpy()) <= 64 * np.finfo(np.float64).eps * np.abs(x).max()
+        )

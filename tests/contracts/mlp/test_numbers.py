@@ -98,6 +98,7 @@ def test_twin_units_have_equal_weights_and_biases_in_hidden_layers_alone():
     twins = draw(Recipe(weights="twins")).arrays
     assert np.array_equal(twins["weights[0]"][-1], twins["weights[0]"][-2]) and twins["biases[0]"][-1] == twins["biases[0]"][-2]
     assert not np.array_equal(twins["weights[1]"][-1], twins["weights[1]"][-2])
+    assert len(np.unique(twins["weights[0]"], axis=0)) == len(np.unique(twins["biases[0]"])) == 4  # all but one of the five are their own
 
 
 def targets(kind: str | None, loss: str, output: str, recipe: str = "ordinary", dtype: str = "float64") -> np.ndarray:
