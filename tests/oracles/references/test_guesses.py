@@ -117,3 +117,87 @@ def test_labels_stay_labels_where_another_tensor_is_said_to_be_differentiated():
     x, target = torch.randn(4, 3), torch.tensor([[0.0, 1.0, 1.0], [1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0]])
     found = assert_gradients(Logistic.apply, x.requires_grad_(), target, reference=reference, seed=0, draws=5)
     assert "target is drawn as its example shows it: either of two numbers" in found.notes
+
+
+def test_a_number_that_cancels_is_near_where_it_is_off_by_last_bits_of_the_largest():
+    """Such an answer is right without a measurement: none of the copies that `tolerances` takes is asked for."""
+
+    def never(*given, **how):
+        raise AssertionError("it is measured")
+
+    judge, right = Judge(None, None, {}, torch.float64), {"x": np.array([1.0, 1e-13])}
+    truth = SimpleNamespace(tolerances=never)
+    assert judge._held({"x": np.array([1.0 - 2.0**-51, 1e-13 + 2.0**-51])}, right, truth, ()) is None
+    for wrong in ([1.0, 2e-14 + 2.0**-47], [1.0 + 1e-14, 1e-13]):
+        with pytest.raises(AssertionError, match="it is measured"):
+            judge._held({"x": np.array(wrong)}, right, truth, ())
+
+
+def test_one_number_says_little_of_the_size_of_others():
+    def size(*example):
+        return float(np.abs(numbers_of("real", torch.tensor(example), (400,), np.random.default_rng(0))).mean())
+
+    assert 0.5 < size(0.01) < 1.5  # a learning rate, as well as a coordinate that happens to be small
+    assert 0.5 < size(0.01, -0.02) < 1.5
+    assert 15 < size(30.0) < 45
+    assert 0.005 < size(0.01, -0.02, 0.005, 0.01) < 0.015  # four that are small are meant to be
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_rows_that_sum_to_1_do_so_to_the_rounding_of_their_type(dtype):
+    shares = torch.softmax(torch.randn(5, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64), -1)
+    assert domain_of(shares.to(dtype), None, mask=False) == "rows sum to 1"
+    assert domain_of((1.1 * shares).to(dtype), None, mask=False) != "rows sum to 1"
+
+
+def mean_of_five(x):
+    return x.sum(0) / 5
+
+
+def test_a_size_that_stands_in_the_code_stays_whichever_dimension_it_is():
+    found = assert_gradients(mean_of_five, torch.randn(5, 3), reference=lambda x: x.mean(0), seed=0, draws=3)
+    assert "sizes: 5 stays, as the number stands in the code; say with shapes= what it is" in found.not_drawn
+    with pytest.raises(AssertionError, match="output 0 is not the reference's"):
+        assert_gradients(mean_of_five, torch.randn(5, 3), reference=lambda x: x.mean(0), shapes=("N D",), seed=0, draws=0)
+
+
+def test_that_equal_dimensions_are_taken_for_one_size_is_said_where_no_shapes_were():
+    guessed = "shapes: dimensions of equal size are taken for one size; name them with shapes= to draw others and other ranks"
+    said = {"reference": lambda x: x + x, "seed": 0, "draws": 1}
+    free, named = (assert_gradients(lambda x: 2 * x, torch.randn(4, 3), **said, **more).not_drawn for more in ({}, {"shapes": ("N D",)}))
+    assert guessed in free and guessed not in named
+    assert not [one for one in (*free, *named) if "points of large sizes" in one]  # none of them is slow
+
+
+def test_a_fault_of_one_or_two_elements_alone_is_found():
+    class Doubled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return 2 * x
+
+        @staticmethod
+        def backward(ctx, cotangent):
+            return cotangent * (3 if cotangent.numel() < 3 else 2)
+
+    with pytest.raises(AssertionError, match=r"Smallest case: N = [12], D = [12];"):
+        assert_gradients(Doubled.apply, torch.randn(4, 3), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=20)
+
+
+class Weighted(torch.nn.Module):
+    """The square of each weight, whose gradient is off by `factor`."""
+
+    def __init__(self, factor):
+        super().__init__()
+        self.weight, self.factor = torch.nn.Parameter(torch.randn(3, generator=torch.Generator().manual_seed(1))), factor
+
+    def forward(self, x, y):
+        square = self.weight**2
+        off = square.detach() + self.factor * (square - square.detach())
+        return x * off + y
+
+
+@pytest.mark.parametrize("required", ["x", ""])
+def test_parameters_are_differentiated_whichever_arguments_are(required):
+    x, y = (torch.randn(4, 3).requires_grad_(name in required) for name in "xy")
+    with pytest.raises(AssertionError, match="the gradient of weight is not the reference's"):
+        assert_gradients(Weighted(1.5), x, y, reference=Weighted(1.0), seed=0, draws=0)

@@ -261,3 +261,22 @@ def test_that_the_formula_is_right_is_said_where_the_examples_alone_show_the_rou
     example[0, 0] = 3
     with pytest.raises(AssertionError, match=r"In float64 it is right at \d+ points"):
         assert_gradients(twice, example, reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0)
+
+
+def test_an_index_that_counts_from_the_end_is_the_one_that_it_means():
+    lookup = custom(kept(lambda w, i: w[i]), overwritten)
+    indices = torch.tensor([0, -1, 4, 2])
+    said = {"shapes": ("V D", "N"), "sizes": {"V": 5, "N": 4}, "draw": {"i": lambda shape, sizes, generator: indices}}
+    with pytest.raises(AssertionError, match="It is wrong where i says an index more than once"):
+        assert_gradients(lookup, tensor(5, 3), indices, reference=lambda w, i: F.embedding(i % len(w), w), seed=0, draws=0, **said)
+
+
+def test_single_wrong_numbers_of_a_narrow_type_are_counted_and_one_is_shown():
+    def backward(ctx, c):
+        found = 2 * c
+        found[0] = -found[0]
+        return found
+
+    twice = custom(lambda ctx, x: 2 * x, backward)
+    with pytest.raises(AssertionError, match=r"should be .*; \d+ of \d+ elements are wrong\. Error"):
+        assert_gradients(twice, tensor(4, 3).bfloat16(), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0)

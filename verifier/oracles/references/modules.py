@@ -1,6 +1,5 @@
 """Modules beside a module: parameters become arguments of both, so that they are drawn, lifted and differentiated like any other tensor."""
 
-import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -38,12 +37,7 @@ def _function(module: torch.nn.Module, count: int, names: Sequence[str]) -> Call
         buffers = {name: _like(one, dtype) for name, one in module.named_buffers()}
         return torch.func.functional_call(module, {**buffers, **held}, given[:count], options)
 
-    arguments = list(inspect.signature(module.forward).parameters)[:count]
-    kind = inspect.Parameter.POSITIONAL_ONLY
-    shown = [inspect.Parameter(name, kind) for name in arguments] if len(arguments) == count else []
-    rest = [inspect.Parameter("parameters", inspect.Parameter.VAR_POSITIONAL), inspect.Parameter("options", inspect.Parameter.VAR_KEYWORD)]
     call.stands_for = module.forward  # type: ignore[attr-defined]
-    call.__signature__ = inspect.Signature([*shown, *rest])  # type: ignore[attr-defined]
     return call
 
 
