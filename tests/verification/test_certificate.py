@@ -3,14 +3,21 @@
 import os
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, seed, settings
 from hypothesis import strategies as st
 
+from verifier import textbook
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
+from verifier.checks.examination import Examination, Item
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture, build_problem
+from verifier.contracts.mlp.numbers import Recipe, draw_problem
 from verifier.diagnosis.mlp import explaining
+from verifier.oracles.reference import refer
 from verifier.results.report import Report
 from verifier.verification import run
 from verifier.verification.certificate import PLANTED
@@ -19,6 +26,7 @@ from verifier.verification.profiles import Profile
 from verifier.verification.record import Request
 
 FEW = Profile("few", networks=10, differences=3, seed=0, kept=False, shrinking=0)
+CLAIMS = Claims()
 
 # A right network of one activation, written for every claim below; MISTAKE changes what it returns, SLOPE what it multiplies.
 SOURCE = """
@@ -234,3 +242,19 @@ def test_witnesses_that_contradict_each_other_are_no_pass(judged, monkeypatch):
     assert report.summary.startswith("The witnesses contradict each other. ")
     monkeypatch.setattr(run, "contradicts", lambda testimony: False)
     assert judged(text, only=only).verdict == "pass"
+
+
+@pytest.mark.parametrize("samples", ["different", "alike"])
+def test_one_sample_for_the_batch_is_planted_as_a_candidate_makes_it(samples):
+    # As X[:1], Y[:1] above do; of samples that are alike one is as good as all, and no mistake.
+    network = Architecture((3, 4, 2), ("sigmoid", "sigmoid"), "squared_error", 4)
+    problem = draw_problem(network, Recipe(samples=samples), CLAIMS, seed=0, index=0)
+    first = {name: array[:1] if name in ("x", "y") else array for name, array in problem.arrays.items()}
+    made, own = textbook.evaluate(build_problem(replace(network, batch=1), first, CLAIMS)), textbook.evaluate(problem)
+    (planted,) = (one for one in PLANTED if one.words.startswith("one sample"))
+    item = Item(0, problem, refer(problem))
+    gradients = planted.gradients(Examination(CLAIMS, "backprop", (item,), (), {0: own}, None, 0, 0), item, own)
+    for name, right in own.gradients.items():
+        tolerance = 2 * item.reference.gradient_tolerance(name)
+        assert np.all(np.abs(gradients[name] - made.gradients[name]) <= tolerance)
+        assert bool(np.all(np.abs(gradients[name] - right) <= tolerance)) == (samples == "alike")

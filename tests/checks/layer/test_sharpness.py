@@ -110,9 +110,19 @@ def test_a_slope_off_by_three_bounds_of_the_difference_is_found_and_by_a_third_i
             assert abs(wrong.claimed - wrong.estimated) == pytest.approx(3 * bound, rel=0.5)
 
 
-def compared_with_pytorch(added):
+def test_where_a_mistake_stands_already_each_wrong_array_is_named_and_no_right_one():
+    claims, (problem,) = asked(TANH)
+    for wrong in ((), ("x",), ("w",), ("x", "w")):
+        asking = Here(claims, tanh, through_tanh, {(name, (0, 0)): 1.0 for name in wrong})
+        answered = asking.answer(problem)
+        found = difference(asking, problem, answered, lambda moved: claim_again(asking, problem, moved), seed=3, convicted=True)
+        assert set(found.also_wrong) == set(wrong)
+        assert set(found.decided) == {"x", "w"} - set(wrong)
+
+
+def compared_with_pytorch(added, forward=affine):
     claims, problems = asked(AFFINE, problems=3)
-    asking = Here(claims, affine, through_affine, added)
+    asking = Here(claims, forward, through_affine, added)
     examined = Examined(claims, problems, {problem.index: asking.answer(problem) for problem in problems})
     return beside_reference(examined, asking).outputs, examined
 
@@ -124,6 +134,19 @@ def test_an_output_off_by_three_tolerances_is_another_operations_and_by_a_third_
     assert max(bounds) < 1e-12 * max(np.abs(answered.outputs["out"]).max() for answered in examined.answers.values())
     for amount, said in ((min(bounds) / 3, "pass"), (-min(bounds) / 3, "pass"), (3 * max(bounds), "fail"), (-3 * max(bounds), "fail")):
         assert compared_with_pytorch({("out", (0, 0)): amount})[0] == said, amount
+
+
+@pytest.mark.parametrize(("off", "said"), [(0, "pass"), (1, "skipped"), (2, "fail")])
+def test_outputs_that_are_an_operations_but_at_one_size_are_no_mistake(off, said):
+    _, problems = asked(AFFINE, problems=3)
+    shapes = [problem.arrays["x"].shape for problem in problems]
+    assert len(set(shapes)) == 3
+
+    def otherwise(arrays):
+        return affine(arrays) + (arrays["x"].shape in shapes[:off])
+
+    outputs, examined = compared_with_pytorch({}, otherwise)
+    assert (outputs, len(examined.departures)) == (said, off if said == "fail" else 0)
 
 
 def properties_asked(added, when):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from verifier.checks.layer.asking import Answered
-from verifier.checks.layer.ties import misplaced
+from verifier.checks.layer.ties import GROUPS, misplaced
 
 
 class Leaky:
@@ -52,3 +52,25 @@ def test_slopes_that_agree_by_chance_accuse_nothing_that_shorter_steps_show():
     right = Turning.epsilon**-0.5
     assert found_at_zeros(right, Turning) == []
     assert found_at_zeros(2 * right, Turning)
+
+
+class Recorded(Leaky):
+    """Keeps the directions that are asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def along(self, lines, cotangents):
+        self.asked += [along["x"] for along, _ in lines]
+        return super().along(lines, cotangents)
+
+
+def test_elements_that_are_equal_move_together_and_no_direction_is_asked_twice():
+    problem, layer = AtZero(), Recorded()
+    problem.arrays = {"x": np.array([[1.0, 2.0, 1.0, 3.0, 2.0]])}
+    ones = np.ones((1, 5))
+    misplaced(layer, problem, Answered({"out": problem.arrays["x"]}, {"out": ones}, {"x": ones}), seed=3, elements=False, inside="float64")
+    assert len({along.tobytes() for along in layer.asked}) == len(layer.asked) == GROUPS
+    assert sum(bool((along == 1).all()) for along in layer.asked) == 1
+    for along in layer.asked:
+        assert along[0, 0] == along[0, 2] and along[0, 1] == along[0, 4]

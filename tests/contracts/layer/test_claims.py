@@ -7,7 +7,7 @@ import pytest
 
 from verifier.contracts.keys import TableError
 from verifier.contracts.layer.drawing import draw_problems
-from verifier.contracts.layer.manifest import claims_from
+from verifier.contracts.layer.manifest import KEYS, claims_from
 
 
 def layer(text):
@@ -127,3 +127,11 @@ def test_a_positive_array_may_claim_no_gradient():
         "x",
         "s",
     )
+
+
+@pytest.mark.parametrize(("key", "says"), [("operatoin", "Did you mean"), ("quark", "Known are")])
+def test_a_key_that_is_not_known_is_told_the_one_that_was_meant_or_all_there_are(key, says):
+    with pytest.raises(TableError) as raised:
+        claims_from({key: 1})
+    assert says in str(raised.value)
+    assert all(one in str(raised.value) for one in (KEYS if says == "Known are" else ("operation",)))

@@ -43,3 +43,13 @@ def test_each_size_is_1_alone_and_all_are_equal_once():
     for place in range(3):
         assert any(one[place] == 1 and 1 not in one[:place] + one[place + 1 :] for one in sizes)
     assert any(one[0] > 1 and len(set(one)) == 1 for one in sizes)
+
+
+def test_what_is_drawn_for_an_operation_is_also_tried_where_its_manifest_does_not_say():
+    tried = 0
+    for name, entry in catalogue.operations().items():
+        for option, values in entry.options.items():
+            known = entry.variants.get("window" if option in ("pool_height", "pool_width") else option)
+            tried += known is not None
+            assert known is None or set(values) <= set(known), (name, option)
+    assert tried >= 10

@@ -46,11 +46,11 @@ class LayerProblem:
     index: int
     values: Mapping[str, Any]
     arrays: Mapping[str, Array]
-    rest: tuple[int, ...] = ()
-    stress: str = ""
-    special: tuple[str, ...] = ()
-    seed: int = 0
-    sizes: tuple[str, ...] = field(default=())
+    rest: tuple[int, ...]
+    stress: str
+    special: tuple[str, ...]
+    seed: int
+    sizes: tuple[str, ...]
     dtype: str = "float64"
 
     def describe(self) -> str:
@@ -253,7 +253,7 @@ class _Drawer:
         return np.random.default_rng(np.random.SeedSequence([self.seed, index, int.from_bytes(key, "little")]))
 
 
-def cotangent_values(name: str, seed: int, index: int, length: int, *, one_sign: bool = False) -> NDArray[np.float64]:
+def cotangent_values(name: str, seed: int, index: int, length: int, *, one_sign: bool) -> NDArray[np.float64]:
     """Numbers for a cotangent, of which the first are taken: ±[1/2, 1], or all positive, exact in float32."""
     key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
     generator = np.random.default_rng(np.random.SeedSequence([seed, index, key]))
