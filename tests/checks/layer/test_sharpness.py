@@ -83,11 +83,15 @@ def asked(keys, problems=1):
     return claims, draw_problems(claims, problems, seed=5)
 
 
-def differenced(added):
+def differenced(added, *, every_tensor=True, convicted=False):
     claims, (problem,) = asked(TANH)
     asking = Here(claims, tanh, through_tanh, added)
     answered = asking.answer(problem)
-    found = difference(asking, problem, answered, lambda moved: claim_again(asking, problem, moved), seed=3, every_tensor=True)
+
+    def again(moved):
+        return claim_again(asking, problem, moved)
+
+    found = difference(asking, problem, answered, again, seed=3, every_tensor=every_tensor, convicted=convicted)
     return problem, answered, found
 
 
@@ -111,11 +115,8 @@ def test_a_slope_off_by_three_bounds_of_the_difference_is_found_and_by_a_third_i
 
 
 def test_where_a_mistake_stands_already_each_wrong_array_is_named_and_no_right_one():
-    claims, (problem,) = asked(TANH)
     for wrong in ((), ("x",), ("w",), ("x", "w")):
-        asking = Here(claims, tanh, through_tanh, {(name, (0, 0)): 1.0 for name in wrong})
-        answered = asking.answer(problem)
-        found = difference(asking, problem, answered, lambda moved: claim_again(asking, problem, moved), seed=3, convicted=True)
+        _, _, found = differenced({(name, (0, 0)): 1.0 for name in wrong}, every_tensor=False, convicted=True)
         assert set(found.also_wrong) == set(wrong)
         assert set(found.decided) == {"x", "w"} - set(wrong)
 
