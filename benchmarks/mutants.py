@@ -386,11 +386,11 @@ def again() -> Iterator[str]:
     for key, by in now.items():
         mutant = _located(key)
         if mutant is None:
-            became = "its line is gone"
+            became = "gone"
         elif by.startswith("tests/"):
-            became = "is noticed" if noticed_by(mutant, [by], AGAIN) is not None else "survives"
+            became = "noticed" if noticed_by(mutant, [by], AGAIN) is not None else "survives"
         else:
-            became = "is let be" if by else "survives"
+            became = "let be" if by else "survives"
         counts[became] += 1
         yield f"{became}: {key}\n    {by}"
     yield ", ".join(f"{count} {became}" for became, count in counts.most_common()) + "."
