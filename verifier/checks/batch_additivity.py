@@ -56,11 +56,12 @@ def _compare(examination: Examination, item: Item) -> list[Measurement]:
     total = {name: np.zeros_like(gradient) for name, gradient in claimed.items()}
     own = own_rounding(item, whole)
     allowed = {name: item.reference.gradient_tolerance(name) + whole.rounding.get(name, 0.0) + own[name] for name in claimed}
+    del own  # as large as the network, as the next
     for row in range(item.problem.sizes["batch"]):
         sample = family.sample_of(item.problem, row, examination.claims)
         single = examination.asking.gradients(sample, where=f"Sample {row} of {item.where}")
         _add(share, single, sample, item.index, total, allowed)
-        del single  # before the next is asked for: of a large network each is as large as the network
+        del single  # before the next is asked for
     return [one for name in claimed for one in compared(ID, item, name, claimed[name], total[name], allowed[name], SOURCE)]
 
 

@@ -39,6 +39,7 @@ from verifier.verification.writing import Asked, write_down
 
 Progress = Callable[[str, int, int], None]
 STEPS_ALONE = "The file has only `update`, and a step of the optimiser in the manifest does not show the gradient: the steps are judged."
+MOST_NOTED = 1_000_000  # parameters: of more, the copies that notes on layouts and later answers need are what takes most memory
 TRIED = 3  # networks, by whose answers a function is taken for a helper
 
 
@@ -301,9 +302,10 @@ def _with_what_was_seen(finding: Finding, examination: Examination, interview: I
     # Without zeros in its gradients, so that an answer that was overwritten or scaled later shows in any element.
     item = next((one for one in answered if all(np.all(g) for g in one.reference.gradients.values())), answered[0])
     first = examination.evaluations[item.index]
-    if finding.outcome.status == "pass" and (later := interview.read_later(item.problem)) is not None:
+    small = sum(gradient.size for gradient in first.gradients.values()) <= MOST_NOTED
+    if small and finding.outcome.status == "pass" and (later := interview.read_later(item.problem)) is not None:
         finding = _noting(finding, purity.note_on_later_answers(item, first, later))
-    if finding.outcome.status == "pass":
+    if small and finding.outcome.status == "pass":
         laid_out = {layout: interview.read_laid_out(item.problem, layout) for layout in purity.LAYOUTS}
         finding = _noting(finding, purity.note_on_layouts(item, first, laid_out))
     if not interview.complex_numbers:

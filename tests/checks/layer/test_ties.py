@@ -1,7 +1,9 @@
 """Where a layer's outputs are 0 a step beside them still rounds: its slopes are known to that, no better."""
 
 import numpy as np
+import pytest
 
+import verifier
 from verifier.checks.layer.asking import Answered
 from verifier.checks.layer.ties import GROUPS, misplaced
 
@@ -74,3 +76,58 @@ def test_elements_that_are_equal_move_together_and_no_direction_is_asked_twice()
     assert sum(bool((along == 1).all()) for along in layer.asked) == 1
     for along in layer.asked:
         assert along[0, 0] == along[0, 2] and along[0, 1] == along[0, 4]
+
+
+SKIP_PATH = """
+def residual_forward(x, W1, W2):
+    hidden = np.maximum(0, x @ W1)
+    return x + hidden @ W2, (x, W1, W2, hidden)
+
+def residual_backward(dout, cache):
+    x, W1, W2, hidden = cache
+    dhidden = (dout @ W2.T) * (hidden > 0)
+    return dout + dhidden @ W1.T, x.T @ dhidden, hidden.T @ dout
+"""
+LARGEST = """
+def largest_forward(x, w):
+    top = x.max(axis=1, keepdims=True)
+    return top * w, (x, w, top)
+
+def largest_backward(dout, cache):
+    x, w, top = cache
+    chosen = (x == top){shared}
+    return (dout * w).sum(axis=1, keepdims=True) * chosen, (dout * top).sum(axis=0)
+"""
+
+
+def judged(folder, name, arrays, source, **asked):
+    calls = {"residual": "x, W1, W2", "largest": "x, w"}[name]
+    gradients = ", ".join(f"d{one}" for one in calls.split(", "))
+    keys = (
+        'contract = "layer"',
+        "[[tool.verifier.layer]]",
+        f'name = "{name}"',
+        f"arrays = {arrays}",
+        'dtypes = ["float32"]' if name == "residual" else "",
+        f'forward = "out, cache = {name}_forward({calls})"',
+        f'backward = "{gradients} = {name}_backward(dout, cache)"',
+    )
+    manifest = "\n".join(f"# {key}" for key in keys if key and not key.startswith("dtypes"))
+    dtypes = "".join(f"# {key}\n" for key in keys if key.startswith("dtypes"))
+    first, rest = manifest.split("\n", 1)
+    file = folder / "layers.py"
+    file.write_text(f"# /// script\n# [tool.verifier]\n{first}\n{dtypes}{rest}\n# ///\nimport numpy as np\n{source}")
+    return verifier.check(file, profile="quick", **asked)
+
+
+def test_kinks_inside_that_cancel_by_chance_accuse_nothing(tmp_path):
+    """With x = (0, -1) and weights of whole numbers three pre-activations are 0, and the slopes on both sides are 1 where dx is 0."""
+    report = judged(tmp_path, "residual", '{ x = "N D", W1 = "D H", W2 = "H D" }', SKIP_PATH, seed=9)
+    assert report.verdict == "pass", report.summary
+
+
+@pytest.mark.parametrize(("shared", "verdict"), [("", "fail"), (" / (x == top).sum(axis=1, keepdims=True)", "pass")])
+def test_a_gradient_handed_out_to_each_of_equal_elements_is_found_in_a_function_of_several_arrays(tmp_path, shared, verdict):
+    report = judged(tmp_path, "largest", '{ x = "N D", w = "M" }', LARGEST.format(shared=shared), seed=0)
+    assert report.verdict == verdict, report.summary
+    assert [check.id for check in report.checks if check.status == "fail"] == (["ties"] if verdict == "fail" else [])

@@ -6,14 +6,15 @@ of two equal maxima is twice too large there, one that is shared or given to one
 more than the larger, nor less than the smaller of its one-sided slopes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
-from verifier.arrays import FloatArray
-from verifier.checks.layer.asking import Answered, LayerAsking
+from verifier.arrays import Array, FloatArray
+from verifier.checks.layer.asking import Answered, LayerAsking, answer_patiently
 from verifier.checks.layer.stairs import is_on_stairs
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.ladder import KAPPA
@@ -26,6 +27,10 @@ NEARER = tuple(step / 2**8 for step in STEPS)
 MOST_ELEMENTS = 64
 NOISE = 64.0  # last bits of the loss that a slope may be off
 GROUPS = 3  # directions in which equal elements move together
+MOVED = 0.25  # by how much other arrays' elements move at most: far beside the steps, and so are the kinks that lay on the point
+
+
+_Direction = tuple[str, tuple[int, ...] | None, FloatArray]
 
 
 @dataclass(frozen=True)
@@ -78,33 +83,76 @@ def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *,
         lines += [line for name, gradient in gradients.items() for line in _single(name, gradient, problem)]
     if not lines:
         return []
-    flat = {name: answered.cotangents[name].ravel() for name in asking.outputs}
-    center = sum(float((answered.cotangents[name] * answered.outputs[name]).sum()) for name in asking.outputs)
-    level = sum(float(np.abs(answered.cotangents[name] * answered.outputs[name]).sum()) for name in asking.outputs)
-    epsilon = machine_epsilon(np.float32 if inside == "float32" else np.float64)
-
-    def judged(asked: Sequence[_Direction], steps: Sequence[float]) -> list[Misplaced]:
-        both = [*steps, *(-step for step in steps)]
-        every = asking.along([({name: along}, both) for name, _, along in asked], flat)
-        found = []
-        for (name, index, along), losses in zip(asked, every, strict=True):
-            # Outputs that are 0 here are not a step further on: their rounding is of the size that they have there.
-            further = steps[0] * float(np.abs(gradients[name] * along).sum())
-            noise = NOISE * epsilon * max(level, further, 1e-300)
-            low, high, tolerance = _slopes(np.asarray(losses), center, steps, noise)
-            claimed = float((gradients[name] * along).sum())
-            # One that is read off as the step of a weight is right to that weight's last bit.
-            tolerance += NOISE * epsilon * float(np.abs(problem.arrays[name] * along).sum())
-            found.append(
-                Misplaced(name, index, claimed, low, high, tolerance, together=index is None and bool((along == 1).all()), along=along)
-            )
-        return found
-
+    judged = partial(_judged, asking, problem.arrays, answered, inside=inside)
     outside = [(line, one) for line, one in zip(lines, judged(lines, STEPS), strict=True) if one.stands(smooth_only=not elements)]
     if not outside:
         return []
     nearer = judged([line for line, _ in outside], NEARER)
-    return [one for (_, one), near in zip(outside, nearer, strict=True) if not (near.fits and near.tolerance < one.excess)]
+    found = [one for (_, one), near in zip(outside, nearer, strict=True) if not (near.fits and near.tolerance < one.excess)]
+    return found if elements else _by_its_own_ties(asking, problem, answered, found, seed=seed, inside=inside)
+
+
+def _judged(
+    asking: LayerAsking,
+    arrays: Mapping[str, Array],
+    answered: Answered,
+    lines: Sequence[_Direction],
+    steps: Sequence[float],
+    *,
+    inside: str,
+) -> list[Misplaced]:
+    """The claimed slope along each line beside the one-sided ones, at the arrays of the last pass."""
+    flat = {name: answered.cotangents[name].ravel() for name in asking.outputs}
+    projected = np.concatenate([(answered.cotangents[name] * answered.outputs[name]).ravel() for name in asking.outputs])
+    center, level = float(projected.sum()), float(np.abs(projected).sum())
+    epsilon = machine_epsilon(np.float32 if inside == "float32" else np.float64)
+    every = asking.along([({name: along}, [*steps, *(-step for step in steps)]) for name, _, along in lines], flat)
+    found = []
+    for (name, index, along), losses in zip(lines, every, strict=True):
+        gradient = answered.gradients[name]
+        assert gradient is not None
+        # Outputs that are 0 here are not a step further on: their rounding is of the size that they have there.
+        noise = NOISE * epsilon * max(level, steps[0] * float(np.abs(gradient * along).sum()), 1e-300)
+        low, high, tolerance = _slopes(np.asarray(losses), center, steps, noise)
+        # One that is read off as the step of a weight is right to that weight's last bit.
+        tolerance += NOISE * epsilon * float(np.abs(arrays[name] * along).sum())
+        together = index is None and bool((along == 1).all())
+        found.append(Misplaced(name, index, float((gradient * along).sum()), low, high, tolerance, together=together, along=along))
+    return found
+
+
+def _by_its_own_ties(
+    asking: LayerAsking, problem: LayerProblem, answered: Answered, found: Sequence[Misplaced], *, seed: int, inside: str
+) -> list[Misplaced]:
+    """Those that stand where no other array has ties or zeros.
+
+    Inside of a function of which nothing is known kinks may lie on a point of whole numbers by chance, as pre-activations of zero do, and
+    where two of them cancel, the slopes agree with each other and with no subgradient.
+    """
+    kept: list[Misplaced] = []
+    for one in found:
+        moved = _others_moved(problem, one.array, seed)
+        if moved is None or one.along is None:
+            kept.append(one)
+            continue
+        there = answer_patiently(asking, problem, arrays=moved, one_sign=True)
+        if there.gradients.get(one.array) is not None:
+            (again,) = _judged(asking, moved, there, [(one.array, one.index, one.along)], STEPS, inside=inside)
+            kept += [one] if again.stands(smooth_only=True) else []
+    if found:
+        answer_patiently(asking, problem, one_sign=True)  # whoever asks along a line goes on from the problem itself
+    return kept
+
+
+def _others_moved(problem: LayerProblem, name: str, seed: int) -> dict[str, Array] | None:
+    """The problem's arrays, all real ones but this one with numbers that are not alike (those that are positive stay so); None without."""
+    generator = np.random.default_rng([seed, problem.index, GROUPS])
+    others = [other for other, array in problem.arrays.items() if other != name and array.dtype.kind == "f"]
+    moved = {}
+    for other in others:
+        array, move = problem.arrays[other], generator.uniform(-MOVED, MOVED, size=problem.arrays[other].shape)
+        moved[other] = (array * (1 + move) if (array > 0).all() else array + move).astype(problem.dtype).astype(np.float64)
+    return {**problem.arrays, **moved} if others else None
 
 
 def hidden(asking: LayerAsking, answered: Answered, misplaced: Misplaced) -> bool:
@@ -135,9 +183,6 @@ def _one_sided(losses: FloatArray, center: float, steps: Sequence[float]) -> tup
     slopes = [(float(loss) - center) / step for loss, step in zip(losses, steps, strict=True)]
     better = [2 * fine - coarse for coarse, fine in pairwise(slopes)]
     return better[-1], abs(better[-1] - better[-2])
-
-
-_Direction = tuple[str, tuple[int, ...] | None, FloatArray]
 
 
 def _grouped(name: str, problem: LayerProblem, seed: int) -> Sequence[_Direction]:
