@@ -7,7 +7,7 @@ more than the larger, nor less than the smaller of its one-sided slopes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 
@@ -16,7 +16,8 @@ import numpy as np
 from verifier.arrays import Array, FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking, answer_patiently
 from verifier.checks.layer.stairs import is_on_stairs
-from verifier.contracts.layer.drawing import LayerProblem
+from verifier.contracts.layer.claims import LayerClaims
+from verifier.contracts.layer.drawing import LayerProblem, redraw
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.noise import machine_epsilon
 
@@ -27,7 +28,7 @@ NEARER = tuple(step / 2**8 for step in STEPS)
 MOST_ELEMENTS = 64
 NOISE = 64.0  # last bits of the loss that a slope may be off
 GROUPS = 3  # directions in which equal elements move together
-MOVED = 0.25  # by how much other arrays' elements move at most: far beside the steps, and so are the kinks that lay on the point
+REDRAWN = 3  # times that other arrays are drawn without ties: by chance kinks nearly cancel there too
 
 
 _Direction = tuple[str, tuple[int, ...] | None, FloatArray]
@@ -124,35 +125,37 @@ def _judged(
 def _by_its_own_ties(
     asking: LayerAsking, problem: LayerProblem, answered: Answered, found: Sequence[Misplaced], *, seed: int, inside: str
 ) -> list[Misplaced]:
-    """Those that stand where no other array has ties or zeros.
+    """Those that stand where no other array has ties or zeros, each time that these are drawn.
 
     Inside of a function of which nothing is known kinks may lie on a point of whole numbers by chance, as pre-activations of zero do, and
     where two of them cancel, the slopes agree with each other and with no subgradient.
     """
-    kept: list[Misplaced] = []
-    for one in found:
-        moved = _others_moved(problem, one.array, seed)
-        if moved is None or one.along is None:
-            kept.append(one)
-            continue
-        there = answer_patiently(asking, problem, arrays=moved, one_sign=True)
-        if there.gradients.get(one.array) is not None:
-            (again,) = _judged(asking, moved, there, [(one.array, one.index, one.along)], STEPS, inside=inside)
-            kept += [one] if again.stands(smooth_only=True) else []
+    kept = list(found)
+    for copy in range(REDRAWN):
+        for one in tuple(kept):
+            others = _without_ties(asking.claims, problem, one.array, seed + copy)
+            if others and not _stands_beside(others, asking, problem, one, inside):
+                kept.remove(one)
     if found:
         answer_patiently(asking, problem, one_sign=True)  # whoever asks along a line goes on from the problem itself
     return kept
 
 
-def _others_moved(problem: LayerProblem, name: str, seed: int) -> dict[str, Array] | None:
-    """The problem's arrays, all real ones but this one with numbers that are not alike (those that are positive stay so); None without."""
-    generator = np.random.default_rng([seed, problem.index, GROUPS])
-    others = [other for other, array in problem.arrays.items() if other != name and array.dtype.kind == "f"]
-    moved = {}
-    for other in others:
-        array, move = problem.arrays[other], generator.uniform(-MOVED, MOVED, size=problem.arrays[other].shape)
-        moved[other] = (array * (1 + move) if (array > 0).all() else array + move).astype(problem.dtype).astype(np.float64)
-    return {**problem.arrays, **moved} if others else None
+def _stands_beside(others: Mapping[str, Array], asking: LayerAsking, problem: LayerProblem, one: Misplaced, inside: str) -> bool:
+    """Whether the gradient is outside of the slopes there too, with other arrays in the place of the problem's."""
+    arrays = {**problem.arrays, **others}
+    answered = answer_patiently(asking, problem, arrays=arrays, one_sign=True)
+    if one.along is None or answered.gradients.get(one.array) is None:
+        return False
+    (again,) = _judged(asking, arrays, answered, [(one.array, one.index, one.along)], STEPS, inside=inside)
+    return again.stands(smooth_only=True)
+
+
+def _without_ties(claims: LayerClaims, problem: LayerProblem, name: str, seed: int) -> dict[str, Array]:
+    """The other arrays of real numbers as they are drawn where none are equal."""
+    drawn = redraw(claims, seed, replace(problem, stress=""), {})
+    others = {} if drawn is None else drawn.arrays
+    return {other: array for other, array in others.items() if other != name and array.dtype.kind == "f"}
 
 
 def hidden(asking: LayerAsking, answered: Answered, misplaced: Misplaced) -> bool:
