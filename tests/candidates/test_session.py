@@ -96,7 +96,7 @@ def test_closing_the_zygote_ends_its_workers(target):
 def test_a_killed_zygote_is_the_harness_s_fault_and_takes_its_workers_along(target):
     with Zygote() as zygote, zygote.start(target, Limits()) as session:
         pid, home = process_of(session), Path(str(session._report.scratch)).parent
-        os.kill(zygote._process.pid, signal.SIGKILL)
+        os.kill(zygote._spawned.process.pid, signal.SIGKILL)
         with pytest.raises(HarnessError, match="the process that starts the workers has ended"):
             session.ask({"calls": [{"function": "sleep", "arguments": [], "form": "array"}]}, {})
         assert gone(pid)
@@ -106,7 +106,7 @@ def test_a_killed_zygote_is_the_harness_s_fault_and_takes_its_workers_along(targ
 
 
 def test_a_zygote_that_cannot_start_says_why(target, monkeypatch, tmp_path):
-    from verifier.candidates import zygote as module
+    from verifier.candidates import spawning as module
 
     (tmp_path / "numpy.py").write_text("raise ImportError('no NumPy for this Python')\n")
     real = module._clean_environment
@@ -137,7 +137,7 @@ def test_nothing_survives_a_referee_however_it_ends(target, end):
         session = zygote.start(Target(file, None, (file,)), Limits())
         sleep = {{"calls": [{{"function": "sleep", "arguments": [], "form": "array"}}]}}
         threading.Thread(target=session.ask, args=(sleep, {{}}), daemon=True).start()
-        print(session._report.pid, zygote._process.pid, session._report.scratch, flush=True)
+        print(session._report.pid, zygote._spawned.process.pid, session._report.scratch, flush=True)
         {end}
     """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from verifier.candidates import zygote as zygotes
+from verifier.candidates import spawning
 from verifier.candidates.zygote import Zygote
 from verifier.worker.granting import grants_around, kept_from_candidates
 
@@ -32,7 +32,7 @@ IMPORTS = """
 @pytest.fixture
 def environment(tmp_path, monkeypatch) -> Callable[..., None]:
     """Have the workers run in an environment above such an interpreter; `customize` runs first in its zygote."""
-    real = zygotes._clean_environment()
+    real = spawning._clean_environment()
 
     def make(customize: str = "") -> None:
         base = tmp_path / "home" / ".pyenv" / "versions" / "3"
@@ -54,7 +54,7 @@ def environment(tmp_path, monkeypatch) -> Callable[..., None]:
         (tmp_path / "venv" / "bin" / "python").symlink_to(base / "bin" / "python3")
         (tmp_path / "venv" / "pyvenv.cfg").write_text(f"home = {base / 'bin'}\ninclude-system-site-packages = false\n")
         monkeypatch.setattr(sys, "executable", str(tmp_path / "venv" / "bin" / "python"))
-        monkeypatch.setattr(zygotes, "_clean_environment", lambda: real | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])})
+        monkeypatch.setattr(spawning, "_clean_environment", lambda: real | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])})
 
     return make
 

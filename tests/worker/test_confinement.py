@@ -289,7 +289,7 @@ def test_require_starts_where_confinement_is_to_be_had(start):
 def test_require_refuses_to_run_a_candidate_that_cannot_be_confined(start, monkeypatch, tmp_path):
     """A landlock package that finds no Landlock stands before the real one on the zygote's path, as on an old kernel."""
     (tmp_path / "landlock.py").write_text("raise OSError('Landlock is not built into this kernel')\n")
-    from verifier.candidates import zygote as module
+    from verifier.candidates import spawning as module
 
     real = module._clean_environment
     monkeypatch.setattr(module, "_clean_environment", lambda: real() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])})

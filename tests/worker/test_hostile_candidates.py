@@ -29,7 +29,7 @@ from typing import Any
 import pytest
 
 from tests.worker.attacks import KNOWS_WHERE_IT_LIES
-from verifier.candidates import zygote as zygotes
+from verifier.candidates import spawning
 from verifier.candidates.discovery import find_candidates
 from verifier.candidates.limits import MIB, Limits
 from verifier.candidates.zygote import Zygote
@@ -169,10 +169,10 @@ def weakened(tmp_path_factory) -> Iterator[Callable[[str, str], Zygote]]:
             module, source = SWITCHED_OFF.get(defence, ("unused", ""))
             folder = tmp_path_factory.mktemp("shadow")
             (folder / f"{module}.py").write_text(source)
-            variables = {**os.environ, SECRET: "x"} if defence == "a clean environment" else zygotes._clean_environment()
+            variables = {**os.environ, SECRET: "x"} if defence == "a clean environment" else spawning._clean_environment()
             variables |= {"PYTHONPATH": os.pathsep.join([str(folder), str(ROOT)])}
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(zygotes, "_clean_environment", lambda: variables)
+                patch.setattr(spawning, "_clean_environment", lambda: variables)
                 started[key] = Zygote(isolation="off" if defence == "files and system calls" else "auto")
         return started[key]
 
@@ -277,6 +277,8 @@ def python_for_everybody(home: Path) -> str | None:
 def left_behind(zygote: Zygote, before: set[str]) -> list[str]:
     """What is still there 1 s later."""
     deadline = time.monotonic() + 1
-    while (found := [*children_of(zygote._process.pid), *names_in(zygote._home), *(traces() - before)]) and time.monotonic() < deadline:
+    while (
+        found := [*children_of(zygote._spawned.process.pid), *names_in(zygote._spawned.home), *(traces() - before)]
+    ) and time.monotonic() < deadline:
         time.sleep(0.01)
     return found

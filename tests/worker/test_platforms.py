@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from verifier.candidates import spawning
 from verifier.candidates import zygote as zygotes
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Target
@@ -58,11 +59,11 @@ FILES, CALLS = slice(0, 4), slice(4, 7)
 @pytest.fixture
 def shadow(tmp_path, monkeypatch) -> Callable[[str, str], None]:
     """Put a module of this name and source before the installed one, in the zygote."""
-    real = zygotes._clean_environment
+    real = spawning._clean_environment
 
     def put(name: str, source: str) -> None:
         (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
-        monkeypatch.setattr(zygotes, "_clean_environment", lambda: real() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])})
+        monkeypatch.setattr(spawning, "_clean_environment", lambda: real() | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)])})
 
     return put
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from verifier.candidates.spawning import begun_ahead
 from verifier.cli import say
 from verifier.cli.answers import Answers
 from verifier.cli.exit_status import FAIL_ON
@@ -148,6 +149,8 @@ def check(
 
     Exit status: 0 all pass; 1 a candidate is wrong or unusable; 2 the request is wrong; 3 nothing could be decided.
     """
+    if len(candidates) == 1 and cluster is None:
+        click.get_current_context().with_resource(begun_ahead(isolated=isolation != "off"))
     from verifier.reports.terminal import open_console
     from verifier.verification.judging import judge
 
