@@ -80,7 +80,7 @@ RULES: Mapping[str, Rule] = {
 
 def faults(right: Tensor, generator: torch.Generator) -> Iterator[tuple[str, Tensor]]:
     """What is wrong with a gradient, in its own type; those that change nothing are left out."""
-    wide = right.float().contiguous()
+    wide = right.to(torch.promote_types(right.dtype, torch.float32)).contiguous()
     changed = {name: wide * factor for name, factor in (("zero", 0.0), ("sign", -1.0), ("½", 0.5), ("0.98", 0.98), ("0.995", 0.995))}
     changed["1.005"] = wide * 1.005
     element = wide.clone()

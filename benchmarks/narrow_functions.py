@@ -91,13 +91,19 @@ class NarrowOperands(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return func(*args, **(kwargs or {}))
 
 
-def computed(function: Function, inputs: Sequence[Tensor], cotangent: Tensor, way: str) -> list[Tensor]:
-    """Output and gradients in the inputs' type, computed as kernels do ("kernel", "operands") or line by line ("eager")."""
+def computed(function: Function, inputs: Sequence[Tensor], cotangent: Tensor | None, way: str) -> list[Tensor]:
+    """Output and gradients in the inputs' type, computed as kernels do ("kernel", "operands") or line by line ("eager").
+
+    Without a cotangent the output alone. Inputs in float64 are computed in it.
+    """
     dtype = inputs[0].dtype
-    leaves = [(x if way == "eager" else x.float()).detach().clone().requires_grad_() for x in inputs]
+    inside = dtype if way == "eager" else torch.promote_types(dtype, torch.float32)
+    leaves = [x.to(inside).detach().clone().requires_grad_() for x in inputs]
 
     def answer() -> list[Tensor]:
         y = function(*leaves)
+        if cotangent is None:
+            return [y]
         return [y, *torch.autograd.grad(y, leaves, cotangent.to(y.dtype))]
 
     if way == "operands":

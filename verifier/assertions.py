@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import element_of
+from verifier.counting import wrong_elements
 from verifier.errors import Inconclusive
 from verifier.oracles.finite_difference.ladder import KAPPA
 from verifier.oracles.finite_difference.line import DECISIVE
@@ -204,9 +205,8 @@ def _differs(found: Examined, function: Differentiable) -> str:
     ]
     if found.relation:
         sentences.append(found.relation)
-    if found.wrong_elements is not None:
-        wrong, of = found.wrong_elements
-        sentences.append(f"{wrong} of {of} elements {'is' if wrong == 1 else 'are'} wrong.")
+    if found.wrong_elements is not None and (count := wrong_elements(*found.wrong_elements)):
+        sentences.append(f"{count}.")
     if np.isfinite(claimed):
         sentences.append(f"Error {abs(claimed - right):.2g}, tolerance {found.wrong.tolerance:.2g} = {DIFFERENCE}.")
     elif found.cause:

@@ -179,7 +179,7 @@ def _asked(prepared: Prepared, said: Said, threads_given: int) -> Answer:
     for reason, count in found.skipped.items():
         if count > found.asked > 0 and reason.startswith("the reference"):
             not_drawn.append(f"{count} points: {reason} there; say with draw= what it takes")
-    undecided = ""
+    undecided = found.unclear
     unjudged = {reason: found.skipped[reason] for reason in (UNJUDGED, NO_DIGITS) if reason in found.skipped}
     notes += [f"not judged at {count} drawn points: {reason}" for reason, count in unjudged.items()]
     mostly = examples_first.skipped in (UNJUDGED, NO_DIGITS) and sum(unjudged.values()) >= found.asked

@@ -18,7 +18,7 @@ from verifier.oracles.references.beside import is_right_but_at_kinks, within_env
 from verifier.oracles.references.bounds import near, overflows
 from verifier.oracles.references.candidate import ELSEWHERE, POISONS, Answered, Array, Candidate, Manner, RefusedError, poisoned
 from verifier.oracles.references.domains import SYMMETRIC, TRIANGLES, along
-from verifier.oracles.references.own import NO_DIGITS, has_no_digits
+from verifier.oracles.references.own import NO_DIGITS, has_no_digits, is_own_rounding
 from verifier.oracles.references.points import Source, cotangents_for, point, same_twice, used_output
 from verifier.oracles.references.space import Case
 from verifier.oracles.references.truth import Truth
@@ -312,7 +312,7 @@ class Judge:
             )
         except UndispatchableError as error:
             return Wrong("unjudged", "", str(error))
-        less = ""
+        less, unjudged = "", ""
         room = {name: (found[names[name]].right, found[names[name]].tolerance) for name in right}
         for name in right:
             outcome = found[names[name]]
@@ -320,6 +320,9 @@ class Judge:
             if outcome.status == "wrong" and is_right_but_at_kinks(
                 truth, (name, key), claimed, room, cotangents, self.dtype, self.precision
             ):
+                continue
+            if outcome.status == "wrong" and is_own_rounding(truth, name, claimed[name], right, cotangents, self.dtype, self.precision):
+                unjudged = name
                 continue
             if outcome.status == "other precision" and self.precision is None:
                 less = less or outcome.says
@@ -329,7 +332,7 @@ class Judge:
                 says = outcome.says.rstrip(".").removeprefix(f"{names[name]} is wrong: ")
                 text = f"{subject} is not the reference's: {says}" if outcome.status == "wrong" else f"{subject}{says.removeprefix(key)}"
                 return Wrong(what, name, text, claimed[name], outcome.right, outcome.tolerance, cotangents, narrow=True)
-        return Wrong("precision", "", less) if less else None
+        return Wrong("unjudged", unjudged, NO_DIGITS) if unjudged else Wrong("precision", "", less) if less else None
 
     def _repeated(
         self,

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 
 from verifier.oracles.dispatched.measuring import DispatchedReference, measure
+from verifier.oracles.dispatched.narrow.judging import judge_narrow
 from verifier.oracles.references.candidate import Array, poisoned
-from verifier.oracles.references.truth import Truth
+from verifier.oracles.references.truth import Truth, lifted
 from verifier.tolerance import element_tolerance
 
 NO_DIGITS = "the candidate is right in float64 there, and what its own type leaves of it is rounding"
@@ -42,6 +43,40 @@ def has_no_digits(
         is_right = np.abs(value + other - right[name]) <= element_tolerance(scatter_wide, wide.longest)
         is_rounding = np.abs(claimed - right[name]) <= element_tolerance(scatter, own.longest)
     return bool(is_right.all() and is_rounding.all() and np.isfinite(scatter).all())
+
+
+def is_own_rounding(
+    truth: Truth,
+    name: str,
+    claimed: Array,
+    right: Mapping[str, Array],
+    cotangents: Sequence[Array],
+    dtype: torch.dtype,
+    precision: str | None,
+) -> bool:
+    """The same in a narrow type: whether a claim is what the candidate's own operations come to where they round, and right where not.
+
+    Noise in float64 has to explain it too: copies in the narrow type overflow where the candidate does. And not of equal rows, which round
+    alike: a sum that stands still in the narrow type does so in the copies of its own code too.
+    """
+    if truth.zero_at or truth.case.axis("values") == "equal rows":
+        return False
+    if not has_no_digits(truth, name, claimed, right, cotangents, dtype):
+        return False
+    own, wide = replace(truth, reference=truth.candidate.forward), {name: lifted(tensor) for name, tensor in truth.tensors.items()}
+    try:
+        with poisoned():
+            outputs, gradients = own.plain(cotangents)
+            given = {f"output {index}": one for index, one in enumerate(outputs)} | gradients
+            allowed, _ = replace(truth, tensors=wide).tolerances(cotangents, torch.float64, right)
+            if not all((np.abs(given[one] - right[one]) <= allowed[one]).all() for one in right):
+                return False
+            keys = {f"output {index}": key for index, key in enumerate(own.output_names())}
+            key, run = keys.get(name, name), (own.call, own.tensors, list(cotangents))
+            found = judge_narrow(*run, {key: claimed}, differentiate=own.wanted, dtype=dtype, precision=precision)[key]
+    except Exception:  # it does not take float64, or cannot be disturbed
+        return False
+    return found.status == "right" and found.right is not None and np.array_equal(found.right, given[name])
 
 
 def _measured(truth: Truth, cotangents: Sequence[Array], dtype: torch.dtype) -> DispatchedReference:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from verifier.arrays import Array
-from verifier.counting import counted
+from verifier.counting import counted, wrong_elements
 from verifier.oracles.functions.relations import agreement, of_draws, relation
 from verifier.oracles.references.candidate import POISONS, poisoned
 from verifier.oracles.references.contributions import ADDED, ANOTHER, one_contribution
@@ -51,9 +51,9 @@ def _numbers(wrong: Wrong, judge: Judge, case: Case) -> list[str]:
     where = region(beyond, wrong, judge, case)
     lines = [mistake] if mistake and not (ADDED in mistake and REPEATED in where) else []
     lines += [where] if where else []
+    count = wrong_elements(int(beyond.sum()), beyond.size)
     lines.append(
-        f"{name}{list(place) if place else ''} = {claimed:.9g}, should be {right:.9g}; "
-        f"{int(beyond.sum())} of {beyond.size} elements are wrong. "
+        f"{name}{list(place) if place else ''} = {claimed:.9g}, should be {right:.9g}{f'; {count}' if count else ''}. "
         f"Error {error[place]:.2g}, tolerance {wrong.tolerance[place]:.2g} = {SOURCE_NARROW if wrong.narrow else SOURCE}."
     )
     return lines

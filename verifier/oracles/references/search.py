@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from verifier.counting import counted
+from verifier.oracles.references.formula import in_words, stays_off
 from verifier.oracles.references.judging import Judge, Wrong
+from verifier.oracles.references.own import NO_DIGITS
 from verifier.oracles.references.points import point
 from verifier.oracles.references.space import Case, Space, departures, simpler, smaller
 from verifier.oracles.references.spreading import spreads
@@ -35,6 +37,7 @@ class Searched:
         notes: what should be known beside.
         formula: of a narrow type, where the same code was right in a wide one: a sentence for what fails in the narrow one.
         stopped: whether the time limit ended it.
+        unclear: of a narrow type in which nothing is wrong, why that says nothing: the same code is wrong in a wide one, see `formula`.
     """
 
     wrong: Wrong | None
@@ -46,6 +49,7 @@ class Searched:
     notes: tuple[str, ...]
     stopped: bool = False
     formula: str = ""
+    unclear: str = ""
 
 
 def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: float | None) -> Searched:
@@ -54,8 +58,7 @@ def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: flo
         return _search(judge, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], time_limit)
     asked, stopped, begun = 0, False, time.monotonic()
     base = replace(space.base, seed=seed)
-    formulas = (judge.lifted(wide) for wide in (torch.float64, torch.float32))  # a kernel that keeps float32 inside has no more in float64
-    formula = next((one for one in formulas if one.try_case(base).wrong is None), None)
+    formula, off = _formula(judge, base)
     if formula is not None:
         half = None if time_limit is None else time_limit / 2
         found = _search(formula, space, [*space.alone(seed, ALONE), *space.combined(seed, draws)], half)
@@ -73,7 +76,25 @@ def search(judge: Judge, space: Space, *, seed: int, draws: int, time_limit: flo
     if formula is not None:
         wide, own = (str(dtype).removeprefix("torch.") for dtype in (formula.dtype, judge.dtype))
         said = f"In {wide} it is right at {counted(asked, 'point')}: wrong is how it rounds in {own}, or what it does in that type alone."
-    return replace(narrow, asked=narrow.asked + asked, stopped=narrow.stopped or stopped, formula=said)
+    unclear = ""
+    if narrow.wrong is None and off is not None and stays_off(off[0], base, off[1]):
+        unclear = in_words(off[0], judge.dtype, off[1])
+    if narrow.wrong is None and narrow.skipped.get(NO_DIGITS, 0) > narrow.asked:
+        unclear = f"next to nothing could be asked in {str(judge.dtype).removeprefix('torch.')}: {NO_DIGITS}"
+    return replace(narrow, asked=narrow.asked + asked, stopped=narrow.stopped or stopped, formula=said, unclear=unclear)
+
+
+def _formula(judge: Judge, base: Case) -> tuple[Judge | None, tuple[Judge, Wrong] | None]:
+    """The judge in the widest type in which the code is right at this case, or else in which its gradient alone is wrong, and how."""
+    off = None
+    for wide in (torch.float64, torch.float32):  # a kernel that keeps float32 inside has no more in float64
+        lifted = judge.lifted(wide)
+        wrong = lifted.try_case(base).wrong
+        if wrong is None:
+            return lifted, None
+        if off is None and wrong.what == "gradient":
+            off = lifted, wrong
+    return None, off
 
 
 def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float | None) -> Searched:
