@@ -41,6 +41,15 @@ def test_faults_missed_and_right_tensors_accused_are_shown_as_they_were_measured
     assert f"| {' | '.join(accused)} |" in PAGE and accused[2] == "0"
 
 
+def test_what_a_whole_call_misses_in_a_narrow_type_is_told_as_it_was_measured():
+    of, _, undecided, missed, share, declared, declared_share = result_rows("narrow_calls", "right in float64: all ", "all")[-1][1:]
+    text = (ROOT / "benchmarks" / "results" / "narrow_calls.txt").read_text(encoding="utf-8")
+    right = re.search(r"Calls with right code: (\d+), 0 accused", text)
+    assert right and f"Of {right[1]} calls with right code none fails" in PAGE.replace("\n", " ")
+    assert f"{missed} of {of} faults pass ({share.replace('%', ' %')}) and {undecided} are undecided" in PAGE.replace("\n", " ")
+    assert f"{declared} pass ({declared_share.replace('%', ' %')})" in PAGE.replace("\n", " ")
+
+
 def test_what_gpu_kernels_gave_is_told_as_it_was_judged():
     device = (ROOT / "benchmarks" / "results" / "narrow_device.txt").read_text(encoding="utf-8").splitlines()
     accused, missed = (next(re.split(r"\s{2,}", line) for line in device if line.startswith(first)) for first in ("right, accused", "all "))
