@@ -61,3 +61,17 @@ def test_the_term_and_what_it_goes_over_are_named(shapes, error_of, of, over):
 def test_an_error_of_any_other_form_has_no_such_name():
     assert said(ROWS, lambda x, draws: x**3) is None
     assert said(IMAGES, lambda x, draws: x**3) is None
+
+
+def in_one_row(shape, seed, factors):
+    """A table of which one row has a gradient, whose claim is off by a factor of each column's own, or of each row's."""
+    draws = np.random.default_rng(seed)
+    x, right = draws.normal(size=shape), np.zeros(shape)
+    right[1] = draws.normal(size=shape[1])
+    claimed = right * factors(draws)
+    return Case({"N": shape[0], "D": shape[1]}, {"x": x}, {"x": claimed}, {"x": np.diag(right.ravel())}, np.ones(right.size), shape)
+
+
+def test_columns_of_one_number_each_say_nothing_of_a_factor_of_their_own():
+    """As of a table of vectors of which one is used: any number is some multiple of any other."""
+    assert related("x", [in_one_row((3, width), width, lambda draws, width=width: draws.normal(size=width)) for width in (5, 6)]) is None

@@ -43,8 +43,9 @@ def factor_of_each_group(name: str, cases: Sequence[Case]) -> str | None:
             if claimed.ndim < 2 or claimed.shape != right.shape:
                 return None
             groups = list(zip(rows(claimed), rows(right), strict=True))
-            if groups[0][0].size < 3 or len(groups) < 2:
-                continue
+            least = case.closeness * case.scale(name)
+            if sum(int(np.count_nonzero(np.abs(true) > least) > 2) for _, true in groups) < 2:
+                continue  # one number is some multiple of any other
             if not case.close(name, rows(claimed), np.stack([_projected(ours, true) for ours, true in groups])):
                 break
             told = True
