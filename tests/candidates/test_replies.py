@@ -118,3 +118,57 @@ def test_an_absurd_length_is_refused_at_once(length):
         theirs.sendall(PREFIX.pack(length, PROTOCOL))
         with pytest.raises(TooLarge):
             Channel(ours, 1 << 20).receive()
+
+
+PLACE = ["file.py", 3, 3, 4, 9]
+SITE = [[PLACE], "matmul"]
+CHANGES = {"actions": [{"do": "changes"}]}
+
+
+def of_changes(*changes):
+    return {"results": [], "lines": [], "actions": [{"values": {}, "changes": list(changes)}]}
+
+
+def test_changes_of_every_kind_are_taken():
+    by = [["ones"], ["flip", [0, 1]], ["shift", 0, -1], ["swap", 0, 1], ["array", "x"], ["classes", "y"], ["made", SITE]]
+    plain = [["hold", SITE, -1], ["unselected", SITE], ["call", [[PLACE], ""], "one"], ["axes", [[], ""], [0], [0, 1]]]
+    check_replies(CHANGES, of_changes(*plain, ["between", SITE, SITE, "value"], *(["factor", SITE, 0, 1, one] for one in by)), {})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        None,
+        [],
+        ["hold"],
+        ["hold", SITE],
+        ["hold", SITE, True],
+        ["hold", SITE, "0"],
+        ["hold", [[PLACE[:4]], "matmul"], 0],
+        ["hold", [[["file.py", 3, 3, 4, 9.0]], "matmul"], 0],
+        ["hold", [[PLACE], "x" * 100_000], 0],
+        ["other", SITE, 0],
+        [["hold"], SITE, 0],
+        ["derivative", SITE, "two"],
+        ["derivative", SITE, ["one"]],
+        ["axes", [[], ""], [0], ["1"]],
+        ["factor", SITE, 0, 1, ["flip", 0]],
+        ["factor", SITE, 0, 1, ["made", "there"]],
+        ["factor", SITE, 0, 1, [["ones"]]],
+        ["factor", SITE, 0, 1, ["eval", "1"]],
+        ["between", SITE, None, "one"],
+    ],
+)
+def test_a_change_of_another_form_is_refused(change):
+    with pytest.raises(WireError):
+        check_replies(CHANGES, of_changes(change), {})
+
+
+@given(nonsense)
+def test_no_nonsense_in_the_place_of_changes_ends_in_anything_but_a_refusal(changes):
+    for one in ({"changes": changes}, {"changes": [changes]}, {"changes": [["factor", SITE, 0, 1, changes]]}):
+        try:
+            check_replies(CHANGES, {"results": [], "lines": [], "actions": [{"values": {}, **one}]}, {})
+        except WireError:
+            continue
+        assert isinstance(one["changes"], list)

@@ -14,6 +14,13 @@ PHASES = {  # in which an action can raise
     "backward": ("backward",),
     "points": ("setup", "forward", "points"),
     "walk": ("setup", "step", "walk"),
+    "changes": ("setup", "forward", "changes"),
+    "changed": ("setup", "forward", "changed"),
+}
+CHANGES = 8_000  # of the operations of a pass
+BY = {  # what stands in the place of a factor, and the types of what says so
+    **dict.fromkeys(("ones", "complement", "square", "inverse", "negative"), ()),
+    **{"flip": (list,), "shift": (int, int), "swap": (int, int), "array": (str,), "classes": (str,), "made": (list,)},
 }
 
 
@@ -99,6 +106,8 @@ def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: M
                 raise WireError("a line is no number")
             continue
         _check_values(action, reply.get("values"), arrays, sent)
+        if action["do"] == "changes":
+            _check_changes(reply.get("changes"))
         changed = reply.get("changed", [])
         if not isinstance(changed, list) or not all(isinstance(name, str) and len(name) < LONGEST for name in changed):
             raise WireError("a reply does not say what changed")
@@ -107,14 +116,63 @@ def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: M
 def _check_values(action: Mapping[str, Any], values: Any, arrays: Mapping[str, Any], sent: Mapping[str, Any]) -> None:
     """Each name that was asked for stands for an array of the frame or null, no other; points and steps have their number of rows."""
     wanted = {"pass": "outputs", "backward": "gradients", "walk": "carried"}.get(action["do"])
-    names = {"points"} if action["do"] == "points" else set(action[wanted] if wanted else ())
+    names = {"points"} if action["do"] in ("points", "changed") else set(action[wanted] if wanted else ())
     if not isinstance(values, dict) or values.keys() != names:
         raise WireError("a reply has other values than were asked for")
     if not all(leaf is None or _is_name(leaf, arrays) for leaf in values.values()):
         raise WireError("a reply has no values")
-    rows = {"points": lambda: len(sent[action["steps"]]), "walk": lambda: int(action["steps"])}.get(action["do"])
+    rows = {
+        "points": lambda: len(sent[action["steps"]]),
+        "walk": lambda: int(action["steps"]),
+        "changed": lambda: len(action["changes"]),
+    }.get(action["do"])
     if rows is not None and any(leaf is None or arrays[leaf].shape[:1] != (rows(),) for leaf in values.values()):
         raise WireError("a reply has another number of rows than were asked for")
+
+
+def _check_changes(changes: Any) -> None:
+    """Each is a kind, the site that is changed, and how."""
+    if not isinstance(changes, list) or len(changes) > CHANGES or not all(_is_change(one) for one in changes):
+        raise WireError("a reply has changes of another form")
+
+
+def _is_change(change: Any) -> bool:
+    if not isinstance(change, list) or len(change) < 2 or not _is_site(change[1]):
+        return False
+    kind, _, *how = change
+    if kind in ("derivative", "call"):
+        return len(how) == 1 and how[0] in ("one", "value", "complement")
+    if kind == "axes":
+        return len(how) == 2 and all(_are(one, int) for one in how)
+    if kind == "between":
+        return len(how) == 2 and _is_site(how[0]) and how[1] in ("one", "value", "complement")
+    if kind in ("factor", "factors"):
+        return len(how) == 3 and _are(how[:2], int) and _is_factor(how[2])
+    return _are(how, int) and len(how) == {"hold": 1, "unselected": 0, "once": 0}.get(kind if isinstance(kind, str) else "", -1)
+
+
+def _is_factor(by: Any) -> bool:
+    if not isinstance(by, list) or not by or not isinstance(by[0], str) or by[0] not in BY:
+        return False
+    kinds = BY[by[0]]
+    if len(by) - 1 != len(kinds) or not all(type(one) is kind for one, kind in zip(by[1:], kinds, strict=True)):
+        return False
+    return _is_site(by[1]) if by[0] == "made" else _are(by[1], int) if by[0] == "flip" else True
+
+
+def _is_site(site: Any) -> bool:
+    """Places, each a file and four numbers, and the name of an operation."""
+    if not isinstance(site, list) or len(site) != 2 or not isinstance(site[0], list) or not _is_short(site[1]):
+        return False
+    return all(isinstance(place, list) and len(place) == 5 and _is_short(place[0]) and _are(place[1:], int) for place in site[0])
+
+
+def _are(values: Any, kind: type) -> bool:
+    return isinstance(values, list) and all(type(one) is kind for one in values)
+
+
+def _is_short(text: Any) -> bool:
+    return isinstance(text, str) and len(text) <= LONGEST
 
 
 def _fits(form: Any, leaves: Any, arrays: Mapping[str, Any]) -> bool:

@@ -30,20 +30,36 @@ class SourceLine:
 
 def source_line(candidate: Candidate, file: str, line: int) -> SourceLine | None:
     """The line of this number (from 1) in one of the candidate's own files; None where there is no such line."""
-    own = own_file(candidate, file)
-    if own is None:
-        return None
-    try:
-        parts = read_parts(own, candidate.path)
-    except RequestError:
-        return None
-    place = candidate.path + file.removeprefix(split_place(file)[0])  # a cell of a notebook, else the file
-    lines = next((source.split("\n") for shown, source in parts if shown in (place, candidate.path)), [])
+    lines = _lines_of(candidate, file)
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         return None
     text = lines[line - 1].strip()[:LONGEST]
     column, end = _span(text)
     return SourceLine(text, column, end - column)
+
+
+def passage(candidate: Candidate, file: str, first: int, last: int, start: int, end: int) -> str:
+    """What stands from one column of a line (from 1) to another of the same or a later one, in one line; "" where nothing does."""
+    lines = _lines_of(candidate, file)
+    if not 1 <= first <= last <= len(lines):
+        return ""
+    there = [line.encode() for line in lines[first - 1 : last]]  # columns are counted in bytes
+    there[-1] = there[-1][:end]
+    there[0] = there[0][start:]
+    return " ".join(b"\n".join(there).decode(errors="replace").split())
+
+
+def _lines_of(candidate: Candidate, file: str) -> list[str]:
+    """The lines of one of the candidate's own files, or of a cell; none where it is not its own."""
+    own = own_file(candidate, file)
+    if own is None:
+        return []
+    try:
+        parts = read_parts(own, candidate.path)
+    except RequestError:
+        return []
+    place = candidate.path + file.removeprefix(split_place(file)[0])  # a cell of a notebook, else the file
+    return next((source.split("\n") for shown, source in parts if shown in (place, candidate.path)), [])
 
 
 def classes_in(candidate: Candidate) -> list[str]:

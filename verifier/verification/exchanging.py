@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Target
+from verifier.candidates.source_lines import passage
 from verifier.candidates.zygote import Zygote
 from verifier.verification.raising import sentence_of_statement
 from verifier.verification.workers import DEATHS, Workers
@@ -38,6 +39,15 @@ class Exchanging(Workers):
     def restart(self) -> None:
         """End the worker, as no death of the candidate's: the next message goes to a fresh one."""
         self.forget()
+
+    def passage(self, place: Any) -> str:
+        """The text at a place that a worker names (file, lines from and to, columns from and to); "" where none of the candidate's is."""
+        try:
+            file, *numbers = place
+            first, last, start, end = (int(number) for number in numbers)
+        except (TypeError, ValueError):
+            return ""
+        return passage(self._candidate, str(file), first, last, max(start, 0), max(end, 0))
 
     def describe(self, reply: Mapping[str, Any]) -> tuple[str, bool]:
         """What a statement raised, in one sentence, and whether it was in the candidate's own code."""

@@ -2,16 +2,19 @@
 
 A request names actions, done in order: "program" compiles the statements (the referee read them as text and let only assignments and calls
 through), "pass" begins a fresh namespace and runs `setup` and `forward` in it, "backward" runs `backward` there, "points" runs `setup` and
-`forward` at many points along a line, each from the start. NumPy's global generator is seeded before each pass, so that a mask is the same
-at every point. What is asked for comes back as arrays; everything else stays.
+`forward` at many points along a line, each from the start, "changed" does so with one of forward's operations changed. NumPy's global
+generator is seeded before each pass, so that a mask is the same at every point. What is asked for comes back as arrays; all else stays.
 """
 
 import random
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
+from itertools import product
 from math import prod
+from time import monotonic
 from types import CodeType
 from typing import Any
 
@@ -32,6 +35,8 @@ from numpy.typing import NDArray
 from verifier.coarser import Seen, coarse
 from verifier.worker.conversion import Basket, Refused, to_array
 from verifier.worker.loading import TEXT, Candidate, describe_raised, printable
+from verifier.worker.probing import Pass, making, probed
+from verifier.worker.proposing import change_of, proposals
 
 Array = NDArray[Any]
 Namespace = dict[str, Any]
@@ -39,6 +44,7 @@ Passing = Generator[tuple[Namespace, bool], Namespace | None, dict[str, Any]]
 """Yields arrays, and whether forward may raise there, and is sent the names after it, or None where it raised."""
 PHASES = ("setup", "forward", "backward")
 PREFIXES = ("", "d", "d_", "grad_")  # of a gradient's key in a mapping
+SECONDS = 2.0  # that passes with changed operations may take at once
 DEEPEST = 6  # of the values below a cache whose bytes are compared
 
 
@@ -156,6 +162,46 @@ class Statements:
         kept = [zeros(there.shape) + np.nan if row is None or row.shape != there.shape else row for row in rows]
         reply = {"values": {"points": basket.add(stacked(kept, dtype=np.float64))}}
         return {**reply, "met": {"results": met.results, "narrow": met.narrow}} if action.get("coarse") else reply
+
+    def _changes(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> Passing:
+        """Which operations of the last pass's forward may be changed, and how: see `probing`."""
+        base = yield from self._recorded()
+        return {"values": {}, "changes": proposals(base)}
+
+    def _changed(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> Passing:
+        """Projected outputs with one operation changed: for each change, direction and step a number, NaN where it cannot be."""
+        base = yield from self._recorded()
+        cotangents = {name: arrays[key] for name, key in action["cotangents"].items()}
+        rays = [{name: arrays[key] for name, key in named.items()} for named in action["directions"]]
+        steps = arrays[action["steps"]].tolist()
+        found = zeros((len(action["changes"]), len(rays), len(steps))) + np.nan
+        until = monotonic() + SECONDS
+        for row, said in enumerate(action["changes"]):
+            change = change_of(said)
+            if monotonic() > until:  # a hint is not worth the time limit of a worker
+                raise Refused("takes too long to be asked so often")
+            for column, place in product(range(len(rays)), range(len(steps))):
+                doing = Pass(base.owns, base, change, self.arrays)
+                with making(doing):
+                    space = yield self._probed(doing, rays[column], steps[place]), True
+                if space is None:
+                    break  # whatever it raised, it raises it along the whole line
+                found[row, column, place] = _outputs_in(space, action["outputs"], cotangents)
+        return {"values": {"points": basket.add(found)}}
+
+    def _recorded(self) -> Generator[tuple[Namespace, bool], Namespace | None, Pass]:
+        base = Pass(cache(self.candidate.origin.owns), inputs=self.arrays)
+        with making(base):
+            space = yield self._probed(base, {}, 0.0), True
+        if space is None:
+            raise Refused("goes another way where it is watched")
+        return base
+
+    def _probed(self, doing: Pass, directions: Mapping[str, Array], step: float) -> Namespace:
+        moved = {name: array.copy() for name, array in self.arrays.items()}
+        for name, along in directions.items():
+            moved[name] = moved[name] + step * along
+        return {name: probed(array, doing) if array.dtype.kind == "f" else array for name, array in moved.items()}
 
     def _walk(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
         """A path of an optimiser: `once` runs before it, `step` at each point with that point's gradients; `carried` is the path's value.

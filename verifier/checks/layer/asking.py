@@ -79,6 +79,10 @@ class LayerAsking:
     describe: Callable[[Mapping[str, Any]], tuple[str, bool]]
     seed: int = 0
     outputs: tuple[str, ...] = ()
+    passage: Callable[[Any], str] = field(default=lambda place: "")
+    """The text at a place in the candidate's source, or ""."""
+    restart: Callable[[], None] = field(default=lambda: None)
+    """Ends the worker; the next message goes to a fresh one."""
     left_out: frozenset[str] = frozenset()
     """Arrays of which a mapping of gradients has none, and need not have."""
     length: int = FIRST_LENGTH
@@ -122,7 +126,7 @@ class LayerAsking:
         if self.outputs:
             actions.append(self._backward(layout))
             carried |= {f"cotangent {output}": cotangents[output] for output in self.claims.ties.cotangents}
-        replies, answered = self._ask(actions, carried, problem)
+        replies, answered = self.ask(actions, carried, problem)
         self.problem, self.evaluations = problem, self.evaluations + 1
         outputs = self._outputs(replies[1], answered)
         self._elements = sum(outputs[name].size for name in self.outputs)
@@ -153,7 +157,7 @@ class LayerAsking:
     def again(self, problem: LayerProblem) -> Mapping[str, FloatArray | None]:
         """The gradients of a second backward call after the last pass, with the same cotangents."""
         carried = {f"cotangent {output}": self._cotangent(output, problem, False, 0) for output in self.claims.ties.cotangents}
-        replies, answered = self._ask([self._backward("C")], carried, problem)
+        replies, answered = self.ask([self._backward("C")], carried, problem)
         values = replies[0]["values"]
         found = {name: None if leaf is None else answered[leaf].astype(np.float64) for name, leaf in values.items()}
         return self._gradients(problem, found)[0]
@@ -183,7 +187,7 @@ class LayerAsking:
                 action["cotangents"] = {name: f"cotangent {name}" for name in cotangents}
             actions.append(action)
             self.evaluations += len(steps)
-        replies, answered = self._ask(actions, carried, self.problem)
+        replies, answered = self.ask(actions, carried, self.problem)
         found = [answered[reply["values"]["points"]] for reply in replies]
         found = [self._rows(rows, () if cotangents else (self._elements,)) for rows in found]
         if not cotangents:
@@ -198,7 +202,7 @@ class LayerAsking:
         named = {name: f"direction {name}" for name in direction}
         action = {"do": "points", "steps": "steps", "directions": named, "outputs": list(self.outputs), "coarse": True}
         self.evaluations += 1
-        replies, answered = self._ask([action], carried, self.problem)
+        replies, answered = self.ask([action], carried, self.problem)
         met = replies[0]["met"]
         rows = self._rows(answered[replies[0]["values"]["points"]], (self._elements,))
         return rows[0], Seen(FLOAT64_EPSILON, int(met["results"]), bool(met["narrow"]))
@@ -233,7 +237,8 @@ class LayerAsking:
             return np.full((len(rows), *shape), np.nan)
         raise Raised("forward gives outputs of another size along a line.", "points")
 
-    def _ask(self, actions: Sequence[Mapping[str, Any]], carried: Arrays, problem: LayerProblem) -> tuple[list[Mapping[str, Any]], Arrays]:
+    def ask(self, actions: Sequence[Mapping[str, Any]], carried: Arrays, problem: LayerProblem) -> tuple[list[Mapping[str, Any]], Arrays]:
+        """Actions and their arrays -> a reply to each, and the arrays of all. Raises Raised and Unanswered as `answer` does."""
         message, answered = self.exchange({"actions": list(actions)}, carried, f"{self.claims.name} at {problem.describe()}")
         replies = list(message["actions"])
         for reply in replies:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
 from verifier.checks.layer.parts import Lying
+from verifier.contracts.layer.drawing import LayerProblem
 
 IntArray = NDArray[np.int64]
 # Of the largest element: what differences of an ordinary function are right to, of float64 and float32; it names, and decides nothing.
@@ -37,6 +38,7 @@ class Case:
         variants: what right code of this operation may choose, by parameter.
         inside: the type that it computes in.
         outputs: in their shape, where there is one; empty where there are several.
+        problem: of which this is the case, to be asked again.
         scaled: by a factor of the cotangent, what is claimed then; nothing where backward reads none.
     """
 
@@ -59,6 +61,7 @@ class Case:
     scaled: Mapping[float, Mapping[str, FloatArray]] = field(default_factory=dict)
     indices: Mapping[str, IntArray] = field(default_factory=dict)
     below: Mapping[str, int] = field(default_factory=dict)
+    problem: LayerProblem | None = None
 
     @property
     def closeness(self) -> float:

@@ -94,6 +94,7 @@ def case_of(problem: LayerProblem, names: tuple[str, ...], asking: LayerAsking, 
         inside=inside,
         outputs=answered.outputs[output] if len(asking.outputs) == 1 else np.zeros(0),
         scaled=scaled,
+        problem=problem,
         indices={name: array.astype(np.int64) for name, array in problem.arrays.items() if claims.shapes[name].kind == "int"},
         below={name: int(shape.below.value(problem.values)) for name, shape in claims.shapes.items() if shape.below is not None},
     )

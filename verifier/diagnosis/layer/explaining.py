@@ -12,6 +12,7 @@ from verifier.counting import counted
 from verifier.diagnosis.layer.axes import shown_when
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.cases import cases_of
+from verifier.diagnosis.layer.changed import OPERATION, Known, by_changed_operation
 from verifier.diagnosis.layer.regions import is_there, region_of
 from verifier.diagnosis.layer.relations import related
 from verifier.results.report import Diagnosis
@@ -27,14 +28,17 @@ def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
     found: list[Diagnosis] = []
     cases = cases_of(examined, asking)
     explained: set[str] = set()
+    known = Known()
     for name in dict.fromkeys(departure.tensor for departure in examined.departures if departure.kind not in ("raised", "outputs")):
         if name in explained:
             continue
         of_name = [departure for departure in examined.departures if departure.tensor == name]
-        diagnosis = _explained(name, of_name, examined, cases)
+        diagnosis = _explained(name, of_name, examined, cases, asking, known)
         if diagnosis.fault == "exchanged":
             explained |= {other for other in examined.claims.differentiate if f"d{other} " in diagnosis.explanation}
         found.append(diagnosis)
+    if any(one.fault in (NO_RELATION, OPERATION) for one in found):
+        asking.restart()  # what was asked with changed operations may have kept arrays that are watched
     return _together(sorted(found, key=lambda one: one.fault == NO_RELATION))
 
 
@@ -58,7 +62,9 @@ def _likewise(one: Diagnosis, alike: Sequence[Diagnosis]) -> Diagnosis:
     return structs.replace(one, explanation=f"{one.explanation.rstrip('.')}; likewise {others}.")
 
 
-def _explained(name: str, departures: Sequence[Departure], examined: Examined, cases: Sequence[Case]) -> Diagnosis:
+def _explained(
+    name: str, departures: Sequence[Departure], examined: Examined, cases: Sequence[Case], asking: LayerAsking, known: Known
+) -> Diagnosis:
     wrong = [case for case in cases if name in case.claimed and name in case.right and case.wrong(name)]
     failing = {departure.problem.index for departure in departures}
     of_gradients = [departure for departure in examined.departures if departure.kind != "outputs"]
@@ -66,7 +72,7 @@ def _explained(name: str, departures: Sequence[Departure], examined: Examined, c
     several = len({departure.tensor for departure in of_gradients}) > 1
     of_form = departures[0].kind in OF_FORM
     axes = where_shown({departure.problem.index for departure in of_gradients} if several else failing, examined, everywhere=of_form)
-    relation = related(name, wrong)
+    relation = related(name, wrong) or by_changed_operation(name, wrong, asking, known)
     untied = [departure for departure in departures if departure.kind != "ties"] or departures  # no matter of ties where it shows without
     worst = next((departure for departure in untied if departure.claimed is not None), untied[0])
     region = "" if relation is not None else region_of(name, wrong)

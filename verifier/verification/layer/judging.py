@@ -267,7 +267,9 @@ def _judge_problems(
     *,
     differences: int,
 ) -> None:
-    asking = LayerAsking(layer, exchanging.exchange, exchanging.describe, seed=request.seed)
+    asking = LayerAsking(
+        layer, exchanging.exchange, exchanging.describe, request.seed, passage=exchanging.passage, restart=exchanging.restart
+    )
     every = request.profile.every_tensor
     try:
         examined = examine(
