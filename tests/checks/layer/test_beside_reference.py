@@ -315,3 +315,34 @@ def test_where_steps_between_kinks_are_too_short_in_float32_the_operations_own_g
     path.write_text(f'# /// script\n# [tool.verifier]\n# contract = "layer"\n{keys}# ///\n{source}')
     report = verifier.check(path, profile="quick", seed=4)
     assert report.verdict in verdicts, report.summary
+
+
+EMBEDDED = (
+    'arrays = { x = "int<V> N T", W = "V D" }',
+    'forward = "out, cache = word_embedding_forward(x, W)"',
+    'backward = "dW = word_embedding_backward(dout, cache)"',
+)
+PYTORCHS = """
+def word_embedding_forward(x, W):
+    return W[x], (x, W)
+
+def word_embedding_backward(dout, cache):
+    x, W = cache
+    dW = np.zeros_like(W)
+    np.add.at(dW, x, dout)
+    dW[0] = 0.0
+    return dW
+"""
+
+
+@pytest.mark.parametrize("keys", [['operation = "embedding"'], EMBEDDED])
+def test_a_row_whose_gradient_is_zero_by_convention_is_right_where_the_manifest_says_so(judge, keys):
+    """PyTorch's padding_idx: forward takes the row as it stands, and it is no parameter. Elsewhere nothing is left out of the judgement."""
+    report = judge(PYTORCHS, *keys, "zero_at = { W = [0] }")
+    assert report.verdict == "pass"
+    assert any("the gradient of W is 0 in row 0" in note.message for note in report.notes)
+    undeclared = judge(PYTORCHS, *keys)
+    assert undeclared.verdict == "fail"
+    assert "zero_at = { W = [0] }" in undeclared.diagnosis[0].evidence
+    for wrong in (("dW[0] = 0.0", "dW[:2] = 0.0"), ("    dW[0] = 0.0\n", ""), ("np.add.at(dW, x, dout)", "dW[x] += dout")):
+        assert judge(planted(PYTORCHS, *wrong), *keys, "zero_at = { W = [0] }").verdict == "fail"

@@ -173,6 +173,7 @@ class LayerAsking:
         assert self.problem is not None
         carried: dict[str, Array] = {f"cotangent {name}": array for name, array in cotangents.items()}
         actions = []
+        lines = [(self.held(direction), steps) for direction, steps in lines]
         for index, (direction, steps) in enumerate(lines):
             carried[f"steps {index}"] = np.asarray(steps, dtype=np.float64)
             carried |= {f"direction {index} {name}": along for name, along in direction.items()}
@@ -198,6 +199,7 @@ class LayerAsking:
     def coarsely(self, direction: Mapping[str, FloatArray], step: float) -> tuple[FloatArray, Seen]:
         """All outputs at one point of a line in an arithmetic of half the digits, and what was met there; NaN where it raises so."""
         assert self.problem is not None
+        direction = self.held(direction)
         carried: dict[str, Array] = {"steps": np.asarray([step]), **{f"direction {name}": along for name, along in direction.items()}}
         named = {name: f"direction {name}" for name in direction}
         action = {"do": "points", "steps": "steps", "directions": named, "outputs": list(self.outputs), "coarse": True}
@@ -206,6 +208,15 @@ class LayerAsking:
         met = replies[0]["met"]
         rows = self._rows(answered[replies[0]["values"]["points"]], (self._elements,))
         return rows[0], Seen(FLOAT64_EPSILON, int(met["results"]), bool(met["narrow"]))
+
+    def held(self, direction: Mapping[str, FloatArray]) -> Mapping[str, FloatArray]:
+        """The direction without the rows whose gradient is 0 by convention: they are constants, so nothing moves along them."""
+        found = dict(direction)
+        for name, rows in self.claims.zero_at.items():
+            if name in found:
+                found[name] = found[name].copy()
+                found[name][[row for row in rows if -len(found[name]) <= row < len(found[name])]] = 0.0
+        return found
 
     def _keep_one(
         self, problem: LayerProblem, direction: Mapping[str, FloatArray], steps: Sequence[float], rows: FloatArray, dtype: str

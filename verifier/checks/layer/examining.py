@@ -52,6 +52,9 @@ def examine(
         tell: called with the number of problems done.
     """
     found = Examined(asking.claims, problems, inside=asking.claims.inside, references=references)
+    for name, rows in asking.claims.zero_at.items():
+        where = f"row {rows[0]}" if len(rows) == 1 else f"rows {', '.join(map(str, rows))}"
+        found.note("contract", f"By the manifest the gradient of {name} is 0 in {where}, whatever the forward pass makes of it.")
     failing, agreement = 0, Agreement(asking, found)
     for number, problem in enumerate(problems):
         tell(number)

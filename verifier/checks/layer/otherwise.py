@@ -36,7 +36,7 @@ def slopes(
     """
     assert asking.problem is not None
     carried: dict[str, Array] = {f"cotangent {name}": array for name, array in cotangents.items()}
-    carried |= {f"{index} {name}": along for index, one in enumerate(directions) for name, along in one.items()}
+    carried |= {f"{index} {name}": along for index, one in enumerate(directions) for name, along in asking.held(one).items()}
     action = {
         "do": "changed",
         "outputs": list(asking.outputs),

@@ -34,6 +34,7 @@ class LayerClaims:
         ties: which name is whose gradient, and which the cotangent of which output.
         gradients: an expression for a mapping that holds the gradients, or "".
         mean: by array, the size by which its gradient is divided.
+        zero_at: by array, rows whose gradient is 0 by convention, whatever forward makes of them; negative from the end.
         inside: the type that it computes in, whatever goes in.
         imports: import statements for the names of the statements.
         epsilon: inside a logarithm or a root, where it is declared.
@@ -58,6 +59,7 @@ class LayerClaims:
     ties: Ties = NO_TIES
     gradients: str = ""
     mean: Mapping[str, Expression] = field(default_factory=dict)
+    zero_at: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     inside: str = "float64"
     imports: tuple[str, ...] = ()
     epsilon: float | None = None

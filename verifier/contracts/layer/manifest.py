@@ -66,6 +66,7 @@ LAYER_KEYS: Mapping[str, Key] = {
     "differentiate": texts(NAME, "names of arrays"),
     "gradients": Key(read_expression, "the name of a mapping"),
     "mean": table_of('sizes by array, such as {w = "N"}'),
+    "zero_at": table_of("lists of rows by array, such as {W = [0]}"),
     "inside": word("float64", "float32", aliases={"single": "float32", "double": "float64"}),
     "epsilon": number("a number of at least 0 and below 0.1", lambda value: 0 <= value < 0.1),
     "optimizer": Key(read_optimizer, "a table with name and the arguments of torch.optim"),
@@ -153,6 +154,7 @@ def _layer(table: Mapping[str, Any], named: str | None) -> LayerClaims:
         ties=ties,
         gradients=said.get("gradients", ""),
         mean={name: _mean(name, value, shapes) for name, value in said.get("mean", {}).items()},
+        zero_at={name: _rows(name, value, shapes, differentiate) for name, value in said.get("zero_at", {}).items()},
         inside=said.get("inside", "float64"),
         imports=imports,
         epsilon=said.get("epsilon"),
@@ -284,6 +286,19 @@ def _mean(name: str, value: Any, shapes: Mapping[str, Shape]) -> Expression:
     if name not in shapes:
         raise TableError(f"mean.{name}", f"names no array; there are {', '.join(shapes)}.")
     return _expression(f"mean.{name}", value)
+
+
+def _rows(name: str, value: Any, shapes: Mapping[str, Shape], differentiate: Sequence[str]) -> tuple[int, ...]:
+    key = f"zero_at.{name}"
+    if name not in shapes:
+        raise TableError(key, f"names no array; there are {', '.join(shapes)}.")
+    if name not in differentiate:
+        raise TableError(key, "names an array whose gradient is not claimed.")
+    if not shapes[name].dimensions:
+        raise TableError(key, "names a single number, which has no rows.")
+    if not isinstance(value, list) or not value or not all(type(row) is int for row in value):
+        raise TableError(key, f"is {described(value)}; it takes a list of rows by number, such as [0], or [-1] for the last.")
+    return tuple(value)
 
 
 def _differentiate(named: Sequence[str], shapes: Mapping[str, Shape], entry: Operation | None) -> list[str]:

@@ -20,6 +20,7 @@ from verifier.results.report import Diagnosis
 OF_FORM = ("shape", "missing", "not finite")  # kinds of departure that are seen without differences
 AT = {"ties": " where elements are equal only", "zeros": " where elements are zero only"}
 NO_RELATION = "no-known-mistake"
+CONVENTIONAL = {"in the first row only": 0, "in the last row only": -1}  # where an embedding has its padding
 TINY = 1e-3  # of an element: no term is that small; it names, and decides nothing
 
 
@@ -101,6 +102,9 @@ def _explained(
         says = f"{label} {off}{where}{numbers}: an ε that only the backward pass has, or a constant with too few digits."
         return Diagnosis(NO_RELATION, "", says, evidence, examined.claims.name, name, "", axes)
     what = is_there(name, wrong) if place else "is wrong"
+    if what == "is zero" and region in CONVENTIONAL:
+        row = CONVENTIONAL[region]
+        evidence += f" If that is a convention, as of PyTorch's padding_idx, declare it: zero_at = {{ {name} = [{row}] }}."
     says = f"{label} {what}{place}{where}{numbers}, at {worst.problem.describe()}."
     return Diagnosis(NO_RELATION, "", says, evidence, examined.claims.name, name, region, axes)
 
