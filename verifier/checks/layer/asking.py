@@ -383,10 +383,10 @@ def is_missing(raised: Raised | None) -> bool:
     return raised is not None and raised.kind == "NameError" and not raised.own
 
 
-def claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, Array]) -> Mapping[str, FloatArray]:
-    """The candidate's gradients at other arrays of the same problem; none where it raises there."""
+def claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, Array], factor: float = 1.0) -> Mapping[str, FloatArray]:
+    """The candidate's gradients at other arrays of the same problem, or of so much of the cotangents; none where it raises there."""
     try:
-        answered = answer_patiently(asking, problem, arrays=arrays, one_sign=problem.stress in ONE_SIGN)
+        answered = answer_patiently(asking, problem, arrays=arrays, one_sign=problem.stress in ONE_SIGN, factor=factor)
     except Raised:
         return {}
     return {name: gradient for name, gradient in answered.gradients.items() if gradient is not None}

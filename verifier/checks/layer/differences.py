@@ -5,15 +5,14 @@ is that of the outputs' last bits, what they wander when those of the inputs cha
 failure stands only where it points at an element, by more than the claim itself wanders.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from verifier.arrays import FloatArray
 from verifier.checks.layer.asking import Answered, LayerAsking
+from verifier.checks.layer.own_noise import ClaimAgain, allowed_for, own_noise
 from verifier.checks.layer.stairs import is_on_stairs
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.directions import direction_for
@@ -33,16 +32,13 @@ from verifier.oracles.functions.wandering import (
     size_seen,
     unseen_share,
 )
-from verifier.tolerance import FLOOR, SAFETY
+from verifier.tolerance import SAFETY
 
 LAST_BITS = (4.0, -4.0, 8.0, -8.0)
 APART = 2.0**-22  # how far inputs move for the claim's own noise: its second differences there are noise, since bends are of the square
 NEAR, FAR = 2.0**-12, 1.0
 TRIED = tuple(2.0**exponent for exponent in (-8, -6, -4, -2, 0))  # steps that most trials of a first step come to, asked together
 MOST_ALONE = 8
-
-ClaimAgain = Callable[[Mapping[str, NDArray[Any]]], Mapping[str, FloatArray]]
-"""Arrays instead of the problem's -> the gradients claimed there."""
 
 
 @dataclass
@@ -264,8 +260,9 @@ class _Line:
             ahead, behind = (self._claim_again(moved).get(name) for moved in both)
             if ahead is not None and behind is not None and ahead.shape == behind.shape == here.shape:
                 wandered = np.fmax(wandered, np.abs(ahead - 2 * here + behind))
+        smooth = own_noise(self._claim_again, self._problem.arrays, tuple(self._theta), name, here)
         self._claim_again(self._problem.arrays)  # what is asked next is about the problem itself again
-        allowed = SAFETY * max(float(wandered[element.index]), FLOOR * float(wandered.max(initial=0.0))) * scale
+        allowed = max(float(allowed_for(one)[element.index]) for one in (wandered, smooth)) * scale
         if name in self._answered.rounded:
             allowed += machine_epsilon(self._answered.rounded[name]) * abs(float(here[element.index])) * scale
         if abs(element.estimated - element.claimed) <= element.tolerance + allowed:

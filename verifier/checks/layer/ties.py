@@ -14,7 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 from verifier.arrays import Array, FloatArray
-from verifier.checks.layer.asking import Answered, LayerAsking, answer_patiently
+from verifier.checks.layer.asking import Answered, LayerAsking, answer_patiently, claim_again
+from verifier.checks.layer.own_noise import allowed_for, own_noise
 from verifier.checks.layer.stairs import is_on_stairs
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem, redraw
@@ -90,7 +91,23 @@ def misplaced(asking: LayerAsking, problem: LayerProblem, answered: Answered, *,
         return []
     nearer = judged([line for line, _ in outside], NEARER)
     found = [one for (_, one), near in zip(outside, nearer, strict=True) if not (near.fits and near.tolerance < one.excess)]
+    found = _beyond_its_noise(asking, problem, gradients, found)
     return found if elements else _by_its_own_ties(asking, problem, answered, found, seed=seed, inside=inside)
+
+
+def _beyond_its_noise(
+    asking: LayerAsking, problem: LayerProblem, gradients: Mapping[str, FloatArray], found: Sequence[Misplaced]
+) -> list[Misplaced]:
+    """Those that are off by more than their claim's own rounding."""
+    again = partial(claim_again, asking, problem)
+    noise = {
+        name: allowed_for(own_noise(again, problem.arrays, tuple(gradients), name, gradients[name], alike=True))
+        for name in dict.fromkeys(one.array for one in found)
+    }
+    if found:
+        again(problem.arrays)  # whoever asks along a line goes on from the problem itself
+    allowed = [0.0 if one.along is None else float((np.abs(one.along) * noise[one.array]).sum()) for one in found]
+    return [one for one, more in zip(found, allowed, strict=True) if one.excess > one.tolerance + more]
 
 
 def _judged(
