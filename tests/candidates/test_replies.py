@@ -126,7 +126,7 @@ CHANGES = {"actions": [{"do": "changes"}]}
 
 
 def of_changes(*changes):
-    return {"results": [], "lines": [], "actions": [{"values": {}, "changes": list(changes)}]}
+    return {"results": [], "lines": [], "actions": [{"values": {}, "changes": list(changes), "events": 1}]}
 
 
 def test_changes_of_every_kind_are_taken():
@@ -168,7 +168,13 @@ def test_a_change_of_another_form_is_refused(change):
 def test_no_nonsense_in_the_place_of_changes_ends_in_anything_but_a_refusal(changes):
     for one in ({"changes": changes}, {"changes": [changes]}, {"changes": [["factor", SITE, 0, 1, changes]]}):
         try:
-            check_replies(CHANGES, {"results": [], "lines": [], "actions": [{"values": {}, **one}]}, {})
+            check_replies(CHANGES, {"results": [], "lines": [], "actions": [{"values": {}, "events": 1, **one}]}, {})
         except WireError:
             continue
         assert isinstance(one["changes"], list)
+
+
+@pytest.mark.parametrize("events", [None, -1, True, 1.0, "1"])
+def test_changes_without_the_number_of_events_are_refused(events):
+    with pytest.raises(WireError):
+        check_replies(CHANGES, {"results": [], "lines": [], "actions": [{"values": {}, "changes": [], "events": events}]}, {})

@@ -28,7 +28,14 @@ SOURCE = r"""# /// script
 # forward = "out, cache = f(x)"
 # backward = "dx = wrong(dout, cache)"
 # arrays = { x = "N" }
+# [[tool.verifier.layer]]
+# name = "quoted"
+# forward = "out, cache = picked(x, w)"
+# backward = "dx, dw = unpicked(dout, cache)"
+# arrays = { x = "N D", w = "D" }
 # ///
+import numpy as np
+
 def f(x):
     return x * x, x
 
@@ -37,7 +44,14 @@ def raises(dout, x):
 
 def wrong(dout, x):
     return 3 * x * dout
-"""
+
+def picked(x, w):
+    return np.multiply(x, {"<script>alert(3)</script>`![x](http://e)ESC[31m": np.tanh(w)}.popitem()[1]), (x, w)
+
+def unpicked(dout, cache):
+    x, w = cache
+    return dout * w, (dout * x).sum(0) * (1 - np.tanh(w) ** 2)
+""".replace("ESC", "\x1b")
 
 
 def outside_of_code(markdown: str) -> Iterator[str]:
@@ -72,6 +86,16 @@ def test_where_nothing_is_escaped_they_are_not_inert(report, monkeypatch):
     assert any("<script>alert" in line for line in outside_of_code(FORMATS["markdown"].write(report)))
     cells = [cell for name in TABLES for row in csv.reader(io.StringIO(FORMATS[name].write(report))) for cell in row]
     assert any(cell.startswith("=1+1") for cell in cells)
+
+
+def test_the_text_of_an_operation_is_inert(report):
+    said = next(one.explanation for one in report.diagnosis if one.layer == "quoted")
+    assert said.startswith("dx has `w` where `{")
+    assert "alert(3)" in said and "\x1b" not in said
+    written = {name: format.write(report) for name, format in FORMATS.items()}
+    assert "<script>alert" not in written["html"]
+    assert "\x1b[31m" not in "".join(written.values())
+    assert not [line for line in outside_of_code(written["markdown"]) if "<script>alert" in line or "![x](http" in line]
 
 
 def test_names_of_layers_and_what_they_raise_are_inert(report):

@@ -108,6 +108,8 @@ def _check_actions(actions: Sequence[Mapping[str, Any]], replies: Any, arrays: M
         _check_values(action, reply.get("values"), arrays, sent)
         if action["do"] == "changes":
             _check_changes(reply.get("changes"))
+            if type(reply.get("events")) is not int or reply["events"] < 0:
+                raise WireError("a reply has no number of events")
         changed = reply.get("changed", [])
         if not isinstance(changed, list) or not all(isinstance(name, str) and len(name) < LONGEST for name in changed):
             raise WireError("a reply does not say what changed")

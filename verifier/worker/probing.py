@@ -162,8 +162,8 @@ def _with_factor(event: Event, was: Event, operand: int, other: int, by: Sequenc
 
 def is_factor(event: Event, operand: int) -> bool:
     """Whether an event is a product, of which this operand may be another one."""
-    products = event.site[1] in BILINEAR and len(event.operands) == 2 and all(one.dtype.kind == "f" for one in event.operands)
-    return products and (operand == 1 or "divide" not in event.site[1])
+    product = event.site[1] in BILINEAR and len(event.operands) == 2 and all(one.dtype.kind == "f" for one in event.operands)
+    return product and (operand == 1 or "divide" not in event.site[1])
 
 
 def is_alike(array: Array, site: Site, operand: int, base: Pass) -> bool:

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any
 
-from verifier.worker.probing import Array, Change, Pass, Site, is_alike, is_factor, last_of_each
+from verifier.worker.probing import Change, Pass, Site, is_alike, is_factor, last_of_each
 
-CHANGES = 4_000  # proposed for one pass, and
-EFFORT = 150_000  # events of all passes that they take along one line, about
-FEWEST = 40
+CHANGES = 6_000  # proposed for one pass
 UNARY = ("tanh", "exp", "sqrt", "log", "log1p", "expm1", "sin", "cos", "maximum", "minimum", "abs", "absolute", "clip", "where", "power")
 SELECTING = ("max", "amax", "min", "amin", "maximum.reduce", "minimum.reduce", "take_along_axis")
 REDUCING = ("sum", "mean", "var", "std", "add.reduce")
@@ -31,19 +29,15 @@ def proposals(base: Pass) -> list[Change]:
     found += dict.fromkeys(_of_calls(base))
     found += _of_expressions(base)
     found += dict.fromkeys(_of_axes(base))
-    for site, events in base.of_site.items():
-        first = base.events[events[0]]
-        for other in (other for other in (1, 0) if is_factor(first, other)):
-            found += [("factor", site, 1 - other, other, by) for by in _instead(base, site, other)]
-            elsewhere = (base.events[others[0]] for one, others in base.of_site.items() if one != site)
-            if any(
-                is_factor(one, place) and is_alike(one.operands[place], site, other, base)
-                for one in elsewhere
-                for place in (0, 1)
-                if len(one.operands) == 2
-            ):
-                found += [("factors", site, 1 - other, other, by) for by in (("negative",), *_turned(first.operands[other]))]
-    return found[: min(CHANGES, max(FEWEST, EFFORT // len(base.events)))] if base.events else []
+    products = [(site, other) for site, events in base.of_site.items() for other in (1, 0) if is_factor(base.events[events[0]], other)]
+    for instead in (_turned, _given, _made):
+        found += [("factor", site, 1 - other, other, by) for site, other in products for by in instead(base, site, other)]
+        if instead is _turned:
+            several = [(site, other) for site, other in products if _is_factor_elsewhere(base, site, other)]
+            found += [
+                ("factors", site, 1 - other, other, by) for site, other in several for by in (("negative",), *_turned(base, site, other))
+            ]
+    return found[:CHANGES]
 
 
 def _of_expressions(base: Pass) -> Iterator[Change]:
@@ -85,25 +79,38 @@ def _of_axes(base: Pass) -> Iterator[Change]:
         yield from (("axes", ((), ""), event.axis, axes) for axes in near if axes != event.axis)
 
 
-def _instead(base: Pass, site: Site, other: int) -> Iterator[tuple[Any, ...]]:
+def _is_factor_elsewhere(base: Pass, site: Site, other: int) -> bool:
+    """Whether the same array is a factor of another product too."""
+    elsewhere = (base.events[events[0]] for one, events in base.of_site.items() if one != site)
+    return any(is_factor(one, place) and is_alike(one.operands[place], site, other, base) for one in elsewhere for place in (0, 1))
+
+
+def _given(base: Pass, site: Site, other: int) -> Iterator[tuple[Any, ...]]:
+    """Inputs of the factor's shape, and the classes of labels."""
     factor = base.events[base.of_site[site][0]].operands[other]
-    yield from _turned(factor)
     for name, array in base.inputs.items():
         if array.dtype.kind == "f" and array.shape == factor.shape:
             yield "array", name
         elif array.dtype.kind in "iu" and factor.ndim and array.size * factor.shape[-1] == factor.size and array.max() < factor.shape[-1]:
             yield "classes", name
-    events_here = base.of_site[site]
-    known = {b"".join(base.events[at].operands[other].tobytes() for at in events_here)}
+
+
+def _made(base: Pass, site: Site, other: int) -> Iterator[tuple[Any, ...]]:
+    """What other operations gave, of the factor's shape, as often as this one is done or once."""
+    here = base.of_site[site]
+    shape = base.events[here[0]].operands[other].shape
+    known = {b"".join(base.events[at].operands[other].tobytes() for at in here)}
     for elsewhere, events in base.of_site.items():
-        if len(events) in (1, len(events_here)) and base.events[events[0]].result.shape == factor.shape:
+        if len(events) in (1, len(here)) and base.events[events[0]].result.shape == shape:
             value = b"".join(base.events[at].result.tobytes() for at in events)
             if value not in known:  # another name of an array says the same
                 known.add(value)
                 yield "made", elsewhere
 
 
-def _turned(factor: Array) -> Iterator[tuple[Any, ...]]:
+def _turned(base: Pass, site: Site, other: int) -> Iterator[tuple[Any, ...]]:
+    """The factor itself, turned over, moved, left out."""
+    factor = base.events[base.of_site[site][0]].operands[other]
     yield from (("ones",), ("complement",), ("square",), ("inverse",))
     long = [axis for axis, length in enumerate(factor.shape) if length > 1]
     yield from (("flip", axes) for count in range(1, len(long) + 1) for axes in combinations(long, count))

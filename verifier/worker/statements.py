@@ -14,7 +14,7 @@ from functools import cache
 from hashlib import blake2b
 from itertools import product
 from math import prod
-from time import monotonic
+from time import process_time
 from types import CodeType
 from typing import Any
 
@@ -44,7 +44,7 @@ Passing = Generator[tuple[Namespace, bool], Namespace | None, dict[str, Any]]
 """Yields arrays, and whether forward may raise there, and is sent the names after it, or None where it raised."""
 PHASES = ("setup", "forward", "backward")
 PREFIXES = ("", "d", "d_", "grad_")  # of a gradient's key in a mapping
-SECONDS = 2.0  # that passes with changed operations may take at once
+SECONDS = 2.0  # of processor time that passes with changed operations may take at once
 DEEPEST = 6  # of the values below a cache whose bytes are compared
 
 
@@ -166,7 +166,7 @@ class Statements:
     def _changes(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> Passing:
         """Which operations of the last pass's forward may be changed, and how: see `probing`."""
         base = yield from self._recorded()
-        return {"values": {}, "changes": proposals(base)}
+        return {"values": {}, "changes": proposals(base), "events": len(base.events)}
 
     def _changed(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> Passing:
         """Projected outputs with one operation changed: for each change, direction and step a number, NaN where it cannot be."""
@@ -175,10 +175,10 @@ class Statements:
         rays = [{name: arrays[key] for name, key in named.items()} for named in action["directions"]]
         steps = arrays[action["steps"]].tolist()
         found = zeros((len(action["changes"]), len(rays), len(steps))) + np.nan
-        until = monotonic() + SECONDS
+        until = process_time() + SECONDS
         for row, said in enumerate(action["changes"]):
             change = change_of(said)
-            if monotonic() > until:  # a hint is not worth the time limit of a worker
+            if process_time() > until:  # a hint is not worth the time limit of a worker
                 raise Refused("takes too long to be asked so often")
             for column, place in product(range(len(rays)), range(len(steps))):
                 doing = Pass(base.owns, base, change, self.arrays)

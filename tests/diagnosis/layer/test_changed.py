@@ -185,11 +185,10 @@ name = "first"
 arrays = { x = "N D", w = "D" }
 forward = "y, saved = gate(x, w)"
 backward = "dx, dw = gate_back(dy, saved)"
-[[tool.verifier.layer]]
-name = "second"
-arrays = { x = "N D" }
-forward = "y = scaled(x)"
-backward = "dx = scaled_back(dy)\""""
+""" + "\n".join(
+        f'[[tool.verifier.layer]]\nname = "{name}"\narrays = {{ x = "N D" }}\nforward = "y = scaled(x)"\nbackward = "dx = scaled_back(dy)"'
+        for name in ("second", "third", "fourth")  # one of them at least is asked by the first one's worker after it
+    )
     kept = """
 KEPT = {}
 
@@ -202,4 +201,4 @@ def scaled_back(dy):
     keeping = "    made = np.ones(1) + 1\n    KEPT[type(made).__name__] = made\n    return g * x,"
     wrong = GATE.replace("dy * x * g * (1 - g)", "dy * x * g").replace("    return g * x,", keeping)
     report = judged(tmp_path, manifest, wrong + kept)
-    assert [layer.verdict for layer in report.layers] == ["fail", "pass"]
+    assert [layer.verdict for layer in report.layers] == ["fail", "pass", "pass", "pass"]

@@ -15,11 +15,11 @@ from verifier.checks.layer.asking import Arrays, LayerAsking
 Change = Sequence[Any]
 
 
-def changes(asking: LayerAsking) -> list[Change]:
-    """How operations of the last pass may be changed. Raises Raised where the pass goes another way while it is watched."""
+def changes(asking: LayerAsking) -> tuple[list[Change], int]:
+    """How operations of the last pass may be changed, and how many there are. Raises Raised where it goes another way so."""
     assert asking.problem is not None
     replies, _ = asking.ask([{"do": "changes"}], {}, asking.problem)
-    return list(replies[0]["changes"])
+    return list(replies[0]["changes"]), int(replies[0]["events"])
 
 
 def slopes(

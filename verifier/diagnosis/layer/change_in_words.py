@@ -80,7 +80,9 @@ def _text(site: Any, asking: LayerAsking) -> tuple[str, int]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+    """For one line, within backquotes: whatever else a source may hold."""
+    plain = "".join(letter if letter.isprintable() and letter != "`" else "'" for letter in text)
+    return plain if len(plain) <= LONGEST else plain[: LONGEST - 1] + "…"
 
 
 def _operand(text: str, index: int) -> str:

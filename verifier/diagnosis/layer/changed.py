@@ -4,7 +4,7 @@ The candidate's own forward pass is asked with one operation after another chang
 back through it; with another factor; with a derivative of 1. A gradient by differences of such a pass is what a certain mistake gives.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,7 +25,7 @@ FACTORS = ("factor", "factors")
 LINES = 6  # along which a change has to hold, on each problem
 FIRST_LINES = 3  # along which each is tried
 AT_ONCE = 40  # changes in one message
-MOST = 3_000  # changes that are tried for one gradient
+EFFORT = 150_000  # operations of all passes with another factor that are tried for one gradient, along one line
 SEARCHED = 4  # gradients of a layer
 LIKELY = 24  # that hold along the first lines, and are looked at further
 SPARE = 3  # numbers that a relation must explain beside those that it takes from them
@@ -66,7 +66,10 @@ def by_changed_operation(name: str, cases: Sequence[Case], asking: LayerAsking, 
         found = _holding(name, usable, known.changes, asking)
         if not found and known.searched < SEARCHED:
             known.searched += 1
-            found = _holding(name, usable, _likely(name, first, asking), asking)
+            for likely in _likely(name, first, asking):
+                found = _holding(name, usable, likely, asking)
+                if found:
+                    break
         ordered = _by_what_they_explain(first, found, asking) if len(found) > 1 else found
     except (Raised, Unanswered):
         return None
@@ -78,10 +81,10 @@ def by_changed_operation(name: str, cases: Sequence[Case], asking: LayerAsking, 
     return None
 
 
-def _likely(name: str, case: Case, asking: LayerAsking) -> list[Change]:
-    """The changes that hold along the first lines; of factors, which are many, only where nothing simpler does."""
+def _likely(name: str, case: Case, asking: LayerAsking) -> Iterator[list[Change]]:
+    """The changes that hold along the first lines; those of factors, which are many, once nothing simpler holds on all cases."""
     asked = _begin(name, case, FIRST_LINES, asking)
-    every = changes(asking)
+    every, events = changes(asking)
     held = [one for one in every if one[0] == "hold"]
     simple = [one for one in every if one[0] not in ("hold", *FACTORS)]
     rows = _rows(held, asked, FIRST_LINES, asking)
@@ -90,7 +93,8 @@ def _likely(name: str, case: Case, asking: LayerAsking) -> list[Change]:
     # What a factor is multiplied by must depend on the array: else held where it was, it changes nothing.
     through = [change for change, row in zip(held, rows, strict=True) if _matters(row, asked)]
     factors = [one for one in every if one[0] in FACTORS and ["hold", one[1], one[2]] in through]
-    return (found or _as_claimed(factors[:MOST], asked, asking))[:LIKELY]
+    yield found[:LIKELY]
+    yield _as_claimed(factors[: EFFORT // max(events, 1)], _begin(name, case, FIRST_LINES, asking), asking)[:LIKELY]
 
 
 def _as_claimed(changed: Sequence[Change], asked: _Asked, asking: LayerAsking) -> list[Change]:

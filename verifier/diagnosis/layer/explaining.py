@@ -21,6 +21,7 @@ OF_FORM = ("shape", "missing", "not finite")  # kinds of departure that are seen
 AT = {"ties": " where elements are equal only", "zeros": " where elements are zero only"}
 NO_RELATION = "no-known-mistake"
 CONVENTIONAL = {"in the first row only": 0, "in the last row only": -1}  # where an embedding has its padding
+SOME_FACTOR = "some-factor"  # a relation that says least
 TINY = 1e-3  # of an element: no term is that small; it names, and decides nothing
 
 
@@ -38,7 +39,7 @@ def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
         if diagnosis.fault == "exchanged":
             explained |= {other for other in examined.claims.differentiate if f"d{other} " in diagnosis.explanation}
         found.append(diagnosis)
-    if any(one.fault in (NO_RELATION, OPERATION) for one in found):
+    if any(one.fault in (NO_RELATION, SOME_FACTOR, OPERATION) for one in found):
         asking.restart()  # what was asked with changed operations may have kept arrays that are watched
     return _together(sorted(found, key=lambda one: one.fault == NO_RELATION))
 
@@ -73,7 +74,9 @@ def _explained(
     several = len({departure.tensor for departure in of_gradients}) > 1
     of_form = departures[0].kind in OF_FORM
     axes = where_shown({departure.problem.index for departure in of_gradients} if several else failing, examined, everywhere=of_form)
-    relation = related(name, wrong) or by_changed_operation(name, wrong, asking, known)
+    relation = related(name, wrong)
+    if relation is None or relation[0] == SOME_FACTOR:
+        relation = by_changed_operation(name, wrong, asking, known) or relation
     untied = [departure for departure in departures if departure.kind != "ties"] or departures  # no matter of ties where it shows without
     worst = next((departure for departure in untied if departure.claimed is not None), untied[0])
     region = "" if relation is not None else region_of(name, wrong)

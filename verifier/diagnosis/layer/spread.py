@@ -47,8 +47,8 @@ def factor_of_each_group(name: str, cases: Sequence[Case]) -> str | None:
             telling = [(ours, true) for ours, true in groups if int(np.count_nonzero(np.abs(true) > least)) > 2]
             if len(telling) < 2:
                 continue  # one number is some multiple of any other
-            if 2 * sum(bool(np.any(np.abs(ours - true) > least)) for ours, true in telling) < len(telling):
-                return None  # most are right: where the others are says more
+            if all(not ours.any() or bool(np.all(np.abs(ours - true) <= least)) for ours, true in telling):
+                continue  # some are zero, the others right: where they are says more
             if not case.close(name, rows(claimed), np.stack([_projected(ours, true) for ours, true in groups])):
                 break
             told = True
