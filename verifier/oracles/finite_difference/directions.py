@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from verifier.arrays import FloatArray
+from verifier.arrays import FloatArray, norm
 
 LARGEST_MOVE = 1.0  # of a pre-activation: every smooth activation is well within its Taylor series there
 LARGEST_EXPONENT = 4  # where nothing moves (zero inputs) a larger step would only leave the problem's own scale
@@ -98,4 +98,4 @@ def _exponent(gradient: FloatArray) -> int | None:
     largest = float(np.abs(gradient).max(initial=0.0))
     if largest == 0 or not math.isfinite(largest):
         return None
-    return round(math.log2(largest) + math.log2(float(np.linalg.norm(gradient / largest))))
+    return round(math.log2(largest) + math.log2(norm(gradient / largest)))
