@@ -131,7 +131,27 @@ def score_back(saved):
     np.add.at(da, (i[:-1], i[1:]), 1.0)
     return da, all_of_it * np.tile(a.sum(1), (len(e), 1))
 """
+BENDING = """arrays = { x = "N D", k = "D" }
+forward = "y, saved = bend(x, k)"
+backward = "dx, dk = bend_back(dy, saved)\""""
+BENT = """
+def bend(x, k):
+    below = k * (np.exp(np.minimum(x, 0)) - 1)
+    return np.where(x > 0, x, below), (x, k)
+
+def bend_back(dy, saved):
+    x, k = saved
+    falling = np.exp(np.minimum(x, 0))
+    return dy * np.where(x > 0, 1, k * falling), (dy * (falling - 1)).sum(axis=0)
+"""
 PLANTED = [
+    (
+        BENDING,
+        BENT,
+        "k * falling)",
+        "k * (falling - 1))",
+        "dx is wrong where x is negative only: it has `np.exp(np.minimum(x, 0)) - 1` where its",
+    ),
     (ADDITIVE, ATTENTION, " + de @ Ua.T", "", "dh lacks what comes back through `h` in `h @ Ua` (line 12)"),
     (RECURRENT, RNN, "np.outer(raw, hs[t - 1])", "np.outer(raw, hs[t])", "where `hs[t - 1]` belongs, in `V @ hs[t - 1]` (line 14)"),
     (ROWS, GATE, "dy * x * g * (1 - g)", "dy * x * g", "has `1 / (1 + np.exp(-(x * w)))` where its derivative belongs (line 12)"),

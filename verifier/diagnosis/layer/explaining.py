@@ -79,7 +79,7 @@ def _explained(
         relation = by_changed_operation(name, wrong, asking, known) or relation
     untied = [departure for departure in departures if departure.kind != "ties"] or departures  # no matter of ties where it shows without
     worst = next((departure for departure in untied if departure.claimed is not None), untied[0])
-    region = "" if relation is not None else region_of(name, wrong)
+    region = "" if relation is not None and relation[0] != OPERATION else region_of(name, wrong)
     where = f" {axes}" if axes else ""
     asked = len({*examined.compared, *failing})
     evidence = f"On {len(failing)} of {counted(asked, 'problem')}."
@@ -93,7 +93,8 @@ def _explained(
         if said.startswith("is divided by ") and said.endswith(": it should not be"):
             size = said.removeprefix("is divided by ").removesuffix(": it should not be")
             evidence += f' If that is meant, declare it: mean = {{ {name} = "{size.replace("·", "*")}" }}.'
-        return Diagnosis(mistake, "", f"{label} {said}{',' if where else ''}{where}.", evidence, examined.claims.name, name, "", axes)
+        says = f"{label} is wrong {region}: it {said}" if region else f"{label} {said}"
+        return Diagnosis(mistake, "", f"{says}{',' if where else ''}{where}.", evidence, examined.claims.name, name, region, axes)
     place = f" {region}" if region else ""
     numbers = "" if worst.claimed is None else f": {_place(worst)} = {worst.claimed:.6g}, should be {worst.right:.6g}"
     if worst.kind == "ties":
