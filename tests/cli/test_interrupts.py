@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+import sys
 import time
 
 import pytest
@@ -19,17 +20,32 @@ def test_a_signal_ends_what_runs(number, kind):
     assert signal.getsignal(number) is before
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_signal_that_python_drops_in_a_finaliser_is_raised_again():
-    class Dropping:
-        def __del__(self):
-            os.kill(os.getpid(), signal.SIGINT)
-            time.sleep(0.01)
+def interrupt_and_wait(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(0.01)
 
-    with pytest.raises(KeyboardInterrupt), interruptible():
-        Dropping()
+
+class Dropping:
+    def __del__(self):
+        interrupt_and_wait()
+
+
+def collect_with_a_callback():
+    gc.callbacks.append(interrupt_and_wait)
+    try:
         gc.collect()
+    finally:
+        gc.callbacks.remove(interrupt_and_wait)
+
+
+@pytest.mark.parametrize("inside", [Dropping, collect_with_a_callback])
+def test_a_signal_where_python_takes_no_exception_is_raised_a_moment_later_and_nothing_is_printed(inside, monkeypatch):
+    dropped = []
+    monkeypatch.setattr(sys, "unraisablehook", dropped.append)
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        inside()
         time.sleep(10)
+    assert not dropped
 
 
 def test_clearing_up_is_not_interrupted_by_the_reminder():

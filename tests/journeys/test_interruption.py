@@ -43,16 +43,46 @@ def wait_for(condition, seconds):
     return found
 
 
-def test_an_interrupt_ends_everything_in_one_line(tmp_path):
-    command = [sys.executable, "-m", "verifier", "check", "tests/planted/endless_loop.py", "--profile", "quick", "--report-dir", tmp_path]
+LAYERS = """
+import time
+
+import numpy as np
+
+
+def relu_forward(x):
+    return np.maximum(x, 0), x
+
+
+def relu_backward(dout, x):
+    time.sleep(10)
+
+
+affine_forward, affine_backward = relu_forward, relu_backward
+"""
+
+
+@pytest.fixture(params=["one worker", "two workers, interrupted twice"])
+def hanging(request, tmp_path):
+    """A file that hangs, how many processes there are meanwhile, and how often it is interrupted."""
+    if request.param == "one worker":
+        return "tests/planted/endless_loop.py", 2, 1
+    file = tmp_path / "layers.py"
+    file.write_text(LAYERS)
+    return str(file), 3, 2
+
+
+def test_an_interrupt_ends_everything_in_one_line(hanging, tmp_path):
+    file, processes, times = hanging
+    command = [sys.executable, "-m", "verifier", "check", file, "--profile", "quick", "--report-dir", tmp_path]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1", "XDG_CACHE_HOME": str(tmp_path / "cache")}
     running = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
-    assert wait_for(lambda: len(descendants(running.pid)) >= 2, 60)  # a zygote and a worker
-    time.sleep(0.5)  # the worker is inside the candidate's loop, which may last 10 s
+    assert wait_for(lambda: len(descendants(running.pid)) >= processes, 60)  # a zygote and its workers
+    time.sleep(0.5)  # the workers are inside the candidate's code, which may last 10 s
     theirs = descendants(running.pid)
-    os.killpg(running.pid, signal.SIGINT)
+    for _ in range(times):
+        os.killpg(running.pid, signal.SIGINT)
     output, error = running.communicate(timeout=20)
     assert running.returncode == 130
     assert output == ""

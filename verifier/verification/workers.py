@@ -217,15 +217,15 @@ class Workers:
         return used_up_cpu(self._limits) if self._cpu >= self._limits.all_cpu_seconds else None
 
     def _close(self) -> None:
-        if self._session is not None:
-            self._print(self._session.printed())
-            self._session.close()
-            death = self._session.death
-            if death is not None:
-                self._cpu += death.cpu
-                if ended_by_cpu_limit(death):
-                    self._cpu = max(self._cpu, self._limits.all_cpu_seconds)
-            self._session = None
+        session, self._session = self._session, None  # at once: whoever gives up asks from another thread
+        if session is None:
+            return
+        self._print(session.printed())
+        session.close()
+        if (death := session.death) is not None:
+            self._cpu += death.cpu
+            if ended_by_cpu_limit(death):
+                self._cpu = max(self._cpu, self._limits.all_cpu_seconds)
 
     def _print(self, text: str) -> None:
         self._printed = (self._printed + text)[-KEPT_OUTPUT:]
