@@ -302,10 +302,9 @@ def _with_what_was_seen(finding: Finding, examination: Examination, interview: I
     # Without zeros in its gradients, so that an answer that was overwritten or scaled later shows in any element.
     item = next((one for one in answered if all(np.all(g) for g in one.reference.gradients.values())), answered[0])
     first = examination.evaluations[item.index]
-    small = sum(gradient.size for gradient in first.gradients.values()) <= MOST_NOTED
-    if small and finding.outcome.status == "pass" and (later := interview.read_later(item.problem)) is not None:
-        finding = _noting(finding, purity.note_on_later_answers(item, first, later))
-    if small and finding.outcome.status == "pass":
+    if finding.outcome.status == "pass" and sum(gradient.size for gradient in first.gradients.values()) <= MOST_NOTED:
+        if (later := interview.read_later(item.problem)) is not None:
+            finding = _noting(finding, purity.note_on_later_answers(item, first, later))
         laid_out = {layout: interview.read_laid_out(item.problem, layout) for layout in purity.LAYOUTS}
         finding = _noting(finding, purity.note_on_layouts(item, first, laid_out))
     if not interview.complex_numbers:
