@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+import weakref
 
 import pytest
 
@@ -30,6 +31,18 @@ class Dropping:
         interrupt_and_wait()
 
 
+def drop_a_weakly_held_key():
+    """As in the loops of a process that is full of them: the callback is Python's own code (weakref.py), and so is its name."""
+    watched = Dropped()
+    watch = weakref.ref(watched, interrupt_and_wait)
+    del watched
+    assert watch() is None
+
+
+class Dropped:
+    pass
+
+
 def collect_with_a_callback():
     gc.callbacks.append(interrupt_and_wait)
     try:
@@ -38,7 +51,7 @@ def collect_with_a_callback():
         gc.callbacks.remove(interrupt_and_wait)
 
 
-@pytest.mark.parametrize("inside", [Dropping, collect_with_a_callback])
+@pytest.mark.parametrize("inside", [Dropping, drop_a_weakly_held_key, collect_with_a_callback])
 def test_a_signal_where_python_takes_no_exception_is_raised_a_moment_later_and_nothing_is_printed(inside, monkeypatch):
     dropped = []
     monkeypatch.setattr(sys, "unraisablehook", dropped.append)

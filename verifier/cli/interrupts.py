@@ -1,11 +1,11 @@
 """SIGINT and SIGTERM as exceptions that cannot get lost.
 
-Python drops an exception that a signal raises inside a finaliser or a garbage collector's callback (Hypothesis has one), prints that it
-did, and the run would go on as if nothing had been asked. So it is not raised there, and a clock raises it until somebody handles it.
+Python drops an exception that a signal raises inside a finaliser, a weak reference's or the garbage collector's callback (Hypothesis has
+one), prints that it did, and the run would go on as if nothing had been asked. So nothing is printed, and a clock raises it again until
+somebody handles it.
 """
 
 import contextlib
-import gc
 import signal
 import sys
 from collections.abc import Iterator
@@ -26,12 +26,15 @@ def interruptible() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         asked.append(Terminated if number == signal.SIGTERM else KeyboardInterrupt)
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS, AGAIN_SECONDS)
-        if not _would_be_dropped(frame):
-            raise asked[-1]
+        raise asked[-1]
 
     def remind(number: int, frame: FrameType | None) -> None:
-        if asked and not _would_be_dropped(frame) and not _is_being_handled(sys.exc_info()[1]):
+        if asked and not _is_being_handled(sys.exc_info()[1]):
             raise asked[-1]
+
+    def unraisable(dropped: "sys.UnraisableHookArgs") -> None:
+        if not (asked and issubclass(dropped.exc_type, KeyboardInterrupt)):
+            said(dropped)
 
     handlers = {signal.SIGINT: interrupt, signal.SIGTERM: interrupt, signal.SIGALRM: remind}
     try:
@@ -39,23 +42,15 @@ def interruptible() -> Iterator[None]:
     except ValueError:  # not the main thread: signals are somebody else's
         yield
         return
+    said, sys.unraisablehook = sys.unraisablehook, unraisable
     try:
         yield
     finally:
+        sys.unraisablehook = said
         asked.clear()
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _would_be_dropped(frame: FrameType | None) -> bool:
-    """Whether what runs was called by the interpreter, which takes no exception from it."""
-    callbacks = {getattr(callback, "__code__", None) for callback in gc.callbacks}
-    while frame is not None:
-        if frame.f_code in callbacks or frame.f_code.co_name == "__del__":
-            return True
-        frame = frame.f_back
-    return False
 
 
 def _is_being_handled(error: BaseException | None) -> bool:
