@@ -11,6 +11,7 @@ import os
 import site
 import sys
 import sysconfig
+from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from importlib.machinery import all_suffixes
 from itertools import chain
@@ -28,19 +29,19 @@ Grant = tuple[str, bool]  # a path and whether its files may be read; else its f
 
 def kept_from_candidates(packages: Collection[str]) -> frozenset[str]:
     """Real paths below the granted folders that no candidate may read: copies of these packages, and packages beside the import path."""
-    path = {os.path.realpath(folder) for folder in sys.path}
+    path, starts = {os.path.realpath(folder) for folder in sys.path}, tuple(packages)
     kept: set[str] = set()
-    waiting = list(dict.fromkeys(os.path.realpath(root) for root in _granted_roots()))
+    waiting = deque(dict.fromkeys(os.path.realpath(root) for root in _granted_roots()))
     seen: set[str] = set()
     while waiting:
-        folder = waiting.pop(0)
+        folder = waiting.popleft()
         if folder in seen:
             continue
         if len(seen) == MOST_FOLDERS:
             return frozenset(kept | {folder, *waiting} - seen)
         seen.add(folder)
         for entry in _importable_entries(folder, on_path=folder in path):
-            named = _is_of(entry.name, packages)
+            named = entry.name.startswith(starts) and _is_of(entry.name, packages)
             if not named and not entry.is_dir():
                 continue
             place = os.path.realpath(entry.path) if entry.is_symlink() else entry.path

@@ -100,13 +100,11 @@ class Statements:
                 space = None
 
     def _program(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> dict[str, Any]:
-        self.program = {
-            phase: [compile(text, f"<{phase}>", "exec") for text in action.get(phase, ())] for phase in (*PHASES, "once", "step")
-        }
-        self.mapping = compile(action["gradients"], "<gradients>", "eval") if action.get("gradients") else None
+        self.program = {phase: [_compiled(text, phase) for text in action.get(phase, ())] for phase in (*PHASES, "once", "step")}
+        self.mapping = _compiled(action["gradients"], "gradients", "eval") if action.get("gradients") else None
         self.imported = {}
         holder = self.candidate.holder
-        self.imported = _execute("imports", [compile(text, "<imports>", "exec") for text in action.get("imports", ())], dict(vars(holder)))
+        self.imported = _execute("imports", [_compiled(text, "imports") for text in action.get("imports", ())], dict(vars(holder)))
         return {"values": {}}
 
     def _pass(self, action: Mapping[str, Any], basket: Basket, arrays: Mapping[str, Array]) -> Passing:
@@ -255,6 +253,13 @@ class Statements:
     def _digests(self, names: Sequence[str]) -> dict[str, bytes]:
         """Of the bytes of every array that is reached from these values by tuples, lists and dictionaries."""
         return {name: _digest(self.space.get(name)) for name in names}
+
+
+@cache
+def _compiled(text: str, phase: str, mode: str = "exec") -> CodeType:
+    """A statement of the manifest; every problem brings the same ones."""
+    code: CodeType = compile(text, f"<{phase}>", mode)
+    return code
 
 
 def _execute(phase: str, code: Sequence[CodeType], space: Namespace) -> Namespace:

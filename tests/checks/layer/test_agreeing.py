@@ -40,7 +40,6 @@ def asked(added=None, when=lambda *asked: True, *, keys=AFFINE, backward=through
     agreement = Agreement(last, found)
     if ready:
         found.differenced, found.resolves = FIRST, dict.fromkeys("xwb", 1e-8)
-        agreement.tells(problems[0], found.answers[0])  # from now on there is nothing special about these options
     answered = found.answers[problems[-1].index] = last.answer(problems[-1])
     return problems[-1], answered, found, agreement
 
@@ -97,12 +96,30 @@ def test_nothing_is_taken_from_pytorch_before_lines_have_decided_or_once_somethi
     assert not agreement.tells(problem, answered)
 
 
-def test_each_stress_and_each_value_of_an_option_is_differenced_once():
-    problem, answered, _, agreement = asked()
-    for other in ({"stress": "tiny"}, {"dtype": "float32"}, {"values": {**problem.values, "stride": 2}}):
-        special = type(problem)(**{**vars(problem), **other})
-        assert not agreement.tells(special, answered)
-        assert agreement.tells(special, answered)
+def test_what_is_special_about_a_problem_is_held_to_pytorch_like_any_other():
+    for off, told in ((0.0, True), (1e-9, False)):
+        problem, answered, _, agreement = asked({("w", (0, 0)): off})
+        for other in ({"stress": "tiny"}, {"values": {**problem.values, "stride": 2}}):
+            special = type(problem)(**{**vars(problem), **other})
+            assert agreement.tells(special, answered) == told
+
+
+LEAKY = """
+def forward(x, slope):
+    return np.where(x > 0, x, slope * x), x
+
+def backward(dout, x, slope):
+    return dout * np.where(x > 0, 1.0, slope{wrong})
+"""
+
+
+@pytest.mark.parametrize(("wrong", "verdict"), [("", "pass"), (" + 1e-9 * (slope == 0.3)", "fail")])
+def test_a_mistake_at_a_value_of_an_option_that_comes_after_the_first_problems_is_found(judge, wrong, verdict):
+    keys = ['operation = "leaky_relu"', "options = { negative_slope = [0.01, 0.2, 0.3] }"]
+    calls = ['forward = "out, cache = forward(x, negative_slope)"', 'backward = "dx = backward(dout, cache, negative_slope)"']
+    report = judge(LEAKY.format(wrong=wrong), *keys, *calls)
+    assert report.verdict == verdict
+    assert verdict == "fail" or "3 were differenced" in differenced(report).message
 
 
 @pytest.fixture
@@ -155,7 +172,7 @@ def relu_backward(dout, x):
 """
 
 
-def test_ties_are_asked_until_the_layer_is_known_and_wherever_its_choice_is_not_pytorchs(judge, monkeypatch):
+def test_ties_are_asked_wherever_the_choice_is_not_pytorchs(judge, monkeypatch):
     (claims,) = claims_from({"operation": "relu"}).layers
     tied = [problem for problem in draw_problems(claims, 20, 0) if problem.stress == "zeros"]
     asked_about = []
@@ -170,5 +187,4 @@ def test_ties_are_asked_until_the_layer_is_known_and_wherever_its_choice_is_not_
         for at_zero in (0.0, 0.5, 2.0)
     }
     assert verdicts == {0.0: "pass", 0.5: "pass", 2.0: "fail"}
-    first = [tied[0].index]
-    assert asked_about == [*first, *first, tied[-1].index, *first, tied[-1].index]
+    assert asked_about == [tied[-1].index] * 2  # not by the one whose choice is PyTorch's

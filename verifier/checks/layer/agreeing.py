@@ -1,10 +1,10 @@
 """On which problems differences could say nothing more: where outputs and gradients are PyTorch's as far as a line can tell.
 
-Every layer is differenced on its first problems, and on the first with each stress and with each value of an option. By then it is known
-which variant of its operation it is. On a further problem its outputs and gradients are held against that variant: where they are the same
-within rounding, no line through that problem could fail, and none is asked; nor are one-sided slopes at ties and zeros, between which
-PyTorch's own choice lies. Everywhere else the layer is asked as ever: where it departs, where no operation is said, and where anything was
-wrong or undecided so far.
+Every layer is differenced on its first problems. By then it is known which variant of its operation it is. On a further problem its outputs
+and gradients are held against that variant, with whatever values of options and whatever stress it has: where they are the same within
+rounding, no line through that problem could fail, and none is asked; nor are one-sided slopes at ties and zeros, between which PyTorch's
+own choice lies. Everywhere else the layer is asked as ever: where it departs, where no operation is said, and where anything was wrong or
+undecided so far.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from verifier.checks.layer.usual import (
     usual_cotangents,
     variants_of,
 )
-from verifier.contracts.layer.drawing import LayerProblem, flattened
+from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.ladder import KAPPA, REFINEMENT
 from verifier.oracles.finite_difference.line import DECISIVE
 from verifier.oracles.finite_difference.noise import SCATTER_SAFETY, machine_epsilon
@@ -46,15 +46,12 @@ class Agreement:
 
     def __init__(self, asking: LayerAsking, found: Examined) -> None:
         self._asking, self._found = asking, found
-        self._lined: set[str] = set()
         self._known: tuple[Variants, Mapping[str, Any]] | None = None
         self._looked = False
 
     def tells(self, problem: LayerProblem, answered: Answered) -> bool:
         """Whether this problem need not be differenced; it must be among the answers already."""
-        kinds = _kinds(problem)
-        if not self._settled(answered) or kinds - self._lined:
-            self._lined |= kinds
+        if not self._settled(answered):
             return False
         known = self._operation()
         return known is not None and self._is_the_same(problem, answered, *known)
@@ -104,12 +101,6 @@ class Agreement:
                 return float("inf")
             off += float(np.abs(claimed - own).sum()) * scale_of(np.asarray(one.problem.arrays[name], dtype=np.float64))
         return off
-
-
-def _kinds(problem: LayerProblem) -> set[str]:
-    """Its stress, and the values of its options."""
-    options = {name: value for name, value in flattened(problem.values).items() if name not in problem.sizes}
-    return {problem.stress, problem.dtype, *(f"{name} = {value!r}" for name, value in options.items())}
 
 
 def _alike(epsilon: float, claimed: FloatArray, right: FloatArray) -> bool:
