@@ -30,7 +30,7 @@ class SourceLine:
 
 def source_line(candidate: Candidate, file: str, line: int) -> SourceLine | None:
     """The line of this number (from 1) in one of the candidate's own files; None where there is no such line."""
-    lines = _lines_of(candidate, file)
+    lines = lines_of(candidate, file)
     if not 1 <= line <= len(lines) or not lines[line - 1].strip():
         return None
     text = lines[line - 1].strip()[:LONGEST]
@@ -40,7 +40,7 @@ def source_line(candidate: Candidate, file: str, line: int) -> SourceLine | None
 
 def passage(candidate: Candidate, file: str, first: int, last: int, start: int, end: int) -> str:
     """What stands from one column of a line (from 1) to another of the same or a later one, in one line; "" where nothing does."""
-    lines = _lines_of(candidate, file)
+    lines = lines_of(candidate, file)
     if not 1 <= first <= last <= len(lines):
         return ""
     there = [line.encode() for line in lines[first - 1 : last]]  # columns are counted in bytes
@@ -49,7 +49,7 @@ def passage(candidate: Candidate, file: str, first: int, last: int, start: int, 
     return " ".join(b"\n".join(there).decode(errors="replace").split())
 
 
-def _lines_of(candidate: Candidate, file: str) -> list[str]:
+def lines_of(candidate: Candidate, file: str) -> list[str]:
     """The lines of one of the candidate's own files, or of a cell; none where it is not its own."""
     own = own_file(candidate, file)
     if own is None:

@@ -9,6 +9,7 @@ from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.session import Target
 from verifier.candidates.source_lines import passage
+from verifier.candidates.unwritten import is_unwritten
 from verifier.candidates.zygote import Zygote
 from verifier.verification.raising import sentence_of_statement
 from verifier.verification.workers import DEATHS, Workers
@@ -49,12 +50,12 @@ class Exchanging(Workers):
             return ""
         return passage(self._candidate, str(file), first, last, max(start, 0), max(end, 0))
 
-    def describe(self, reply: Mapping[str, Any]) -> tuple[str, bool]:
-        """What a statement raised, in one sentence, and whether it was in the candidate's own code."""
+    def describe(self, reply: Mapping[str, Any]) -> tuple[str, bool, bool]:
+        """What a statement raised, in one sentence; whether it was in the candidate's own code; whether that is not filled in yet."""
         said, own = sentence_of_statement(self._candidate, reply)
         if own:
             self.print_frames(reply["raised"])
-        return said, own
+        return said, own, is_unwritten(self._candidate, reply["raised"])
 
 
 def _advice(kind: str, text: str) -> str:

@@ -183,6 +183,67 @@ def test_a_function_that_is_not_written_is_not_done(judge):
     assert report.layers[0].verdict == "not-done"
 
 
+GAPS = """
+def forward(x, training):
+    out = None
+    if training:
+        pass  # your code
+    else:
+        pass  # your code
+    out = out.astype(x.dtype, copy=False)
+    return out
+
+class Gap:
+    def forward(self, x):
+        self.y = None  # your code
+        return self.y
+
+    def backward(self, dout):
+        self.dx = None  # your code
+        raise NotImplemented
+
+class Half:
+    def forward(self, x):
+        return x * x
+"""
+OF_AN_OBJECT = ('forward = "y = layer.forward(x)"', 'backward = "dx = layer.backward(dy)"')
+OF_GAPS = {
+    "what a function computes with was given None alone": ('forward = "out = forward(x, True)"', 'backward = "dx = dout"'),
+    "forward returns nothing and backward raises": (
+        'setup = "layer = Gap()"',
+        'forward = "y = layer.forward(x)"',
+        'backward = "dx = layer.backward(dy)"',
+    ),
+    "there is no such method": ('setup = "layer = Half()"', 'forward = "y = layer.forward(x)"', 'backward = "dx = layer.backward(dy)"'),
+}
+
+
+@pytest.mark.parametrize("keys", OF_GAPS.values(), ids=list(OF_GAPS))
+def test_a_gap_that_a_course_left_open_is_not_done(judge, keys):
+    report = judge(GAPS, 'arrays = { x = "N D" }', *keys)
+    assert (report.verdict, report.reason, report.layers[0].verdict) == ("error", "not-done", "not-done"), report.summary
+    assert "not written yet" in report.summary
+
+
+def test_what_is_written_and_computes_with_none_is_no_gap(judge):
+    source = "def f(x):\n    scale = None\n    if len(x) > 99:\n        scale = 2.0\n    return x * scale\n"
+    report = judge(source, 'arrays = { x = "N D" }', 'forward = "y = f(x)"', 'backward = "dx = 2 * dy"')
+    assert (report.verdict, report.reason) == ("error", "")
+
+
+def test_an_attribute_that_is_read_and_not_there_is_named_as_python_names_it(judge):
+    source = "class Half:\n    def forward(self, x):\n        return x * x\n    def backward(self, dout):\n        pass\n"
+    report = judge(
+        source,
+        'arrays = { x = "N D" }',
+        'setup = "layer = Half()"',
+        'forward = "y = layer.forward(x)"',
+        'backward = ["layer.backward(dy)", "dx = layer.dx"]',
+    )
+    assert "has no attribute 'dx'" in report.summary
+    assert report.layers[0].verdict != "not-done"
+
+
 def test_absent_modules_and_old_names_of_numpy_are_given_back(judge):
     source = "from numba import jit\nimport matplotlib.pyplot as plt\nfigure, axes = plt.subplots()\n" + RELU.replace(
         "def relu_backward", "@jit(nopython=True)\ndef relu_backward"

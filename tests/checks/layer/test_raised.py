@@ -2,7 +2,7 @@
 
 import pytest
 
-from verifier.checks.layer.asking import Raised, is_called_wrongly, is_missing, is_not_written
+from verifier.checks.layer.raised import Raised, is_called_wrongly, is_missing, is_not_written
 
 
 def raised(kind: str, text: str = "words", *, own: bool = False) -> Raised:
@@ -21,6 +21,7 @@ def raised(kind: str, text: str = "words", *, own: bool = False) -> Raised:
         ),  # its own line computes with None: that is a mistake
         (raised("TypeError", "unsupported operand: str and float"), False),
         (raised("ValueError", "NoneType"), False),
+        (Raised("words", "forward", "AttributeError", own=True, unwritten=True), True),
     ],
 )
 def test_what_is_not_written_yet(found, means):

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import Array, FloatArray
+from verifier.checks.layer.raised import NO_ATTRIBUTE, Raised
 from verifier.coarser import Seen
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem, cotangent_values, flattened
@@ -28,14 +29,6 @@ PLAIN = (bool, int, float, str, type(None))
 
 Exchange = Callable[[Mapping[str, Any], Arrays, str], tuple[Mapping[str, Any], Arrays]]
 """(message, its arrays, where) -> the worker's answer and its arrays. Raises Unanswered where the worker ends."""
-
-
-class Raised(Exception):
-    """The candidate raised, or gave what cannot be taken; `phase` says in which statements, `kind` is the exception's type or ""."""
-
-    def __init__(self, text: str, phase: str, kind: str = "", *, own: bool = False) -> None:
-        super().__init__(text)
-        self.phase, self.kind, self.own = phase, kind, own
 
 
 @dataclass(frozen=True)
@@ -76,7 +69,7 @@ class LayerAsking:
 
     claims: LayerClaims
     exchange: Exchange
-    describe: Callable[[Mapping[str, Any]], tuple[str, bool]]
+    describe: Callable[[Mapping[str, Any]], tuple[str, bool, bool]]
     seed: int = 0
     outputs: tuple[str, ...] = ()
     passage: Callable[[Any], str] = field(default=lambda place: "")
@@ -254,14 +247,22 @@ class LayerAsking:
         replies = list(message["actions"])
         for reply in replies:
             if "raised" in reply:
-                text, own = self.describe(reply)
-                raise Raised(text, str(reply.get("phase")), str(reply["raised"].get("type")), own=own)
+                raise self._raised(reply)
             if "refused" in reply:
                 needs = NEEDS.match(reply["refused"])
                 if needs and self.length < int(needs[1]) <= LONGEST:
                     raise _TooShort(int(needs[1]))
                 raise Raised(f"{reply['phase']} {reply['refused']}.", str(reply["phase"]))
         return replies, answered
+
+    def _raised(self, reply: Mapping[str, Any]) -> Raised:
+        text, own, unwritten = self.describe(reply)
+        phase, kind, said = str(reply.get("phase")), str(reply["raised"].get("type")), str(reply["raised"].get("text"))
+        without = NO_ATTRIBUTE.fullmatch(said) if kind == "AttributeError" and not own and phase in ("forward", "backward") else None
+        if without:
+            lines = getattr(self.claims, phase).lines
+            unwritten = any(re.search(rf"\.{re.escape(without[1])}\s*\(", line) for line in lines)
+        return Raised(text, phase, kind, own=own, unwritten=unwritten)
 
     def _program(self) -> dict[str, Any]:
         claims = self.claims
@@ -364,23 +365,6 @@ def _the_scalar(outputs: Arrays) -> tuple[str, ...]:
         'Say which: outputs = ["loss"].',
         "contract",
     )
-
-
-def is_not_written(raised: Raised) -> bool:
-    """A function that is `pass`, or returns None, or says that it is not implemented."""
-    return raised.kind in ("NotImplementedError", "NoOutput") or (
-        raised.kind == "TypeError" and not raised.own and "NoneType" in str(raised)
-    )
-
-
-def is_called_wrongly(raised: Raised) -> bool:
-    """Whether the manifest's call has other arguments than the candidate's function takes."""
-    return raised.kind == "TypeError" and not raised.own and "argument" in str(raised)
-
-
-def is_missing(raised: Raised | None) -> bool:
-    """Whether a name of the manifest's statements is not defined in the candidate's file."""
-    return raised is not None and raised.kind == "NameError" and not raised.own
 
 
 def claim_again(asking: LayerAsking, problem: LayerProblem, arrays: Mapping[str, Array], factor: float = 1.0) -> Mapping[str, FloatArray]:

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import Array, FloatArray
-from verifier.checks.layer.asking import Answered, LayerAsking, Raised, answer_patiently
+from verifier.checks.layer.asking import Answered, LayerAsking, answer_patiently
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.outputs import Beside
+from verifier.checks.layer.raised import Raised
 from verifier.checks.layer.usual import COMPARED, LIKELY
 from verifier.contracts.layer.drawing import LayerProblem, flattened
 from verifier.oracles.finite_difference.noise import machine_epsilon

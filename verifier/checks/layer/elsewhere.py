@@ -6,7 +6,8 @@ wrong gradient says. So some points of lines are asked again, as passes like any
 
 import numpy as np
 
-from verifier.checks.layer.asking import LayerAsking, Raised, answer_patiently
+from verifier.checks.layer.asking import LayerAsking, answer_patiently
+from verifier.checks.layer.raised import Raised
 
 SUMMED = 2.0**12  # last bits of the largest output, as another order of the same sums makes them
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from verifier.checks.layer.asking import Answered, Raised
+from verifier.checks.layer.asking import Answered
 from verifier.checks.layer.differences import Differenced
+from verifier.checks.layer.raised import Raised
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.layer_operations.kept import Answers
@@ -49,7 +50,7 @@ class Examined:
         tied: how many problems with ties or zeros were asked.
         notes: worth knowing, by check.
         broken: why nothing could be asked at all.
-        not_done: whether the functions are there but not written.
+        not_done: whether the functions are there but not written; `gap` is what such a one raised, "" where it returned nothing.
         unrepeatable: whether the same pass answers otherwise.
         inside: the type that it is seen to compute in.
         references: what PyTorch says of its operation.
@@ -70,6 +71,7 @@ class Examined:
     notes: list[tuple[str, str]] = field(default_factory=list)
     broken: Raised | None = None
     not_done: bool = False
+    gap: str = ""
     unrepeatable: bool = False
     inside: str = "float64"
     references: Answers = field(default_factory=Answers)

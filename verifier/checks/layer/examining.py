@@ -8,20 +8,11 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.checks.layer.agreeing import Agreement
-from verifier.checks.layer.asking import (
-    ONE_SIGN,
-    Answered,
-    LayerAsking,
-    Raised,
-    answer_patiently,
-    claim_again,
-    is_called_wrongly,
-    is_missing,
-    is_not_written,
-)
+from verifier.checks.layer.asking import ONE_SIGN, Answered, LayerAsking, answer_patiently, claim_again
 from verifier.checks.layer.differences import difference, shows_float32
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.properties import ask_properties
+from verifier.checks.layer.raised import Raised, is_called_wrongly, is_missing, is_not_written
 from verifier.checks.layer.ties import Misplaced, hidden, misplaced
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.contracts.layer.mapped import left_out
@@ -104,7 +95,7 @@ def _answered(asking: LayerAsking, problem: LayerProblem, found: Examined) -> An
             return None
         found.departures.append(Departure("contract", "", problem, str(raised), "raised"))
         if is_not_written(raised):
-            found.not_done = True
+            found.not_done, found.gap = True, str(raised) if raised.unwritten else ""
         return None
     if not all(np.isfinite(output).all() for output in answered.outputs.values()):
         found.left_out.append((problem, None))
@@ -308,3 +299,4 @@ def _tell_why(found: Examined) -> None:
     reasons = [raised for _, raised in found.left_out if raised is not None]
     found.broken = reasons[0] if reasons else Raised("its outputs are not finite at any of the problems.", "forward")
     found.not_done = bool(reasons) and all(is_not_written(raised) for raised in reasons)
+    found.gap = str(reasons[0]) if found.not_done and reasons[0].unwritten else ""

@@ -3,8 +3,9 @@
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.checks.layer.asking import ONE_SIGN, LayerAsking, Raised, answer_patiently, claim_again
+from verifier.checks.layer.asking import ONE_SIGN, LayerAsking, answer_patiently, claim_again
 from verifier.checks.layer.examined import Departure, Examined
+from verifier.checks.layer.raised import Raised
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.oracles.finite_difference.noise import machine_epsilon
 from verifier.oracles.functions.wandering import MORE_BITS, moved_inputs

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import FloatArray
-from verifier.checks.layer.asking import Arrays, Exchange, Raised
+from verifier.checks.layer.asking import Arrays, Exchange
+from verifier.checks.layer.raised import Raised
 from verifier.contracts.layer.claims import LayerClaims
 from verifier.oracles.layer_operations.kept import Answers
 from verifier.oracles.steps import Stepped
@@ -91,8 +92,8 @@ def _walked(claims: LayerClaims, exchange: Exchange, describe: Any, start: Array
     message, arrays = exchange({"actions": list(actions)}, carried, f"{claims.name}, a path of steps")
     for reply in message["actions"]:
         if "raised" in reply:
-            text, own = describe(reply)
-            raise Raised(text, str(reply.get("phase")), str(reply["raised"].get("type")), own=own)
+            text, own, unwritten = describe(reply)
+            raise Raised(text, str(reply.get("phase")), str(reply["raised"].get("type")), own=own, unwritten=unwritten)
         if "refused" in reply:
             raise Raised(f"step {reply['refused']}.", "step", "NoOutput")
     return {name: arrays[leaf] for name, leaf in message["actions"][1]["values"].items()}

@@ -6,10 +6,11 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import ONE_SIGN, Answered, LayerAsking, Raised, answer_patiently
+from verifier.checks.layer.asking import ONE_SIGN, Answered, LayerAsking, answer_patiently
 from verifier.checks.layer.examined import Examined
 from verifier.checks.layer.jacobians import LARGER, LARGEST, elements, jacobians
 from verifier.checks.layer.parts import axes_of_norm, layout_of, parts_of, roles_of
+from verifier.checks.layer.raised import Raised
 from verifier.contracts.layer.drawing import LayerProblem, flattened
 from verifier.diagnosis.layer.case import Case
 

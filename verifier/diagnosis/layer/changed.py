@@ -11,9 +11,10 @@ import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import LayerAsking, Raised, answer_patiently
+from verifier.checks.layer.asking import LayerAsking, answer_patiently
 from verifier.checks.layer.jacobians import STEPS
 from verifier.checks.layer.otherwise import Change, changes, slopes
+from verifier.checks.layer.raised import Raised
 from verifier.diagnosis.layer.case import LOOSE, Case
 from verifier.diagnosis.layer.change_in_words import in_words
 from verifier.diagnosis.layer.matching import times

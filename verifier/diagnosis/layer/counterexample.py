@@ -6,9 +6,10 @@ import numpy as np
 
 from verifier.arrays import element_of, finite_or_none
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import ONE_SIGN, LayerAsking, Raised
+from verifier.checks.layer.asking import ONE_SIGN, LayerAsking
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.jacobians import LARGEST, elements
+from verifier.checks.layer.raised import Raised
 from verifier.contracts.layer.drawing import LayerProblem, redraw
 from verifier.contracts.layer.storage import Stored, to_bytes
 from verifier.diagnosis.layer.case import Case

@@ -15,9 +15,10 @@ from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
 from verifier.candidates.zygote import Zygote
 from verifier.checks.examination import Unanswered
-from verifier.checks.layer.asking import LayerAsking, Raised, is_missing, is_not_written
+from verifier.checks.layer.asking import LayerAsking
 from verifier.checks.layer.elsewhere import answers_otherwise
 from verifier.checks.layer.examining import examine
+from verifier.checks.layer.raised import Raised, is_missing, is_not_written
 from verifier.checks.layer.steps import walk
 from verifier.contracts.layer.claims import Claims, LayerClaims
 from verifier.contracts.layer.drawing import LayerProblem, draw_problems
@@ -293,7 +294,11 @@ def _judge_step(judgement: Judgement, layer: LayerClaims, exchanging: Exchanging
         judgement.add("contract", "error", str(error))
     except Raised as raised:
         judgement.not_done, judgement.missing = is_not_written(raised), is_missing(raised)
-        judgement.add("contract", "error", "It is not written yet: it returns nothing." if judgement.not_done else str(raised))
+        judgement.add(
+            "contract",
+            "error",
+            f"It is not written yet: {raised if raised.unwritten else 'it returns nothing.'}" if judgement.not_done else str(raised),
+        )
     else:
         judgement.add("contract", "pass", "Its path of steps was asked.", problems=paths)
         judgement.gradients = {name: "pass" for name in layer.path.gradients}

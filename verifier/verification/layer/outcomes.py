@@ -7,10 +7,11 @@ import numpy as np
 from msgspec import structs
 
 from verifier.checks.examination import digits_apart
-from verifier.checks.layer.asking import LayerAsking, Raised, is_missing
+from verifier.checks.layer.asking import LayerAsking
 from verifier.checks.layer.beside_author import AskAuthor, beside_author
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.outputs import Beside, beside_reference
+from verifier.checks.layer.raised import Raised, is_missing
 from verifier.checks.layer.usual import COMPARED
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.counting import counted
@@ -211,7 +212,7 @@ def _conclude_contract(judgement: Judgement, examined: Examined) -> None:
     raised = [departure for departure in examined.departures if departure.kind == "raised"]
     asked = len(examined.problems)
     if examined.not_done:
-        judgement.add("contract", "error", "It is not written yet: it returns nothing.", problems=asked)
+        judgement.add("contract", "error", f"It is not written yet: {examined.gap or 'it returns nothing.'}", problems=asked)
     elif examined.broken is not None:
         judgement.add("contract", "error", str(examined.broken), problems=asked)
     elif raised:
