@@ -4,7 +4,8 @@ Nothing is known of the function. It runs under a dispatch mode (`arithmetic`) t
 operation, forward and backward, by 1 + uξ, ξ uniform on [-1, 1]; u is 2⁻⁴⁰, or the machine epsilon of the candidate's type where that is
 larger. The largest departure from the exact run, divided by u and times that epsilon, is the scatter: the textbook's Monte Carlo
 arithmetic (`oracles.scatter`) for code that nobody wrote a textbook of. Like there, further copies share their noise among rows or
-altogether, and one adds an absolute 2⁻⁶⁰ξ, for underflow.
+altogether, and one adds an absolute 2⁻⁶⁰ξ, for underflow. Where noise of 2⁻⁴⁰ changes a number by more than a 64th (the directions that a
+singular matrix leaves open turn by any angle at any noise), two copies with noise of the type's own size count as they are.
 
 Two more runs ask for decisions: with noise as large as the tolerance, once ξ and once -ξ, and the differentiated inputs moved too, zeros
 included. An integer, a boolean or a step that comes out otherwise in any copy is a decision within rounding: a kink, or a tie.
@@ -28,6 +29,9 @@ from verifier.tolerance import SAFETY, element_tolerance
 COPIES = 4
 RELATIVE = 2.0**-40
 UNDERFLOW = 2.0**-60
+# Of a number, by noise of 2⁻⁴⁰: an amplification of 2³⁴, beyond which a departure need not shrink with the noise.
+SATURATED = 2.0**-6
+AS_ROUNDED = 2  # copies with noise of the type's own size, where larger noise saturates
 # A probe's noise is this many times what the tolerance allows: of a decision that right code may take otherwise nearly all are seen.
 PROBE = 4.0
 # How many tolerances primitives in float64 may be from the operation that they are made of before they count as wrong.
@@ -152,13 +156,34 @@ def _disturbed(
             kinks.update(later.differing)
         return copy
 
-    for number, (size, scale) in enumerate(sizes):
+    def widen(number: int, size: Size, scale: float) -> None:
         copy = disturb(Noise(size, seed * 1_000_003 + number))
         _widen(outputs, exact.outputs, copy.outputs, scale, finite=not size.relative)
         _widen(gradients, exact.gradients, copy.gradients, scale, finite=not size.relative)
+
+    for number, (size, scale) in enumerate(sizes):
+        widen(number, size, scale)
+    if probes and limits.eps < RELATIVE and _is_saturated(exact, outputs, gradients, limits.eps / RELATIVE):
+        for number in range(len(sizes), len(sizes) + AS_ROUNDED):
+            widen(number, Size(limits.eps), 1.0)
     for sign in (1.0, -1.0) if probes else ():
         disturb(Noise(Size(sign * PROBE * SAFETY * limits.eps), seed * 1_000_003 - 1), move=True)
     return _Disturbed(exact, outputs, gradients, tuple(kinks), mode.longest, mode.decomposed)
+
+
+def _is_saturated(exact: Answer, outputs: Mapping[str, Array], gradients: Mapping[str, Array], scale: float) -> bool:
+    """Whether the noise, larger than the type's rounding, leaves so little of a number that its departure says nothing of smaller noise.
+
+    The directions that a singular matrix leaves open turn by any angle at any noise: a departure of 1 is not one of 2^-12 at less noise.
+    """
+    pairs = [(exact.outputs, outputs), (exact.gradients, gradients)]
+    with np.errstate(all="ignore"):
+        return any(
+            not (float(np.max(one[name] / scale, initial=0.0)) <= SATURATED * float(np.abs(right).max(initial=0.0)))
+            for answers, one in pairs
+            for name, right in answers.items()
+            if right.any()
+        )
 
 
 def _sizes(copies: int, limits: torch.finfo) -> list[tuple[Size, float]]:

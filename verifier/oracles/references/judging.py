@@ -25,7 +25,7 @@ from verifier.oracles.references.truth import Truth
 from verifier.oracles.threads import threads
 
 CALLS = 4
-UNJUDGED = "rounding alone makes the reference infinite there"
+UNJUDGED = "rounding alone decides what the reference gives there"
 OVERFLOW = "the right numbers overflow"
 NOT_IN_ITS_TYPE = "the reference itself is not finite there in the candidate's type"
 OTHER_BETWEEN = "two forward passes before one backward"  # the usage that has a second point
@@ -128,8 +128,9 @@ class Judge:
             cause = error.__cause__ if refused and isinstance(error.__cause__, Exception) else error
             if isinstance(cause, NotImplementedError):
                 return Trial(skipped=f"the candidate does not take it: {cause}")
-            what = "refused" if refused else "raised"
-            return Trial(Wrong(what, "", f"it raises {_first_line(cause)}", cotangents=tuple(cotangents)))
+            if not refused and truth.leaves_open(self.dtype, tuple(gradients)):
+                return Trial(skipped=UNJUDGED)
+            return Trial(Wrong("refused" if refused else "raised", "", f"it raises {_first_line(cause)}", cotangents=tuple(cotangents)))
         return self._compared(answered, expected, gradients, truth, cotangents, shared)
 
     def truth_at(self, tensors: Mapping[str, Tensor], case: Case) -> Truth:
@@ -244,20 +245,21 @@ class Judge:
                 return Wrong("unjudged", name, OVERFLOW)
             is_output = name.startswith("output ")
             if not is_output and self._along(name, claimed[name], right[name], allowed[name]):
-                wrong = wrong or Wrong(
-                    "precision", "", f"the gradient of {name} is right for matrices like the example, {self.sources[name].domain}"
-                )
+                note = f"the gradient of {name} is right for matrices like the example, {self.sources[name].domain}"
+                wrong = wrong or Wrong("precision", "", note)
                 continue
             if kinks and not is_output and shared is None and within_envelope(truth, name, claimed, allowed, cotangents):
                 continue
-            infinite = not np.isfinite(claimed[name][beyond]).any() and truth.is_not_finite_in_its_type(name, beyond, cotangents)
+            infinite = not np.isfinite(claimed[name][beyond]).any()
+            if infinite and not is_output and truth.leaves_open(self.dtype, [name]):
+                return Wrong("unjudged", name, UNJUDGED)
+            infinite = infinite and truth.is_not_finite_in_its_type(name, beyond, cotangents)
             if infinite or has_no_digits(truth, name, claimed[name], right, cotangents, self.dtype):
                 wrong = wrong or Wrong("unjudged", name, NOT_IN_ITS_TYPE if infinite else NO_DIGITS)
                 continue
             if self._is_tf32(name, claimed, right, truth, cotangents):
-                wrong = wrong or Wrong(
-                    "precision", "", f"{name} is right, but the operands of its products were rounded to TF32, not kept in float32"
-                )
+                note = f"{name} is right, but the operands of its products were rounded to TF32, not kept in float32"
+                wrong = wrong or Wrong("precision", "", note)
                 continue
             what = "output" if is_output else "gradient"
             text = f"{name} is not the reference's" if is_output else f"the gradient of {name} is not the reference's"
@@ -395,5 +397,4 @@ class Judge:
 
 
 def _first_line(error: BaseException) -> str:
-    text = str(error).splitlines()
-    return f"{type(error).__name__}: {text[0] if text else ''}"
+    return f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"

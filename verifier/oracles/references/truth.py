@@ -15,6 +15,7 @@ from verifier.oracles.dispatched.measuring import measure
 from verifier.oracles.dispatched.running import real_outputs, to_array
 from verifier.oracles.dispatched.wandering import wandering
 from verifier.oracles.references.candidate import Array, Candidate, poisoned
+from verifier.oracles.references.points import cotangents_for
 from verifier.oracles.references.space import Case
 from verifier.tolerance import SAFETY, element_tolerance
 
@@ -153,6 +154,16 @@ class Truth:
             unseen = np.abs(right[name]) <= SAFETY * floor
             found[name] = np.where(unseen, np.maximum(allowed, SAFETY * floor), allowed)
         return found, kinks
+
+    def leaves_open(self, dtype: torch.dtype, names: Sequence[str]) -> bool:
+        """Whether rounding leaves nothing of one of these gradients, as at a singular matrix: no number there is known to be wrong."""
+        signed = replace(self.case, axes={"cotangent": "signed"})  # for a cotangent of zeros nothing is left of any gradient
+        outputs, _ = self.plain(None)
+        cotangents = cotangents_for(outputs, signed)
+        right = {f"output {index}": one for index, one in enumerate(outputs)} | self.plain(cotangents)[1]
+        allowed, _ = self.tolerances(cotangents, dtype, right, wander=False)
+        largest = {name: max(float(np.abs(right[name]).max(initial=0.0)), self.unit(name, right, cotangents)) for name in names}
+        return any(size > 0 and not (allowed[name] < size).all() for name, size in largest.items())
 
     def _scatter(self, cotangents: Sequence[Array], dtype: torch.dtype, least: bool) -> tuple[dict[str, Array], tuple[str, ...], int]:
         """Of outputs and gradients, with the kinks and the longest sum.
