@@ -76,3 +76,9 @@ def test_a_power_of_two_on_everything_changes_no_ratio(error, tolerance, power):
     scaled = (error * scale, tolerance * scale)
     if all(np.isfinite(scaled)) and min(scaled) > 1e-290:
         assert ratio(scale) == ratio(1.0)
+
+
+@pytest.mark.parametrize(("right", "pass_"), [([0.5, -1.0], True), ([0.5, -1.5], False), ([-1.5, 0.5], False), ([2.0, 3.0], False)])
+def test_zeros_pass_only_where_every_right_number_is_within_its_tolerance(right, pass_):
+    comparison = compare(np.array(right), np.array(right), np.array([1.0, 1.0]))
+    assert comparison.zeros_pass == pass_

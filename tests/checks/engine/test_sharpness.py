@@ -71,6 +71,24 @@ def test_a_number_off_by_three_tolerances_departs_and_by_a_third_does_not(kind, 
             assert departed(graph, dtype, gradient=name, amount=factor * tolerance)[0] == expected
 
 
+@pytest.mark.parametrize("measured", [True, False])
+@pytest.mark.parametrize(("conjugate", "convention"), [(False, np.conj), (True, lambda z: z)])
+def test_a_complex_gradient_is_right_by_its_own_convention_alone(conjugate, convention, measured):
+    a, b, c = (GRAPHS["of complex numbers"].arrays[name] @ (1, 1j) for name in ("a", "b", "c"))
+    graph = replace(GRAPHS["of complex numbers"], nodes=(Node("mul", ("a", "b"), "y"),), passes=(Pass("y", 1, cotangent="c"),))
+
+    def departs(turned):
+        """Of y = ab with the cotangent c: PyTorch's gradient of a is c conj(b), JAX's cb."""
+        numbers = {"y": a * b, "a": c * turned(b), "b": c * turned(a)}
+        parts = {name: np.stack([one.real, one.imag], axis=-1) for name, one in numbers.items()}
+        reply = Reply(values={"y": parts.pop("y")}, gradients=(parts,))
+        compared = compare_with_truth(graph, reply, Engine({}), EPSILONS["float64"], measured=measured, conjugate=conjugate)
+        return [one.tensor for one in compared.departures]
+
+    other = np.conj if conjugate else lambda z: z
+    assert (departs(convention), departs(other)) == ([], ["a", "b"])
+
+
 def test_a_derivative_along_a_direction_off_by_three_tolerances_departs_and_by_a_third_does_not():
     nothing, right = departed(PLAIN, "float64", mode="directions")
     assert not nothing

@@ -61,7 +61,7 @@ def compare_with_truth(
             scatter makes a tolerance smaller, and four noisy copies cost four times as much as the right answer.
     """
     if not measured:
-        reference = refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates, copies=0)
+        reference = refer_graph(graph, epsilon=epsilon, accumulates=engine.accumulates, copies=0, conjugate=conjugate)
         compared = _compare_reply(graph, reply, reference, engine)
         if not compared.departures:
             return replace(compared, worst=None)
