@@ -162,3 +162,22 @@ def test_a_kink_in_the_middle_covers_the_slopes_of_both_sides(jump, slope):
     found = estimate_slope(losses, steps, center=3.0, noise=4 * EPSILON * 16)
     for right in (slope, slope + jump):  # every difference of the ladder says the mean of them
         assert abs(found.value - right) <= KAPPA * found.error_bound
+
+
+@pytest.mark.parametrize("stair", [2.0**-11, 2.0**-8])
+def test_a_loss_that_stands_still_over_the_finer_steps_is_held_to_what_the_coarser_ones_show(stair):
+    """Rounded to multiples of 2^-11 or 2^-8, as no noise told: over the finer steps 3 + 0.3 t does not change at all."""
+    steps = ladder_steps(0.5, np.float64)
+    losses = np.round((3 + 0.3 * np.stack([-steps, steps], axis=1)) / stair) * stair
+    assert (losses[-1] == 3).all()
+    slope = estimate_slope(losses, steps, center=3.0, noise=4 * EPSILON)
+    assert abs(slope.value - 0.3) <= KAPPA * slope.error_bound
+
+
+@pytest.mark.parametrize("noise", [0.0004, 0.0005, 0.0006])
+def test_a_kink_that_two_steps_bend_by_like_a_parabola_is_seen_by_the_next_one(noise):
+    """At 0.2 of the first step the second differences there and at a quarter of it are as those of a parabola are."""
+    steps = ladder_steps(1.0, np.float64)
+    losses = 3 + np.maximum(0, np.stack([-steps, steps], axis=1) - 0.2)
+    slope = estimate_slope(losses, steps, center=3.0, noise=noise)
+    assert abs(slope.value) <= slope.error_bound

@@ -158,6 +158,47 @@ def test_every_tensor_asks_about_each_alone():
     assert [line.tensor for line in result.directions] == ["all", *network.gradient()]
 
 
+@pytest.mark.parametrize("locate", [True, False])
+@pytest.mark.parametrize(("tilted", "status"), [(1, "pass"), (99, "fail")])
+def test_what_fails_along_one_line_is_wrong_only_where_another_line_fails_too(tilted, status, locate):
+    """Something that lies on the first line by chance (a kink that no step within the trust region showed) is no mistake."""
+    network, lines = Network(), []
+
+    def points(direction, steps):
+        lines.append(direction)
+        return network.points(direction, steps) + (0.1 * steps if len(lines) <= tilted else 0.0)
+
+    result = network.check(network.gradient(), points=points, locate=locate)
+    assert result.directions[0].status == "fail"
+    assert (result.status, result.element is not None) == (status, status == "fail" and locate)
+
+
+def test_what_is_excluded_is_the_least_that_any_line_excludes():
+    network = Network()
+    result = network.check(network.gradient(), every_tensor=True)
+    for name, resolved in result.resolves.items():
+        seen = [line.powers[name] for line in result.directions if name in line.powers]
+        assert len(set(seen)) > 1
+        assert resolved == min(seen)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_one_line_through_tensors_of_very_different_gradients_moves_the_steep_one_by_more_than_rounding(dtype):
+    """A step that is scaled down by all of 2^24, as far as the gradients are apart, no float32 of size 1 takes."""
+    apart = 2.0**24
+    theta = {name: np.array([1.0, 1.5], dtype=dtype) for name in ("steep", "flat")}
+
+    def points(direction, steps):
+        moved = [{name: (theta[name] + step * direction.get(name, 0.0)).astype(dtype) for name in theta} for step in steps]
+        return np.array([float((apart * np.sin(one["steep"]) + np.sin(one["flat"])).sum(dtype=dtype)) for one in moved])
+
+    gradients = {"steep": apart * np.cos(theta["steep"].astype(float)), "flat": np.cos(theta["flat"].astype(float))}
+    arguments = {"moves": lambda direction, step: (step, False), "loss_scatter": 4 * apart, "seed": 1, "index": 0, "dtype": dtype}
+    result = check_problem(points, theta, gradients, **arguments)
+    assert result.status != "fail"
+    assert result.directions[0].powers["steep"] < 0.1
+
+
 def test_a_zero_gradient_that_is_right_stays_undecided():
     network = Network()
     network.theta["weights[1]"][:] = 0
@@ -240,6 +281,21 @@ def test_a_tensor_whose_steps_rounding_swallows_is_not_decided():
     result = check_direction(lambda d, t: 0.5 + 0.7 * t, theta, gradient, direction, first=0.5, dtype=np.float64, loss_scatter=1.0)
     assert result.powers["w"] == np.inf
     assert result.powers["b"] < 1e-9
+
+
+def test_a_line_that_could_not_see_an_error_of_one_percent_decides_nothing():
+    theta, gradient, direction = {"w": np.array([0.5])}, {"w": np.array([np.cos(0.5)])}, {"w": np.array([1.0])}
+    found = []
+    for offset in 2.0 ** np.arange(20, 50):  # beside which the loss has fewer and fewer digits
+
+        def points(direction, steps, offset=offset):
+            return offset + np.sin(0.5 + steps)
+
+        found.append(check_direction(points, theta, gradient, direction, first=0.5, dtype=np.float64, loss_scatter=offset))
+    resolved = [result.resolves for result in found]
+    assert any(0.002 < one <= 0.01 for one in resolved)
+    assert any(0.01 < one < 0.05 for one in resolved)
+    assert [result.status for result in found] == ["pass" if one <= 0.01 else "undecided" for one in resolved]
 
 
 def test_halving_costs_few_lines_in_a_large_tensor():
