@@ -1,5 +1,11 @@
 """The gradients as the derivative of the candidate's own loss, whatever that loss is."""
 
+import numpy as np
+
+from verifier.checks.finite_difference import moves_of
+from verifier.contracts.mlp.claims import Claims
+from verifier.contracts.mlp.network import Architecture, build_problem
+
 
 def test_right_gradients_pass_with_their_resolving_power(verify, plain):
     outcome = verify(plain, only=("finite-difference",)).outcome("finite-difference")
@@ -61,3 +67,16 @@ def test_a_wrong_gradient_is_located_on_three_networks_and_costs_elsewhere_what_
     assert len(wrong) == len(right) == 10
     assert min(wrong[:3]) > 3 >= max(wrong[3:])
     assert sum(wrong[3:]) <= sum(right[:7]) + 7
+
+
+def test_a_kink_that_is_crossed_and_crossed_back_on_the_way_to_a_step_is_seen():
+    """tanh(t) - tanh(t - 1) is 0.76 at 0 and at 1, and 0.92 halfway: less 0.85, a ReLU is off at both ends and on in between."""
+    weights = {"weights[0]": np.zeros((2, 1)), "weights[1]": np.array([[1.0, -1.0]]), "weights[2]": np.ones((1, 1))}
+    biases = {"biases[0]": np.array([0.0, -1.0]), "biases[1]": np.array([-0.85]), "biases[2]": np.zeros(1)}
+    kinds = ("tanh", "relu", "identity")
+    data = {"x": np.ones((1, 1)), "y": np.zeros((1, 1))}
+    problem = build_problem(Architecture((1, 2, 1, 1), kinds, "squared_error", 1), weights | biases | data, Claims())
+    moves = moves_of(problem)
+    along = {"biases[0]": np.array([1.0, 1.0])}
+    assert moves(along, 1.0) == (1.0, True)
+    assert not moves(along, 0.1)[1]

@@ -317,3 +317,23 @@ def test_halving_costs_few_lines_in_a_large_tensor():
     assert element.index == (17, 42)
     assert element.estimated == pytest.approx(right[17, 42])
     assert len(asked) <= 30
+
+
+@pytest.mark.parametrize("places", [(1, 6), (6, 1)])
+@pytest.mark.parametrize("size", [8, 64])
+def test_of_two_wrong_elements_the_worse_one_is_named(size, places):
+    right = np.random.default_rng(0).normal(size=size)
+    claimed, (slightly, badly) = right.copy(), (place * size // 8 for place in places)
+    claimed[slightly] += 0.01
+    claimed[badly] -= 1.0
+
+    def ask(direction):
+        error = float(((right - claimed) * direction).sum())
+        status = "fail" if abs(error) > 1e-6 else "pass"
+        return DirectionResult(
+            "w", status, error, 1e-6, 1e-6, {"w": 1e-6}, Slope(error, 1e-7, 1.0, (), ()), Middle(1.0, 1e-16, 2.0**-52), 14
+        )
+
+    element, _ = find_wrong_element("w", claimed, np.ones(size), ask)
+    assert element is not None
+    assert (element.index, element.claimed) == ((badly,), claimed[badly])
