@@ -62,6 +62,39 @@ def test_bits_won_are_better_and_less_than_one_is_no_change():
     assert compare([report(ratios=(0.8,))], [report(ratios=(0.5,))])[0].accuracy[0].change == "same"
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "change"),
+    [
+        ((0.8, 0.01, 0.01), (0.8, 0.04, 0.04), "worse"),  # the usual comparison, beside a worst one that stays
+        ((0.2, 0.1, 0.1), (0.8, 0.1, 0.1), "worse"),  # the worst one alone
+        ((0.8, 0.04, 0.04), (0.8, 0.01, 0.01), "better"),
+        ((0.8, 0.01, 0.01), (0.2, 0.04, 0.04), "worse"),  # whatever is won elsewhere
+    ],
+)
+def test_bits_are_lost_at_the_worst_comparison_or_at_the_usual_one(before, now, change):
+    (candidate,) = compare([report(ratios=before)], [report(ratios=now)])
+    assert candidate.accuracy[0].change == change
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "change"),
+    [
+        ("fail", "skipped", "other"),  # not to be asked any more is no improvement
+        ("pass", "skipped", "other"),
+        ("skipped", "pass", "other"),
+        ("skipped", "fail", "worse"),
+        ("skipped", "inconclusive", "worse"),
+        ("fail", "pass", "better"),
+    ],
+)
+def test_a_check_that_is_not_asked_any_more_is_neither_better_nor_worse(before, now, change):
+    old, new = (
+        msgspec.structs.replace(report("fail"), checks=(*report("fail").checks, Outcome("purity", status, ""))) for status in (before, now)
+    )
+    (candidate,) = compare([old], [new])
+    assert (candidate.change, candidate.checks[0].change) == (change, change)
+
+
 def test_an_error_of_nothing_is_compared_too():
     (accuracy,) = compare([report(ratios=(0.0,))], [report(ratios=(0.5,))])[0].accuracy
     assert accuracy.bits == pytest.approx(9)
