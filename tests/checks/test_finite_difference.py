@@ -1,10 +1,16 @@
 """The gradients as the derivative of the candidate's own loss, whatever that loss is."""
 
 import numpy as np
+import pytest
 
-from verifier.checks.finite_difference import moves_of
+from verifier.checks.examination import Differenced, Item
+from verifier.checks.finite_difference import conclude, moves_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, build_problem
+from verifier.oracles.finite_difference.ladder import Slope
+from verifier.oracles.finite_difference.line import DirectionResult
+from verifier.oracles.finite_difference.problem import ProblemDifferences
+from verifier.oracles.reference import refer
 
 
 def test_right_gradients_pass_with_their_resolving_power(verify, plain):
@@ -80,3 +86,17 @@ def test_a_kink_that_is_crossed_and_crossed_back_on_the_way_to_a_step_is_seen():
     along = {"biases[0]": np.array([1.0, 1.0])}
     assert moves(along, 1.0) == (1.0, True)
     assert not moves(along, 0.1)[1]
+
+
+@pytest.mark.parametrize(("found", "status"), [("pass", "error"), ("undecided", "inconclusive"), ("fail", "fail")])
+def test_where_a_network_could_not_be_asked_the_others_are_no_pass(found, status):
+    arrays = {"weights[0]": np.ones((1, 1)), "biases[0]": np.zeros(1), "x": np.ones((1, 1)), "y": np.zeros((1, 1))}
+    problem = build_problem(Architecture((1, 1), ("identity",), "squared_error", 1), arrays, Claims())
+    line = DirectionResult("all", found, 1.0, 1e-9, 1e-9, {}, Slope(1.0, 1e-10, 0.1, (0.1,), (1.0,)), None, 14)
+    tensors = dict.fromkeys(("weights[0]", "biases[0]"), found)
+    differences = ProblemDifferences(found, tensors, dict.fromkeys(tensors, 1e-9), (line,), None, 14)
+    done = [Differenced(Item(0, problem, refer(problem)), differences)]
+    assert conclude(done).outcome.status == {"undecided": "inconclusive"}.get(found, found)
+    outcome = conclude(done, ["the candidate did not answer."]).outcome
+    assert outcome.status == status
+    assert "1 network could not be asked: the candidate did not answer." in outcome.message

@@ -50,6 +50,12 @@ def test_what_is_wrong_in_the_narrower_type_alone_is_more_than_rounding():
         assert_gradients(lambda x: plain(x) * (1.0 if x.dtype is torch.float64 else 1.01), TINY.sign(), reference=plain, seed=0, draws=0)
 
 
+def test_a_wrong_factor_is_seen_in_float64_where_its_own_rounding_would_cover_it():
+    """1 - cos x of some 1e-3 is known in float32 to a tenth or so, and 32 times that is more than three times too much."""
+    with pytest.raises(AssertionError, match="output 0 is not the reference's"):
+        assert_gradients(lambda x: 3e12 * (1 - torch.cos(x)), 1e5 * TINY, reference=stable, seed=0, draws=0)
+
+
 BFLOAT16 = torch.randn(8, 6, generator=torch.Generator().manual_seed(0)).bfloat16()
 
 
