@@ -5,6 +5,7 @@ import pytest
 
 from verifier.checks import autograd, finite_difference
 from verifier.checks.examination import Differenced, Examination, Finding, Item
+from verifier.contracts.convention import Convention
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture
 from verifier.contracts.mlp.numbers import Recipe, draw_problem
@@ -85,3 +86,26 @@ def test_what_both_say_stands_as_it_is():
     for pair in (("pass", "pass"), ("fail", "fail"), ("skipped", "pass"), ("pass", "skipped")):
         findings = heard(*pair)
         assert [findings[check].outcome.message for check in (finite_difference.ID, autograd.ID)] == ["Off.", "Off."]
+
+
+@pytest.mark.parametrize(("beyond", "explains"), [(0.0, True), (1 / 3, True), (3.0, False), (-3.0, False)])
+def test_a_convention_explains_what_differences_saw_where_each_line_saw_what_it_had_to_see(beyond, explains):
+    """The claimed gradient is off by 1e-3 from that of the loss with the convention, and so must be the slope along one weight."""
+    claimed = {name: gradient.copy() for name, gradient in ITEM.reference.gradients.items()}
+    claimed[WHERE[0]][WHERE[1]] += 1e-3
+    along = np.zeros_like(claimed[WHERE[0]])
+    along[WHERE[1]] = 1.0
+    slope = Slope(-1e-3, TOLERANCE / 8, 0.1, (0.1,), (0.0,))
+    line = DirectionResult(WHERE[0], "fail", -1e-3 + beyond * TOLERANCE, TOLERANCE, 0.0, {}, slope, None, 0, {WHERE[0]: along})
+    differenced = Differenced(ITEM, ProblemDifferences("fail", {}, {}, (line,), None, 0))
+    testimony = witnesses.Testimony(
+        {
+            finite_difference.ID: Finding(Outcome(finite_difference.ID, "fail", "Off."), differenced=(differenced,)),
+            autograd.ID: Finding(Outcome(autograd.ID, "fail", "Off.")),
+        }
+    )
+    own = Examination(CLAIMS, "backprop", (ITEM,), (), {0: Evaluation(None, None, claimed)}, None, 0, 0)
+    again = {autograd.ID: Finding(Outcome(autograd.ID, "pass", ""))}
+    found, convention = witnesses.heard_again(testimony, own, again, Convention("log_epsilon", 1e-7, gradient_too=False))
+    assert (convention is not None) == explains
+    assert {found.status(check) for check in (finite_difference.ID, autograd.ID)} == {"pass" if explains else "fail"}

@@ -72,5 +72,11 @@ def test_that_it_answers_alone_decides_nothing_where_more_was_asked():
     assert verdict_of(asked[:1], ()) == "pass"
 
 
+def test_a_contract_that_could_not_be_decided_is_no_pass_whatever_else_is_right():
+    asked = [Outcome("contract", "inconclusive", "what a call costs is not known"), Outcome("autograd", "pass", "")]
+    assert verdict_of(asked, ()) == "inconclusive"
+    assert verdict_of([*asked, Outcome("purity", "fail", "")], ()) == "fail"
+
+
 def test_a_note_changes_no_verdict():
     assert verdict_of([Outcome("stability", "pass", "", notes=("wrong when saturated",))], ()) == "pass"
