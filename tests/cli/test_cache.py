@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from verifier.cli.cache import cache
 from verifier.verification.cache import hold_below, kept_bytes
+from verifier.verification.kept_files import read_kept, write_kept
 
 
 @pytest.fixture
@@ -36,6 +37,16 @@ def test_clear_empties_it(corpora):
 def test_what_was_used_longest_ago_goes_first(corpora):
     hold_below(2000)
     assert sorted(path.name for path in corpora.iterdir()) == ["middle", "newest"]
+
+
+def test_what_was_read_just_now_is_not_the_first_to_go(corpora):
+    written = corpora / "long-ago"
+    write_kept(written, {"format": 1}, {})
+    os.utime(written, (1, 1))
+    assert read_kept(written) == ({"format": 1}, {})
+    hold_below(2000)
+    assert written.exists()
+    assert not (corpora / "oldest").exists()
 
 
 def test_a_link_is_neither_counted_nor_followed(corpora, tmp_path):
