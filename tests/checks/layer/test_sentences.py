@@ -30,7 +30,8 @@ PLANTED = [
     ("maxpool", "width] += mask", "width] = mask", "dx is overwritten by the last window over a pixel"),
     ("maxpool", "mask / mask.sum(axis=(2, 3), keepdims=True)", "mask", "dx is handed out more than once where elements are equal"),
     ("softmax", "out * (dout - (dout * out).sum(axis=1, keepdims=True))", "dout * out * (1 - out)", "the Jacobian's diagonal"),
-    ("linear_loss", "+ 2 * reg * W", "+ reg * W", "dW is off by reg·W: that term is missing"),
+    ("linear_loss", "+ 2 * reg * W", "+ reg * W", "dW is off by reg·W: it has reg·W where 2·reg·W belongs"),
+    ("linear_loss", "+ 2 * reg * W", "", "dW is off by 2·reg·W: that term is missing"),
     ("embedding", "np.add.at(dW, x, dout)", "dW[x] = dout", "dW counts, of several outputs"),
     ("rnn", "dprev = step @ Wh.T", "dprev = 0 * step", "dx lacks what comes back from later steps; likewise"),
 ]

@@ -12,9 +12,10 @@ from verifier.counting import counted
 from verifier.diagnosis.layer.axes import shown_when
 from verifier.diagnosis.layer.case import Case
 from verifier.diagnosis.layer.cases import cases_of
-from verifier.diagnosis.layer.changed import OPERATION, Known, by_changed_operation
+from verifier.diagnosis.layer.changed import OPERATION, SEARCHED, Known, by_changed_operation
 from verifier.diagnosis.layer.regions import is_there, region_of
 from verifier.diagnosis.layer.relations import related
+from verifier.diagnosis.layer.sequences import own_step
 from verifier.results.report import Diagnosis
 
 OF_FORM = ("shape", "missing", "not finite")  # kinds of departure that are seen without differences
@@ -30,7 +31,7 @@ def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
     found: list[Diagnosis] = []
     cases = cases_of(examined, asking)
     explained: set[str] = set()
-    known = Known()
+    known = Known(searched=SEARCHED if _lacks_later_steps(cases) else 0)
     for name in dict.fromkeys(departure.tensor for departure in examined.departures if departure.kind not in ("raised", "outputs")):
         if name in explained:
             continue
@@ -42,6 +43,12 @@ def explain_layer(examined: Examined, asking: LayerAsking) -> list[Diagnosis]:
     if any(one.fault in (NO_RELATION, SOME_FACTOR, OPERATION) for one in found):
         asking.restart()  # what was asked with changed operations may have kept arrays that are watched
     return _together(sorted(found, key=lambda one: one.fault == NO_RELATION))
+
+
+def _lacks_later_steps(cases: Sequence[Case]) -> bool:
+    """Whether one gradient of a sequence is that of each step alone: what else is wrong lacks the same, by no one operation."""
+    names = dict.fromkeys(name for case in cases for name in case.claimed if name in case.right and case.wrong(name))
+    return any(own_step(name, [case for case in cases if name in case.claimed and case.wrong(name)]) is not None for name in names)
 
 
 def _together(found: Sequence[Diagnosis]) -> list[Diagnosis]:

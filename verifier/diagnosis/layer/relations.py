@@ -3,14 +3,15 @@
 Each relation is a function of one array's name and the cases in which its gradient is wrong; it gives a sentence's end, or nothing.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import permutations
+from collections.abc import Callable, Iterable, Sequence
+from itertools import permutations, product
 
 import numpy as np
 
 from verifier.arrays import FloatArray
 from verifier.diagnosis.layer.case import LOOSE, SHOWN, Case
 from verifier.diagnosis.layer.contributions import (
+    SHARES,
     one_window,
     picked_row,
     rows_counted_once,
@@ -21,7 +22,8 @@ from verifier.diagnosis.layer.contributions import (
 )
 from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, without_the_cotangent
 from verifier.diagnosis.layer.elsewhere import of_another_mask, other_places, reshaped
-from verifier.diagnosis.layer.matching import by_formula
+from verifier.diagnosis.layer.matching import by_formula, terms_of
+from verifier.diagnosis.layer.sequences import own_step
 from verifier.diagnosis.layer.sizes import constant, exchanged_sizes, sizes_of
 from verifier.diagnosis.layer.spread import factor_of_each_group, mean_term, variance_term
 
@@ -194,19 +196,6 @@ def _one_cotangent_missing(name: str, cases: Sequence[Case]) -> str | None:
     return None
 
 
-def _own_step(name: str, cases: Sequence[Case]) -> str | None:
-    """Of a sequence, each step's own output alone counts: (N, T, H) out, (N, T, D) in."""
-    if not all(len(case.shape) == 3 and case.claimed[name].ndim == 3 and case.shape[1] == case.claimed[name].shape[1] for case in cases):
-        return None
-    for case in cases:
-        own = np.eye(case.shape[1])[None, :, None, None, :, None]
-        blocks = case.jacobians[name].reshape(*case.shape, *case.claimed[name].shape) * own
-        one = np.tensordot(case.cotangent.reshape(case.shape), blocks, 3)
-        if not case.close(name, case.claimed[name], one):
-            return None
-    return "counts each step's own output alone: what comes back from later steps is missing"
-
-
 def _additive(name: str, cases: Sequence[Case]) -> str | None:
     """The error is a multiple of an array: the term of a regularisation."""
     for other in (name, *(other for other in cases[0].arrays if other != name)):
@@ -223,11 +212,32 @@ def _additive(name: str, cases: Sequence[Case]) -> str | None:
                 continue  # a size that is the same everywhere may be that number by chance, a share such as reg = 0.3 is not
             for words, times in (("", 1.0), ("2·", 2.0), ("½·", 0.5)):
                 if all(abs(abs(factor) - times * value) < loose * value for factor, value in zip(known, values, strict=True)):
-                    missing = "missing" if known[0] < 0 else "too much"
-                    return f"is off by {words}{option}·{other}: that term is {missing}"
+                    return f"is off by {words}{option}·{other}: {_beside_the_whole(name, other, cases, (option, values), known)}"
         if constant_one and sum(case.claimed[name].size for case in cases) > 1:  # one number is a multiple of any other
             return f"is off by {known[0]:.4g}·{other} on every problem"
     return None
+
+
+def _beside_the_whole(name: str, other: str, cases: Sequence[Case], option: tuple[str, Sequence[float]], known: Sequence[float]) -> str:
+    """Whether a term is missing or too much, or there with another factor, as without the 2 of a square; `known`: the error's factors."""
+    wholes = [_share_of(terms_of(name, case).values(), case.arrays[other]) for case in cases]
+    whole = [share / value for share, value in zip(wholes, option[1], strict=True)]
+    claimed = [one + factor / value for one, factor, value in zip(whole, known, option[1], strict=True)]
+    loose = LOOSE * cases[0].closeness
+    named = [[words for words, times in SHARES if np.all(np.abs(np.array(one) - times) < loose)] for one in (whole, claimed)]
+    for belongs, has in product(*named):
+        return f"it has {has}{option[0]}·{other} where {belongs}{option[0]}·{other} belongs"
+    return "that term is missing" if known[0] < 0 else "that term is too much"
+
+
+def _share_of(terms: Iterable[FloatArray], array: FloatArray) -> float:
+    """How many times an array is one of these terms; 0 where none is a multiple of it."""
+    square = float((array * array).sum())
+    for term in terms:
+        factor = float((term * array).sum()) / square if square and term.shape == array.shape else 0.0
+        if factor and np.allclose(term, factor * array, rtol=1e-9, atol=0.0):
+            return factor
+    return 0.0
 
 
 def _scores_for_probabilities(name: str, cases: Sequence[Case]) -> str | None:
@@ -336,7 +346,7 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("one-cotangent-missing", _one_cotangent_missing),
     ("share-of-an-output", share_of_an_output),
     ("another-mask", of_another_mask),
-    ("own-step", _own_step),
+    ("own-step", own_step),
     ("one-sample", _of_some_outputs),
     ("one-contribution", _one_contribution),
     ("one-contribution", one_window),

@@ -80,7 +80,7 @@ def _through(terms: Formula) -> Formula:
         scores = given.arrays["X"] @ given.arrays["W"]
         inner = Given({"x": scores, "y": given.arrays["y"]}, given.cotangent, given.values)
         parts = {says: given.arrays["X"].T @ one for says, one in terms(inner).items()}
-        return {"the data's part": np.sum(list(parts.values()), axis=0), "reg·W": _penalty(given)}
+        return {"the data's part": np.sum(list(parts.values()), axis=0), f"{_twice(given)}reg·W": _penalty(given)}
 
     return whole
 
@@ -88,6 +88,11 @@ def _through(terms: Formula) -> Formula:
 def _penalty(given: Given) -> FloatArray:
     factor = 2 * float(given.values.get("penalty", 1.0)) * float(given.values.get("reg", 0.0))
     return np.asarray(factor * given.arrays["W"])
+
+
+def _twice(given: Given) -> str:
+    """How many times the gradient of the penalty has reg·W: reg·ΣW² has two, its half one."""
+    return {2.0: "2·", 1.0: ""}.get(2 * float(given.values.get("penalty", 1.0)), "")
 
 
 def _loss_by_name(given: Given) -> Formula:
@@ -162,7 +167,7 @@ def _two_layer_net(part: str) -> Formulas:
         found = {"the data's part": work(given, lambda delta, before: delta * _hidden_slope(kind, before))}
         if part in ("W1", "W2"):
             factor = 2 * float(given.values.get("penalty", 1.0)) * float(given.values.get("reg", 0.0))
-            found[f"reg·{part}"] = factor * given.arrays[part]
+            found[f"{_twice(given)}reg·{part}"] = factor * given.arrays[part]
         return found
 
     def instead(given: Given) -> Terms:
