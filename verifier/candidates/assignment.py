@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from verifier.candidates.toml_document import TomlDocument, read_toml
-from verifier.contracts.catalogue import DEFAULT, contract_ids, contract_of
+from verifier.contracts.catalogue import DEFAULT, contract_by_keys, contract_ids, contract_of
 from verifier.contracts.contract import Contract
 from verifier.contracts.keys import Key, TableError, described, did_you_mean, number, printable, read_table, text, texts, whole, word
 from verifier.errors import RequestError
@@ -28,6 +28,7 @@ UNITS = {"": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 LEAST_MEMORY = 256 * 2**20  # Python with NumPy needs 134 MB of address space with one BLAS thread, 175 MB with two
 MOST_BYTES = 2**50
 CANDIDATES_OWN = ("name", "module")
+TABLES = ("allow", "limits", "score")
 
 
 @dataclass(frozen=True)
@@ -186,13 +187,14 @@ def _read_weights(document: TomlDocument, weights: Mapping[str, Any]) -> dict[st
 
 def _contract_of(document: TomlDocument, tables: Mapping[str, Any]) -> Contract:
     try:
-        return contract_of(ASSIGNMENT_KEYS["contract"].read("contract", tables.get("contract", DEFAULT)))
+        usual = contract_by_keys([key for key in tables if key not in (*ASSIGNMENT_KEYS, *TABLES)])
+        return contract_of(ASSIGNMENT_KEYS["contract"].read("contract", tables.get("contract", usual)))
     except TableError as error:
         raise document.error_of(error) from None
 
 
 def _refuse_unknown(document: TomlDocument, tables: Mapping[str, Any], contract: Contract) -> None:
-    known = [*ASSIGNMENT_KEYS, "allow", "limits", "score", *contract.keys]
+    known = [*ASSIGNMENT_KEYS, *TABLES, *contract.keys]
     for key in tables:
         if key in CANDIDATES_OWN:
             raise document.error_of(TableError(key, "belongs in the manifest of a candidate, not in the assignment."))

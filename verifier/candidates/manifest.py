@@ -11,7 +11,7 @@ from typing import Any
 from verifier.candidates.assignment import Assignment
 from verifier.candidates.script_block import read_parts, script_block, stray_table_line
 from verifier.candidates.toml_document import TomlDocument, read_toml
-from verifier.contracts.catalogue import DEFAULT, contract_ids, contract_of
+from verifier.contracts.catalogue import DEFAULT, contract_by_keys, contract_ids, contract_of, knows
 from verifier.contracts.contract import Claims, Contract
 from verifier.contracts.keys import Key, TableError, did_you_mean, read_table, shown, text, word
 
@@ -89,7 +89,7 @@ def read_settings(
             raise TableError(
                 "contract", f"is {shown(own['contract'])}, but the assignment {assignment.shown} is for {assignment.contract}."
             )
-        contract = contract_of(own.get("contract", DEFAULT if assignment is None else assignment.contract))
+        contract = contract_of(own.get("contract") or (contract_by_keys(said) if assignment is None else assignment.contract))
         _refuse_unknown(said, contract)
         claims = contract.claims_from(said if assignment is None else _under_assignment(said, assignment, contract))
         if assignment is None and contract.references(claims):
@@ -117,7 +117,9 @@ def _refuse_unknown(said: Mapping[str, Any], contract: Contract) -> None:
         if key == "tool":
             raise TableError(key, f"is not known: in {FILE_NAME} the keys are written at top level, without [tool.verifier].")
         if key not in known:
-            raise TableError(key, f"is not known.{did_you_mean(key, known) or ' Known are ' + ', '.join(known) + '.'}")
+            of = [one for one in contract_ids() if knows(one, [key])]
+            elsewhere = f' It is a key of contract = "{of[0]}"; this manifest is read as one of {contract.id}.' if len(of) == 1 else ""
+            raise TableError(key, f"is not known.{did_you_mean(key, known) or elsewhere or ' Known are ' + ', '.join(known) + '.'}")
 
 
 def _under_assignment(said: Mapping[str, Any], assignment: Assignment, contract: Contract) -> dict[str, Any]:

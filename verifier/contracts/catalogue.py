@@ -1,5 +1,6 @@
 """The contracts by name: ours, then those that other distributions plug in. One is imported when it is asked for."""
 
+from collections.abc import Collection
 from functools import cache
 from importlib import import_module
 
@@ -22,6 +23,17 @@ _OURS = {
 def contract_ids() -> tuple[str, ...]:
     """Every contract's name; none is imported."""
     return (*_OURS, *(name for name in plugins.plugged_in(plugins.CONTRACTS) if name not in _OURS))
+
+
+def contract_by_keys(keys: Collection[str]) -> str:
+    """The contract of a manifest that names none: the one that alone knows all of its keys, such as `preset`; else the default."""
+    fits = [] if knows(DEFAULT, keys) else [one for one in contract_ids() if knows(one, keys)]
+    return fits[0] if len(fits) == 1 else DEFAULT
+
+
+def knows(name: str, keys: Collection[str]) -> bool:
+    """Whether a contract has all of these keys."""
+    return all(key in contract_of(name).keys for key in keys)
 
 
 def family_of(name: str) -> Family:

@@ -1,6 +1,7 @@
 """A candidate's workers for contracts whose manifests hold statements: what a worker loads besides, and the place of what was raised."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from verifier.candidates.unwritten import is_unwritten
 from verifier.candidates.zygote import Zygote
 from verifier.verification.raising import sentence_of_statement
 from verifier.verification.workers import DEATHS, Workers
+
+NEAR = 4  # folders above a file in which a module that it imports is looked for
 
 
 class Exchanging(Workers):
@@ -30,7 +33,7 @@ class Exchanging(Workers):
             stand_ins=claims.stand_ins,
             numpy_aliases=claims.numpy_aliases,
         )
-        super().__init__(zygote, candidate, limits, target=target, advice=_advice, deaths=deaths)
+        super().__init__(zygote, candidate, limits, target=target, advice=partial(_advice, candidate), deaths=deaths)
 
     def exchange(self, message: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]], where: str) -> tuple[Mapping[str, Any], Any]:
         """One message, and the message and arrays that answer it. Raises Unanswered as `ask`."""
@@ -58,10 +61,19 @@ class Exchanging(Workers):
         return said, own, is_unwritten(self._candidate, reply["raised"])
 
 
-def _advice(kind: str, text: str) -> str:
-    """What to do about a module that is not there, or a name that NumPy has no more."""
+def _advice(candidate: Candidate, kind: str, text: str) -> str:
+    """What to do about a module that is not there, or a name that NumPy has no more; "" where the module lies near a single file."""
     if kind == "ModuleNotFoundError" and "'" in text:
-        return f'If it is not needed to compute, say stand_ins = ["{text.split(chr(39))[1].partition(".")[0]}"].'
+        package = text.split("'")[1].partition(".")[0]
+        return "" if _lies_near(candidate, package) else f'If it is not needed to compute, say stand_ins = ["{package}"].'
     if kind == "AttributeError" and "numpy" in text:
         return "NumPy 2 took that name away: say numpy_aliases = true."
     return ""
+
+
+def _lies_near(candidate: Candidate, package: str) -> bool:
+    """Whether a module of this name lies beside a single file, or beside one of the folders that hold it."""
+    if candidate.file is None or candidate.root is not None or not package.isidentifier():
+        return False
+    folders = list(candidate.file.parents)[:NEAR]
+    return any((folder / name).exists() for folder in folders for name in (package, f"{package}.py"))

@@ -10,6 +10,7 @@ from verifier.contracts.catalogue import contract_of
 from verifier.contracts.layer.drawing import draw_problems
 from verifier.contracts.layer.manifest import claims_from
 from verifier.contracts.layer.presets import catalogue
+from verifier.errors import RequestError
 from verifier.verification.judging import judge
 
 RELU = "def relu_forward(x):\n    return np.maximum(x, 0), x\n\ndef relu_backward(dout, x):\n    return dout * (x > 0)\n"
@@ -116,6 +117,46 @@ def test_a_file_without_a_manifest_is_judged_by_its_course_and_says_so(tmp_path)
     assert {layer.name: layer.verdict for layer in report.layers} == {"affine": "not-done", "relu": "pass"}
     assert any("preset cs231n" in note.message for note in report.notes)
     assert any("not judged" in note.message and "lstm" in note.message for note in report.notes)
+
+
+STEPS_OF_A_COURSE = """
+def sgd(w, dw, config=None):
+    return w - config['learning_rate'] * dw, config
+
+def adam(w, dw, config=None):
+    pass
+"""
+NET = """
+class TwoLayerNet(object):
+    def loss(self, X, y=None, reg=0.0):
+        pass
+"""
+MODULAR_NET = """
+class TwoLayerNet(object):
+    def loss(self, X, y=None):
+        pass
+"""
+
+
+@pytest.mark.parametrize(("source", "preset"), [(STEPS_OF_A_COURSE, "cs231n"), (NET, "cs231n"), (MODULAR_NET, None)])
+def test_a_file_of_steps_or_of_the_net_is_its_courses_too(source, preset):
+    assert catalogue.recognised(source) == preset
+
+
+def test_a_preset_alone_says_which_contract_and_a_folder_has_what_lies_beside_the_file(tmp_path):
+    (tmp_path / "helping.py").write_text("import numpy as np\n")
+    file = tmp_path / "mine.py"
+    file.write_text(f'# /// script\n# [tool.verifier]\n# preset = "cs231n"\n# ///\nfrom helping import *\n{RELU}')
+    assert "a folder with a verifier.toml" in verifier.check(file, profile="quick").summary
+    file.write_text(f"from helping import *\n{RELU}")
+    (tmp_path / "verifier.toml").write_text('preset = "cs231n"\nmodule = "mine.py"\n')
+    report = verifier.check(tmp_path, profile="quick")
+    assert report.verdict == "pass", report.summary
+    (tmp_path / "verifier.toml").write_text('preset = "cs231n"\nbatch = [1]\n')
+    with pytest.raises(
+        RequestError, match=r'key "preset" is not known\. It is a key of contract = "layer"; this manifest is read as one of mlp\.'
+    ):
+        verifier.check(tmp_path)
 
 
 def test_under_an_assignment_every_layer_is_a_part_of_the_score_and_has_to_be_there(tmp_path):

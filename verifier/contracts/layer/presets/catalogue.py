@@ -18,7 +18,8 @@ MARKS: Mapping[str, re.Pattern[str]] = {
     "cs231n": re.compile(
         r"^def (?:(?:affine|relu|batchnorm|layernorm|dropout|spatial_batchnorm|spatial_groupnorm|rnn_step|rnn|lstm_step|lstm"
         r"|word_embedding|temporal_affine)_(?:forward|backward)"
-        r"|(?:conv|max_pool)_(?:forward|backward)_naive|(?:svm|softmax)_loss_(?:naive|vectorized))\b",
+        r"|(?:conv|max_pool)_(?:forward|backward)_naive|(?:svm|softmax)_loss_(?:naive|vectorized))\b"
+        r"|^def (?:sgd|sgd_momentum|rmsprop|adam)\(w, dw, config\b|^class TwoLayerNet\b|^ +def loss\(self, X, y=None, reg\b",
         re.MULTILINE,
     ),
     "deeplearning-ai": re.compile(
