@@ -76,3 +76,29 @@ def _two_slopes(case: Case, name: str) -> tuple[Mask, Mask, Mask] | None:
         if not np.all((np.abs(one - low) <= bound) | (np.abs(one - high) <= bound)):
             return None
     return np.abs(slopes - high) <= bound, np.abs(claimed - high) <= bound, case.cotangent > 0
+
+
+def scale_of_a_mask(name: str, cases: Sequence[Case], factor: float) -> str | None:
+    """Where the forward pass drops some elements and scales the others by c, a claim that is 1/c or c times the right one."""
+    scales = [_one_scale(case, name) for case in cases]
+    known = [scale for scale, _ in filter(None, scales)]
+    loose = LOOSE * cases[0].closeness
+    if len(known) < len(scales) or np.ptp(known) > loose * known[0] or not any(drops for _, drops in filter(None, scales)):
+        return None
+    whole = f"{known[0]:.4g}, by which the forward pass multiplies what it keeps"
+    if abs(factor * known[0] - 1) < loose:
+        return f"has the mask alone: the factor {whole}, is missing"
+    return f"has the factor {whole}, twice" if abs(factor / known[0] - 1) < loose else None
+
+
+def _one_scale(case: Case, name: str) -> tuple[float, bool] | None:
+    """The slope of all elements that have one, of a function of one element each, and whether others have none."""
+    jacobian = case.jacobians[name]
+    if jacobian.shape[0] != jacobian.shape[1]:
+        return None
+    slopes = np.diag(jacobian)
+    largest = float(slopes.max(initial=0.0))
+    bound = LOOSE * case.closeness * largest
+    kept = np.abs(slopes - largest) <= bound
+    alone = bool((np.abs(jacobian - np.diag(slopes)) <= bound).all() and np.all(kept | (np.abs(slopes) <= bound)))
+    return (largest, not kept.all()) if alone and largest > 0 else None

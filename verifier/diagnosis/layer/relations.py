@@ -21,7 +21,7 @@ from verifier.diagnosis.layer.contributions import (
     straight_through,
 )
 from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, without_the_cotangent
-from verifier.diagnosis.layer.elsewhere import of_another_mask, other_places, reshaped
+from verifier.diagnosis.layer.elsewhere import of_another_mask, other_places, reshaped, scale_of_a_mask
 from verifier.diagnosis.layer.matching import by_formula, terms_of
 from verifier.diagnosis.layer.sequences import own_step
 from verifier.diagnosis.layer.sizes import constant, exchanged_sizes, sizes_of
@@ -69,7 +69,8 @@ def _factor(name: str, cases: Sequence[Case]) -> str | None:
     if len(known) < len(factors):
         return None
     if np.ptp(known) <= cases[0].closeness * max(abs(known[0]), 1e-9):
-        says = _share_of_one_size(known[0], cases) or constant(known[0], cases[0].closeness)
+        masked = scale_of_a_mask(name, cases, known[0])
+        says = masked or _share_of_one_size(known[0], cases) or constant(known[0], cases[0].closeness)
         return says if _numbers(name, cases) > 1 or not says.removeprefix("is ")[0].isdigit() else None
     turned = "has the wrong sign, and " if all(factor < 0 for factor in known) else ""
     known = [-factor for factor in known] if turned else known

@@ -28,7 +28,11 @@ def _cross_entropy_terms(given: Given) -> Terms:
 
 def _cross_entropy_instead(given: Given) -> Terms:
     share, p, y = _share(given), softmax(given.arrays["x"], (-1,)), _hot(given)
+    exponentials = np.exp(given.arrays["x"] - given.arrays["x"].max(axis=-1, keepdims=True))
     return {
+        "has exp(x - max x) where the softmax belongs: the division by its sum is missing": share * (exponentials - y),
+        "has the logarithm of the softmax where the softmax belongs": share * (np.log(p) - y),
+        "subtracts 1 in the columns of all labels, as dx[:, y] does: each row has its own": share * (p - y.max(axis=0)),
         "subtracts y after the division by N": share * p - y,
         "is multiplied by the softmax once more": share * (p - y) * p,
         "is (p - y)·p(1 - p): the derivative of a sigmoid does not belong there": share * (p - y) * p * (1 - p),
@@ -64,8 +68,14 @@ def _hinge_terms(given: Given) -> Terms:
 
 def _hinge_instead(given: Given) -> Terms:
     x, y, share = given.arrays["x"], _hot(given), _share(given)
-    above = (x - (x * y).sum(axis=-1, keepdims=True) + 1 > 0) * (1 - y)
+    margins = (x - (x * y).sum(axis=-1, keepdims=True) + 1) * (1 - y)
+    above = (margins > 0) * 1.0
+    number = above.sum(axis=-1, keepdims=True)
     return {
+        "has the margins where 1 belongs in each column beyond the margin": share * (margins * above - y * number),
+        "has the margins where 1 belongs in each column beyond the margin, and their sum for their number": share
+        * (margins * above - y * (margins * above).sum(axis=-1, keepdims=True)),
+        "subtracts the number of margins of all samples in the column of the label y": share * (above - y * above.sum()),
         "subtracts 1 in the column of the label y, not the number of margins": share * (above - y),
         "subtracts 1 in the column of the label y where any margin counts": share * (above - y * (above.any(axis=-1, keepdims=True))),
         "subtracts the margins in the column of the label y of every class": share * (above - y * (x.shape[-1] - 1)),
