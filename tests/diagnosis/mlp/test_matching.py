@@ -1,7 +1,11 @@
 """Which known mistake predicts the numbers: of code written apart from the textbook, never of right code."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from benchmarks import diagnosis_power
 from benchmarks.diagnosis_power import IMPLEMENTATIONS
 from verifier.contracts.mlp.claims import Claims
 from verifier.diagnosis.mlp import matching
@@ -103,3 +107,26 @@ PAIRS = (  # one replaces what the other scales, takes from another tensor, or l
 def test_a_pair_is_matched_where_each_changes_what_the_other_does(one, other, claims, answers, monkeypatch):
     monkeypatch.setattr(matching, "PREDICTING", tuple(sorted((BY_ID[one], BY_ID[other]), key=matching.PREDICTING.index)))
     assert first(match_pairs(answers(claims, [one, other], count=24), claims)) in (f"{one} + {other}", f"{other} + {one}")
+
+
+def test_two_small_mistakes_are_matched_where_together_they_are_nearly_right(answers, monkeypatch):
+    small = {"epsilon-in-gradient-alone": 1e-6, "l2-in-gradient-alone": 1e-5}
+    monkeypatch.setattr(diagnosis_power, "constant_of", small.__getitem__)
+    asked = answers(Claims(losses=("binary_cross_entropy",)), list(small), count=24)
+    [match, *_] = match_pairs(asked, Claims(losses=("binary_cross_entropy",)))
+    assert match.hypothesis.id == " + ".join(small)
+    assert match.hypothesis.constants == pytest.approx(tuple(small.values()))
+
+
+def test_beside_a_nearly_right_gradient_no_large_mistakes_are_paired(answers, monkeypatch):
+    claims, tried = Claims(losses=("binary_cross_entropy",)), []
+    monkeypatch.setattr(matching, "_judge", lambda hypothesis, *others: tried.append(hypothesis))
+    nearly = [replace(one, claimed=replace(one.claimed, gradients=off(one.claimed.gradients))) for one in answers(claims, count=12)]
+    match_pairs(nearly, claims)
+    ids = {fault.id for hypothesis in tried for fault in hypothesis.faults}
+    assert "epsilon-in-gradient-alone" in ids and not ids & {"sign", "hidden-derivative-missing", "bias-one-number"}
+
+
+def off(gradients):
+    """By a part in 100,000, smoothly, as of a constant with too few digits."""
+    return {name: gradient * (1 + 1e-5 * np.sin(np.arange(gradient.size).reshape(gradient.shape))) for name, gradient in gradients.items()}

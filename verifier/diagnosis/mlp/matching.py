@@ -24,6 +24,7 @@ from verifier.problems.program import machine_epsilon
 SHOWN_ON = 10  # networks on which a fault must show before it is named
 PAIR_SHOWN_ON = 10
 COARSE = 1e-6  # a prediction further off than this part of a tensor's largest element, on an ordinary network, is refuted at once
+NEARLY_RIGHT = 1e-4  # of a tensor's largest element: two mistakes that are much larger do not cancel to so little
 AFFINE = 1e-9
 TYPED = 1e-4  # how near a fitted number may be to the one that somebody typed
 
@@ -153,8 +154,9 @@ class _Alone:
 
 
 def _worth_pairing(key: _Key, claims: Claims) -> list[_Alone]:
-    """The faults that change something on the key network."""
+    """The faults that change something on the key network; where the candidate is nearly right, those alone that change little."""
     right, claimed = key.answered.reference.gradients, key.answered.claimed.gradients
+    nearly = _close(claimed, right, NEARLY_RIGHT)
     found = []
     for fault in PREDICTING:
         if fault.couples and fault.constant is not None and fault.constant.choices:
@@ -162,9 +164,9 @@ def _worth_pairing(key: _Key, claims: Claims) -> list[_Alone]:
         for constant in _choices(fault.constant):
             tried = _some(fault.constant) if constant is None else constant
             predicted = predict_nominal(key.answered.problem, claims, single(fault, tried), key.values)
-            if predicted is None:
+            if predicted is None or (nearly and constant is not None and not _close(predicted, right, 100 * NEARLY_RIGHT)):
                 continue
-            changed = frozenset(name for name in predicted if not _close(predicted[name], right[name]))
+            changed = frozenset(name for name in predicted if not _close({name: predicted[name]}, right))
             if not changed:
                 continue
             open_ = _coupled(changed, claimed) if fault.couples else changed if constant is None else frozenset()
@@ -198,8 +200,13 @@ def _may_meet(first: _Alone, second: _Alone, names: Iterable[str]) -> bool:
     )
 
 
-def _close(one: FloatArray, other: FloatArray) -> bool:
-    return bool(np.all(np.abs(one - other) <= COARSE * max(_largest(one), _largest(other))))
+@np.errstate(all="ignore")
+def _close(one: Mapping[str, FloatArray], other: Mapping[str, FloatArray], share: float = COARSE) -> bool:
+    """Whether these gradients are the others', within this share of the largest element of each."""
+    return all(
+        bool(np.all(np.abs(gradient - other[name]) <= share * max(_largest(gradient), _largest(other[name]))))
+        for name, gradient in one.items()
+    )
 
 
 def _largest(array: FloatArray) -> float:
