@@ -1,7 +1,6 @@
 """From what the user of `assert_gradients` says to a judge and a space of cases; what was not said is read off the examples, and noted."""
 
 import inspect
-import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -21,6 +20,7 @@ from verifier.oracles.references.evidence import not_its_own
 from verifier.oracles.references.jax_arrays import as_jax_computes
 from verifier.oracles.references.judging import UNJUDGED, Judge
 from verifier.oracles.references.modules import opened
+from verifier.oracles.references.options import guessed, said_or_read
 from verifier.oracles.references.own import NO_DIGITS
 from verifier.oracles.references.points import Draw, Source
 from verifier.oracles.references.saying import in_words
@@ -256,7 +256,9 @@ def _space(
     not_drawn: list[str] = []
     notes: list[str] = []
     shapes = _shapes(tensors, said, parameters, not_drawn)
-    options = _options(candidate.forward, reference, said, not_drawn)
+    options = said_or_read(candidate, reference, said.options, not_drawn)
+    guesses = guessed(candidate, reference, tensors, options, not_drawn)
+    options |= guesses
     first = {name: values[0] for name, values in options.items()}
     limits = {name: allowed(given) for name, given in (said.sizes or {}).items()}
     known = {name: limit.listed[0] for name, limit in limits.items() if limit.listed is not None and len(limit.listed) == 1}
@@ -289,7 +291,7 @@ def _space(
     if any(source.draw or source.domain in WHOLE for source in sources.values()):
         axes["inputs"] = tuple(value for value in AXES["inputs"] if value != "rows")  # equal rows may not be what they have to be
     overflows = narrowest(tensors.values()) is torch.float32
-    space = Space(shapes, base, options, limits, required, axes, said.shapes is not None, own, random, overflows)
+    space = Space(shapes, base, options, limits, required, axes, said.shapes is not None, own, random, overflows, frozenset(guesses))
     return space, sources, not_drawn, notes
 
 
@@ -320,27 +322,6 @@ def _shapes(tensors: Mapping[str, Tensor], said: Said, parameters: Sequence[str]
     if set(given) != set(drawn) or count != len(drawn):
         raise GrammarError(f"shapes= says {count} shapes; right is one for each of {', '.join(drawn)}.")
     return {name: parse_shape((fixed | given)[name]) for name in tensors}
-
-
-def _options(function: Callable[..., Any], reference: Callable[..., Any], said: Said, not_drawn: list[str]) -> dict[str, tuple[Any, ...]]:
-    """What was said, and keyword arguments with boolean defaults or literal annotations, where both functions take them."""
-    found = {name: tuple(values) for name, values in (said.options or {}).items()}
-    if any(not values for values in found.values()):
-        raise GrammarError("options= has an option without a value.")
-    try:
-        mine, other = (inspect.signature(one).parameters for one in (function, reference))
-    except (TypeError, ValueError):
-        return found
-    for name, parameter in mine.items():
-        if name in found or name not in other or parameter.kind is not parameter.KEYWORD_ONLY or parameter.default is parameter.empty:
-            continue
-        literal = typing.get_args(parameter.annotation) if typing.get_origin(parameter.annotation) is typing.Literal else ()
-        choices = (parameter.default, not parameter.default) if isinstance(parameter.default, bool) else literal
-        if choices:
-            found[name] = (parameter.default, *(one for one in choices if one != parameter.default))
-        else:
-            not_drawn.append(f"{name}: always {parameter.default!r}; say its values with options=")
-    return found
 
 
 def _fixed(

@@ -120,7 +120,7 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
             skipped[trial.skipped] = skipped.get(trial.skipped, 0) + 1
             continue
         if trial.wrong is not None and _is_let_off(trial.wrong, case, space, judge):
-            why = "no shapes= were said"
+            why = "no options= were said" if _guesses(case, space) else "no shapes= were said"
             if case.axis("inputs") != "contiguous":
                 why = "inputs with strides may be refused"
             elif case.axis("usage") == "one gradient alone":
@@ -141,13 +141,20 @@ def _reference_seconds(judge: Judge, case: Case) -> float:
 
 
 def _is_let_off(wrong: Wrong, case: Case, space: Space, judge: Judge) -> bool:
-    """A candidate may refuse sizes that were only guessed, and inputs that are not contiguous; where the reference spreads what has
-    size 1 by guess, it says nothing."""
+    """A candidate may refuse sizes and options that were only guessed, and inputs that are not contiguous; where the reference spreads what
+    has size 1 by guess, it says nothing."""
     if wrong.what == "refused" and (case.axis("inputs") != "contiguous" or case.axis("usage") == "one gradient alone"):
+        return True
+    if _raises(wrong) and _guesses(case, space):
         return True
     if space.said or (case.sizes == space.base.sizes and case.rest == space.base.rest):
         return False
     return _raises(wrong) or spreads(judge, case, space)
+
+
+def _guesses(case: Case, space: Space) -> bool:
+    """Whether an option has a value that nobody said."""
+    return any(case.options[name] != space.base.options[name] for name in space.guessed)
 
 
 def _raises(wrong: Wrong) -> bool:

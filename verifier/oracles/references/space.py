@@ -115,6 +115,7 @@ class Space:
         own: sizes at and above the constants of the candidate's own code, and above twice of them: three chunks.
         random: whether the reference draws random numbers.
         overflows: whether an exponential of ordinary numbers' size may overflow: in float32 e^89 does, which is met in training.
+        guessed: options of which nothing was said.
     """
 
     shapes: Mapping[str, Shape]
@@ -127,6 +128,7 @@ class Space:
     own: tuple[int, ...] = ()
     random: bool = False
     overflows: bool = False
+    guessed: frozenset[str] = frozenset()
 
     def fits(self, case: Case) -> bool:
         """Whether the sizes meet what is required, and are not too many."""
