@@ -280,3 +280,31 @@ def test_single_wrong_numbers_of_a_narrow_type_are_counted_and_one_is_shown():
     twice = custom(lambda ctx, x: 2 * x, backward)
     with pytest.raises(AssertionError, match=r"should be .*; \d+ of \d+ elements are wrong\. Error"):
         assert_gradients(twice, tensor(4, 3).bfloat16(), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=0)
+
+
+def message_of(candidate, *tensors, **said):
+    with pytest.raises(AssertionError) as caught:
+        assert_gradients(candidate, *tensors, seed=0, draws=3, **said)
+    return str(caught.value)
+
+
+def test_where_it_is_wrong_by_chance_of_the_numbers_is_not_said():
+    """A mean of segments that forgets to divide: one of the draw's rows is alone in its segment here, another one there."""
+
+    def mean(s, i):
+        counts = torch.bincount(i, minlength=5).clamp(min=1)
+        return torch.zeros(5, s.shape[1], dtype=s.dtype).index_add(0, i, s) / counts[:, None]
+
+    undivided = custom(kept(mean), lambda ctx, c: (c[ctx.saved_tensors[1]], None))
+    message = message_of(undivided, tensor(6, 3), torch.tensor([0, 2, 4, 1, 3, 0]), reference=mean)
+    assert "the gradient of s is not the reference's." in message.splitlines()[0]
+    assert "rows" not in message and "row is" not in message
+
+
+def test_a_whole_gradient_at_each_of_the_largest_is_told_by_the_ties():
+    all_of_them = custom(
+        kept(lambda x: x.amax(-1)), lambda ctx, c: c[..., None] * (ctx.saved_tensors[0] == ctx.saved_tensors[0].amax(-1, True))
+    )
+    message = message_of(all_of_them, tensor(3, 4), reference=lambda x: x.amax(-1), shapes=("N D",))
+    assert "It is wrong at ties for the largest of a row." in message
+    assert "The first row" not in message

@@ -43,6 +43,8 @@ def _by_value(beyond: Array, values: torch.Tensor) -> str:
         "where it is negative": array < 0,
         "where it is positive": array > 0,
         "at ties": _ties(array),
+        "at ties for the largest of a row": _ties(array) & (array == array.max(-1, keepdims=True, initial=-np.inf)),
+        "at ties for the smallest of a row": _ties(array) & (array == array.min(-1, keepdims=True, initial=np.inf)),
     }
     return next((words for words, mask in tests.items() if _is(beyond, mask)), "")
 

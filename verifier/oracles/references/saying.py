@@ -1,5 +1,6 @@
 """A failure in words: which tensor, where in it, only with what, by which mistake; one line first, the numbers below."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -18,6 +19,7 @@ from verifier.oracles.references.space import Case
 from verifier.tolerance import SOURCE
 
 OTHER_DRAWS = 3
+DRAWS_TO_CONFIRM = 2
 SOURCE_NARROW = "5 x the largest error of copies that round as right code does"
 
 
@@ -49,6 +51,8 @@ def _numbers(wrong: Wrong, judge: Judge, case: Case) -> list[str]:
         return []  # what is wrong shows in many elements together
     mistake = _of_a_sum(wrong, beyond, case) if wrong.narrow else _mistake(wrong, judge, case)
     where = region(beyond, wrong, judge, case)
+    if (mistake or where) and not wrong.narrow:
+        mistake, where = _in_other_draws(mistake, where, wrong, judge, case)
     lines = [mistake] if mistake and not (ADDED in mistake and REPEATED in where) else []
     lines += [where] if where else []
     count = wrong_elements(int(beyond.sum()), beyond.size)
@@ -57,6 +61,27 @@ def _numbers(wrong: Wrong, judge: Judge, case: Case) -> list[str]:
         f"Error {error[place]:.2g}, tolerance {wrong.tolerance[place]:.2g} = {SOURCE_NARROW if wrong.narrow else SOURCE}."
     )
     return lines
+
+
+def _in_other_draws(mistake: str, where: str, wrong: Wrong, judge: Judge, case: Case) -> tuple[str, str]:
+    """The two sentences where they hold in other draws of the same case too, but for counts; "" for one that was true by chance."""
+    for draw in range(DRAWS_TO_CONFIRM):
+        other = replace(case, seed=case.seed + ANOTHER + draw)
+        found = judge.try_case(other).wrong
+        if found is None or (found.what, found.tensor) != (wrong.what, wrong.tensor) or found.claimed is None or found.right is None:
+            continue  # nothing to see there
+        with np.errstate(all="ignore"):
+            beyond = ~(np.abs(found.claimed - found.right) <= found.tolerance)
+        if mistake and _uncounted(_mistake(found, judge, other)) != _uncounted(mistake):
+            mistake = ""
+        if where and region(beyond, found, judge, other) != where:
+            where = ""
+    return mistake, where
+
+
+def _uncounted(sentence: str) -> str:
+    """Without the numbers that another draw has others of."""
+    return re.sub(r"\b(?:one|\d+) elements?\b( is| are)?|\d+ digits", "some", sentence)
 
 
 def _of_a_sum(wrong: Wrong, beyond: Array, case: Case) -> str:
