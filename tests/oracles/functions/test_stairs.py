@@ -127,15 +127,21 @@ def test_a_gradient_of_which_float32_keeps_no_digit_does_not_pass_for_its_own_si
         assert_gradients(function, gradient, np.array([0.6e-8, 1.3e-8, 1.9e-8], dtype=np.float32))
 
 
-def hides(along):
+def hides(along, *, results=1, narrow=False):
     """Whether the outputs hide a slope of 1 where 0 was found, seen the same by a coarser arithmetic."""
-    seen = Seen(epsilon=2.0**-52, results=1)
+    seen = Seen(epsilon=2.0**-52, results=results, narrow=narrow)
     return hidden_by_stairs(along, lambda t: (along(t), seen), size=1.0, level=1.0, claimed=1.0, found=0.0)
 
 
 @pytest.mark.parametrize(("down", "hidden"), [(0.0, False), (0.4, False), (0.5, True), (0.6, True), (0.7, True)])
 def test_a_step_that_goes_down_again_beside_it_is_one_of_many_and_no_pole(down, hidden):
     assert hides(lambda t: float(t > 0.75) - down * float(t > 0.75 + 2.0**-14)) == hidden
+
+
+@pytest.mark.parametrize(("met", "hidden"), [({}, False), ({"narrow": True}, True), ({"results": 0}, True)])
+def test_a_step_is_meant_only_where_its_rounding_was_made_coarser(met, hidden):
+    """Not where nothing was seen, nor where a narrower type inside rounds on as it did: its stairs stay where they are too."""
+    assert hides(lambda t: float(t > 0.75), **met) == hidden
 
 
 @pytest.mark.parametrize("power", [0.25, 0.5, 1, 2])
