@@ -120,6 +120,34 @@ def test_an_absurd_length_is_refused_at_once(length):
             Channel(ours, 1 << 20).receive()
 
 
+ROWS = [
+    ({"do": "points", "steps": "steps"}, "points"),
+    ({"do": "walk", "carried": ["w"], "steps": 3}, "w"),
+    ({"do": "changed", "changes": [[], [], []]}, "points"),
+]
+
+
+@pytest.mark.parametrize(("action", "name"), ROWS, ids=[action["do"] for action, _ in ROWS])
+def test_what_is_asked_at_three_points_has_three_rows(action, name):
+    arrays = {"a3": np.zeros((3, 2)), "a2": np.zeros((2, 2)), "a0": np.zeros(())}
+
+    def take(leaf):
+        message = {"results": [], "lines": [], "actions": [{"values": {name: leaf}}]}
+        check_replies({"actions": [action]}, message, arrays, {"steps": np.zeros(3)})
+
+    take("a3")
+    for leaf in ("a2", "a0", None):
+        with pytest.raises(WireError):
+            take(leaf)
+
+
+@pytest.mark.parametrize("cells", [[0], [-1], [True], ["1"], [1.0], [20_000], 3, None, "x", [[1]]])
+def test_the_cells_of_a_notebook_that_were_left_out_are_numbers_from_1_on(cells):
+    assert plain_hello({}, {"functions": {}, "left_out": [1, 7]})["left_out"] == [1, 7]
+    with pytest.raises(WireError):
+        plain_hello({}, {"functions": {}, "left_out": cells})
+
+
 PLACE = ["file.py", 3, 3, 4, 9]
 SITE = [[PLACE], "matmul"]
 CHANGES = {"actions": [{"do": "changes"}]}

@@ -44,6 +44,21 @@ def test_everyone_is_a_row(page):
     assert "not judged</span>: an empty folder." in page
 
 
+def test_what_all_who_were_judged_claim_alike_is_in_no_row(passing, failing):
+    """An assignment fixes it; whoever was not judged has no claims at all, and changes nothing in that."""
+
+    def claiming(report, name, claims):
+        return msgspec.structs.replace(report, candidate=msgspec.structs.replace(named(report, name).candidate, beside_defaults=claims))
+
+    judged = [claiming(passing, "ada", {"batch": "columns"}), claiming(failing, "bob", {"batch": "columns", "l2": 0.25})]
+    missing = named(failing, "eve", verdict="error", reason="not-judged", summary="Not judged: an empty folder.", diagnosis=())
+    page = write_together(Gathering((*judged, missing)))
+    assert "l2 = 0.25" in page
+    assert "batch = " not in page
+    differing = write_together(Gathering((judged[0], claiming(failing, "bob", {"batch": "single"}), missing)))
+    assert all(f"batch = {word}" in differing for word in ("columns", "single"))
+
+
 def test_a_row_does_not_repeat_its_path(failing):
     summary = "subs/bob.py, line 7, in backprop: IndexError: list index out of range."
     page = write_together(

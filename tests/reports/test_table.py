@@ -2,6 +2,7 @@ import csv
 import io
 
 import msgspec
+import pytest
 
 from verifier.reports.table import (
     CHECKS,
@@ -47,6 +48,19 @@ def test_a_message_cannot_be_a_formula_or_break_its_row(failing):
     (row,) = rows(write_checks(msgspec.structs.replace(failing, checks=(evil,), measurements=())))
     assert row["message"] == '\'=cmd|"/C calc"!A0 ,"'
     assert row["verdict"] == "fail"
+
+
+@pytest.mark.parametrize("evil", ['".;=1+1', "|@SUM(1)", ",-2+3", ";=1+1", "+1", "@a", "-1"])
+def test_nor_where_a_spreadsheet_divides_a_row_at_another_mark(evil, failing):
+    """One that opens the file with `;` or `|` or a tab between its cells begins a cell behind each."""
+    (row,) = rows(write_checks(msgspec.structs.replace(failing, checks=(Outcome("autograd", "fail", evil),), measurements=())))
+    assert row["message"] == "'" + " ".join(evil.split())
+
+
+@pytest.mark.parametrize("text", ["weights[0] = 1; should be 2", "a - b", "0.5 is right", "a, -2 b"])
+def test_ordinary_words_stay_as_they_are(text, failing):
+    (row,) = rows(write_checks(msgspec.structs.replace(failing, checks=(Outcome("autograd", "fail", text),), measurements=())))
+    assert row["message"] == text
 
 
 def test_a_row_a_submission_with_its_score_and_mistake(failing, passing):

@@ -129,4 +129,4 @@ def _cell(field: Field) -> Field:
     if not isinstance(field, str):
         return field
     line = one_line(field)
-    return f"'{line}" if re.match(r"[=+@;|-]|[^\w]*[;,|\t][=+@-]", line) else line
+    return f"'{line}" if re.match(r"[=+@;|-]|[^\w]*[;,|][=+@-]", line) else line
