@@ -1,8 +1,13 @@
 """What a relation may explain: an error that differences barely see is near a multiple of anything, and has no name."""
 
+from types import SimpleNamespace
+
 import numpy as np
+import pytest
 
 from verifier.diagnosis.layer.case import CLOSE, Case
+from verifier.diagnosis.layer.formulas.formula import Formulas
+from verifier.diagnosis.layer.matching import _by_terms
 from verifier.diagnosis.layer.regions import is_there, region_of
 from verifier.diagnosis.layer.relations import related
 
@@ -31,6 +36,28 @@ def test_an_error_at_the_limit_of_differences_is_no_multiple_of_an_array():
 def test_one_number_is_no_multiple_of_another():
     one = case(np.array([0.1]), np.array([0.7]), right=np.array([1.0]))
     assert "·u" not in str(related("w", [one]))
+
+
+@pytest.mark.parametrize(("factor", "says"), [(2.0, "is twice what it should be"), (1.37, None)])
+def test_of_one_number_a_factor_is_said_only_where_it_is_a_usual_one(factor, says):
+    """Any number is some multiple of any other: 1.37 times is what is left of every mistake."""
+
+    def said(*right):
+        right = np.array(right)
+        found = related("w", [case((factor - 1) * right, np.zeros(right.shape), right)])
+        return found and found[1]
+
+    assert said(0.8) == says
+    assert said(0.8, -1.7) == (says or "is 1.37 times what it should be")
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_problem_on_which_two_terms_are_one_tells_nothing_of_either(order):
+    """On it a + 2b is 3a as well; another problem tells them apart."""
+    terms = [(np.array([1.0, 2.0, -1.0]),) * 2, (np.array([1.0, 2.0, -1.0]), np.array([0.5, -1.0, 3.0]))][::order]
+    given = [SimpleNamespace(cotangent=np.ones(3), terms=dict(zip(("the first", "the second"), one, strict=True))) for one in terms]
+    cases = [case(b, np.zeros(3), a + b) for a, b in terms]
+    assert _by_terms("w", cases, given, Formulas(terms=lambda one: one.terms)) == "has the second twice"
 
 
 def test_a_row_is_named_although_it_is_all_there_is_on_another_problem():
