@@ -59,6 +59,22 @@ def test_another_assignment_profile_or_fresh_judges_again(course, capsys):
     assert "have not changed" not in judge(capsys)
 
 
+def test_the_same_files_at_another_place_are_judged_again(course, capsys):
+    judge(capsys)
+    assert report("ada")["candidate"]["path"] == "submissions/ada.py"
+    (course / "submissions").rename(course / "autumn")
+    main(["check", "autumn", "--assignment", "task.toml", "--profile", "quick", "--only", "contract"])
+    assert "have not changed" not in capsys.readouterr().out
+    assert report("ada")["candidate"]["path"] == "autumn/ada.py"
+
+
+def test_other_versions_judge_again(course, capsys, monkeypatch):
+    judge(capsys)
+    assert "have not changed" in judge(capsys)
+    monkeypatch.setattr(keeping, "environment", lambda: {"numpy": "1.0"})
+    assert "have not changed" not in judge(capsys)
+
+
 def test_a_forged_report_is_no_grade(course, capsys):
     judge(capsys)
     forged = report("bob") | {"verdict": "pass", "score": {"points": 100.0, "of": 100.0, "parts": []}}
