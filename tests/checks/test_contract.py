@@ -1,5 +1,12 @@
 """Whether every problem is answered in the claimed form, and what is accepted with a note."""
 
+from types import SimpleNamespace
+
+import pytest
+
+from verifier.checks.contract import ask_all
+from verifier.checks.examination import Item, Unanswered
+
 
 def contract(verify, source):
     return verify(source, only=("contract",)).outcome("contract")
@@ -66,3 +73,28 @@ def test_a_candidate_that_never_answers_leaves_the_other_checks_skipped(verify, 
     verified = verify(plain.but("    inputs = [x", "    raise ValueError('no')\n    inputs = [x"))
     assert verified.verdict == "error"
     assert {outcome.status for outcome in verified.report.checks if outcome.id != "contract"} == {"skipped"}
+
+
+FEW, SHAPE = "a.py, in backprop: returned {} parts.", "a.py, in backprop: weights[0] came back with shape ({}, 2)."
+RAISED = "a.py, line 3, in backprop: IndexError: {}. It was called as backprop(weights, biases, x, y)."
+
+
+@pytest.mark.parametrize(
+    ("texts", "leading"),
+    [
+        ([FEW.format(1), SHAPE.format(3), SHAPE.format(4)], 1),  # numbers apart they are one kind: networks differ in size
+        ([FEW.format(1), SHAPE.format(3)], 0),
+        ([SHAPE.format(3), FEW.format(1), FEW.format(1)], 1),
+        ([RAISED.format(1), SHAPE.format(3), SHAPE.format(4)], 0),  # an exception is told as it was met
+    ],
+)
+def test_of_unusable_answers_the_most_frequent_kind_is_told_first(texts, leading):
+    """A network of one layer is often a case of its own, and comes first."""
+
+    def gradients(problem, *, where):
+        raise Unanswered(f"{texts[problem.index]} {where}.")
+
+    items = [Item(index, SimpleNamespace(index=index, description="layers 1-1"), None) for index in range(len(texts))]
+    finding, answers = ask_all(SimpleNamespace(deaths_left=3, gradients=gradients), items, lambda item, asked: None)
+    assert (finding.outcome.status, finding.outcome.problem, answers) == ("error", leading, {})
+    assert finding.outcome.message.startswith(texts[leading])
