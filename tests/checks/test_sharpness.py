@@ -92,6 +92,19 @@ def bound(check, nudged, item, place, tolerance):
     return max(measurement.tolerance, tolerance)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_another_answer_is_noted_where_it_is_off_by_three_times_what_rounding_does_twice(dtype):
+    """Later, or from arguments that lie otherwise in memory: both answers may round, so that twice the tolerance is nothing."""
+    item = drawn(dtype)
+    first = Textbook().gradients(item.problem, where="")
+    for name, tolerance in ((name, item.reference.gradient_tolerance(name)) for name in first.gradients):
+        index = (0,) * tolerance.ndim
+        for factor, noted in ((2 / 3, False), (6, True), (-6, True)):
+            other = Textbook({(name, index): factor * float(tolerance[index])}).gradients(item.problem, where="")
+            assert bool(purity.note_on_later_answers(item, first, other)) == noted
+            assert bool(purity.note_on_layouts(item, first, {"strided": other})) == noted
+
+
 @dataclass
 class ShowsStages(Textbook):
     """Shows the right stages, but for what is added to one element."""
