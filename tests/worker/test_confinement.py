@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 import socket
 import sys
 import tempfile
@@ -168,6 +169,40 @@ def test_root_has_no_capabilities_left(start):
         "def backprop():\n    return [int(l.split()[1], 16) for l in open('/proc/self/status') if l.startswith(('CapEff', 'CapPrm'))]\n"
     )
     assert worker.value().tolist() == [0, 0]
+
+
+def test_the_kernel_itself_holds_the_limits(start):
+    """Whatever the referee watches: processor time, files, memory, no dump of it, and none that is locked."""
+    right = {"CPU": 8, "NOFILE": 40, "FSIZE": 9 << 20, "CORE": 0, "DATA": 700 << 20, "AS": (700 << 20) + (6 << 30), "MEMLOCK": 0}
+    source = f"""
+        import resource
+        def backprop():
+            return [resource.getrlimit(getattr(resource, "RLIMIT_" + name)) for name in {list(right)}]
+    """
+    worker = start(source, all_cpu_seconds=7.5, open_files=40, scratch_bytes=9 << 20, memory=700 << 20)
+    soft, hard = worker.value().T
+    assert dict(zip(right, soft.tolist(), strict=True)) == right
+    assert dict(zip(right, hard.tolist(), strict=True)) == right | {"CPU": 9}
+
+
+def test_what_it_writes_is_its_own_and_nobody_can_read_its_memory(start):
+    source = """
+        import ctypes, os
+        PR_GET_DUMPABLE = 3
+        def backprop():
+            open("mine", "w").close()
+            return [os.stat("mine").st_mode & 0o777, ctypes.CDLL(None).prctl(PR_GET_DUMPABLE, 0, 0, 0, 0)]
+    """
+    assert start(source).value().tolist() == [0o600, 0]
+
+
+def test_random_numbers_begin_alike_in_every_worker(start):
+    source = """
+        import random
+        def backprop():
+            return random.random()
+    """
+    assert start(source).value() == start(source).value() == random.Random(0).random()
 
 
 def test_the_environment_tells_nothing_of_the_referees(start, monkeypatch):
