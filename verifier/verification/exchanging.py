@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from verifier.candidates.discovery import Candidate
 from verifier.candidates.limits import Limits
+from verifier.candidates.outdated import advice_on_old_code
 from verifier.candidates.session import Target
 from verifier.candidates.source_lines import passage
 from verifier.candidates.unwritten import is_unwritten
@@ -66,9 +67,7 @@ def _advice(candidate: Candidate, kind: str, text: str) -> str:
     if kind == "ModuleNotFoundError" and "'" in text:
         package = text.split("'")[1].partition(".")[0]
         return "" if _lies_near(candidate, package) else f'If it is not needed to compute, say stand_ins = ["{package}"].'
-    if kind == "AttributeError" and "numpy" in text:
-        return "NumPy 2 took that name away: say numpy_aliases = true."
-    return ""
+    return advice_on_old_code(kind, text)
 
 
 def _lies_near(candidate: Candidate, package: str) -> bool:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from verifier.candidates.discovery import Candidate
+from verifier.candidates.outdated import advice_on_old_code
 
 CELLS_NAMED = 12
 BROADCAST = re.compile(r"broadcast together with shapes \((\d+),(\d+)\) \((\d+),(\d+)\)")
@@ -24,7 +25,8 @@ def sentence_of_statement(candidate: Candidate, reply: Mapping[str, Any]) -> tup
     """What a statement of a manifest raised, and whether it was in the candidate's own code."""
     raised = reply["raised"]
     if raised.get("file") is not None:
-        return sentence_of(candidate, raised) + ".", True
+        old = advice_on_old_code(str(raised.get("type")), str(raised.get("text")))
+        return sentence_of(candidate, raised) + "." + (f" {old}" if old else ""), True
     place = f"the manifest's {reply.get('phase')}" + (f", line {reply['line']}" if reply.get("line", 0) > 1 else "")
     return f"{place}: {said(raised)}".rstrip(".") + ".", False
 

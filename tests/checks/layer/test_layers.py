@@ -231,6 +231,13 @@ def test_what_is_written_and_computes_with_none_is_no_gap(judge):
     assert (report.verdict, report.reason) == ("error", "")
 
 
+def test_code_for_python_2_is_unusable_and_not_wrong(judge):
+    source = RELU.replace("return dout * (x > 0)", "return [dout * (x > 0) for _ in {1: 1}.iteritems()][0]")
+    report = judge(source, 'operation = "relu"')
+    assert (report.verdict, report.reason) == ("error", ""), report.summary
+    assert "In Python 3 write `items()`" in report.summary
+
+
 def test_an_attribute_that_is_read_and_not_there_is_named_as_python_names_it(judge):
     source = "class Half:\n    def forward(self, x):\n        return x * x\n    def backward(self, dout):\n        pass\n"
     report = judge(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from verifier.checks.layer.raised import Raised, is_called_wrongly, is_missing, is_not_written
+from verifier.checks.layer.raised import Raised, is_called_wrongly, is_missing, is_not_written, is_old
 
 
 def raised(kind: str, text: str = "words", *, own: bool = False) -> Raised:
@@ -52,3 +52,15 @@ def test_what_is_called_otherwise_than_it_is_defined(found, means):
 )
 def test_what_is_not_there(found, means):
     assert is_missing(found) is means
+
+
+@pytest.mark.parametrize(
+    ("found", "means"),
+    [
+        (raised("AttributeError", "f.py, line 3: AttributeError: 'dict' object has no attribute 'iteritems'.", own=True), True),
+        (raised("AttributeError", "f.py, line 3: AttributeError: 'dict' object has no attribute 'weights'.", own=True), False),
+        (raised("TypeError", "'float' object cannot be interpreted as an integer", own=True), False),  # a mistake of today as well
+    ],
+)
+def test_what_is_old(found, means):
+    assert is_old(found) is means

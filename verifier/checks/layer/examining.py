@@ -12,7 +12,7 @@ from verifier.checks.layer.asking import ONE_SIGN, Answered, LayerAsking, answer
 from verifier.checks.layer.differences import difference, shows_float32
 from verifier.checks.layer.examined import Departure, Examined
 from verifier.checks.layer.properties import ask_properties
-from verifier.checks.layer.raised import Raised, is_called_wrongly, is_missing, is_not_written
+from verifier.checks.layer.raised import Raised, is_called_wrongly, is_missing, is_not_written, is_old
 from verifier.checks.layer.ties import Misplaced, hidden, misplaced
 from verifier.contracts.layer.drawing import LayerProblem
 from verifier.contracts.layer.mapped import left_out
@@ -90,7 +90,7 @@ def _answered(asking: LayerAsking, problem: LayerProblem, found: Examined) -> An
         if raised.phase in FORWARD or raised.phase == "contract" or is_missing(raised):
             found.left_out.append((problem, raised))
             return None
-        if is_called_wrongly(raised) and not found.answers:
+        if (is_called_wrongly(raised) or is_old(raised)) and not found.answers:
             found.left_out.append((problem, raised))
             return None
         found.departures.append(Departure("contract", "", problem, str(raised), "raised"))

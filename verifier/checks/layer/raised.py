@@ -2,6 +2,8 @@
 
 import re
 
+from verifier.candidates.outdated import advice_on_old_code
+
 NO_ATTRIBUTE = re.compile(r"'[^']*' object has no attribute '(\w+)'.*")
 
 
@@ -25,6 +27,11 @@ def is_not_written(raised: Raised) -> bool:
 def is_called_wrongly(raised: Raised) -> bool:
     """Whether the manifest's call has other arguments than the candidate's function takes."""
     return raised.kind == "TypeError" and not raised.own and "argument" in str(raised)
+
+
+def is_old(raised: Raised) -> bool:
+    """Whether the candidate uses a name that another Python or NumPy has: it cannot be asked, which says nothing of its gradients."""
+    return raised.own and raised.kind in ("AttributeError", "NameError") and bool(advice_on_old_code(raised.kind, str(raised)))
 
 
 def is_missing(raised: Raised | None) -> bool:
