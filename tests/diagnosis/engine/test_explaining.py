@@ -1,8 +1,12 @@
 """What is said of a whole engine with one mistake in it."""
 
+from pathlib import Path
+
 import pytest
 
 from verifier import check
+
+ROOT = Path(__file__).resolve().parents[3]
 
 ENGINE = """# /// script
 # [tool.verifier]
@@ -173,3 +177,14 @@ def test_a_tape_is_right_where_it_is_cleared_between_two_graphs_and_else_it_runs
     assert any("only if `fresh` is called before it" in note.message.replace("\n", " ") for note in report.notes)
     path.write_text(TAPE.replace("source.grad += slope", "source.grad = slope") + "fresh = tape.clear\n")
     assert check(path, profile="quick").verdict == "fail"
+
+
+def test_a_wrong_gradient_of_what_is_written_is_shown_where_something_is_written(tmp_path):
+    right = (ROOT / "reference_impls" / "engines" / "tensor_engine.py").read_text()
+    file = tmp_path / "engine.py"
+    file.write_text(right.replace("return kept, c[index]", "return kept, 0.0 * c[index]"))
+    report = check(file, profile="quick")
+    assert [one.fault for one in report.diagnosis] == ["operation:setitem:b:zero"]
+    assert "the gradient of b[0] is 0, should be 1" in report.summary
+    row = next(one for one in report.operations if one.name == "setitem")
+    assert row.gradients == {"a": "right", "b": "wrong"}

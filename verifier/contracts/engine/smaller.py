@@ -1,21 +1,27 @@
 """Smaller graphs: fewer nodes, then smaller shapes, then plain numbers. Whoever asks keeps a smaller one that still fails alike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
 
+from verifier.arrays import Array
 from verifier.contracts.engine.endings import values_of
 from verifier.contracts.engine.graph import Graph, Node, Operand, rounded, without_unused
+from verifier.contracts.engine.operations.joining import decode_index
 from verifier.contracts.engine.operations.table import OPERATIONS
 
 PLAIN = (1.0, 2.0, 0.5, 3.0, -1.0, 1.5)
 
 
 def smaller(graph: Graph) -> Iterator[Graph]:
-    """Graphs one step smaller, the largest steps first; each can be computed, and is differentiable where it is asked."""
+    """Graphs one step smaller, the largest steps first; each can be computed, and is differentiable where it is asked.
+
+    None reads, writes or computes an array without elements, unless the graph does: such a one shows nothing to follow.
+    """
+    empty = _has_empty(graph, values_of(graph))
     for candidate in (
         without_unused(graph),
         *_unmarked(graph),
@@ -24,7 +30,7 @@ def smaller(graph: Graph) -> Iterator[Graph]:
         *_smaller_shapes(graph),
         *_plainer(graph),
     ):
-        if _sound(candidate):
+        if _sound(candidate, empty=empty):
             yield candidate
 
 
@@ -133,12 +139,19 @@ def _digits(array: np.ndarray) -> int:
     return sum(len(f"{value:g}") for value in np.ravel(array))
 
 
-def _sound(graph: Graph) -> bool:
+def _has_empty(graph: Graph, values: Mapping[str, Array]) -> bool:
+    written = (values[node.names[0]][decode_index(node.options["index"])] for node in graph.nodes if node.operation == "setitem")
+    return any(np.size(value) == 0 for value in (*values.values(), *written))
+
+
+def _sound(graph: Graph, *, empty: bool) -> bool:
     if not graph.nodes or not graph.leaves or not _writes_last(graph):
         return False
     try:
         values = values_of(graph)
     except (ValueError, IndexError, TypeError, KeyError):
+        return False
+    if not empty and _has_empty(graph, values):
         return False
     for one in graph.passes:
         if one.output not in values or (one.cotangent is None and values[one.output].size != 1):

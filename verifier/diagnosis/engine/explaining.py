@@ -160,7 +160,7 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
 
 def _assigned(node: Node, shape: tuple[int, ...], cotangent: FloatArray) -> FloatArray | None:
     """The gradient of what an index reads if the cotangent is assigned: of a place that is read twice, the last one counts."""
-    if "index" not in node.options:
+    if node.operation != "getitem":  # of setitem, the index is of the other operand
         return None
     gradient = np.zeros(shape)
     place = decode_index(node.options["index"])
