@@ -46,6 +46,8 @@ def first_difference(steps: Sequence[Step]) -> Step | None:
 def _line(step: Step, first: bool) -> Line:
     mark = "✗" if step.parts else "✓" if step.claimed is not None else " "
     claimed = "not finite" if step.parts and step.claimed is None else number(step.claimed, DIGITS)
+    if step.claimed_shape is not None:
+        claimed = f"of shape {tuple(step.claimed_shape)}"
     return Line(step.equation, mark, one_line(step.text, 400), number(step.right, DIGITS), claimed, first)
 
 

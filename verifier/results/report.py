@@ -110,6 +110,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
         text: the formula with its numbers, up to the result.
         right, claimed: the result, and the candidate's where it is known.
         parts: whether the two differ by more than rounding.
+        claimed_shape: of what the candidate has in its place, where its shape does not fit: then no number of it is the one meant.
     """
 
     equation: str
@@ -118,6 +119,7 @@ class Step(msgspec.Struct, frozen=True, omit_defaults=True):
     right: float
     claimed: float | None = None
     parts: bool = False
+    claimed_shape: tuple[int, ...] | None = None
 
 
 class GraphNode(msgspec.Struct, frozen=True):

@@ -188,3 +188,84 @@ def test_a_wrong_gradient_of_what_is_written_is_shown_where_something_is_written
     assert "the gradient of b[0] is 0, should be 1" in report.summary
     row = next(one for one in report.operations if one.name == "setitem")
     assert row.gradients == {"a": "right", "b": "wrong"}
+
+
+MATRICES = """# /// script
+# [tool.verifier]
+# contract = "engine"
+# ///
+import numpy as np
+
+
+class Tensor:
+    def __init__(self, data, parents=(), back=None):
+        self.data, self.parents, self.back, self.grad = np.asarray(data), parents, back, None
+
+    def give(self, cotangent):
+        while cotangent.ndim > self.data.ndim:
+            cotangent = cotangent.sum(0)
+        axes = tuple(axis for axis, size in enumerate(self.data.shape) if size == 1 and cotangent.shape[axis] > 1)
+        cotangent = cotangent.sum(axes, keepdims=True)
+        self.grad = cotangent if self.grad is None else self.grad + cotangent
+
+
+def backward(out, cotangent):
+    order = []
+
+    def visit(tensor):
+        if tensor not in order:
+            for parent in tensor.parents:
+                visit(parent)
+            order.append(tensor)
+
+    visit(out)
+    out.grad = cotangent
+    for tensor in reversed(order):
+        for place, parent in enumerate(tensor.parents):
+            parent.give(tensor.back(place, tensor.grad))
+
+
+leaf = Tensor
+value = lambda t: t.data
+gradient = lambda t: t.grad
+operations = {
+    "add": lambda a, b: Tensor(a.data + b.data, (a, b), lambda place, c: c),
+    "sub": lambda a, b: Tensor(a.data - b.data, (a, b), lambda place, c: -c if place else c),
+    "mul": lambda a, b: Tensor(a.data * b.data, (a, b), lambda place, c: c * (a if place else b).data),
+    "div": lambda a, b: Tensor(a.data / b.data, (a, b), lambda place, c: -c * a.data / b.data**2 if place else c / b.data),
+}
+"""
+
+
+def of_matrices(tmp_path, old="", new=""):
+    file = tmp_path / "engine.py"
+    file.write_text(MATRICES.replace(old, new))
+    return check(file, profile="quick")
+
+
+def test_operands_that_are_told_apart_by_identity_are_named_and_no_graph_is_drawn_that_has_one_twice(tmp_path):
+    assert of_matrices(tmp_path).verdict == "pass"
+    report = of_matrices(tmp_path, "tensor.back(place, tensor.grad)", "tensor.back(tensor.parents.index(parent), tensor.grad)")
+    assert [one.fault for one in report.diagnosis] == ["engine:first-twice"]
+    assert "told apart by identity (sub, div)" in report.summary
+    assert {one.id: one.status for one in report.checks}["graphs"] == "pass"
+
+
+def test_a_broadcast_gradient_that_is_averaged_is_said_to_be_that(tmp_path):
+    report = of_matrices(tmp_path, "cotangent.sum(", "cotangent.mean(")
+    assert report.diagnosis[0].fault == "engine:broadcasting"
+    assert "averaged over the axes along which it was stretched, not summed" in report.summary
+
+
+def test_the_first_explanation_is_one_that_the_smallest_graph_shows(tmp_path):
+    file = tmp_path / "engine.py"
+    wrong = MATRICES.replace("tensor.back(place, tensor.grad)", "tensor.back(tensor.parents.index(parent), tensor.grad)")
+    file.write_text(
+        wrong.replace("leaf = Tensor", "leaf = Tensor\nzero = lambda place, c: 0.0 * c").replace(
+            "operations = {", 'operations = {\n    "neg": lambda a: Tensor(-a.data, (a,), zero),'
+        )
+    )
+    report = check(file, profile="quick")
+    assert {one.fault for one in report.diagnosis} == {"engine:first-twice", "operation:neg:a:zero"}
+    shown = "neg" if "neg(" in report.counterexample.problem else "identity"
+    assert shown in report.summary.partition(" On the smallest")[0]

@@ -10,8 +10,8 @@ from verifier.checks.engine.asking import Asking, Reply
 from verifier.checks.engine.comparing import Compared, Departure, compare_with_truth, narrower
 from verifier.contracts.engine.alone import Case, cases_of
 from verifier.contracts.engine.endings import Ending, ended, ending_for, shape_of
-from verifier.contracts.engine.graph import Graph, Pass
-from verifier.contracts.engine.operations.variants import KEPT, VARIANT, VARIANTS
+from verifier.contracts.engine.graph import VARIANT, Graph, Pass
+from verifier.contracts.engine.operations.variants import VARIANTS
 
 FIRST = ("sum", "mul")  # what the others end with
 MEASURED = ("plain", "axis")  # questions whose scatter says what a run resolves
@@ -170,25 +170,52 @@ def _complex(graph: Graph, generator: np.random.Generator) -> Graph:
 
 def by_its_definition(name: str, asked: list[Asked], asking: Asking, alone: Alone, seed: int) -> list[Asked]:
     """The questions judged by the definition that explains most of the operation's values, where the first one explains less than half."""
-    wrong = _wrong_values(asked)
-    if not wrong:
+    wrong, noted = _wrong_values(asked), alone.notes
+    if not wrong or name not in VARIANTS:
         return asked
-    others = {variant: [_judged_as(variant, one, asking, alone) for one in asked] for variant in VARIANTS.get(name, ())}
-    variant, again = min(others.items(), key=lambda one: _wrong_values(one[1]), default=("", asked))
+
+    others: dict[str, tuple[list[Asked], dict[str, None]]] = {}
+    for variant in VARIANTS[name]:
+        alone.notes = dict.fromkeys(note for note in noted if not note.startswith(f"{name}: "))
+        others[variant] = (_asked_as(variant, asked, asking, alone, seed), alone.notes)
+    variant, (again, noted_again) = min(others.items(), key=lambda one: _wrong_values(one[1][0]))
+    alone.notes = noted
     if 2 * _wrong_values(again) >= wrong:
         return asked
     asking.engine = replace(asking.engine, variants={**asking.engine.variants, name: variant})
-    if variant == KEPT:  # cotangents of another shape belong to it
-        alone.notes = dict.fromkeys(note for note in alone.notes if not note.startswith(f"{name}: "))
-        cases = [replace(one.case, graph=_with_variant(variant, one.case.graph)) for one in asked]
-        again = ask_cases(asking, cases, alone, seed)
-    alone.notes[f"{name} is judged by the definition that its values follow: {variant}."] = None
+    alone.notes = {**noted_again, f"{name} is judged by the definition that its values follow: {variant}.": None}
     return again
 
 
+def _asked_as(variant: str, asked: Sequence[Asked], asking: Asking, alone: Alone, seed: int) -> list[Asked]:
+    """The questions judged by another definition of the operation; asked again where its values, and so the weights, have another shape."""
+    cases = [replace(one.case, graph=_with_variant(variant, one.case.graph)) for one in asked]
+    if any(_shape_or_none(one.graph) != _shape_or_none(case.graph) for one, case in zip((one.case for one in asked), cases, strict=True)):
+        return ask_cases(asking, [case for case in cases if _shape_or_none(case.graph) is not None], alone, seed)
+    return [_judged_as(variant, one, asking, alone) for one in asked]
+
+
+def _shape_or_none(graph: Graph) -> tuple[int, ...] | None:
+    try:
+        return shape_of(graph, graph.passes[-1].output)
+    except (ValueError, IndexError):  # an axis that this array does not have
+        return None
+
+
+def _ends_wrongly(asked: Asked) -> bool:
+    """Whether the operation itself answered, and what follows raised: its value has another shape than the weights for it."""
+    stopped = asked.reply.stopped
+    return (
+        asked.status == "refuses"
+        and stopped is not None
+        and stopped.place == "forward"
+        and stopped.node not in ("", "y", *asked.graph.arrays)
+    )
+
+
 def _wrong_values(asked: Sequence[Asked]) -> int:
-    """How many values are another definition's, if only by axes of size 1."""
-    return sum(one.status == "value" or one.reshaped for one in asked)
+    """How many values are another definition's, if only by their shape."""
+    return sum(one.status == "value" or one.reshaped or _ends_wrongly(one) for one in asked)
 
 
 def _with_variant(variant: str, graph: Graph) -> Graph:

@@ -124,19 +124,19 @@ def _compare(what: str, name: str, number: int, claimed: Array, answered: Answer
     numbers: FloatArray = np.asarray(claimed, dtype=np.float64)
     reshaped = numbers.shape != right.shape
     if reshaped:
-        fitted = _fitted(numbers, right.shape)
-        if fitted is None:
+        fits = fitted(numbers, right.shape)
+        if fits is None:
             words = f"has shape {numbers.shape}, should be {right.shape}"
             return _One(name, None, Departure(what, name, number, None, numbers, right, words), reshaped=True)
         note = f"the {what} of {'a node' if what == 'value' else 'a leaf'} of shape {right.shape} came back as {numbers.shape}"
-        numbers = fitted
+        numbers = fits
     comparison = compare(numbers, right, answered.tolerance)
     wrong = comparison is not None and not comparison.within
     departure = Departure(what, name, number, comparison, numbers, right) if wrong else None
     return _One(name, comparison, departure, note, reshaped)
 
 
-def _fitted(numbers: Array, shape: tuple[int, ...]) -> Array | None:
+def fitted(numbers: Array, shape: tuple[int, ...]) -> Array | None:
     """The same numbers in the right shape, where that is only a matter of axes of size 1; one number for all elements too."""
     if numbers.size == int(np.prod(shape)) and [one for one in numbers.shape if one != 1] == [one for one in shape if one != 1]:
         return numbers.reshape(shape)

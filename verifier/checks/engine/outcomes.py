@@ -8,7 +8,7 @@ import numpy as np
 from verifier.arrays import element_of, finite_or_none
 from verifier.checks.engine.alone import Alone, Asked
 from verifier.checks.engine.asking import Asking
-from verifier.checks.engine.comparing import Departure
+from verifier.checks.engine.comparing import Departure, fitted
 from verifier.checks.engine.graphs import Answers
 from verifier.checks.engine.shrinking import Smallest
 from verifier.checks.engine.unjudged import of_graphs, of_operations
@@ -75,16 +75,13 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
     if asking.engine.unknown:
         unknown = ", ".join(asking.engine.unknown)
         notes.append(("contract", f"Not judged, since the table of operations (docs/engines.md) has no such names: {unknown}"))
-    late = {
-        f"{name} ({one.case.feature}): {one.words}" for name, questions in alone.asked.items() for one in questions if one.status == "late"
-    }
+    late = [words for name, questions in alone.asked.items() if (words := _late(name, questions))]
     if late or answers.late:
-        refused_late = "; ".join([*sorted(late), *answers.late][:SHOWN_NOTES])
+        refused_late = "; ".join([*late, *answers.late][:SHOWN_NOTES])
         notes.append(("operations", f"Refuses late: a backward pass raises where its forward pass answered. {refused_late}"))
     refusing = [name for name, questions in alone.asked.items() if all(one.status == "refuses" for one in questions)]
     if refusing:
-        words = alone.asked[refusing[0]][0].words if alone.asked[refusing[0]] else "no question fits its options"
-        notes.append(("operations", f"Refused altogether: {', '.join(refusing)}. {refusing[0]}: {words}"))
+        notes.append(("operations", f"Refused altogether: {', '.join(refusing)}. {_refusals(alone, refusing)}"))
     notes += [("graphs", f"{note[0].upper()}{note[1:]}.") for note in answers.notes]
     if answers.unclaimed:
         notes.append(
@@ -93,6 +90,21 @@ def notes_of(asking: Asking, alone: Alone, answers: Answers) -> list[tuple[str, 
     if answers.changed:
         notes.append(("graphs", f"In {answers.changed} graphs an array that a leaf was made from was changed."))
     return notes
+
+
+def _late(name: str, questions: Sequence[Asked]) -> str:
+    """``add (broadcast, empty): ValueError: …``, in the words of the first backward pass of an operation that raised; empty if none did."""
+    late = [one for one in questions if one.status == "late"]
+    return f"{name} ({', '.join(dict.fromkeys(one.case.feature for one in late))}): {late[0].words}" if late else ""
+
+
+def _refusals(alone: Alone, refusing: Sequence[str]) -> str:
+    """Every message with the operations that refuse with it: they rarely have one reason in common."""
+    by_words: dict[str, list[str]] = {}
+    for name in refusing:
+        words = alone.asked[name][0].words if alone.asked[name] else "no question fits its options"
+        by_words.setdefault(words, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {words}" for words, names in list(by_words.items())[:SHOWN_NOTES])
 
 
 def in_words(departure: Departure) -> str:
@@ -163,14 +175,14 @@ def _worked(smallest: Smallest) -> list[Step]:
 
 
 def _step(equation: str, name: str, text: str, right: np.ndarray, claimed: np.ndarray | None, parts: bool) -> Step:
-    place = 0
-    if claimed is not None and claimed.shape == right.shape and right.size:
-        place = int(np.argmax(np.nan_to_num(np.abs(claimed - right), nan=np.inf)))
+    fits = None if claimed is None else fitted(claimed, right.shape)
+    place = int(np.argmax(np.nan_to_num(np.abs(fits - right), nan=np.inf))) if fits is not None and right.size else 0
     index = f"[{', '.join(str(int(one)) for one in np.unravel_index(place, right.shape))}]" if right.ndim and right.size else ""
     number = float(right.flat[place]) if right.size else 0.0
-    theirs = float(claimed.flat[place]) if claimed is not None and claimed.shape == right.shape and claimed.size else None
+    theirs = float(fits.flat[place]) if fits is not None and fits.size else None
     theirs = theirs if theirs is None or np.isfinite(theirs) else None
-    return Step(equation, name, f"{text}{', at ' + index if index else ''}", number, theirs, parts)
+    unfit = claimed.shape if claimed is not None and fits is None else None
+    return Step(equation, name, f"{text}{', at ' + index if index else ''}", number, theirs, parts, unfit)
 
 
 def _figures(departure: Departure | None) -> tuple[float | None, float | None]:

@@ -1,13 +1,13 @@
 """The smallest graph that still fails, found by taking away whatever can go; bounded by the number of graphs asked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from verifier.checks.engine.alone import Alone
 from verifier.checks.engine.asking import Asking, Reply
 from verifier.checks.engine.comparing import Compared, Departure, compare_with_truth
 from verifier.checks.engine.graphs import Answers, fails
-from verifier.contracts.engine.graph import Graph, shares_nodes
+from verifier.contracts.engine.graph import Graph, shares_nodes, takes_twice
 from verifier.contracts.engine.smaller import size_of, smaller, tidied
 from verifier.oracles.engine.graphs import GraphReference, refer_graph
 
@@ -73,9 +73,12 @@ def _start(asking: Asking, alone: Alone, starts: Sequence[tuple[Graph, str, str]
 def _next(asking: Asking, alone: Alone, graph: Graph, what: str, left: int) -> tuple[Graph | None, int]:
     """The first smaller graph that fails in the same way, and how many were asked."""
     used = 0
+    twice = {one.case.operation for one in alone.wrong() if one.case.feature == "self"}
     for candidate in _candidates(graph):
         if used >= left:
             break
+        if _wrong_by_itself(candidate, graph, twice):
+            continue
         used += 1
         if graph.untracked:  # what a wrong `no_grad` leaves behind would make each smaller graph fail
             asking.restart()
@@ -83,6 +86,16 @@ def _next(asking: Asking, alone: Alone, graph: Graph, what: str, left: int) -> t
         if compared is not None and any(one.what == what for one in compared.departures):
             return candidate, used
     return None, used
+
+
+def _wrong_by_itself(candidate: Graph, graph: Graph, twice: Collection[str]) -> bool:
+    """Whether the smaller graph has one value as both operands of an operation that is wrong then, and the graph has none: it would fail
+    for another reason than the graph."""
+    return _has_twice(candidate, twice) and not _has_twice(graph, twice)
+
+
+def _has_twice(graph: Graph, operations: Collection[str]) -> bool:
+    return any(node.operation in operations and takes_twice(node) for node in graph.nodes)
 
 
 def _candidates(graph: Graph) -> Iterator[Graph]:

@@ -9,10 +9,9 @@ import numpy as np
 from verifier.contracts.engine.claims import DEFAULTS, Engine, Entry
 from verifier.contracts.engine.forms.form import Form
 from verifier.contracts.engine.forms.table import forms, scalar_forms
-from verifier.contracts.engine.graph import Graph, Node, single
+from verifier.contracts.engine.graph import VARIANT, Graph, Node, single
 from verifier.contracts.engine.operations.operation import Operation, meeting
 from verifier.contracts.engine.operations.table import value_of
-from verifier.contracts.engine.operations.variants import VARIANT
 
 ATTEMPTS = 40
 
@@ -41,7 +40,7 @@ def cases_of(entry: Entry, engine: Engine, seed: int) -> list[Case]:
     for number, form in enumerate(_forms(operation, engine)):
         generator = np.random.default_rng([seed, number, *operation.name.encode()])
         options = _options(entry, form.options)
-        if options is None:
+        if options is None or (operation.kind == "axis" and "axis" in entry.options and "axis" not in form.options):
             continue
         graph = _drawn(operation, entry, form, options, generator)
         if graph is not None:

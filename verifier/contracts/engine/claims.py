@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from verifier.contracts.engine.graph import VARIANT
 from verifier.contracts.engine.operations.operation import Operation
 from verifier.contracts.engine.operations.table import OPERATIONS, named
-from verifier.contracts.engine.operations.variants import VARIANT
 from verifier.contracts.keys import did_you_mean
 from verifier.errors import AnswerError
 

@@ -13,7 +13,7 @@ import numpy as np
 from verifier.arrays import Array
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.endings import Ending, ended
-from verifier.contracts.engine.graph import Graph, Node, Operand, Pass, rounded
+from verifier.contracts.engine.graph import Graph, Node, Operand, Pass, rounded, takes_twice
 from verifier.contracts.engine.operations.table import OPERATIONS, value_of
 from verifier.contracts.engine.steps import Features, propose
 
@@ -75,6 +75,8 @@ class Growing:
     def add(self, operation: str, operands: tuple[Operand, ...], options: Mapping[str, Any] | None = None) -> str | None:
         """The output of a new node; None where its operands or its value are not ordinary."""
         entry = OPERATIONS[operation]
+        if takes_twice(Node(operation, operands, "")) and "self" not in self.features.get(operation, ()):
+            return None
         options = {**(options or {}), **self.engine.variant_of(operation)}
         node = Node(operation, operands, f"v{len(self.nodes)}", options, entry.kind == "list")
         given = node.given(self.values)

@@ -16,6 +16,7 @@ from verifier.arrays import Array
 from verifier.errors import RequestError
 
 Operand = str | float
+VARIANT = "variant"  # the option that says by which of several definitions a node is meant; it is never sent to the engine
 FORMAT = "engine-graph-1"
 
 
@@ -113,6 +114,11 @@ class Graph:
         return found
 
 
+def takes_twice(node: Node) -> bool:
+    """Whether one value is several operands of the node; the feature `self` of its operation."""
+    return len(set(node.names)) < len(node.names)
+
+
 def shares_nodes(graph: Graph) -> bool:
     """Whether a later backward call runs through what an earlier one ran through: a second call, which not every engine claims."""
     calls = range(1, len(graph.passes))
@@ -134,7 +140,8 @@ def call_of(node: Node) -> str:
     """A node's call, as text."""
     operands = ", ".join(operand if isinstance(operand, str) else f"{operand:g}" for operand in node.operands)
     given = f"[{operands}]" if node.listed else operands
-    return f"{node.operation}({', '.join([given, *(f'{key}={_shown(value)}' for key, value in node.options.items())])})"
+    options = [f"{key}={_shown(value)}" for key, value in node.options.items() if key != VARIANT]  # a note says which definition is meant
+    return f"{node.operation}({', '.join([given, *options])})"
 
 
 def shapes_of(graph: Graph) -> str:

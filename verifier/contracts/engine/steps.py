@@ -134,8 +134,11 @@ def _reduction(begun: _Begun) -> Proposed | None:
 
 
 def _axis(begun: _Begun) -> Proposed | None:
-    axis = begun.below(begun.value.ndim) if begun.value.ndim else 0
-    return begun.call(axis=axis) if begun.value.ndim and "axis" in begun.own else None
+    if not begun.value.ndim:
+        return None
+    if "axis" in begun.own:
+        return begun.call(axis=begun.below(begun.value.ndim))
+    return begun.call() if "plain" in begun.own else None
 
 
 def _shape(begun: _Begun) -> Proposed | None:

@@ -1,13 +1,18 @@
 """Whose fault it is: an operation's (which operand, which relation) or the engine's (accumulation, order, aliasing, broadcasting)."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from verifier.arrays import FloatArray
 from verifier.contracts.engine.graph import Graph
-from verifier.diagnosis.engine.relations import Observation, relation_of, value_relation_of
+from verifier.diagnosis.engine.relations import Observation, averaged, near, relation_of, value_relation_of
 from verifier.results.report import Diagnosis
 
+FIRST_TWICE = (
+    "when a value is both operands of an operation, what it gets as the first operand is added twice: operands are told apart by identity"
+)
+AVERAGED = "the gradient of an operand that was broadcast is averaged over the axes along which it was stretched, not summed"
 SHARED = {
     "self": (
         "not-accumulated",
@@ -36,14 +41,26 @@ class Tested:
 
 def blame_alone(tested: Sequence[Tested], observations: Sequence[Observation]) -> list[Diagnosis]:
     """The engine's faults that show in several operations alike, then each operation's own."""
+    apart = _explained([one for one in observations if one.feature == "self"], lambda seen: seen.first_twice)
+    if len(apart) < 2:
+        apart = []
+    tested = [one for one in tested if one.feature != "self" or one.operation not in apart]
+    observations = [one for one in observations if one.feature != "self" or one.operation not in apart]
     shared = _shared_features(tested)
     by_fault: dict[str, Diagnosis] = {}
     for feature, names in shared.items():
         fault, words = SHARED[feature]
+        shown = [one for one in observations if one.feature == feature and one.operation in names]
+        words, names = _more_exactly(feature, shown, names) or (words, names)
         sentence = f"The engine, not one operation: {words} ({', '.join(names[:6])})."
         evidence = f"{feature}: wrong in {len(names)} operations that are right otherwise"
         by_fault.setdefault(fault, Diagnosis(f"engine:{fault}", "", sentence, evidence))
     found = list(by_fault.values())
+    if apart:
+        evidence = f"self: predicts the gradients of {len(apart)} operations"
+        found.append(
+            Diagnosis("engine:first-twice", "", f"The engine, not one operation: {FIRST_TWICE} ({', '.join(apart[:6])}).", evidence)
+        )
     rest = [one for one in observations if one.feature not in shared or one.operation not in shared[one.feature]]
     for operation in dict.fromkeys(one.operation for one in rest):
         found += _of_operation(operation, [one for one in rest if one.operation == operation])
@@ -60,6 +77,20 @@ def _shared_features(tested: Sequence[Tested]) -> dict[str, list[str]]:
         if len(wrong) >= 2 and 2 * len(wrong) > len(asked):
             shared[feature] = wrong
     return shared
+
+
+def _more_exactly(feature: str, observations: Sequence[Observation], names: Sequence[str]) -> tuple[str, list[str]] | None:
+    """What a shared feature comes to, and in which operations, where one relation explains the wrong gradients of most of them."""
+    if feature != "broadcast":
+        return None
+    explained = _explained(observations, averaged)
+    return (AVERAGED, explained) if 2 * len(explained) > len(names) else None
+
+
+def _explained(observations: Sequence[Observation], predict: Callable[[Observation], FloatArray | None]) -> list[str]:
+    """The operations whose wrong gradients are all as predicted."""
+    unlike = {one.operation for one in observations if one.claimed.shape != one.right.shape or not near(predict(one), one.claimed)}
+    return list(dict.fromkeys(one.operation for one in observations if one.operation not in unlike))
 
 
 def _of_operation(operation: str, observations: Sequence[Observation]) -> list[Diagnosis]:
@@ -94,6 +125,7 @@ def _only(observations: Sequence[Observation]) -> str:
 SCHEDULES: Mapping[str, str] = {
     "one-contribution": "of a value with several users, one contribution to its gradient is kept: the others are overwritten, not added",
     "one-operand": "a value that is both operands of one operation is counted once instead of twice",
+    "first-twice": FIRST_TWICE,
     "twice": "a value with several users is propagated once for each, each time with all it has gathered so far: paths are counted twice",
     "early": "a value is propagated before all of its users have contributed: nodes are not visited in topological order",
     "aliased": "two gradients share one buffer, and adding to one in place changes the other",

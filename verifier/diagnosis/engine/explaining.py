@@ -13,7 +13,7 @@ from verifier.checks.engine.graphs import Answers, Failed, operations_in
 from verifier.checks.engine.shrinking import Smallest
 from verifier.contracts.engine.claims import Engine
 from verifier.contracts.engine.endings import values_of
-from verifier.contracts.engine.graph import Node
+from verifier.contracts.engine.graph import Graph, Node, takes_twice
 from verifier.contracts.engine.operations.joining import decode_index
 from verifier.diagnosis.engine.blame import SCHEDULES, SHARED, Tested, blame_alone, blame_graph
 from verifier.diagnosis.engine.relations import Observation
@@ -60,9 +60,29 @@ def explain(engine: Engine, alone: Alone, answers: Answers, smallest: Smallest |
     observations = [seen for one in plain for seen in _observations(one, alone)]
     found += blame_alone(list(_tested(alone)), observations)
     if smallest is not None and smallest.check == "operations":
-        shown = smallest.graph.nodes[0].operation
-        found.sort(key=lambda one: one.fault.startswith("operation:") and shown not in one.fault.split(":"))
+        node = smallest.graph.nodes[0]
+        found.sort(key=lambda one: not _shows(smallest.graph, node, one.fault))
     return tuple(msgspec.structs.replace(one, also=number > 0) for number, one in enumerate(found))
+
+
+def _shows(graph: Graph, node: Node, fault: str) -> bool:
+    """Whether the smallest graph, of this one operation, can be an example of a fault."""
+    whose, kind, *_ = fault.split(":")
+    if whose == "operation":
+        return kind == node.operation
+    shapes = {graph.arrays[name].shape for name in node.names}
+    match kind:
+        case "not-accumulated" | "first-twice":
+            return takes_twice(node)
+        case "broadcasting":
+            return len(shapes) > 1
+        case "numbers":
+            return len(node.names) < len(node.operands)
+        case "zero-dimensional":
+            return () in shapes
+        case "empty":
+            return any(0 in shape for shape in shapes)
+    return True
 
 
 def _tested(alone: Alone) -> Iterator[Tested]:
@@ -140,6 +160,7 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
             slope = right / cotangent.right if right.shape == cotangent.right.shape else None
         case = asked.case
         return [Observation(case.operation, case.feature, "", claimed.claimed, claimed.right, None, claimed.right, operands, {}, slope)]
+    first_twice = dict(simulate(graph))["first-twice"] if takes_twice(node) and len(graph.passes) == 1 else {}
     gradients, others = reference.passes[0], [name for name in graph.leaves if not name.startswith("weights")]
     return [
         Observation(
@@ -153,6 +174,7 @@ def _observations(asked: Asked, alone: Alone) -> list[Observation]:
             operands,
             {name: gradients[name].right for name in others if name != departure.tensor},
             assigned=_assigned(node, departure.right.shape, cotangent.right) if cotangent is not None else None,
+            first_twice=first_twice.get(departure.tensor),
         )
         for departure in asked.compared.departures
     ]
@@ -174,7 +196,11 @@ def _of_graph(smallest: Smallest, answers: Answers, engine: Engine) -> Diagnosis
     graph = smallest.graph
     suspects = [name for name in operations_in(answers.failed) if name in graph.operations and name not in HELPING]
     value = any(one.what == "value" for one in smallest.compared.departures)
-    return blame_graph(graph, _scheduled(smallest, engine, suspects, answers.failed), suspects, value=value)
+    scheduled = _scheduled(smallest, engine, suspects, answers.failed)
+    if graph.same and all(one.graph.same for one in answers.failed):
+        # Equal leaves that were made from two arrays are told apart: it is the array that is taken for the value.
+        scheduled = [name for name in scheduled if name != "equal-values"]
+    return blame_graph(graph, scheduled, suspects, value=value)
 
 
 def _scheduled(smallest: Smallest, engine: Engine, suspects: Sequence[str], failed: Sequence[Failed]) -> Sequence[str]:

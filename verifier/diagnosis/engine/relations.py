@@ -24,6 +24,7 @@ class Observation:
         others: the right gradients of the other operands.
         slope: the right derivative of an operation of one operand, element by element; where the value is wrong.
         assigned: of an operation that reads by an index, the gradient if the cotangent is assigned there, not added.
+        first_twice: of a value that is both operands, twice what the first one gets.
     """
 
     operation: str
@@ -37,6 +38,7 @@ class Observation:
     others: Mapping[str, FloatArray]
     slope: FloatArray | None = None
     assigned: FloatArray | None = None
+    first_twice: FloatArray | None = None
 
 
 Relation = tuple[str, str, Callable[[Observation], FloatArray | float | None]]
@@ -51,6 +53,12 @@ def _of_cotangent(function: Callable[[Observation, FloatArray], FloatArray]) -> 
         return function(seen, np.asarray(np.broadcast_to(seen.cotangent, seen.right.shape)))
 
     return predicted
+
+
+def _one_number(seen: Observation) -> float | None:
+    """The number that every element has, where the right ones differ."""
+    first = float(seen.claimed.flat[0]) if seen.claimed.size > 1 else None
+    return None if first is None or near(float(seen.right.flat[0]), seen.right) else first
 
 
 def _slope(seen: Observation, cotangent: FloatArray) -> FloatArray:
@@ -93,6 +101,8 @@ RELATIONS: Sequence[Relation] = (
         "keeps one contribution where an index is repeated: add them all, as np.add.at does",
         lambda seen: seen.assigned,
     ),
+    ("one-number", "is one number for all elements", lambda seen: _one_number(seen)),
+    ("first-twice", "counts what it gets as the first operand twice, where it is both", lambda seen: seen.first_twice),
 )
 
 
@@ -105,11 +115,11 @@ def relation_of(observations: Sequence[Observation]) -> tuple[str, str]:
         return "not-finite", "is not finite where the derivative exists"
     with np.errstate(all="ignore"):
         for name, words, predict in RELATIONS:
-            if all(_near(predict(one), one.claimed) for one in fitting):
+            if all(near(predict(one), one.claimed) for one in fitting):
                 return name, words
         for one in fitting:
-            others = [other for other, right in one.others.items() if _near(right, one.claimed)]
-            if others and len(fitting) > 1 and all(any(_near(right, each.claimed) for right in each.others.values()) for each in fitting):
+            others = [other for other, right in one.others.items() if near(right, one.claimed)]
+            if others and len(fitting) > 1 and all(any(near(right, each.claimed) for right in each.others.values()) for each in fitting):
                 return "operands-exchanged", f"is that of {others[0]}"
         factor = _factor(fitting)
         if factor is not None:
@@ -125,7 +135,7 @@ def value_relation_of(observations: Sequence[Observation]) -> str:
     added = _added(fitting)
     if added is not None:
         return f"is that of an operand with {added:.3g} added (if that is meant, leave it out of the table)"
-    if all(_near(-one.right, one.claimed) for one in fitting):
+    if all(near(-one.right, one.claimed) for one in fitting):
         return "has the wrong sign"
     factor = _factor(fitting)
     if factor is not None:
@@ -147,7 +157,13 @@ def _added(observations: Sequence[Observation]) -> float | None:
     return middle if alike and 0 < abs(middle) < LARGEST_ADDED else None
 
 
-def _near(predicted: FloatArray | float | None, claimed: FloatArray) -> bool:
+def averaged(seen: Observation) -> FloatArray:
+    """The gradient of a stretched operand that is a mean over its copies where it should be their sum."""
+    return np.asarray(seen.right * (max(1, seen.right.size) / max(1, seen.value.size)))
+
+
+def near(predicted: FloatArray | float | None, claimed: FloatArray) -> bool:
+    """Whether a prediction is what was claimed, to the digits that a name needs."""
     if predicted is None:
         return False
     numbers = np.broadcast_to(np.asarray(predicted, dtype=np.float64), claimed.shape) if np.ndim(predicted) == 0 else np.asarray(predicted)

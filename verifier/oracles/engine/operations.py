@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from verifier.contracts.engine.graph import Node
+from verifier.contracts.engine.graph import VARIANT, Node
 from verifier.contracts.engine.operations.joining import decode_index
-from verifier.contracts.engine.operations.variants import EPSILONS, KEPT, REDUCING, SLOPES, VARIANT
+from verifier.contracts.engine.operations.variants import ALONG, EPSILONS, KEPT, REDUCING, ROWS, SCANNED, SLOPES
 
 Axis = int | Sequence[int] | None
 
@@ -92,6 +92,11 @@ def _entropy(a: Tensor, target: Tensor) -> Tensor:
 
 def _layer_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
     return functional.layer_norm(x, weight.shape, weight, bias, eps)
+
+
+def _along_one(scan: Callable[..., Tensor], axis: int | None) -> Callable[..., Tensor]:
+    """Along this axis, whatever is asked; None: over all elements as over a vector."""
+    return lambda a, **options: scan(a, axis=axis) if axis is not None else scan(a.reshape(-1), axis=0).reshape(a.shape)
 
 
 def _kept(reduce: Callable[..., Tensor]) -> Callable[..., Tensor]:
@@ -185,6 +190,7 @@ REFERENCES: Mapping[str, Callable[..., Tensor]] = {
 # The variants of `contracts.engine.operations.variants`.
 OTHERS: Mapping[str, Mapping[str, Callable[..., Tensor]]] = {
     **{name: {KEPT: _kept(REFERENCES[name])} for name in REDUCING},
+    **{name: {words: _along_one(REFERENCES[name], axis) for words, axis in ALONG.items()} for name in SCANNED},
     "gelu": {"by tanh": lambda a: functional.gelu(a, approximate="tanh"), "by sigmoid": lambda a: a * torch.sigmoid(1.702 * a)},
     "hardsigmoid": {"slope 0.2": lambda a: torch.clamp(0.2 * a + 0.5, 0, 1)},
     "leaky_relu": {f"slope {slope:g}": partial(functional.leaky_relu, negative_slope=slope) for slope in SLOPES},
@@ -195,11 +201,20 @@ OTHERS: Mapping[str, Mapping[str, Callable[..., Tensor]]] = {
     "layer_norm": {f"epsilon {eps:g}": partial(_layer_norm, eps=eps) for eps in EPSILONS},
     "mse_loss": {
         "sum": lambda a, target: ((a - target) ** 2).sum(),
+        ROWS: lambda a, target: ((a - target) ** 2).sum() / len(a),
+        "half the mean over the rows": lambda a, target: ((a - target) ** 2).sum() / len(a) / 2,
         "half the mean": lambda a, target: ((a - target) ** 2).mean() / 2,
         "half the sum": lambda a, target: ((a - target) ** 2).sum() / 2,
     },
-    "binary_cross_entropy": {"sum": lambda a, target: _entropy(a, target).sum()},
-    "binary_cross_entropy_with_logits": {"sum": lambda a, target: _logits(a, target).sum()},
+    "binary_cross_entropy": {
+        "sum": lambda a, target: _entropy(a, target).sum(),
+        ROWS: lambda a, target: _entropy(a, target).sum() / len(a),
+    },
+    "binary_cross_entropy_with_logits": {
+        "sum": lambda a, target: _logits(a, target).sum(),
+        ROWS: lambda a, target: _logits(a, target).sum() / len(a),
+    },
+    "linear": {"its weight is (in, out)": lambda x, weight, bias=0.0: x @ weight + bias},
     "cross_entropy": {"sum": partial(functional.cross_entropy, reduction="sum")},
     "nll_loss": {"sum": partial(functional.nll_loss, reduction="sum")},
 }

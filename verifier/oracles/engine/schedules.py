@@ -106,6 +106,14 @@ def _but(operation: str, change: Callable[[dict[str, Tensor], Contributions], No
     return _gathered(lambda found, node, given: (change if node.operation == operation else _add_all)(found, given), walked=walked)
 
 
+def _first_twice(found: dict[str, Tensor], node: Node, contributions: Contributions) -> None:
+    """Operands are told apart by identity: of one value in two places, the first place's contribution counts for both."""
+    firsts: dict[str, Tensor] = {}
+    for name, contribution in contributions:
+        firsts.setdefault(name, contribution)
+    _add_all(found, ((name, firsts[name]) for name, _ in contributions))
+
+
 def _twice(local: Local) -> dict[str, Tensor]:
     """Each arrival of a contribution sends on all that has been gathered so far."""
     makers = {node.output: node for node in local.nodes(0)}
@@ -230,6 +238,7 @@ def _only(kept: int) -> Callable[[dict[str, Tensor], Contributions], None]:
 SCHEDULES: Mapping[str, Schedule] = {
     "one-contribution": _gathered(lambda found, node, given: found.update(given)),
     "one-operand": _gathered(lambda found, node, given: _add_all(found, dict(given).items())),
+    "first-twice": _gathered(_first_twice),
     "twice": _twice,
     "early": _early(False),
     "aliased": _gathered(_alias),

@@ -85,7 +85,9 @@ def reductions(operation: Operation) -> Iterator[Form]:
 
 
 def along_axes(operation: Operation) -> Iterator[Form]:
-    """Along one axis, by its number from either end."""
+    """Along one axis, by its number from either end; of entries that take no axis, without one."""
+    for shape in ((3, 4), (3, 3), (5,), (2, 3, 4), (4, 3), (1, 4), (4, 1)):
+        yield Form("plain", {"a": shape})
     last, first = (((3, 4), -1), ((3, 3), -1), ((5,), -1)), (((3, 4), 0), ((3, 3), 0))
     for shape, axis in (*last, *first, ((3, 4), 1), ((2, 3, 4), 1), ((2, 3, 4), 2), ((3, 3, 3), 0), ((1, 4), 0)):
         yield Form("axis", {"a": shape}, {"axis": axis})

@@ -29,7 +29,8 @@ class Domain:
             sign = np.where(generator.random(tuple(shape)) < 0.5, -1.0, 1.0)
             size = generator.uniform(self.hole, min(-self.low, self.high), tuple(shape))
             return rounded(sign * size)
-        return rounded(generator.uniform(max(self.low, self.hole), self.high, tuple(shape)))
+        low = max(self.low, self.hole) if self.hole else self.low
+        return rounded(generator.uniform(low, self.high, tuple(shape)))
 
     def holds(self, values: Array) -> bool:
         """Whether every value lies in the domain, with the margins of `draw`."""

@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from verifier.arrays import Array
+from verifier.contracts.engine.graph import VARIANT
 from verifier.contracts.engine.operations.elementwise import BINARY, CHOICE, UNARY
 from verifier.contracts.engine.operations.joining import LISTS, PRODUCTS, REDUCTIONS, SCANS, SHAPES, WRITES
 from verifier.contracts.engine.operations.losses import LAYERS, LOSSES
 from verifier.contracts.engine.operations.operation import Operation
-from verifier.contracts.engine.operations.variants import VARIANT, VARIANTS
+from verifier.contracts.engine.operations.variants import VARIANTS
 
 OPERATIONS: Mapping[str, Operation] = {
     operation.name: operation
