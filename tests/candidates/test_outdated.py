@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from verifier.candidates.outdated import advice_on_old_code
+from verifier.worker.stand_ins import GONE
 
 
 def raised_by(text):
@@ -34,3 +35,8 @@ def test_old_code_is_told_what_to_write(text, advice):
 @pytest.mark.parametrize("text", ["{}.items2()", "rang(3)", "np.zero_like(3)", "np.zeros('a')", "(3)[0]"])
 def test_a_mistake_is_no_old_code(text):
     assert advice_on_old_code(*raised_by(text)) == ""
+
+
+@pytest.mark.parametrize("name", GONE)
+def test_every_name_that_is_given_back_is_told(name):
+    assert "numpy_aliases" in advice_on_old_code("AttributeError", f"module 'numpy' has no attribute '{name}'")

@@ -9,8 +9,9 @@ OLD = (
     ("TypeError", r"'float' object cannot be interpreted as an integer", "`/` gives a float; for a whole number write `//`"),
     ("TypeError", r"'(?:map|zip|filter|dict_\w+)' object is not subscriptable", "it is no list: write `list(…)` around it"),
 )
-NUMPY_ALIAS = re.compile(
-    r"module 'numpy' has no attribute '(?:float|int|bool|object|complex|str|float_|product|cumproduct|alltrue|sometrue|Inf|NaN)'"
+NUMPY_ALIAS = re.compile(  # the worker gives back these (`worker.stand_ins.GONE`)
+    r"module 'numpy' has no attribute '(?:float|int|bool|object|str|complex|long|unicode|float_|complex_|unicode_|string_|bool8|product"
+    r"|cumproduct|alltrue|sometrue|row_stack|Inf|Infinity|infty|PINF|NINF|NaN|round_|in1d|asfarray|asscalar|msort|trapz|mat)'"
 )
 
 
@@ -24,6 +25,8 @@ def advice_on_old_code(kind: str, text: str) -> str:
     said = next((advice for exception, pattern, advice in OLD if exception == kind and re.search(pattern, text)), "")
     if said:
         return f"In Python 3 {said}."
+    if kind == "TypeError" and "only 0-dimensional arrays can be converted to Python scalars" in text:
+        return "An array of one element is no number any more: write `b.item()`, or say numpy_aliases = true for `float(b)`."
     if kind == "AttributeError" and NUMPY_ALIAS.search(text):
         return "NumPy 2 took that name away: say numpy_aliases = true."
     return ""

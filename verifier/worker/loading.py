@@ -16,7 +16,7 @@ from verifier.notebook import SUFFIX as NOTEBOOK
 from verifier.notebook import split_place
 from verifier.worker.notebook import run_notebook
 from verifier.worker.signature import parameters
-from verifier.worker.stand_ins import SHOWING, restore_numpy_names, stand_in
+from verifier.worker.stand_ins import SHOWING, restore_float, restore_numpy_names, stand_in
 
 TEXT = 2000  # characters of an exception's text
 PACKAGE_FILE = "__init__.py"
@@ -85,6 +85,7 @@ def load(origin: Origin) -> Candidate:
     stand_in([*origin.stand_ins, *(name for name in SHOWING if not _is_there(name, own))])
     if origin.numpy_aliases:
         restore_numpy_names()
+        restore_float()
     holder: Any = None
     left_out: list[int] = []
     if origin.module is not None:

@@ -1,5 +1,6 @@
 """What old code imports and does not need to compute, and the names that NumPy 2 took away: given back where the manifest asks for it."""
 
+import builtins
 import importlib.abc
 import importlib.machinery
 import sys
@@ -22,6 +23,7 @@ GONE: dict[str, Any] = {
 SHOWING = ("matplotlib", "seaborn", "plotly", "IPython", "ipywidgets")
 """What draws or shows, and computes nothing. The real ones need folders to write in, which a candidate does not have."""
 
+REAL = float
 GIVES = {"plot": 1, "hist": 3, "pie": 3}
 
 
@@ -91,3 +93,34 @@ def restore_numpy_names() -> None:
     for name, value in GONE.items():
         if value is not None and name not in vars(np):
             setattr(np, name, value)
+
+
+class _AsFloat(type):
+    """Whoever asks what the stand-in for `float` is, or what is one of it, hears of the real one."""
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return isinstance(value, REAL)
+
+    def __subclasscheck__(cls, other: type) -> bool:
+        return issubclass(other, REAL)
+
+    def __eq__(cls, other: object) -> bool:
+        return other is cls or other is REAL
+
+    def __hash__(cls) -> int:
+        return hash(REAL)
+
+
+class _Float(float, metaclass=_AsFloat):
+    dtype = np.dtype(np.float64)  # what NumPy takes it for
+
+    def __new__(cls, value: Any = 0.0, /) -> Any:
+        return REAL(value.item() if isinstance(value, np.ndarray) and value.size == 1 else value)
+
+
+def restore_float() -> None:
+    """From now on `float(b)` takes an array of one element of any shape again, as it did before NumPy 2.4.
+
+    `int` stays: a stand-in for it would have to be one for `is int` too.
+    """
+    vars(builtins)["float"] = _Float

@@ -261,6 +261,23 @@ def test_absent_modules_and_old_names_of_numpy_are_given_back(judge):
     assert "stand_ins" in judge(source, 'operation = "relu"').summary
 
 
+BIAS = """
+def forward(x, b):
+    assert isinstance(1.0, float) and type(1.0) == float and np.zeros(2, dtype=float).dtype == np.float64 and float("2") == 2.0
+    return x + float(b), x.astype(float)
+
+def backward(dout, cache):
+    return dout, np.array([[[dout.sum()]]])
+"""
+
+
+def test_a_bias_of_one_element_is_a_number_again_where_the_manifest_asks_for_it(judge):
+    keys = ('arrays = { x = "N D", b = "1 1 1" }', 'forward = "out, cache = forward(x, b)"', 'backward = "dx, db = backward(dout, cache)"')
+    assert "numpy_aliases = true for `float(b)`" in judge(BIAS, *keys).summary
+    report = judge(BIAS, *keys, "numpy_aliases = true")
+    assert report.verdict == "pass", report.summary
+
+
 ZEROS = """
 seen = []
 
