@@ -98,8 +98,8 @@ def test_inputs_that_a_kernel_refuses_are_a_note_and_no_mistake():
         assert x.is_contiguous()
         return 2 * x
 
-    found = assert_gradients(kernel, torch.randn(3, 4), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=3)
-    assert any("may be refused" in note for note in found.notes)
+    found = assert_gradients(kernel, torch.randn(3, 4), reference=lambda x: x + x, shapes=("N D",), seed=0, draws=30)
+    assert ["may be refused" in note and "other cases" in note for note in found.notes] == [True]  # one note, however often
 
 
 class Scaled(torch.autograd.Function):

@@ -1,7 +1,7 @@
 """A candidate against its reference: the base, each axis alone, random combinations; a failure is made as plain as it can be."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -102,6 +102,7 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
     skipped: dict[str, int] = {}
     axes: dict[str, None] = {}
     notes: dict[str, None] = {}
+    let_off: dict[tuple[str, str], list[str]] = {}
     asked, stopped, pace = 0, False, 0.0
     own = max(USUAL, *space.base.sizes.values(), 0)  # the user's own sizes are asked, whatever they take
     for case in cases:
@@ -125,15 +126,24 @@ def _search(judge: Judge, space: Space, cases: Sequence[Case], time_limit: float
                 why = "inputs with strides may be refused"
             elif case.axis("usage") == "one gradient alone":
                 why = "an input without a gradient may be refused"
-            notes[f"{trial.wrong.text} where {' and '.join(departures(case, space))}: not judged there, as {why}"] = None
+            let_off.setdefault((trial.wrong.text, why), []).append(" and ".join(departures(case, space)))
             continue
         asked += 1
         axes |= dict.fromkeys(f"{axis}: {value}" for axis, value in case.axes.items())
         notes |= dict.fromkeys(trial.notes)
         if trial.wrong is not None:
             case, wrong = _plainest(judge, space, case, trial.wrong)
-            return Searched(wrong, case, _needed(judge, space, case), asked, skipped, tuple(axes), tuple(notes))
-    return Searched(None, None, (), asked, skipped, tuple(axes), tuple(notes), stopped)
+            return Searched(wrong, case, _needed(judge, space, case), asked, skipped, tuple(axes), (*notes, *_refusals(let_off)))
+    return Searched(None, None, (), asked, skipped, tuple(axes), (*notes, *_refusals(let_off)), stopped)
+
+
+def _refusals(let_off: Mapping[tuple[str, str], Sequence[str]]) -> list[str]:
+    """A note for each thing that a candidate refused, with the first and plainest case of it."""
+    found = []
+    for (text, why), cases in let_off.items():
+        more = f" and {counted(len(cases) - 1, 'other case')}" if len(cases) > 1 else ""
+        found.append(f"{text} where {cases[0]}{more}: not judged there, as {why}")
+    return found
 
 
 def _reference_seconds(judge: Judge, case: Case) -> float:
