@@ -1,5 +1,6 @@
 """What is remembered from one network to the next is told by asking two alike in a row; and where the forward pass mixes samples."""
 
+import numpy as np
 import pytest
 
 from verifier.contracts.mlp.claims import Claims
@@ -52,6 +53,21 @@ def test_the_first_network_of_each_shape_is_remembered_under_any_claims(claims):
         return Evaluation(None, None, gradients_with_state(problem, before))
 
     assert "by the shape" in find_memory(claims, ask, [], seed=5)
+
+
+@pytest.mark.parametrize("wrong_where", [lambda size: size > 0.75, lambda size: size < 0.75], ids=["large weights", "small weights"])
+def test_a_mistake_that_shows_on_some_networks_alone_is_no_memory(wrong_where):
+    """The two of a pair differ in the size of their weights, and either comes first: so what is wrong for its size is so first too."""
+    claims = Claims(sizes=(20, 30, 20))
+    wrong = planted(claims, BY_ID["sign"], 0.05)
+    right = planted(claims, None, 0.05)
+
+    def ask(problem):
+        drawn = [problem.arrays[name] * np.sqrt(problem.arrays[name].shape[1]) for name in ("weights[0]", "weights[1]")]
+        size = np.sqrt(np.mean(np.concatenate([array.ravel() for array in drawn]) ** 2))
+        return (wrong if wrong_where(size) else right).gradients(problem, where="")
+
+    assert find_memory(claims, ask, [], seed=5) is None
 
 
 @pytest.mark.parametrize("axis", ["None", "0"])
