@@ -179,6 +179,19 @@ def test_a_network_of_three_parameters_says_nothing_of_code_that_computes_its_ac
     assert found(right, {"sizes": [2, 1, 1], "layers": 2, "bias": "none"}) == ""
 
 
+@pytest.mark.parametrize(("a_sample", "found"), [(False, True), (True, False)])
+def test_where_the_depth_is_fixed_a_pass_a_parameter_is_told_from_code_that_computes_each_sample_by_itself(a_sample, found):
+    """Both evaluate as often as there are parameters, in as many products; the one takes the whole batch at once."""
+
+    def counts(problem):
+        parameters = sum(problem.arrays[name].size for name in problem.program.differentiate)
+        passes = parameters * (len(problem.arrays["x"]) if a_sample else 2)
+        return [10 * passes, 2 * passes, 2 * passes]
+
+    said = pass_a_parameter(claims_from({"layers": 2}), 0, counts)
+    assert ("about one forward pass per parameter" in said) == found
+
+
 def test_a_single_layer_says_nothing():
     assert found(A_PASS_A_PARAMETER["central differences"], {"layers": 1}) == ""
 
