@@ -2,10 +2,15 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from verifier.candidates.discovery import Candidate
+from verifier.candidates.limits import Limits
+from verifier.contracts.mlp.claims import Claims
 from verifier.verification.judging import judge
+from verifier.verification.workers import Workers
 
 ROOT = Path(__file__).resolve().parents[2]
 HONEST = (ROOT / "tests" / "hostile" / "hangs_at_its_end.py").read_text().partition("def backprop")[2].partition("activations = [x]")[2]
@@ -52,6 +57,35 @@ def test_each_limit_ends_a_candidate_and_is_named(tmp_path, lines, limits, told)
     assert told in report.summary
     if "limit)" in told:
         assert "Then the candidate was given up: " in report.summary
+
+
+class Ends:
+    """A worker that used so much CPU time in its life."""
+
+    def __init__(self, seconds):
+        self.hello, self.death = {}, SimpleNamespace(cpu=seconds, status=0)
+
+    def printed(self):
+        return ""
+
+    def close(self):
+        pass
+
+
+def test_a_new_worker_may_use_what_the_ones_before_it_left_of_the_time_for_all(tmp_path):
+    given, used = [], iter((1.5, 4.0, 9.0))
+
+    def start(target, limits):
+        given.append(limits.all_cpu_seconds)
+        return Ends(next(used))
+
+    file = tmp_path / "student.py"
+    candidate = Candidate("student", "student.py", "mlp", Claims(), file, None, None, (file,), "backprop")
+    with Workers(SimpleNamespace(start=start), candidate, Limits(all_cpu_seconds=10.0)) as workers:
+        for _ in range(3):
+            workers.load()
+            workers.forget()
+    assert given == [10.0, 8.5, 4.5]
 
 
 def test_a_candidate_that_dies_twice_is_asked_about_the_rest(tmp_path):
