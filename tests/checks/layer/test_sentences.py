@@ -49,6 +49,8 @@ NAMED = [
     ("svm_loss", "dx[margins > 0] = 1", "dx[margins > 0] = margins[margins > 0]", "has the margins where 1 belongs"),
     ("dropout", "return dout * mask", "return dout * (mask > 0)", "a division by p is missing"),
     ("conv2d", "dout[n, f, i, j] * w[f]", "dout[n, f, i, j] * w[f][:, ::-1, ::-1]", "dx has the filter rotated by 180 degrees"),
+    ("rnn_step", "da = dnext_h * (1 - next_h**2)", "da = dnext_h * (1 - prev_h**2)", "has the slope of the state before"),
+    ("lstm_step", "dc * i * (1 - g**2)", "dc * i * g * (1 - g)", "has g(1 - g) where 1 - g² belongs, in the candidate g"),
     ("lstm_step", "dc = dnext_c + dnext_h", "dc = dnext_h", "does not depend on dnext_c"),
     ("spatial_batchnorm", "dout.transpose(0, 2, 3, 1).reshape(-1, C), cache)", "dout.reshape(-1, C), cache)", "a transpose is missing"),
 ]

@@ -85,3 +85,16 @@ def test_the_gradient_of_the_scores_is_named_where_a_loss_is_given_probabilities
     p, y = np.array([0.2, 0.7, 0.6]), np.array([0.0, 1.0, 1.0])
     alone = Case({"N": 3}, {"p": p}, {"p": (p - y) / 3}, {"p": ((p - y) / p / (1 - p) / 3)[None]}, np.ones(1), ())
     assert "before a sigmoid" in str(related("p", [alone]))
+
+
+@pytest.mark.parametrize(
+    ("parts", "which", "words"), [(4, 3, "last quarter"), (4, 1, "second quarter"), (3, 1, "second third"), (2, 1, "last half")]
+)
+def test_the_smallest_part_of_an_axis_that_holds_what_is_wrong_is_named(parts, which, words):
+    wrong = []
+    for length in (2, 3):
+        right = np.linspace(1.0, 2.0, parts * length)
+        error = np.zeros(right.shape)
+        error[which * length : (which + 1) * length] = np.linspace(0.1, 0.3, length)
+        wrong.append(case(error[None], np.zeros(right[None].shape), right[None]))
+    assert region_of("w", wrong) == f"in the {words} of the columns only"

@@ -11,6 +11,7 @@ from verifier.diagnosis.layer.case import LOOSE, Case
 from verifier.diagnosis.layer.sizes import constant
 
 Mask = NDArray[np.bool_]
+PARTS = {4: "quarter", 3: "third", 2: "half"}  # of an axis, the smallest first: the gates of an LSTM or a GRU lie so
 AXES = {1: ("element",), 2: ("row", "column"), 3: ("sample", "step", "feature"), 4: ("sample", "channel", "row", "column")}
 
 
@@ -71,8 +72,9 @@ def _regions(name: str, rank: int) -> Iterator[tuple[str, Callable[[FloatArray],
         yield f"in the first {word} only", partial(_slab, axis, 0)
         yield f"in the last {word} only", partial(_slab, axis, -1)
     for axis, word in enumerate(AXES.get(rank, ())):
-        yield f"in the first half of the {word}s only", partial(_half, axis, 0)
-        yield f"in the last half of the {word}s only", partial(_half, axis, 1)
+        for parts, what in PARTS.items():
+            for which in range(parts):
+                yield f"in the {_ordinal(which, parts)} {what} of the {word}s only", partial(_part, axis, which, parts)
     for axis, word in enumerate(AXES.get(rank, ())):
         yield f"in {word}s after the first only", partial(_others, axis, 0)
         yield f"in {word}s before the last only", partial(_others, axis, -1)
@@ -105,13 +107,17 @@ def _slab(axis: int, position: int, array: FloatArray) -> Mask:
     return mask
 
 
-def _half(axis: int, which: int, array: FloatArray) -> Mask:
-    """One half of an axis that has two; where it has none, nothing is in it."""
+def _part(axis: int, which: int, parts: int, array: FloatArray) -> Mask:
+    """One of so many equal parts of an axis; where it has none, nothing is in it."""
     mask = np.zeros(array.shape, dtype=np.bool_)
-    length = array.shape[axis] // 2
-    if array.shape[axis] == 2 * length:
+    length = array.shape[axis] // parts
+    if array.shape[axis] == parts * length:
         np.moveaxis(mask, axis, 0)[which * length : (which + 1) * length] = True
     return mask
+
+
+def _ordinal(which: int, parts: int) -> str:
+    return "last" if which == parts - 1 else ("first", "second", "third")[which]
 
 
 def _others(axis: int, position: int, array: FloatArray) -> Mask:

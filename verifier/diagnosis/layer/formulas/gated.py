@@ -55,9 +55,11 @@ def _sigmoid(x: FloatArray) -> FloatArray:
 
 
 def _slope(name: str, value: FloatArray, without: str) -> FloatArray | float:
-    """Of a gate's sigmoid or tanh, from its value; 1 without it, and with "half" what people write for it."""
+    """Of a gate's sigmoid or tanh, from its value; 1 without it, with "half" what people write for it, with "other" the other's."""
     if without == name:
         return 1.0
+    if without == f"other {name}":
+        return value * (1 - value) if name in SQUASHED else 1 - value**2
     if name in SQUASHED:
         return 1 - value if without == f"half {name}" else 1 - value**2
     return value if without == f"half {name}" else value * (1 - value)
@@ -205,8 +207,10 @@ def _named(kind: str, shares: Mapping[str, FloatArray]) -> Terms:
 def _instead(kind: str, work: Callable[[str], Mapping[str, FloatArray]]) -> Terms:
     ways = dict(WITHOUT[kind])
     for name, gate in NAMES[kind].items():
-        function, slope, half = ("tanh", f"1 - {name}²", f"1 - {name}") if name in SQUASHED else ("the sigmoid", "σ(1 - σ)", "σ")
+        of_tanh = ("tanh", f"1 - {name}²", f"1 - {name}", f"{name}(1 - {name})")
+        function, slope, half, other = of_tanh if name in SQUASHED else ("the sigmoid", "σ(1 - σ)", "σ", "1 - σ²")
         ways |= {name: f"lacks the derivative of {function} in {gate}", f"half {name}": f"has {half} where {slope} belongs, in {gate}"}
+        ways[f"other {name}"] = f"has {other} where {slope} belongs, in {gate}"
     return {says: _whole(work(without)) for without, says in ways.items()}
 
 

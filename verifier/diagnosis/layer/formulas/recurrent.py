@@ -36,6 +36,7 @@ def _recurrent(part: str) -> Formulas:
         h, c, a = ahead(given), given.cotangent, given.arrays
         slopes = tanh_instead(np.arctanh(np.clip(h, -1 + 1e-15, 1 - 1e-15)), {})
         found = {f"has the slope of tanh wrong: it {says.replace('is ', 'has ', 1)}": of(given, c * one) for says, one in slopes.items()}
+        found["has the slope of the state before, 1 - h², where that of the new one belongs"] = of(given, c * (1 - a["prev_h"] ** 2))
         found["lacks the factor 1 - tanh²: the derivative of tanh is missing"] = of(given, c)
         if part == "prev_h":
             found["has Wh where its transpose belongs"] = c * (1 - h**2) @ a["Wh"]
