@@ -67,7 +67,9 @@ def test_it_fails_and_says_what_to_do_until_it_is_filled_in(folder):
 def test_no_file_is_written_over_unless_that_is_asked_for(folder, capsys):
     Path("net.py").write_text("mine")
     assert main(["init", "net.py"]) == 2
-    assert "net.py exists already" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "net.py exists already" in told
+    assert told.index("verifier check net.py") < told.index("write an adapter in another file") < told.index("--force")
     assert Path("net.py").read_text() == "mine"
     assert main(["init", "net.py", "--force"]) == 0
     assert "def backprop" in Path("net.py").read_text()
@@ -81,6 +83,7 @@ def test_no_file_is_written_over_unless_that_is_asked_for(folder, capsys):
         (("--batch", "sideways"), "--batch"),
         (("net.txt",), "a candidate is a Python file"),
         (("nowhere/net.py",), "cannot write nowhere/net.py"),
+        ((".",), ". is a folder; name a file of it"),
     ],
 )
 def test_a_request_that_makes_no_sense_is_told_in_one_line_and_nothing_is_written(arguments, words, folder, capsys):

@@ -151,12 +151,22 @@ def _starting(contract: str, said: dict[str, Any]) -> str:
 
 
 def _write(path: Path, text: str, *, force: bool) -> None:
+    if path.is_dir():
+        raise RequestError(
+            f"{path} is a folder; name a file of it to see what it could begin with, or a new file to start from. "
+            "A library is judged by an adapter: docs/adapting.md, docs/engines.md"
+        )
     if path.suffix != ".py" or keyword.iskeyword(path.stem):
         raise RequestError(f"{path}: a candidate is a Python file, such as {DEFAULT_FILE}")
     try:
         with path.open("w" if force else "x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise RequestError(f"{path} exists already; take another name, or overwrite it with --force") from None
+        # Whoever names a file of their own wants it judged; that it can be overwritten comes last.
+        raise RequestError(
+            f"{path} exists already, and is left as it is. To have it judged: verifier check {path}; where that finds nothing to call, "
+            "write an adapter in another file (docs/adapting.md, docs/engines.md). "
+            "To start anew, take another name, or overwrite it with --force"
+        ) from None
     except OSError as error:
         raise RequestError(f"cannot write {path}: {error.strerror}") from None
