@@ -131,6 +131,19 @@ class TwoLayerNet(object):
     def loss(self, X, y=None, reg=0.0):
         pass
 """
+NORM = """
+class BatchNorm1d:
+    def backward(self, dLdBZ):
+        self.dLdBW = np.sum(dLdBZ * self.NZ, axis=0)
+"""
+LOSSES = """
+class MSELoss:
+    def backward(self):
+        return dLdA
+
+class CrossEntropyLoss:
+    pass
+"""
 MODULAR_NET = """
 class TwoLayerNet(object):
     def loss(self, X, y=None):
@@ -138,8 +151,10 @@ class TwoLayerNet(object):
 """
 
 
-@pytest.mark.parametrize(("source", "preset"), [(STEPS_OF_A_COURSE, "cs231n"), (NET, "cs231n"), (MODULAR_NET, None)])
-def test_a_file_of_steps_or_of_the_net_is_its_courses_too(source, preset):
+@pytest.mark.parametrize(
+    ("source", "preset"), [(STEPS_OF_A_COURSE, "cs231n"), (NET, "cs231n"), (NORM, "mytorch"), (LOSSES, "mytorch"), (MODULAR_NET, None)]
+)
+def test_a_file_of_steps_losses_or_one_class_is_its_courses_too(source, preset):
     assert catalogue.recognised(source) == preset
 
 

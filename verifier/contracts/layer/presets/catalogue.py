@@ -28,7 +28,9 @@ MARKS: Mapping[str, re.Pattern[str]] = {
         re.MULTILINE,
     ),
     "mytorch": re.compile(
-        r"^class (?:Linear|ReLU|BatchNorm1d|MaxPool2d_stride1|Conv2d_stride1|Sigmoid|Tanh|GELU)\b|\bself\.dLd[WAb]\b", re.MULTILINE
+        r"^class (?:Linear|ReLU|BatchNorm1d|MaxPool2d_stride1|Conv2d_stride1|Sigmoid|Tanh|GELU|MSELoss|CrossEntropyLoss)\b"
+        r"|\bself\.dLd(?:[WAb]|B[Wb])\b",
+        re.MULTILINE,
     ),
 }
 TELLING = {"mytorch": re.compile(r"\bdLd[A-Z]")}
