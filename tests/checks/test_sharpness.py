@@ -12,7 +12,7 @@ from verifier import textbook
 from verifier.checks import autograd, batch_additivity, finite_difference, forward, purity
 from verifier.checks.examination import Examination, Item
 from verifier.checks.mlp import stages, unit_permutation, update
-from verifier.contracts.catalogue import calling_of
+from verifier.contracts.catalogue import calling_of, family_of
 from verifier.contracts.mlp.claims import Claims
 from verifier.contracts.mlp.network import Architecture, with_arrays
 from verifier.contracts.mlp.numbers import Recipe, draw_problem
@@ -90,6 +90,23 @@ def bound(check, nudged, item, place, tolerance):
     (measurement,) = [one for one in found.measurements if one.tensor == place[0]]
     assert measurement.tolerance < 20 * tolerance
     return max(measurement.tolerance, tolerance)
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum"])
+def test_a_batch_is_held_to_its_own_rounding_and_to_that_of_its_samples_as_they_are_added(reduction):
+    """Of a mean over eight samples each one's rounding counts an eighth."""
+    claims = replace(CLAIMS, reduction=reduction)
+    problem = draw_problem(Architecture((3, 4, 2), KINDS, "squared_error", 8), Recipe(), claims, seed=11, index=0)
+    item = Item(0, problem, refer(problem))
+    samples = [refer(family_of("mlp").sample_of(problem, row, claims)) for row in range(8)]
+    asked = Examination(claims, "backprop", (item,), (), {0: Textbook().gradients(problem, where="")}, Textbook(), 0, 0)
+    found = batch_additivity.check(replace(asked, few=1))
+    assert found.outcome.status == "pass"
+    assert {one.tensor for one in found.measurements} == set(item.reference.gradients)
+    for one in found.measurements:
+        of_samples = sum(sample.gradient_tolerance(one.tensor)[one.index] for sample in samples) / (8 if reduction == "mean" else 1)
+        of_batch = item.reference.gradient_tolerance(one.tensor)[one.index]
+        assert one.tolerance == pytest.approx(of_batch + of_samples, rel=1e-9, abs=0)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
