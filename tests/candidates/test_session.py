@@ -208,6 +208,19 @@ def written_between_questions(tmp_path, seconds: float) -> int:
         return len(os.listdir(session._report.scratch)) - before
 
 
+def test_cpu_time_for_one_answer_is_that_of_no_other(tmp_path):
+    file = tmp_path / "busy.py"
+    file.write_text(
+        "import time\ndef backprop():\n    end = time.process_time() + 0.25\n    while time.process_time() < end: pass\n    return 1\n"
+    )
+    with Zygote() as zygote, zygote.start(Target(file, None, (file,)), Limits(cpu_seconds=0.5)) as session:
+        for _ in range(5):
+            assert session.ask(ASK, {}).arrays["a0"] == 1
+    told = pytest.raises(WorkerEnded, match=r"used more than 0\.1 s of CPU time for one answer")
+    with Zygote() as zygote, zygote.start(Target(file, None, (file,)), Limits(cpu_seconds=0.1)) as session, told:
+        session.ask(ASK, {})
+
+
 def test_nothing_goes_on_while_nothing_is_asked(tmp_path, monkeypatch):
     assert written_between_questions(tmp_path, 0.5) == 0
     real = Session._signal

@@ -104,3 +104,13 @@ def test_a_sure_class_less_1_is_right_by_the_noise_of_averages_alone(monkeypatch
     assert ratio(graph, "a", shares / 2) <= 1
     monkeypatch.setattr(graphs, "AVERAGING", frozenset())
     assert ratio(graph, "a", shares / 2) > 1
+
+
+@pytest.mark.parametrize("rows", [4, 400])
+def test_the_gradient_of_an_average_is_known_to_last_bits_of_its_share(rows):
+    """(p - y) / N: its rounding is that of p, an N-th of it."""
+    labels = np.arange(rows, dtype=np.int64) % 3
+    logits = GENERATOR.normal(size=(rows, 3))
+    graph = Graph({"a": logits, "labels": labels}, ("a",), (Node("cross_entropy", ("a", "labels"), "y"),), (Pass("y", 1),))
+    tolerance = refer_graph(graph, epsilon=EPSILONS["float64"]).passes[0]["a"].tolerance
+    assert np.all(tolerance * rows <= 2**8 * EPSILONS["float64"])
