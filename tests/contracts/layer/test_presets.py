@@ -174,6 +174,13 @@ def test_a_preset_alone_says_which_contract_and_a_folder_has_what_lies_beside_th
         verifier.check(tmp_path)
 
 
+def test_a_course_file_of_an_older_numpy_needs_no_manifest(tmp_path):
+    file = tmp_path / "layers.py"
+    file.write_text(f"import numpy as np\n{RELU.replace('(x > 0)', '(x > 0).astype(np.int)')}")
+    report = verifier.check(file, profile="quick")
+    assert report.verdict == "pass", report.summary
+
+
 def test_under_an_assignment_every_layer_is_a_part_of_the_score_and_has_to_be_there(tmp_path):
     assignment = tmp_path / "assignment.toml"
     assignment.write_text('contract = "layer"\n[[layer]]\noperation = ["relu", "tanh"]\n')

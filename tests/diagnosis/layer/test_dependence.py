@@ -110,3 +110,20 @@ def test_a_factor_that_holds_in_a_region_is_said_with_it():
     wrong = [linear(right, np.where(one.arrays["w"] < 0, 2 * right, right), {"N": 8})]
     assert region_of("w", wrong) == "where w is negative only"
     assert is_there("w", wrong) == "is twice what it should be"
+
+
+@pytest.mark.parametrize(
+    ("slope", "says"), [(lambda y: y * (1 - y), "is dy·y(1 - y), as of a sigmoid"), (lambda y: 1 - y * y, "is dy·(1 - y²), as of tanh")]
+)
+def test_a_slope_by_outputs_that_the_forward_pass_does_not_give_is_named(slope, says):
+    x, cotangent = numbers(4).normal(size=(2, 3)), numbers(5).normal(size=6)
+    outputs = 1 + np.exp(x)
+
+    def claimed(share):
+        one = share * cotangent.reshape(x.shape)
+        slopes = np.diag(np.exp(x).ravel())
+        return Case({"N": 2, "D": 3}, {"x": x}, {"x": one}, {"x": slopes}, cotangent, x.shape, {"dy": slice(0, 6)}, outputs=outputs)
+
+    found = related("x", [claimed(slope(outputs))])
+    assert found == ("slope-by-outputs", f"{says}: that holds of its outputs, and the forward pass gives others")
+    assert "slope-by-outputs" not in str(related("x", [claimed(slope(outputs) + 0.01)]))

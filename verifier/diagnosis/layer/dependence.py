@@ -116,3 +116,19 @@ _ACTIVATIONS: tuple[tuple[Delta, Mapping[str, Delta]], ...] = (
         {"is masked by the sign of dout, not of the activation": lambda r, c: (c > 0) * c, **_PASSED},
     ),
 )
+
+
+def slope_by_outputs(name: str, cases: Sequence[Case]) -> str | None:
+    """What is right of a sigmoid or of tanh by their outputs, of a forward pass that gives others: it is the forward pass that is wrong."""
+    if any(case.outputs.shape != case.claimed[name].shape or len(case.cotangent_of) != 1 for case in cases):
+        return None
+    cotangent = next(iter(cases[0].cotangent_of))
+    out = cotangent.removeprefix("d") or "y"
+    slopes: Mapping[str, Callable[[FloatArray], FloatArray]] = {
+        f"{out}(1 - {out}), as of a sigmoid": lambda y: y * (1 - y),
+        f"(1 - {out}²), as of tanh": lambda y: 1 - y * y,
+    }
+    for says, slope in slopes.items():
+        if all(case.close(name, case.claimed[name], case.cotangent.reshape(case.shape) * slope(case.outputs)) for case in cases):
+            return f"is {cotangent}·{says}: that holds of its outputs, and the forward pass gives others"
+    return None

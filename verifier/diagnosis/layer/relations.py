@@ -20,7 +20,7 @@ from verifier.diagnosis.layer.contributions import (
     stepped_weights,
     straight_through,
 )
-from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, without_the_cotangent
+from verifier.diagnosis.layer.dependence import activation_of_an_affine_layer, slope_by_outputs, without_the_cotangent
 from verifier.diagnosis.layer.elsewhere import of_another_mask, other_places, reshaped, scale_of_a_mask
 from verifier.diagnosis.layer.matching import by_formula, terms_of
 from verifier.diagnosis.layer.sequences import own_step
@@ -341,6 +341,7 @@ _RELATIONS: tuple[tuple[str, Relation], ...] = (
     ("independent-of-the-cotangent", _cotangent_of_ones),
     ("term-without-the-cotangent", without_the_cotangent),
     ("activation", activation_of_an_affine_layer),
+    ("slope-by-outputs", slope_by_outputs),
     ("stepped-weights", stepped_weights),
     ("rearranged", _rearranged),
     ("rearranged", reshaped),
