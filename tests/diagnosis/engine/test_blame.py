@@ -34,3 +34,11 @@ def test_the_engine_is_blamed_for_what_is_wrong_in_most_operations_alike(wrong, 
 
 def test_an_operation_that_is_wrong_where_plain_shows_nothing_of_the_engine():
     assert faults(("add", "mul"), (), plain_too=("add",)) == ["operation:add:b", "operation:mul:b"]
+
+
+@pytest.mark.parametrize(("right", "said"), [((), False), (("point",), True)])
+def test_only_is_said_where_something_else_came_back_right(right, said):
+    # An engine of numbers is asked nothing but numbers without dimensions.
+    tested = [blame.Tested("cos", "zero-dim", False), *(blame.Tested("cos", feature, True) for feature in right)]
+    seen = [Observation("cos", "zero-dim", "a", 2 * ONES, ONES, ONES, ONES, {"a": ONES}, {})]
+    assert ("(only: zero-dim)" in blame.blame_alone(tested, seen)[0].explanation) == said

@@ -63,7 +63,9 @@ def blame_alone(tested: Sequence[Tested], observations: Sequence[Observation]) -
         )
     rest = [one for one in observations if one.feature not in shared or one.operation not in shared[one.feature]]
     for operation in dict.fromkeys(one.operation for one in rest):
-        found += _of_operation(operation, [one for one in rest if one.operation == operation])
+        # "Only" is said where something else was asked of the operation and came back right.
+        elsewhere = any(one.right for one in tested if one.operation == operation)
+        found += _of_operation(operation, [one for one in rest if one.operation == operation], elsewhere=elsewhere)
     return found
 
 
@@ -93,7 +95,7 @@ def _explained(observations: Sequence[Observation], predict: Callable[[Observati
     return list(dict.fromkeys(one.operation for one in observations if one.operation not in unlike))
 
 
-def _of_operation(operation: str, observations: Sequence[Observation]) -> list[Diagnosis]:
+def _of_operation(operation: str, observations: Sequence[Observation], *, elsewhere: bool) -> list[Diagnosis]:
     by_operand: dict[str, list[Observation]] = {}
     for one in observations:
         by_operand.setdefault(one.operand, []).append(one)
@@ -102,11 +104,11 @@ def _of_operation(operation: str, observations: Sequence[Observation]) -> list[D
         if operand.startswith("weights") and len(by_operand) > 1:
             continue
         if operand == "":
-            words = f"The value of {operation} {value_relation_of(own)}{_only(own)}."
+            words = f"The value of {operation} {value_relation_of(own)}{_only(own) if elsewhere else ''}."
             found.append(Diagnosis(f"operation:{operation}:value", "", words, _evidence(own)))
             continue
         name, words = relation_of(own)
-        where = "" if name == "other" else _only(own)
+        where = _only(own) if elsewhere and name != "other" else ""
         sentence = f"The gradient of {operation} with respect to {operand} {words}{where}."
         found.append(Diagnosis(f"operation:{operation}:{operand}:{name}", "", sentence, _evidence(own)))
     return found
