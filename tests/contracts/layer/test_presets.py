@@ -123,7 +123,7 @@ STEPS_OF_A_COURSE = """
 def sgd(w, dw, config=None):
     return w - config['learning_rate'] * dw, config
 
-def adam(w, dw, config=None):
+def adam(x, dx, config=None):
     pass
 """
 NET = """
@@ -179,6 +179,36 @@ def test_a_course_file_of_an_older_numpy_needs_no_manifest(tmp_path):
     file.write_text(f"import numpy as np\n{RELU.replace('(x > 0)', '(x > 0).astype(np.int)')}")
     report = verifier.check(file, profile="quick")
     assert report.verdict == "pass", report.summary
+
+
+ADAM = """
+import numpy as np
+
+def sgd(w, dw, config=None):
+    return w - config['learning_rate'] * dw, config
+
+def adam(w, dw, config=None):
+    config.setdefault('m', np.zeros_like(w))
+    config.setdefault('v', np.zeros_like(w))
+    config.setdefault('t', {first})
+    {before}
+    config['m'] = config['beta1'] * config['m'] + (1 - config['beta1']) * dw
+    config['v'] = config['beta2'] * config['v'] + (1 - config['beta2']) * dw**2
+    m, v = config['m'] / (1 - config['beta1'] ** config['t']), config['v'] / (1 - config['beta2'] ** config['t'])
+    {after}
+    return w - config['learning_rate'] * m / (np.sqrt(v) + config['epsilon']), config
+"""
+
+
+@pytest.mark.parametrize(
+    ("first", "before", "after", "verdict"),
+    [(0, "config['t'] += 1", "", "pass"), (1, "", "config['t'] += 1", "pass"), (1, "config['t'] += 1", "", "fail")],
+    ids=["as the course has it since 2017", "as in 2016", "one too many"],
+)
+def test_adam_counts_its_steps_from_where_its_course_began(tmp_path, first, before, after, verdict):
+    file = tmp_path / "optim.py"
+    file.write_text(ADAM.format(first=first, before=before or "pass", after=after or "pass"))
+    assert verifier.check(file, profile="quick").verdict == verdict
 
 
 def test_under_an_assignment_every_layer_is_a_part_of_the_score_and_has_to_be_there(tmp_path):

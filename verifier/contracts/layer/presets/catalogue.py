@@ -19,7 +19,7 @@ MARKS: Mapping[str, re.Pattern[str]] = {
         r"^def (?:(?:affine|relu|batchnorm|layernorm|dropout|spatial_batchnorm|spatial_groupnorm|rnn_step|rnn|lstm_step|lstm"
         r"|word_embedding|temporal_affine)_(?:forward|backward)"
         r"|(?:conv|max_pool)_(?:forward|backward)_naive|(?:svm|softmax)_loss_(?:naive|vectorized))\b"
-        r"|^def (?:sgd|sgd_momentum|rmsprop|adam)\(w, dw, config\b|^class TwoLayerNet\b|^ +def loss\(self, X, y=None, reg\b",
+        r"|^def (?:sgd|sgd_momentum|rmsprop|adam)\((?:w, dw|x, dx), config\b|^class TwoLayerNet\b|^ +def loss\(self, X, y=None, reg\b",
         re.MULTILINE,
     ),
     "deeplearning-ai": re.compile(
