@@ -114,7 +114,7 @@ def prepare(
     held = {leaf: one for name, value in fixed.items() for leaf, one in leaves(name, value)}
     tensors = {leaf: _tensor(one) for leaf, one in held.items() if isinstance(one, np.ndarray | np.generic | Tensor)}
     _refuse_what_does_not_fit(function, reference, tuple(fixed), tensors, said)
-    candidate = Candidate(function, gradient, tuple(fixed), fixed, _differentiated(tensors, said.masks))
+    candidate = Candidate(function, gradient, tuple(fixed), fixed, _differentiated(tensors, said.masks), held=tuple(parameters))
     space, sources, not_drawn, notes = _space(candidate, reference, tensors, said, tuple(parameters))
     notes += [narrower] if narrower else []
     judge = Judge(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,7 @@ class Candidate:
         names: of the positional arguments.
         fixed: the examples of the positional arguments, by name; what is no tensor in them, or in nests of them, stays as it is there.
         differentiated: names; empty where only outputs are compared.
+        held: names of a module's parameters, which are the same in two forward passes.
     """
 
     forward: Callable[..., Any]
@@ -83,6 +84,7 @@ class Candidate:
     names: tuple[str, ...]
     fixed: Mapping[str, Any]
     differentiated: tuple[str, ...]
+    held: tuple[str, ...] = field(default=(), kw_only=True)
 
     def arguments(self, arrays: Mapping[str, Any]) -> list[Any]:
         """The positional arguments with these arrays in the places of the examples'."""
@@ -121,7 +123,7 @@ class Candidate:
         arrays = tuple(to_array(output) for output in outputs)
         if manner.between is not None:
             others = {name: tensor.detach().clone().requires_grad_(name in needed) for name, tensor in manner.between.items()}
-            self._called(others, options)
+            self._called({**others, **{name: fresh[name] for name in self.held}}, options)
         gradients: dict[str, Array | None] = {}
         changed: list[str] = []
         chosen = [output for place, output in enumerate(outputs) if output.requires_grad and manner.used in (None, place)]

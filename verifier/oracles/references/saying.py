@@ -169,7 +169,8 @@ def _of_another_use(wrong: Wrong, judge: Judge, case: Case) -> str:
     tensors = point(judge.sources, case)
     try:
         if usage == OTHER_BETWEEN:
-            _, stale = judge.truth_at(point(judge.sources, case, other=1), case).plain(wrong.cotangents)
+            other = point(judge.sources, case, other=1) | {name: tensors[name] for name in judge.candidate.held}
+            _, stale = judge.truth_at(other, case).plain(wrong.cotangents)
             return "It is stale: the gradient of the other call's inputs." if _same(claimed, stale[wrong.tensor]) else ""
         shared = same_twice(judge.sources, tensors, judge.candidate.differentiated) if usage == "the same tensor twice" else None
         if shared is not None and wrong.tensor == shared[0]:
