@@ -74,6 +74,14 @@ def test_a_first_layer_that_never_learns_does_not_change_with_the_rate(verify, p
     assert "updated-before-propagated" not in [diagnosis.fault for diagnosis in verified.report.diagnosis]
 
 
+def test_a_step_of_which_every_layer_changes_with_the_rate_is_not_told_as_one_of_deltas(verify, plain):
+    """A rate that counts twice changes the output layer too, which an order of updates never does."""
+    squared = UPDATED_FIRST.replace("-= learning_rate *", "-= learning_rate * (1 + learning_rate) *")
+    verified = verify(plain.without("update") + "\n\n" + squared, only=("update",))
+    assert verified.status("update") == "fail"
+    assert "updated-before-propagated" not in [diagnosis.fault for diagnosis in verified.report.diagnosis]
+
+
 def test_the_same_code_with_the_delta_carried_first_passes(verify, plain):
     right = UPDATED_FIRST.replace("        weights[l] -=", "        below = delta @ weights[l]\n        weights[l] -=")
     right = right.replace("            delta = delta @ weights[l] *", "            delta = below *")
