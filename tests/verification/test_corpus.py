@@ -83,6 +83,14 @@ def test_claims_seed_and_size_have_a_corpus_each(cache):
     assert kept(seed=1) is None
 
 
+def test_another_version_of_an_operation_that_is_plugged_in_has_another_corpus(cache, monkeypatch):
+    files = set()
+    for versions in ({}, {"swish": "swish:operation 1.0"}, {"swish": "swish:operation 1.1"}):
+        monkeypatch.setattr(module, "versions_of", lambda group, versions=versions: versions)
+        files.add(cache_file(CLAIMS, SMALL, 0))
+    assert len(files) == 3
+
+
 def test_the_same_seed_draws_the_same_corpus_and_another_seed_another(cache):
     assert bits(draw(seed=3)) == bits(draw(seed=3))
     assert bits(draw(seed=3)) != bits(draw(seed=4))
