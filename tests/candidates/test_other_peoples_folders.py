@@ -257,3 +257,29 @@ def test_the_digest_reads_so_much_and_no_more_and_notices_a_change(tmp_path):
     with open(tmp_path / "large", "wb") as file:
         file.truncate(MOST_BYTES + 1)
     digest_of([tmp_path])
+
+
+CHANGES = {
+    "a file has another name": lambda folder: (folder / "b.py").rename(folder / "bb.py"),
+    "two files are exchanged": lambda folder: [(folder / one).write_text(text) for one, text in (("a.py", "b = 2"), ("b.py", "a = 1"))],
+    "a file has another content of the same length": lambda folder: (folder / "a.py").write_text("a = 3"),
+    "a file is gone": lambda folder: (folder / "b.py").unlink(),
+    "a file more": lambda folder: (folder / "inner" / "d.py").touch(),
+    "a file lies elsewhere": lambda folder: (folder / "b.py").rename(folder / "inner" / "b.py"),
+    "a link leads elsewhere": lambda folder: [(folder / "link").unlink(), (folder / "link").symlink_to("b.py")],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_the_digest_of_a_folder_changes_with_whatever_changes_in_it(change, tmp_path):
+    folder = tmp_path / "submission"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "a.py").write_text("a = 1")
+    (folder / "b.py").write_text("b = 2")
+    (folder / "link").symlink_to("a.py")
+    before = digest_of([folder])
+    (folder / "__pycache__").mkdir()
+    (folder / "__pycache__" / "a.pyc").write_bytes(b"compiled")
+    assert digest_of([folder]) == before
+    change(folder)
+    assert digest_of([folder]) != before
