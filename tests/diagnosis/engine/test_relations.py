@@ -49,3 +49,15 @@ def test_an_index_that_overwrites_is_said_to_and_one_that_loses_the_first_is_not
     assert relation_of([kept])[0] == "index-overwritten"
     other = replace(kept, claimed=np.array([0.0, -1.25 + 0.75, 0.0, 2.0, 0.0]))
     assert relation_of([other])[0] == "other"
+
+
+def test_a_factor_that_depends_on_the_sizes_is_told_for_each_and_a_gradient_without_one_has_none():
+    def of(shape, factor):
+        right = np.random.default_rng(len(shape)).normal(size=shape)
+        return Observation("mse_loss", "plain", "a", factor * right, right, np.array(1.0), np.array(2.0), {"a": right}, {})
+
+    seen = [of((4, 3), -3.0), of((5, 2), -2.0), of((5,), -1.0)]
+    words = "is off by a factor that depends on the sizes (-3 for shape (4, 3), -2 for shape (5, 2), -1 for shape (5,))"
+    assert relation_of(seen) == ("factor-by-size", words)
+    assert relation_of([*seen, of((4, 3), np.arange(1.0, 4.0))])[0] == "other"
+    assert relation_of([*seen, of((4, 3), 2.0)])[0] == "other"

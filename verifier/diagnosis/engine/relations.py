@@ -124,6 +124,10 @@ def relation_of(observations: Sequence[Observation]) -> tuple[str, str]:
         factor = _factor(fitting)
         if factor is not None:
             return "factor", f"is {factor:.4g} times what it should be"
+        by_size = _factors(fitting)
+        if by_size:
+            listed = ", ".join(f"{number:.4g} for shape {shape}" for shape, number in list(by_size.items())[:3])
+            return "factor-by-size", f"is off by a factor that depends on the sizes ({listed})"
     return "other", _region(fitting)
 
 
@@ -178,6 +182,16 @@ def _factor(observations: Sequence[Observation]) -> float | None:
         return None
     middle = float(np.median(ratios))
     return middle if np.all(np.abs(ratios - middle) <= 10 * NEAR * abs(middle)) else None
+
+
+def _factors(observations: Sequence[Observation]) -> dict[tuple[int, ...], float]:
+    """By the operand's shape the factor that every element is off by, where each question has one; none where a size has two."""
+    found: dict[tuple[int, ...], float] = {}
+    for one in observations:
+        factor = _factor([one])
+        if factor is None or abs(found.setdefault(one.right.shape, factor) - factor) > 10 * NEAR * abs(factor):
+            return {}
+    return found if len(found) > 1 else {}
 
 
 def _region(observations: Sequence[Observation]) -> str:
