@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+from verifier.contracts.layer import drawing
 from verifier.contracts.layer.drawing import draw_problems
 from verifier.contracts.layer.manifest import claims_from
 from verifier.contracts.layer.operations import catalogue
+from verifier.problems.sizes import draw_sizes
 
 WRITABLE = [name for name, entry in catalogue.operations().items() if entry.forward]
 MOST_NUMBERS = 6000  # of one problem: a candidate in plain loops answers hundreds of them
@@ -53,3 +55,33 @@ def test_what_is_drawn_for_an_operation_is_also_tried_where_its_manifest_does_no
             tried += known is not None
             assert known is None or set(values) <= set(known), (name, option)
     assert tried >= 10
+
+
+def test_a_remainder_is_looked_for_where_a_stride_can_leave_one_and_nowhere_else(monkeypatch):
+    asked = []
+
+    def counting(names, limits, generator, **rules):
+        asked.append(rules["fits"])
+        return draw_sizes(names, limits, generator, **rules)
+
+    monkeypatch.setattr(drawing, "draw_sizes", counting)
+    problems = {}
+    for strides in ([1], [2]):
+        asked.clear()
+        (claims,) = claims_from({"operation": "conv2d", "options": {"stride": strides, "pad": [0]}}).layers
+        problems[strides[0]] = draw_problems(claims, 40, seed=0)
+        assert len(asked) == (len(problems[1]) if strides == [1] else 40)
+    assert not [one for one in problems[1] if one.stress == "undivided"]
+    undivided = [one.values for one in problems[2] if one.stress == "undivided"]
+    assert undivided
+    assert all((one["H"] - one["HH"]) % 2 or (one["W"] - one["WW"]) % 2 for one in undivided)
+
+
+def test_cotangents_are_drawn_once_and_cannot_be_written_into():
+    first = drawing.cotangent_values("out", 0, 3, 100, one_sign=False)
+    assert drawing.cotangent_values("out", 0, 3, 100, one_sign=False) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = 1.0
+    others = [("loss", 0, 3), ("out", 1, 3), ("out", 0, 4)]
+    assert not any(np.array_equal(first, drawing.cotangent_values(*other, 100, one_sign=False)) for other in others)
+    np.testing.assert_array_equal(np.abs(first), drawing.cotangent_values("out", 0, 3, 100, one_sign=True))

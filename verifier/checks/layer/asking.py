@@ -15,11 +15,10 @@ from verifier.arrays import Array, FloatArray
 from verifier.checks.layer.raised import NO_ATTRIBUTE, Raised
 from verifier.coarser import Seen
 from verifier.contracts.layer.claims import LayerClaims
-from verifier.contracts.layer.drawing import LayerProblem, cotangent_values, flattened
+from verifier.contracts.layer.drawing import USUAL_LENGTH, LayerProblem, cotangent_values, flattened
 from verifier.oracles.functions.wandering import FLOAT64_EPSILON
 
 Arrays = Mapping[str, Array]
-FIRST_LENGTH = 4096  # of a cotangent before the output's size is known
 ONE_SIGN = ("ties", "zeros")  # stresses that are asked with cotangents of one sign
 LONGEST = 1 << 23  # of a cotangent: 64 MiB, so that no answer decides how much memory is taken here
 HEARD = 8  # points of lines that are kept of a layer, and
@@ -78,7 +77,7 @@ class LayerAsking:
     """Ends the worker; the next message goes to a fresh one."""
     left_out: frozenset[str] = frozenset()
     """Arrays of which a mapping of gradients has none, and need not have."""
-    length: int = FIRST_LENGTH
+    length: int = USUAL_LENGTH
     evaluations: int = 0
     problem: LayerProblem | None = None
     heard: list[Heard] = field(default_factory=list)

@@ -8,6 +8,8 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ ALIKE = (3, 4)  # all sizes at once: what is wrong where two differ is right the
 TINY, LARGE = 1e-4, 8.0
 ZEROS = 0.35  # share of elements that are zero under the stress "zeros"
 LEVELS = 3  # different values under the stress "ties"
+MOST_TRIED = 1000  # sizes, to tell whether any of them leave a remainder
+USUAL_LENGTH = 4096  # of a cotangent before the output's size is known
 UNKNOWN_STRESSES = ("tiny", "ties")  # of a layer whose operation is not said
 
 
@@ -177,6 +181,8 @@ class _Drawer:
         if plan.alike:
             limits |= {one: Allowed(listed=(plan.alike,)) for one in self.letters if limits.get(one, Allowed()).admits(plan.alike)}
         usually = () if plan.stress == "undivided" else self.claims.usually
+        if plan.stress == "undivided" and not self._may_be_undivided(known, limits, _span(plan)):
+            return None
 
         def fits(sizes: dict[str, int]) -> bool:
             values = {**known, **sizes}
@@ -196,6 +202,17 @@ class _Drawer:
         shown = {**drawn, **{name: value for name, value in {**options, **plan.fixed}.items()}}
         special = tuple(f"{letter} = 1" for letter in drawn if drawn[letter] == 1)
         return LayerProblem(index, shown, arrays, rest, plan.stress, special, index + 1, tuple(drawn))
+
+    def _may_be_undivided(self, known: Mapping[str, Any], limits: Mapping[str, Allowed], span: tuple[int, int]) -> bool:
+        """Whether some sizes leave a remainder, so that they need not be looked for in vain: with a stride of 1 none do."""
+        for condition in self.claims.usually:
+            free = [name for name in condition.names if name not in known]
+            choices = [limits.get(name, Allowed()).within(*span) for name in free]
+            if math.prod(map(len, choices)) > MOST_TRIED:
+                return True
+            if not all(meets((condition,), {**known, **dict(zip(free, sizes, strict=True))}) for sizes in product(*choices)):
+                return True
+        return False
 
     def _has_shapes(self, values: Mapping[str, Any]) -> bool:
         """Whether every shape can be worked out, and what must be below a size has something below it."""
@@ -254,12 +271,22 @@ class _Drawer:
 
 
 def cotangent_values(name: str, seed: int, index: int, length: int, *, one_sign: bool) -> NDArray[np.float64]:
-    """Numbers for a cotangent, of which the first are taken: ±[1/2, 1], or all positive, exact in float32."""
+    """Numbers for a cotangent, of which the first are taken: ±[1/2, 1], or all positive, exact in float32. Not to be written into."""
+    drawn = _usual_cotangent if length <= USUAL_LENGTH else _cotangent
+    return drawn(name, seed, index, length, one_sign)
+
+
+def _cotangent(name: str, seed: int, index: int, length: int, one_sign: bool) -> NDArray[np.float64]:
     key = int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
     generator = np.random.default_rng(np.random.SeedSequence([seed, index, key]))
     magnitudes = generator.uniform(0.5, 1.0, size=length).astype(np.float32).astype(np.float64)
     signs = np.where(generator.random(size=length) < 0.5, -1.0, 1.0)
-    return magnitudes if one_sign else magnitudes * signs
+    found = magnitudes if one_sign else magnitudes * signs
+    found.setflags(write=False)
+    return found
+
+
+_usual_cotangent = lru_cache(maxsize=512)(_cotangent)  # every layer of a file is asked with those of the names `out` and `loss`
 
 
 def _span(plan: _Plan) -> tuple[int, int]:

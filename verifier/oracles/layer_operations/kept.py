@@ -135,18 +135,24 @@ def _import_references() -> None:
 
 def _feed(digest: Any, value: Any) -> None:
     """All of a question, with where its parts begin."""
-    if isinstance(value, np.ndarray):
+    if isinstance(value, str | int | float):
+        _feed_plain(digest, value)  # most parts are: asked first, since whether something is a Mapping takes longer to tell
+    elif isinstance(value, np.ndarray):
         digest.update(f"array {value.dtype.str} {value.shape} ".encode())
         digest.update(value.tobytes())
     elif isinstance(value, Mapping):
         digest.update(b"mapping %d " % len(value))
         for key in sorted(value, key=str):
-            _feed(digest, str(key))
+            _feed_plain(digest, str(key))
             _feed(digest, value[key])
     elif isinstance(value, list | tuple):
         digest.update(b"list %d " % len(value))
         for one in value:
             _feed(digest, one)
     else:
-        written = repr(value)
-        digest.update(f"{type(value).__name__} {len(written)} {written} ".encode())
+        _feed_plain(digest, value)
+
+
+def _feed_plain(digest: Any, value: Any) -> None:
+    written = repr(value)
+    digest.update(f"{type(value).__name__} {len(written)} {written} ".encode())
