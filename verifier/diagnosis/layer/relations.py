@@ -236,7 +236,7 @@ def _share_of(terms: Iterable[FloatArray], array: FloatArray) -> float:
     square = float((array * array).sum())
     for term in terms:
         factor = float((term * array).sum()) / square if square and term.shape == array.shape else 0.0
-        if factor and np.allclose(term, factor * array, rtol=1e-9, atol=0.0):
+        if factor and np.allclose(term, factor * array, rtol=1e-9, atol=0.0):  # a name alone rests on it
             return factor
     return 0.0
 
